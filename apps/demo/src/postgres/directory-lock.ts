@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { realpath, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface DirectoryLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Lets one live process at a time use a folder. The lock is a listening socket and not a file with a process id,
+ * because the kernel frees it however its holder dies, and a process id may be reused.
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const name = `sigra-${createHash('sha256')
+    .update(await realpath(directory))
+    .digest('hex')
+    .slice(0, 32)}`;
+  // Linux has names without a file, so nothing can be left behind. Elsewhere a stale file tells itself by refusing.
+  const address = process.platform === 'linux' ? `\0${name}` : join(tmpdir(), `${name}.sock`);
+
+  // A holder that is just shutting down, as at a restart, gets two seconds.
+  for (const deadline = Date.now() + 2000; ; await sleep(100)) {
+    const server = createServer((socket) => socket.destroy());
+    server.listen(address);
+    try {
+      await once(server, 'listening');
+      server.unref();
+      return {
+        release: async () => {
+          server.close();
+          await once(server, 'close');
+        },
+      };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
+        throw error;
+      }
+    }
+    if (await isStale(address)) {
+      await rm(address, { force: true });
+    } else if (Date.now() > deadline) {
+      throw new Error(
+        `Another running demo uses ${directory}. Stop it, or give this one a folder of its own: ` +
+          'DEMO_DATA_DIR=.data-2 npm start',
+      );
+    }
+  }
+}
+
+async function isStale(address: string): Promise<boolean> {
+  if (address.startsWith('\0')) {
+    return false;
+  }
+  const socket = connect(address);
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+  } finally {
+    socket.destroy();
+  }
+}

