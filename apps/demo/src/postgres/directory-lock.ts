@@ -23,7 +23,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const address = process.platform === 'linux' ? `\0${name}` : join(tmpdir(), `${name}.sock`);
 
   // A holder that is just shutting down, as at a restart, gets two seconds.
-  for (const deadline = Date.now() + 2000; ; await sleep(100)) {
+  for (const deadline = Date.now() + 2000; ;) {
     const server = createServer((socket) => socket.destroy());
     server.listen(address);
     try {
@@ -47,6 +47,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
         `Another running demo uses ${directory}. Stop it, or give this one a folder of its own: ` +
           'DEMO_DATA_DIR=.data-2 npm start',
       );
+    } else {
+      await sleep(100);
     }
   }
 }

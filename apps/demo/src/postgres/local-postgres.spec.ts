@@ -26,20 +26,23 @@ describe('startLocalPostgres', () => {
   };
 
   /** Runs an app as a process of its own, in its own process group, until it has reported its URL. */
-  const startApp = async (): Promise<{ app: ChildProcess; url: string; notices: string[] }> => {
+  const startApp = async (): Promise<{ app: ChildProcess; url: string }> => {
     const app = spawn(
       process.execPath,
-      ['--import', join(testSupport, 'register-typescript.js'), join(testSupport, 'app-with-local-postgres.ts'), dataDir],
+      [
+        '--import',
+        join(testSupport, 'register-typescript.js'),
+        join(testSupport, 'app-with-local-postgres.ts'),
+        dataDir,
+      ],
       { detached: true, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     apps.push(app);
-    const notices: string[] = [];
-    for await (const line of createInterface({ input: app.stdout! })) {
-      const { url, notice } = JSON.parse(line) as { url?: string; notice?: string };
+    for await (const line of createInterface({ input: app.stdout })) {
+      const { url } = JSON.parse(line) as { url?: string };
       if (url) {
-        return { app, url, notices };
+        return { app, url };
       }
-      notices.push(notice!);
     }
     throw new Error('the app ended before it had a database');
   };
@@ -245,10 +248,11 @@ async function parentOf(pid: number): Promise<number> {
 async function eventually(assertion: () => Promise<void>): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) {
     try {
-      return await assertion();
+      await assertion();
+      return;
     } catch {
       await sleep(50);
     }
   }
-  return assertion();
+  await assertion();
 }

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { PostgresBinaries } from './postgres-binaries.js';
 import { SERVER_ENVIRONMENT, identity, type ServerUser } from './server-user.js';
@@ -61,8 +60,7 @@ export async function superviseServer(options: {
 
   // An app that has nothing else to do may end, and the server with it.
   supervisor.unref();
-  (supervisor.stdin as Socket).unref();
-  (supervisor.stdout as Socket).unref();
+  supervisor.stdout.destroy();
   return {
     stop: async () => {
       supervisor.ref();

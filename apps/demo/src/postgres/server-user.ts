@@ -45,10 +45,8 @@ export async function runAs(user: ServerUser | undefined, file: string, args: st
     // From the root folder, because the account may not be allowed to enter ours.
     await run(file, args, { cwd: '/', env: SERVER_ENVIRONMENT, ...identity(user) });
   } catch (error) {
-    const { stderr } = error as { stderr?: string };
-    throw new Error(`${file} failed: ${stderr?.trim() || String(error)}\nYou can also set DATABASE_URL.`, {
-      cause: error,
-    });
+    const { stderr = '' } = error as { stderr?: string };
+    throw new Error(`${file} failed: ${String(error)}\n${stderr}\nYou can also set DATABASE_URL.`, { cause: error });
   }
 }
 
