@@ -1,0 +1,73 @@
+import type { Principal } from '../common/principal.js';
+
+/** What Sigra itself records. */
+export type SigraAuditAction =
+  | 'api.token_create'
+  | 'api.token_rotate'
+  | 'api.token_revoke'
+  | 'api.token_revoke_all'
+  | 'api.token_verify.failure';
+
+export type AuditOutcome = 'success' | 'failure';
+
+/** A recorded fact. */
+export interface AuditEvent {
+  readonly id: string;
+  readonly action: string;
+  readonly outcome: AuditOutcome;
+  readonly actorId: string | null;
+  /** `user`, `system`, `anonymous`, or a host's own word. */
+  readonly actorType: string;
+  readonly targetId: string | null;
+  readonly targetType: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+  readonly occurredAt: Date;
+}
+
+/** What a recorder knows of an event. Everything has a default. */
+export interface AuditDetails {
+  /** Who did it. @default null */
+  readonly actorId?: string | null | undefined;
+  /** @default 'user' with an `actorId`, else 'system' */
+  readonly actorType?: string | undefined;
+  readonly targetId?: string | null | undefined;
+  readonly targetType?: string | null | undefined;
+  /** @default 'success' */
+  readonly outcome?: AuditOutcome | undefined;
+  /** Anything that JSON can say. Never put secrets in it. @default {} */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly ipAddress?: string | null | undefined;
+  readonly userAgent?: string | null | undefined;
+  /** @default now */
+  readonly occurredAt?: Date | undefined;
+}
+
+/** An event to record: details and the action. */
+export interface NewAuditEvent extends AuditDetails {
+  readonly action: string;
+}
+
+/**
+ * On whose behalf a service is called, and from where. With a `principal`, the caller's scopes bound what it may grant;
+ * without one the host itself acts.
+ */
+export interface CallContext {
+  readonly principal?: Principal | undefined;
+  readonly ipAddress?: string | undefined;
+  readonly userAgent?: string | undefined;
+}
+
+/** The part of an event that every event of a call shares. */
+export function auditDetailsOf(context: CallContext): AuditDetails {
+  const { principal, ipAddress, userAgent } = context;
+  if (!principal) return { actorType: 'system', ipAddress, userAgent };
+  return { actorId: principal.userId, actorType: 'user', ipAddress, userAgent, metadata: actingThrough(principal) };
+}
+
+function actingThrough(principal: Principal): Readonly<Record<string, unknown>> {
+  return principal.tokenId === undefined
+    ? { method: principal.method }
+    : { method: principal.method, viaTokenId: principal.tokenId };
+}

@@ -1,0 +1,71 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { Clock } from '../common/clock.js';
+import { SigraError } from '../common/sigra-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { AuditEventRepository, type AuditEventRow } from '../persistence/audit-event.repository.js';
+import { sqlState } from '../persistence/sigra-database.js';
+import { type AuditLogSafeError, auditLogSafeError } from '../telemetry/channels.js';
+import type { NewAuditEvent } from './audit-event.js';
+
+/** Writes Sigra's own events. Switched off, it writes nothing and refuses nothing. */
+@Injectable()
+export class AuditWriter {
+  private readonly logger = new Logger(AuditWriter.name);
+
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly events: AuditEventRepository,
+  ) {}
+
+  get enabled(): boolean {
+    return this.config.audit.enabled;
+  }
+
+  /** Records a change in the transaction that makes it: both are there afterwards, or neither. */
+  async append(manager: EntityManager, event: NewAuditEvent): Promise<void> {
+    if (this.enabled) await this.events.insert([this.toRow(event)], manager);
+  }
+
+  /**
+   * Records facts that no change depends on. A failure is published on `sigra:audit:log_safe_error` and logged, and
+   * never fails the caller.
+   */
+  async logSafe(events: readonly NewAuditEvent[]): Promise<void> {
+    if (!this.enabled || events.length === 0) return;
+    try {
+      await this.events.insert(events.map((event) => this.toRow(event)));
+    } catch (error) {
+      const actions = events.map((event) => event.action);
+      const message: AuditLogSafeError = { reason: reasonOf(error), actions, error };
+      auditLogSafeError.publish(message);
+      this.logger.warn(`${events.length} audit event(s) lost (${message.reason}): ${[...new Set(actions)].join(', ')}`);
+    }
+  }
+
+  private toRow(event: NewAuditEvent): AuditEventRow {
+    return {
+      id: uuidv7(),
+      action: event.action,
+      outcome: event.outcome ?? 'success',
+      actor_id: event.actorId ?? null,
+      actor_type: event.actorType ?? (event.actorId == null ? 'system' : 'user'),
+      target_id: event.targetId ?? null,
+      target_type: event.targetType ?? null,
+      metadata: event.metadata ?? {},
+      ip_address: event.ipAddress ?? null,
+      user_agent: event.userAgent?.slice(0, 1024) ?? null,
+      occurred_at: event.occurredAt ?? this.clock.now(),
+    };
+  }
+}
+
+function reasonOf(error: unknown): AuditLogSafeError['reason'] {
+  if (error instanceof SigraError) return 'unavailable';
+  const state = sqlState(error);
+  if (state?.startsWith('23')) return 'constraint_violation';
+  // Data that the columns cannot hold, or, without a state, that JSON cannot say.
+  return state === undefined || state.startsWith('22') ? 'invalid_event' : 'unavailable';
+}

@@ -1,0 +1,58 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { Principal } from '../common/principal.js';
+
+type HeaderValue = string | string[] | undefined;
+
+/** What Express's and Fastify's requests have in common, as far as authentication is concerned. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+  readonly rawHeaders?: readonly string[];
+  /** Node's own request, on Fastify. */
+  readonly raw?: { readonly rawHeaders?: readonly string[] };
+  readonly ip?: string;
+  readonly body?: unknown;
+  /** Where the guards leave the principal and its user. */
+  sigra?: Principal | undefined;
+  user?: unknown;
+}
+
+/** What Express's response and Fastify's reply have in common. */
+export interface HttpResponse {
+  header(name: string, value: string): unknown;
+}
+
+/** The first value of a header. */
+export function headerOf(request: HttpRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** The HTTP request behind a call: of a controller, or of a GraphQL resolver whose context carries it as `req`. */
+export function requestOf(context: ExecutionContext): HttpRequest {
+  const request: unknown =
+    context.getType<string>() === 'graphql'
+      ? context.getArgByIndex<{ req?: unknown } | undefined>(2)?.req
+      : context.getType() === 'http' && context.switchToHttp().getRequest();
+  if (typeof request !== 'object' || request === null) {
+    throw new TypeError(`sigra: a "${context.getType()}" call carries no HTTP request to authenticate`);
+  }
+  return request as HttpRequest;
+}
+
+/** The HTTP response of a call; of a GraphQL one only where its context has it as `res`. */
+export function responseOf(context: ExecutionContext): HttpResponse | undefined {
+  const response: unknown =
+    context.getType<string>() === 'graphql'
+      ? context.getArgByIndex<{ res?: unknown } | undefined>(2)?.res
+      : context.switchToHttp().getResponse();
+  return typeof (response as Partial<HttpResponse> | undefined)?.header === 'function'
+    ? (response as HttpResponse)
+    : undefined;
+}
+
+/** Where a request came from, for the audit trail and `last_used_ip`. */
+export function originOf(request: HttpRequest): { ipAddress: string | undefined; userAgent: string | undefined } {
+  return { ipAddress: request.ip, userAgent: headerOf(request, 'user-agent') };
+}

@@ -1,0 +1,17 @@
+/** How the caller proved who it is. */
+export type AuthMethod = 'session' | 'api_token' | 'jwt';
+
+/**
+ * Who makes a request, and what the credential allows.
+ *
+ * @typeParam User the host's user type
+ */
+export interface Principal<User extends object = object> {
+  readonly user: User;
+  /** The user's id as text, as stored in `sigra_api_tokens.user_id`. */
+  readonly userId: string;
+  readonly method: AuthMethod;
+  readonly scopes: readonly string[];
+  /** The API token that was presented, when `method` is `api_token`. */
+  readonly tokenId?: string;
+}

@@ -1,0 +1,51 @@
+import { SigraConfigError } from './sigra-config-error.js';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** The options object at `path`, with nothing in it but `known` keys; absent counts as empty. */
+export function section(path: string, value: unknown, known: readonly string[]): Options {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new SigraConfigError(path, `must be an object, not ${describe(value)}`);
+  }
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) {
+      throw new SigraConfigError(
+        path === 'options' ? key : `${path}.${key}`,
+        `is not an option; known are: ${known.join(', ')}`,
+      );
+    }
+  }
+  return value as Options;
+}
+
+export function flag(path: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw new SigraConfigError(path, `must be true or false, not ${describe(value)}`);
+  return value;
+}
+
+/** A whole number. A numeric string is refused: what an environment variable means must be decided by the host. */
+export function wholeNumber(path: string, value: unknown, bounds: { min: number; max: number; unit: string }): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < bounds.min || value > bounds.max) {
+    const hint = typeof value === 'string' ? '; convert it with Number()' : '';
+    throw new SigraConfigError(
+      path,
+      `must be a whole number of ${bounds.unit} from ${bounds.min} to ${bounds.max}, not ${describe(value)}${hint}`,
+    );
+  }
+  return value;
+}
+
+export function strings(path: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
+    throw new SigraConfigError(path, `must be an array of strings, not ${describe(value)}`);
+  }
+  return value as readonly string[];
+}
+
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return `the string ${JSON.stringify(value)}`;
+  if (Array.isArray(value)) return 'an array';
+  return value === null || typeof value !== 'object' ? String(value) : 'an object';
+}

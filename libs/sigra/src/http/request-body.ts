@@ -1,0 +1,47 @@
+import { SigraError } from '../common/sigra-error.js';
+
+type Body = Readonly<Record<string, unknown>>;
+
+/**
+ * A JSON body with nothing in it but `known` fields. A field that would be ignored is refused instead: whoever sends a
+ * `userId` must not believe that it did something.
+ *
+ * @throws SigraError `invalid_request`
+ */
+export function parseBody(body: unknown, known: readonly string[]): Body {
+  // Express 5 has no body where the request has none; Fastify has null.
+  if (body === undefined || body === null) return {};
+  if (typeof body !== 'object' || Array.isArray(body)) throw invalid('The body must be a JSON object.');
+  const unknown = Object.keys(body).filter((field) => !known.includes(field));
+  if (unknown.length > 0) {
+    throw invalid(`Unknown field ${unknown.map((field) => JSON.stringify(field.slice(0, 50))).join(', ')}.`);
+  }
+  return body as Body;
+}
+
+/** ISO 8601 with a time zone: a time without one would mean another instant on every server. */
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
+
+/**
+ * An optional point in time.
+ *
+ * @throws SigraError `invalid_expiry`
+ */
+export function parseInstant(value: unknown): Date | null | undefined {
+  if (value === undefined || value === null) return value;
+  const date = typeof value === 'string' && INSTANT.test(value) ? new Date(value) : undefined;
+  if (!date || Number.isNaN(date.getTime())) {
+    throw new SigraError('invalid_expiry', 'expiresAt is an ISO 8601 time with a zone, such as 2030-01-31T12:00:00Z.');
+  }
+  return date;
+}
+
+/** A whole number in a query parameter, or NaN, which no limit accepts. */
+export function parseNumber(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+}
+
+function invalid(message: string): SigraError {
+  return new SigraError('invalid_request', message);
+}

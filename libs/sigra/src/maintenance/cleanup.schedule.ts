@@ -1,0 +1,37 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { CronJob } from 'cron';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { TokenCleanupService } from './token-cleanup.service.js';
+
+const JOB_NAME = 'sigra:cleanup';
+
+/** Runs clean-up by `cleanup.schedule`, as the job `sigra:cleanup` of Nest's scheduler. */
+@Injectable()
+export class CleanupSchedule implements OnApplicationBootstrap {
+  private readonly logger = new Logger(CleanupSchedule.name);
+
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly scheduler: SchedulerRegistry,
+    private readonly cleanup: TokenCleanupService,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const { schedule } = this.config.cleanup;
+    if (schedule === false) return;
+    const job = CronJob.from({ cronTime: schedule, onTick: () => this.run(), start: true });
+    this.scheduler.addCronJob(JOB_NAME, job);
+  }
+
+  private async run(): Promise<void> {
+    try {
+      const { expiredTokens, revokedTokens, auditEvents } = await this.cleanup.cleanupExpiredTokens();
+      this.logger.log(
+        `Deleted ${expiredTokens} expired and ${revokedTokens} revoked tokens and ${auditEvents} audit events`,
+      );
+    } catch (error) {
+      this.logger.error(`Clean-up failed and will be tried again at its next time: ${String(error)}`);
+    }
+  }
+}

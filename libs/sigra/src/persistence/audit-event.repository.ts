@@ -1,0 +1,123 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { SigraDatabase } from './sigra-database.js';
+import type { PagePosition } from './api-token.repository.js';
+
+export interface AuditEventRow {
+  readonly id: string;
+  readonly action: string;
+  readonly outcome: string;
+  readonly actor_id: string | null;
+  readonly actor_type: string;
+  readonly target_id: string | null;
+  readonly target_type: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly ip_address: string | null;
+  readonly user_agent: string | null;
+  readonly occurred_at: Date;
+}
+
+/** What an event is searched by; all that is given must hold. */
+export interface AuditEventConditions {
+  readonly action?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly actorId?: string | undefined;
+  readonly targetId?: string | undefined;
+  readonly targetType?: string | undefined;
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+}
+
+const COLUMNS = [
+  'id',
+  'action',
+  'outcome',
+  'actor_id',
+  'actor_type',
+  'target_id',
+  'target_type',
+  'metadata',
+  'ip_address',
+  'user_agent',
+  'occurred_at',
+] as const satisfies readonly (keyof AuditEventRow)[];
+
+/** Every statement on `sigra_audit_events`. */
+@Injectable()
+export class AuditEventRepository {
+  private readonly table: string;
+
+  constructor(private readonly database: SigraDatabase) {
+    this.table = database.tables.auditEvents;
+  }
+
+  /** Inserts events in one statement, in the transaction of `manager` where one is given. */
+  async insert(events: readonly AuditEventRow[], manager?: EntityManager): Promise<void> {
+    const values = events.flatMap((event) =>
+      COLUMNS.map((column) => (column === 'metadata' ? JSON.stringify(event.metadata) : event[column])),
+    );
+    const places = events.map(
+      (_, row) => `(${COLUMNS.map((_column, index) => `$${row * COLUMNS.length + index + 1}`).join(', ')})`,
+    );
+    await this.database.query(
+      `INSERT INTO ${this.table} (${COLUMNS.join(', ')}) VALUES ${places.join(', ')}`,
+      values,
+      manager,
+    );
+  }
+
+  /** Events that meet the conditions, after `position` in the given order of time. */
+  find(
+    conditions: AuditEventConditions,
+    order: 'newest' | 'oldest',
+    limit: number,
+    position?: PagePosition,
+  ): Promise<AuditEventRow[]> {
+    const { clauses, values } = this.where(conditions);
+    if (position) {
+      values.push(position.createdAt, position.id);
+      const beyond = order === 'newest' ? '<' : '>';
+      clauses.push(`(occurred_at, id) ${beyond} ($${values.length - 1}, $${values.length})`);
+    }
+    values.push(limit);
+    const direction = order === 'newest' ? 'DESC' : 'ASC';
+    return this.database.query<AuditEventRow>(
+      `SELECT ${COLUMNS.join(', ')} FROM ${this.table}
+       ${clauses.length > 0 ? `WHERE ${clauses.join(' AND ')}` : ''}
+       ORDER BY occurred_at ${direction}, id ${direction} LIMIT $${values.length}`,
+      values,
+    );
+  }
+
+  async deleteBefore(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const rows = await this.database.query<{ count: number }>(
+      `WITH doomed AS MATERIALIZED (
+         SELECT id FROM ${this.table} WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2 FOR UPDATE SKIP LOCKED
+       ), deleted AS (
+         DELETE FROM ${this.table} e USING doomed WHERE e.id = doomed.id RETURNING 1
+       )
+       SELECT count(*)::int AS count FROM deleted`,
+      [before, limit],
+      manager,
+    );
+    return rows[0]?.count ?? 0;
+  }
+
+  private where(conditions: AuditEventConditions): { clauses: string[]; values: unknown[] } {
+    const clauses: string[] = [];
+    const values: unknown[] = [];
+    const add = (expression: string, value: unknown) => {
+      if (value === undefined) return;
+      values.push(value);
+      clauses.push(`${expression} $${values.length}`);
+    };
+    add('action =', conditions.action);
+    add('outcome =', conditions.outcome);
+    add('actor_id =', conditions.actorId);
+    add('target_id =', conditions.targetId);
+    add('target_type =', conditions.targetType);
+    add('occurred_at >=', conditions.from);
+    add('occurred_at <', conditions.to);
+    return { clauses, values };
+  }
+}

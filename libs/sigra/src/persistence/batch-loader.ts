@@ -1,0 +1,145 @@
+import { SigraError } from '../common/sigra-error.js';
+
+export interface BatchLoaderOptions<Value> {
+  /** Reads all of `keys` at once; keys without an entry in the result do not exist. */
+  readonly load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
+  /** How long a caller waits, in milliseconds. */
+  readonly timeout: number;
+  /** @default 512 */
+  readonly maxBatchSize?: number;
+  /** Batches under way at once. @default 2 */
+  readonly maxInFlight?: number;
+  /** Distinct keys that may wait for a batch before further ones are turned away. @default 20_000 */
+  readonly maxQueued?: number;
+}
+
+interface Waiting<Value> {
+  readonly key: string;
+  readonly promise: Promise<Value | undefined>;
+  readonly resolve: (value: Value | undefined) => void;
+  readonly reject: (error: SigraError) => void;
+  readonly deadline: number;
+}
+
+interface Batch<Value> {
+  readonly entries: readonly Waiting<Value>[];
+  abandoned: boolean;
+}
+
+/**
+ * Turns the single-key reads of one event-loop turn into one query.
+ *
+ * A key is always read by a query that starts after `load` was called for it, and nothing is kept once the answer is
+ * there: what was committed before the call is seen by the call. A failed batch rejects its own callers and no others. A
+ * caller that waits for longer than the timeout, or finds the queue full, is rejected with `unavailable`.
+ */
+export class BatchLoader<Value> {
+  private readonly queue = new Map<string, Waiting<Value>>();
+  private readonly inFlight = new Set<Batch<Value>>();
+  private readonly maxBatchSize: number;
+  private readonly maxInFlight: number;
+  private readonly maxQueued: number;
+  private dispatchScheduled = false;
+  private sweepTimer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: BatchLoaderOptions<Value>) {
+    this.maxBatchSize = options.maxBatchSize ?? 512;
+    this.maxInFlight = options.maxInFlight ?? 2;
+    this.maxQueued = options.maxQueued ?? 20_000;
+  }
+
+  /**
+   * @returns the value, or undefined when there is none
+   * @throws SigraError `unavailable`
+   */
+  load(key: string): Promise<Value | undefined> {
+    // Only a read that has not started yet can be shared: a running one may have looked before the caller came.
+    const queued = this.queue.get(key);
+    if (queued) return queued.promise;
+    if (this.queue.size >= this.maxQueued) {
+      return Promise.reject(new SigraError('unavailable', 'Too many requests are waiting for the database.'));
+    }
+    const entry = this.enqueue(key);
+    this.scheduleDispatch();
+    return entry.promise;
+  }
+
+  private enqueue(key: string): Waiting<Value> {
+    let resolve!: Waiting<Value>['resolve'];
+    let reject!: Waiting<Value>['reject'];
+    const promise = new Promise<Value | undefined>((onResolve, onReject) => {
+      resolve = onResolve;
+      reject = onReject;
+    });
+    const entry = { key, promise, resolve, reject, deadline: performance.now() + this.options.timeout };
+    this.queue.set(key, entry);
+    this.sweepTimer ??= setTimeout(() => this.sweep(), this.options.timeout).unref();
+    return entry;
+  }
+
+  private scheduleDispatch(): void {
+    if (this.dispatchScheduled || this.queue.size === 0 || !this.hasFreeSlot()) return;
+    this.dispatchScheduled = true;
+    setImmediate(() => {
+      this.dispatchScheduled = false;
+      while (this.queue.size > 0 && this.hasFreeSlot()) void this.run(this.takeBatch());
+    });
+  }
+
+  /** Batches whose callers have all given up free their slot, but only so many: each may still hold a connection. */
+  private hasFreeSlot(): boolean {
+    if (this.inFlight.size < this.maxInFlight) return true;
+    if (this.inFlight.size >= 2 * this.maxInFlight) return false;
+    let live = 0;
+    for (const batch of this.inFlight) if (!batch.abandoned) live++;
+    return live < this.maxInFlight;
+  }
+
+  private takeBatch(): Batch<Value> {
+    const entries: Waiting<Value>[] = [];
+    for (const entry of this.queue.values()) {
+      entries.push(entry);
+      this.queue.delete(entry.key);
+      if (entries.length === this.maxBatchSize) break;
+    }
+    return { entries, abandoned: false };
+  }
+
+  private async run(batch: Batch<Value>): Promise<void> {
+    this.inFlight.add(batch);
+    try {
+      const found = await this.options.load(batch.entries.map((entry) => entry.key));
+      for (const entry of batch.entries) entry.resolve(found.get(entry.key));
+    } catch (cause) {
+      const error = new SigraError('unavailable', 'The database did not answer.', { cause });
+      for (const entry of batch.entries) entry.reject(error);
+    } finally {
+      this.inFlight.delete(batch);
+      this.scheduleDispatch();
+    }
+  }
+
+  /** Rejects whoever has waited for too long. One timer for all: a promise that is settled already ignores it. */
+  private sweep(): void {
+    this.sweepTimer = undefined;
+    const now = performance.now();
+    const late = new SigraError('unavailable', 'The database did not answer in time.');
+    let next = Infinity;
+    for (const batch of this.inFlight) {
+      const last = batch.entries.at(-1)?.deadline ?? 0;
+      for (const entry of batch.entries) if (entry.deadline <= now) entry.reject(late);
+      if (last <= now) batch.abandoned = true;
+      else next = Math.min(next, batch.entries[0]?.deadline ?? Infinity);
+    }
+    for (const entry of this.queue.values()) {
+      if (entry.deadline > now) {
+        next = Math.min(next, entry.deadline);
+        break;
+      }
+      this.queue.delete(entry.key);
+      entry.reject(late);
+    }
+    if (next < Infinity) this.sweepTimer = setTimeout(() => this.sweep(), Math.max(next - now, 1)).unref();
+    this.scheduleDispatch();
+  }
+}

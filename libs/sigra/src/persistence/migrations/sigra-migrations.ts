@@ -1,0 +1,4 @@
+import { CreateApiTokens1767225600000 } from './create-api-tokens.migration.js';
+
+/** Sigra's migrations, for the `migrations` of the host's DataSource. They keep their names for ever. */
+export const sigraMigrations = [CreateApiTokens1767225600000];

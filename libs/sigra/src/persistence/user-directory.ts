@@ -1,0 +1,98 @@
+import { Injectable, type OnModuleInit, type Type } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { SigraConfigError } from '../config/sigra-config-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import type { UserProvider } from '../config/sigra-options.js';
+import { BatchLoader } from './batch-loader.js';
+import { type Row, SigraDatabase } from './sigra-database.js';
+import { UserTable } from './user-table.js';
+
+/** A user, or just its id. */
+export type UserRef = object | string | number | bigint;
+
+/** The host's users: found by id, many at once, and asked whether they are active. Nothing is kept between requests. */
+@Injectable()
+export class UserDirectory implements OnModuleInit {
+  /** How to read users in the same query as something else; undefined when the host finds users itself. */
+  readonly table: UserTable | undefined;
+  private readonly rows: BatchLoader<Row>;
+  private readonly provided: BatchLoader<object>;
+  private provider: UserProvider | undefined;
+
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly database: SigraDatabase,
+    private readonly moduleRef: ModuleRef,
+  ) {
+    const { source, idProperty } = config.users;
+    if (source.kind === 'entity') this.table = new UserTable(database.dataSource, source.entity, idProperty);
+    const timeout = config.lookupTimeout;
+    this.rows = new BatchLoader({ load: (ids) => this.readRows(ids), timeout });
+    this.provided = new BatchLoader({ load: (ids) => this.askProvider(ids), timeout });
+  }
+
+  onModuleInit(): void {
+    const { source } = this.config.users;
+    if (source.kind === 'provider') {
+      this.provider = typeof source.provider === 'function' ? this.resolve(source.provider) : source.provider;
+    }
+  }
+
+  /** The id of a user as text. */
+  idOf(user: UserRef): string {
+    const id: unknown = typeof user === 'object' ? (user as Row)[this.config.users.idProperty] : user;
+    if ((typeof id === 'string' && id !== '' && !id.includes('\0')) || typeof id === 'number' || typeof id === 'bigint') {
+      return String(id);
+    }
+    throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);
+  }
+
+  /**
+   * Finds a user that exists and is active.
+   *
+   * @throws SigraError `unavailable`
+   */
+  async findActive(id: string): Promise<object | undefined> {
+    const user = this.table ? await this.findInTable(this.table, id) : await this.provided.load(id);
+    return user && this.isActive(user) ? user : undefined;
+  }
+
+  isActive(user: object): boolean {
+    // Exactly true: a promise, which would be truthy, must not let anybody in.
+    return (this.config.users.isActive(user) as unknown) === true;
+  }
+
+  private async findInTable(table: UserTable, id: string): Promise<object | undefined> {
+    if (id.includes('\0')) return undefined;
+    const row = await this.rows.load(id);
+    // Every caller gets an object of its own: handlers may change what they find in request.user.
+    return row && table.hydrate(row);
+  }
+
+  private async readRows(ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    const table = this.table as UserTable;
+    const rows = await this.database.query(
+      `SELECT wanted.id AS sigra_key, ${table.columns}
+       FROM unnest($1::text[]) AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`,
+      [ids],
+    );
+    return new Map(rows.map((row) => [row.sigra_key as string, row]));
+  }
+
+  private async askProvider(ids: readonly string[]): Promise<ReadonlyMap<string, object>> {
+    if (!this.provider) throw new Error('sigra: users.provider is asked before the application has started');
+    const users = await this.provider.findByIds(ids);
+    return new Map(users.map((user) => [this.idOf(user), user]));
+  }
+
+  private resolve(provider: Type<UserProvider>): UserProvider {
+    try {
+      return this.moduleRef.get(provider, { strict: false });
+    } catch {
+      throw new SigraConfigError(
+        'users.provider',
+        `${provider.name} is not a provider of this application; add it to the providers of a module`,
+      );
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
+import { mountControllers } from './http/mount-controllers.js';
+import { SIGRA_DATA_SOURCE } from './persistence/sigra-database.js';
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SigraModuleOptions>({
+  moduleName: 'Sigra',
+})
+  .setClassMethodName('forRoot')
+  .setExtras<SigraModuleExtras>(
+    { isGlobal: true, dataSource: 'default', controllers: {} },
+    (definition, { isGlobal = true, dataSource = 'default', controllers = {} }) => ({
+      ...definition,
+      global: isGlobal,
+      controllers: mountControllers(controllers),
+      providers: [
+        ...((definition.providers ?? []) as Provider[]),
+        { provide: SIGRA_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
+      ],
+    }),
+  )
+  .build();
