@@ -1,0 +1,2 @@
+export { FakeClock } from './testing/fake-clock.js';
+export type { Duration } from './testing/fake-clock.js';
