@@ -1,5 +1,4 @@
 import { Controller, Get, Module, Post, type Type } from '@nestjs/common';
-import type { NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
@@ -103,7 +102,6 @@ export interface TestAppOptions {
   readonly databaseUrl?: string;
   readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
   readonly controllers?: Type<object>[];
-  readonly nest?: NestApplicationOptions;
   readonly clock?: FakeClock;
   configure?(builder: TestingModuleBuilder): void;
 }
@@ -147,8 +145,9 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const module = await builder.compile();
   const app =
     options.adapter === 'fastify'
-      ? module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false, ...options.nest })
-      : module.createNestApplication<NestExpressApplication>(new ExpressAdapter(), { logger: false, ...options.nest });
+      ? module.createNestApplication<NestFastifyApplication>(new FastifyAdapter())
+      : module.createNestApplication<NestExpressApplication>(new ExpressAdapter());
+  app.useLogger(false);
   const dataSource = app.get<DataSource>(getDataSourceToken());
   if (database) {
     await dataSource.query(

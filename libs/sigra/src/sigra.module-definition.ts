@@ -1,4 +1,4 @@
-import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
+import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
 import { mountControllers } from './http/mount-controllers.js';
@@ -15,7 +15,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new Configurabl
       global: isGlobal,
       controllers: mountControllers(controllers),
       providers: [
-        ...((definition.providers ?? []) as Provider[]),
+        ...(definition.providers ?? []),
         { provide: SIGRA_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
       ],
     }),

@@ -2,11 +2,7 @@ import type { Principal } from '../common/principal.js';
 
 /** What Sigra itself records. */
 export type SigraAuditAction =
-  | 'api.token_create'
-  | 'api.token_rotate'
-  | 'api.token_revoke'
-  | 'api.token_revoke_all'
-  | 'api.token_verify.failure';
+  'api.token_create' | 'api.token_rotate' | 'api.token_revoke' | 'api.token_revoke_all' | 'api.token_verify.failure';
 
 export type AuditOutcome = 'success' | 'failure';
 

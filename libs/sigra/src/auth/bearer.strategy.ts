@@ -28,8 +28,8 @@ export class BearerStrategy extends PassportStrategy(Strategy, 'bearer') {
   private static readonly ofApplications = new WeakMap<object, BearerStrategy>();
 
   // Passport gives these to the copy of the strategy that it makes for each request.
-  private declare readonly success: (user: object) => void;
-  private declare readonly error: (error: unknown) => void;
+  declare private readonly success: (user: object) => void;
+  declare private readonly error: (error: unknown) => void;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,

@@ -1,5 +1,5 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
-import { SigraError, type SigraErrorCode } from '../common/sigra-error.js';
+import type { SigraError, SigraErrorCode } from '../common/sigra-error.js';
 import type { HttpResponse } from './http-exchange.js';
 
 /** How long a client should wait after 503, in seconds. */

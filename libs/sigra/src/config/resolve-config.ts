@@ -94,11 +94,11 @@ function resolveApiTokens(value: unknown): SigraConfig['apiTokens'] {
       tokens.activityUpdateThreshold ?? 300,
       SECONDS_OR_ZERO,
     ),
-    defaultPageSize: wholeNumber(
-      'apiTokens.defaultPageSize',
-      tokens.defaultPageSize ?? Math.min(50, maxPageSize),
-      { min: 1, max: maxPageSize, unit: 'tokens' },
-    ),
+    defaultPageSize: wholeNumber('apiTokens.defaultPageSize', tokens.defaultPageSize ?? Math.min(50, maxPageSize), {
+      min: 1,
+      max: maxPageSize,
+      unit: 'tokens',
+    }),
     maxPageSize,
   };
 }
@@ -168,11 +168,7 @@ function resolveCleanup(value: unknown): SigraConfig['cleanup'] {
   return {
     schedule: resolveSchedule(cleanup.schedule),
     batchSize: wholeNumber('cleanup.batchSize', cleanup.batchSize ?? 1000, { min: 1, max: 100_000, unit: 'rows' }),
-    revokedRetention: wholeNumber(
-      'cleanup.revokedRetention',
-      cleanup.revokedRetention ?? 7_776_000,
-      SECONDS_OR_ZERO,
-    ),
+    revokedRetention: wholeNumber('cleanup.revokedRetention', cleanup.revokedRetention ?? 7_776_000, SECONDS_OR_ZERO),
   };
 }
 

@@ -103,6 +103,7 @@ export class ApiTokenController {
 
 /** The token in the path is dead, not the one in the header: 401 would send the caller after the wrong one. */
 function asConflict(error: unknown): unknown {
-  if (!(error instanceof SigraError) || (error.code !== 'token_revoked' && error.code !== 'token_expired')) return error;
+  if (!(error instanceof SigraError) || (error.code !== 'token_revoked' && error.code !== 'token_expired'))
+    return error;
   return new ConflictException({ statusCode: 409, error: error.code, message: error.message });
 }

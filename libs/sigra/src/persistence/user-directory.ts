@@ -41,7 +41,11 @@ export class UserDirectory implements OnModuleInit {
   /** The id of a user as text. */
   idOf(user: UserRef): string {
     const id: unknown = typeof user === 'object' ? (user as Row)[this.config.users.idProperty] : user;
-    if ((typeof id === 'string' && id !== '' && !id.includes('\0')) || typeof id === 'number' || typeof id === 'bigint') {
+    if (
+      (typeof id === 'string' && id !== '' && !id.includes('\0')) ||
+      typeof id === 'number' ||
+      typeof id === 'bigint'
+    ) {
       return String(id);
     }
     throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);

@@ -28,7 +28,9 @@ export class UserTable {
     const metadata = userMetadata(dataSource, entity);
     this.idColumn = idColumn(metadata, idProperty);
     this.name = metadata.tablePath.split('.').map(quote).join('.');
-    this.selected = metadata.columns.filter((column) => column.isSelect && !column.isVirtual && !column.isVirtualProperty);
+    this.selected = metadata.columns.filter(
+      (column) => column.isSelect && !column.isVirtual && !column.isVirtualProperty,
+    );
     if (!this.selected.includes(this.idColumn)) {
       throw new SigraConfigError('users.id', `names a column that is not selected; remove "select: false" from it`);
     }
@@ -54,9 +56,9 @@ export class UserTable {
     const user = this.metadata.create() as object;
     this.selected.forEach((column, index) => {
       const value = this.dataSource.driver.prepareHydratedValue(row[this.alias(index)], column) as unknown;
-      column.setEntityValue(user as Record<string, unknown>, value);
+      column.setEntityValue(user, value);
     });
-    for (const listener of this.metadata.afterLoadListeners) listener.execute(user as never);
+    for (const listener of this.metadata.afterLoadListeners) listener.execute(user);
     return user;
   }
 
@@ -90,7 +92,10 @@ export class UserTable {
 
 function userMetadata(dataSource: DataSource, entity: Type<object>): EntityMetadata {
   if (!dataSource.hasMetadata(entity)) {
-    throw new SigraConfigError('users.entity', `${entity.name} is not an entity of the DataSource; add it to its entities`);
+    throw new SigraConfigError(
+      'users.entity',
+      `${entity.name} is not an entity of the DataSource; add it to its entities`,
+    );
   }
   const metadata = dataSource.getMetadata(entity);
   if (metadata.tableType !== 'regular' || metadata.childEntityMetadatas.length > 0) {

@@ -87,7 +87,8 @@ export class ApiTokenIssuer {
     const { rawToken, token } = await traced(
       apiTokenChannels.rotate,
       { tokenId },
-      () => this.database.transaction((manager) => this.replace(manager, tokenId, graceSeconds, request, context, userId)),
+      () =>
+        this.database.transaction((manager) => this.replace(manager, tokenId, graceSeconds, request, context, userId)),
       (issued) => issued.token,
     );
     return { rawToken, token };
@@ -127,9 +128,10 @@ export class ApiTokenIssuer {
     return { rawToken: minted.rawToken, token: toApiToken(row) };
   }
 
-  private mint(
-    token: Pick<NewApiTokenRow, 'userId' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>,
-  ): { rawToken: string; row: NewApiTokenRow } {
+  private mint(token: Pick<NewApiTokenRow, 'userId' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>): {
+    rawToken: string;
+    row: NewApiTokenRow;
+  } {
     const { prefix } = this.config.apiTokens;
     const rawToken = mintRawToken(prefix);
     const tokenHash = hashSecret(rawToken);

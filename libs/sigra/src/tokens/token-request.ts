@@ -12,7 +12,7 @@ export function parseName(name: unknown): string {
   const trimmed = typeof name === 'string' ? name.trim() : '';
   if (trimmed === '') throw new SigraError('name_required', 'Give the token a name.');
   // Counted as PostgreSQL counts: by code point.
-  if (trimmed.length > MAX_NAME_LENGTH && [...trimmed].length > MAX_NAME_LENGTH) {
+  if (trimmed.length > MAX_NAME_LENGTH && Array.from(trimmed).length > MAX_NAME_LENGTH) {
     throw new SigraError('name_too_long', `A name has at most ${MAX_NAME_LENGTH} characters.`);
   }
   if (CONTROL.test(trimmed)) throw new SigraError('invalid_name', 'A name has no control characters.');

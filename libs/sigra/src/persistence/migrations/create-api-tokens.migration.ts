@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { tableNames } from '../table-names.js';
+import { tableNames, type TableNames } from '../table-names.js';
 
 /** Tables and indexes of API tokens and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents } = tableNames(runner.connection);
+    const { apiTokens, auditEvents } = tablesOf(runner);
     // Room in every page lets an update of last_used_at, which no index holds, stay in place (heap-only tuples).
     await runner.query(`
       CREATE TABLE ${apiTokens} (
@@ -56,8 +56,14 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents } = tableNames(runner.connection);
+    const { apiTokens, auditEvents } = tablesOf(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
   }
+}
+
+function tablesOf(runner: QueryRunner): TableNames {
+  // TypeORM 1 calls it dataSource, and 0.3 knows no other name than this.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  return tableNames(runner.connection);
 }
