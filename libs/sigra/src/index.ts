@@ -6,6 +6,10 @@ export type {
   AuditOptions,
   CleanupOptions,
   ControllerPaths,
+  JwtAlgorithm,
+  JwtCheck,
+  JwtKeyOptions,
+  JwtOptions,
   SessionOptions,
   SessionRequest,
   SessionUserId,
@@ -24,9 +28,17 @@ export type { CreateApiToken, RotateApiToken } from './tokens/api-token.issuer.j
 export type { ApiToken, IssuedApiToken } from './tokens/api-token.js';
 export type { RequestOrigin } from './tokens/verify-failure.recorder.js';
 export type { ApiTokenView } from './http/token-view.js';
-export { tokenPattern } from './tokens/token-format.js';
+export { tokenPattern } from './common/token-format.js';
 export { decodeCursor, encodeCursor } from './common/cursor.js';
 export type { CursorPosition } from './common/cursor.js';
+
+// JWTs and refresh tokens.
+export { SigraJwtService } from './jwt/sigra-jwt.service.js';
+export type { SignIn } from './jwt/sigra-jwt.service.js';
+export type { AccessTokenClaims } from './jwt/access-token-claims.js';
+export type { RefreshRequest } from './jwt/refresh-token.rotator.js';
+export type { TokenPair } from './jwt/token-pair.js';
+export type { TokenResponse } from './http/token-response.js';
 
 // Scopes.
 export { can } from './scopes/can.js';
@@ -60,14 +72,18 @@ export type {
   AuditEvent,
   AuditOutcome,
   CallContext,
+  JwtAuditAction,
   NewAuditEvent,
   SigraAuditAction,
 } from './audit/audit-event.js';
-export type { AuditLogSafeError, SigraTrace } from './telemetry/channels.js';
+export type { AuditLogSafeError, RefreshReuse, SigraTrace } from './telemetry/channels.js';
 
 // Persistence and maintenance.
 export { sigraEntities } from './persistence/entities/sigra-entities.js';
 export { ApiTokenEntity } from './persistence/entities/api-token.entity.js';
+export { RefreshFamilyEntity } from './persistence/entities/refresh-family.entity.js';
+export { RefreshTokenEntity } from './persistence/entities/refresh-token.entity.js';
+export { SubjectEntity } from './persistence/entities/subject.entity.js';
 export { AuditEventEntity } from './persistence/entities/audit-event.entity.js';
 export { sigraMigrations } from './persistence/migrations/sigra-migrations.js';
 export type { UserRef } from './persistence/user-directory.js';

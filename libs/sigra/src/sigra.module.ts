@@ -16,13 +16,23 @@ import { Clock, SystemClock } from './common/clock.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { SIGRA_CONFIG } from './config/sigra-config.js';
 import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
+import { AccessTokenSigner } from './jwt/access-token.signer.js';
+import { AccessTokenVerifier } from './jwt/access-token.verifier.js';
+import { JwtIntrospector } from './jwt/introspector.js';
+import { JwkSet } from './jwt/jwk-set.js';
+import { RefreshTokenIssuer } from './jwt/refresh-token.issuer.js';
+import { RefreshTokenRevoker } from './jwt/refresh-token.revoker.js';
+import { RefreshTokenRotator } from './jwt/refresh-token.rotator.js';
+import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
 import { TokenCleanupService } from './maintenance/token-cleanup.service.js';
 import { AdvisoryLock } from './persistence/advisory-lock.js';
 import { ApiTokenRepository } from './persistence/api-token.repository.js';
 import { AuditEventRepository } from './persistence/audit-event.repository.js';
 import { CredentialReader } from './persistence/credential-reader.js';
+import { RefreshTokenRepository } from './persistence/refresh-token.repository.js';
 import { SigraDatabase } from './persistence/sigra-database.js';
+import { SubjectReader } from './persistence/subject-reader.js';
 import { UserDirectory } from './persistence/user-directory.js';
 import { ScopeRegistry } from './scopes/scope-registry.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './sigra.module-definition.js';
@@ -53,8 +63,10 @@ import { VerifyFailureRecorder } from './tokens/verify-failure.recorder.js';
     SigraDatabase,
     UserDirectory,
     CredentialReader,
+    SubjectReader,
     ApiTokenRepository,
     AuditEventRepository,
+    RefreshTokenRepository,
     AdvisoryLock,
     AuditWriter,
     AuditService,
@@ -64,6 +76,14 @@ import { VerifyFailureRecorder } from './tokens/verify-failure.recorder.js';
     ApiTokenService,
     LastUsedRecorder,
     VerifyFailureRecorder,
+    AccessTokenSigner,
+    AccessTokenVerifier,
+    RefreshTokenIssuer,
+    RefreshTokenRotator,
+    RefreshTokenRevoker,
+    JwtIntrospector,
+    JwkSet,
+    SigraJwtService,
     SessionAuthenticator,
     BearerAuthenticator,
     Authenticator,
@@ -83,6 +103,7 @@ import { VerifyFailureRecorder } from './tokens/verify-failure.recorder.js';
     Authenticator,
     Clock,
     ApiTokenService,
+    SigraJwtService,
     AuditService,
     TokenCleanupService,
     SigraAuthGuard,

@@ -2,7 +2,18 @@ import type { Principal } from '../common/principal.js';
 
 /** What Sigra itself records. */
 export type SigraAuditAction =
-  'api.token_create' | 'api.token_rotate' | 'api.token_revoke' | 'api.token_revoke_all' | 'api.token_verify.failure';
+  | 'api.token_create'
+  | 'api.token_rotate'
+  | 'api.token_revoke'
+  | 'api.token_revoke_all'
+  | 'api.token_verify.failure'
+  | JwtAuditAction
+  | 'api.jwt_issue'
+  | 'api.jwt_revoke'
+  | 'api.sign_out_everywhere';
+
+/** What a host may record itself when it owns the transaction of a refresh. */
+export type JwtAuditAction = 'api.jwt_refresh' | 'api.jwt_refresh_replay' | 'api.jwt_refresh_reuse';
 
 export type AuditOutcome = 'success' | 'failure';
 

@@ -7,7 +7,7 @@ import {
   AuditEventRepository,
   type AuditEventRow,
 } from '../persistence/audit-event.repository.js';
-import type { AuditDetails, AuditEvent, AuditOutcome, NewAuditEvent } from './audit-event.js';
+import type { AuditDetails, AuditEvent, AuditOutcome, JwtAuditAction, NewAuditEvent } from './audit-event.js';
 import { AuditWriter } from './audit-writer.js';
 
 /** Which events to read; everything that is given must hold. */
@@ -36,6 +36,11 @@ export interface AuditPage {
   readonly nextCursor: string | null;
 }
 
+const JWT_ACTIONS: ReadonlySet<string> = new Set<JwtAuditAction>([
+  'api.jwt_refresh',
+  'api.jwt_refresh_replay',
+  'api.jwt_refresh_reuse',
+]);
 const RESERVED = /^(?:api|auth)\./;
 const MAX_LIMIT = 1000;
 const STREAM_PAGE = 500;
@@ -73,6 +78,36 @@ export class AuditService {
   }
 
   /**
+   * Records a step of a refresh in the host's transaction, for hosts that run a refresh of their own. `SigraJwtService`
+   * records its steps itself: after `refresh` this would make a second row of the same fact.
+   *
+   * @throws SigraError `reserved_action` for any action but `api.jwt_refresh`, `api.jwt_refresh_replay` and
+   * `api.jwt_refresh_reuse`
+   */
+  async appendJwtAudit(
+    manager: EntityManager,
+    event: NewAuditEvent & { readonly action: JwtAuditAction },
+  ): Promise<void> {
+    if (!JWT_ACTIONS.has(event.action)) {
+      throw new SigraError('reserved_action', 'Only the steps of a refresh can be recorded here.');
+    }
+    await this.writer.append(manager, event);
+  }
+
+  /**
+   * Records `api.jwt_refresh` for a user, for hosts that run a refresh of their own. Resolves even when the row could not
+   * be written, like `log`. Do not call it after `SigraJwtService.refresh`, which has recorded it already.
+   */
+  async auditJwtRefresh(userId: string, details: AuditDetails = {}): Promise<void> {
+    await this.logJwt('api.jwt_refresh', 'success', userId, details);
+  }
+
+  /** Records `api.jwt_refresh_reuse` for a user; as `auditJwtRefresh`. */
+  async auditJwtRefreshReuse(userId: string, details: AuditDetails = {}): Promise<void> {
+    await this.logJwt('api.jwt_refresh_reuse', 'failure', userId, details);
+  }
+
+  /**
    * Reads events, newest first.
    *
    * @throws SigraError `invalid_limit`, `invalid_cursor`
@@ -101,6 +136,10 @@ export class AuditService {
       for (const row of rows) yield toEvent(row);
       last = rows.length === STREAM_PAGE ? rows.at(-1) : undefined;
     } while (last);
+  }
+
+  private logJwt(action: JwtAuditAction, outcome: AuditOutcome, userId: string, details: AuditDetails): Promise<void> {
+    return this.writer.logSafe([{ outcome, ...details, action, actorId: userId }]);
   }
 }
 

@@ -38,10 +38,13 @@ const STATUS: Partial<Record<SigraErrorCode, HttpStatus>> = {
   invalid_token: HttpStatus.UNAUTHORIZED,
   token_revoked: HttpStatus.UNAUTHORIZED,
   token_expired: HttpStatus.UNAUTHORIZED,
+  epoch_mismatch: HttpStatus.UNAUTHORIZED,
+  reuse_detected: HttpStatus.UNAUTHORIZED,
   insufficient_scope: HttpStatus.FORBIDDEN,
   cross_origin: HttpStatus.FORBIDDEN,
   not_found: HttpStatus.NOT_FOUND,
   unavailable: HttpStatus.SERVICE_UNAVAILABLE,
+  refresh_aborted: HttpStatus.SERVICE_UNAVAILABLE,
 };
 
 /** The answer of RFC 6750 section 3 to a refused request, or a plain one to refused input. */
@@ -54,12 +57,15 @@ export function toHttpRefusal(error: SigraError, realm: string): HttpRefusal {
     case 'invalid_token':
     case 'token_revoked':
     case 'token_expired':
+    case 'epoch_mismatch':
+    case 'reuse_detected':
       return invalidToken(error, realm);
     case 'invalid_request':
       return refusal(error, statusCode, { challenge: challenge(realm, 'invalid_request', error.message) });
     case 'insufficient_scope':
       return refusal(error, statusCode, { challenge: scopeChallenge(error, realm) });
     case 'unavailable':
+    case 'refresh_aborted':
       return refusal(error, statusCode, { retryAfter: RETRY_AFTER });
     default:
       return refusal(error, statusCode, {});

@@ -14,4 +14,6 @@ export interface Principal<User extends object = object> {
   readonly scopes: readonly string[];
   /** The API token that was presented, when `method` is `api_token`. */
   readonly tokenId?: string;
+  /** The sign-in that a JWT belongs to, when `method` is `jwt`. */
+  readonly familyId?: string;
 }

@@ -19,6 +19,10 @@ export type SigraErrorCode =
   | 'invalid_token'
   | 'token_revoked'
   | 'token_expired'
+  | 'epoch_mismatch'
+  | 'reuse_detected'
+  | 'refresh_aborted'
+  | 'jwt_disabled'
   // What a request lacks, or may not do.
   | 'unauthorized'
   | 'invalid_request'

@@ -1,5 +1,9 @@
 import { SigraConfigError } from './sigra-config-error.js';
 
+/** Bounds of a length of time: up to a hundred years. */
+export const SECONDS = { min: 1, max: 3_155_760_000, unit: 'seconds' };
+export const SECONDS_OR_ZERO = { ...SECONDS, min: 0 };
+
 type Options = Readonly<Record<string, unknown>>;
 
 /** The options object at `path`, with nothing in it but `known` keys; absent counts as empty. */

@@ -1,13 +1,10 @@
 import { CronTime } from 'cron';
 import { isScope, isWildcard } from '../common/scope-grammar.js';
-import { describe, flag, section, strings, wholeNumber } from './option-checks.js';
+import { describe, flag, section, SECONDS, SECONDS_OR_ZERO, strings, wholeNumber } from './option-checks.js';
+import { resolveJwt } from './resolve-jwt.js';
 import type { SigraConfig, UserSourceConfig } from './sigra-config.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { SessionOptions, SigraModuleOptions, UserProvider } from './sigra-options.js';
-
-const HUNDRED_YEARS = 3_155_760_000;
-const SECONDS = { min: 1, max: HUNDRED_YEARS, unit: 'seconds' };
-const SECONDS_OR_ZERO = { ...SECONDS, min: 0 };
 
 const PREFIX = /^[a-z0-9_]{1,32}$/;
 
@@ -17,11 +14,12 @@ const PREFIX = /^[a-z0-9_]{1,32}$/;
  * @throws SigraConfigError that names the option and the remedy, never a secret
  */
 export function resolveConfig(options: SigraModuleOptions): SigraConfig {
-  const known = ['users', 'apiTokens', 'session', 'audit', 'cleanup', 'realm', 'lookupTimeout'];
+  const known = ['users', 'apiTokens', 'jwt', 'session', 'audit', 'cleanup', 'realm', 'lookupTimeout'];
   const root = section('options', options, known);
   return deepFreeze({
     users: resolveUsers(root.users),
     apiTokens: resolveApiTokens(root.apiTokens),
+    jwt: resolveJwt(root.jwt),
     session: resolveSession(root.session),
     audit: resolveAudit(root.audit),
     cleanup: resolveCleanup(root.cleanup),

@@ -1,9 +1,26 @@
 import { Inject, type Type } from '@nestjs/common';
-import type { SessionOptions, UserProvider } from './sigra-options.js';
+import type { JwtKey } from './jwt-keys.js';
+import type { JwtCheck, SessionOptions, UserProvider } from './sigra-options.js';
 
 export type UserSourceConfig =
   | { readonly kind: 'entity'; readonly entity: Type<object> }
   | { readonly kind: 'provider'; readonly provider: Type<UserProvider> | UserProvider };
+
+/** JWTs as they are issued and verified. */
+export interface JwtConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly clientId: string;
+  readonly accessTtl: number;
+  readonly refreshTtl: number;
+  readonly absoluteTtl: number;
+  readonly keys: ReadonlyMap<string, JwtKey>;
+  readonly signingKey: JwtKey;
+  readonly clockTolerance: number;
+  readonly claims: (user: object) => unknown;
+  readonly check: JwtCheck;
+  readonly reuseLeeway: number;
+}
 
 /** The host's options after validation: complete, frozen, and read by everything else. */
 export interface SigraConfig {
@@ -22,6 +39,8 @@ export interface SigraConfig {
     readonly defaultPageSize: number;
     readonly maxPageSize: number;
   };
+  /** Undefined where JWTs are not enabled. */
+  readonly jwt: JwtConfig | undefined;
   readonly session:
     | {
         readonly userId: SessionOptions['userId'];

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Type } from '@nestjs/common';
 
 /**
@@ -59,6 +60,67 @@ export interface ApiTokenOptions {
   maxPageSize?: number;
 }
 
+/** What a JWT is signed with. */
+export type JwtAlgorithm = 'HS256' | 'RS256' | 'ES256';
+
+/** What of the database a JWT is held against. */
+export type JwtCheck = 'stateless' | 'epoch' | 'family';
+
+/**
+ * A signing key under its `kid`: a shared secret of at least 32 bytes (HS256), or an RSA or P-256 key (RS256, ES256). A
+ * key with its public part only still verifies what it once signed.
+ */
+export type JwtKeyOptions = {
+  /** The `kid` of RFC 7515 section 4.1.4. */
+  kid: string;
+  /** Whether new tokens are signed with it: exactly one key does. @default true for the only key that can */
+  sign?: boolean;
+} & (
+  | { secret: string | Buffer; privateKey?: never; publicKey?: never }
+  | { privateKey: string | Buffer | KeyObject; secret?: never; publicKey?: never }
+  | { publicKey: string | Buffer | KeyObject; secret?: never; privateKey?: never }
+);
+
+/** JWTs (RFC 9068) and their refresh tokens. */
+export interface JwtOptions<User extends object = object> {
+  /** Without it every call of `SigraJwtService` rejects with `jwt_disabled`, and no JWT is accepted. @default false */
+  enabled?: boolean;
+  /** The `iss` of access tokens, such as `https://myapp.example`. Needed when enabled. */
+  issuer?: string;
+  /** The `aud` of access tokens: the API that they are for. @default 'api' */
+  audience?: string;
+  /** The `client_id` of access tokens. @default the audience */
+  clientId?: string;
+  /** Lifetime of an access token, in seconds. @default 900 */
+  accessTtl?: number;
+  /** How long a refresh token may lie unused, in seconds. @default 2_592_000, 30 days */
+  refreshTtl?: number;
+  /** How long a sign-in lasts, however often it is refreshed, in seconds. @default 7_776_000, 90 days */
+  absoluteTtl?: number;
+  /** The one HS256 secret, of at least 32 bytes. Give this or `keys`. */
+  secret?: string;
+  /** Several keys, for rotation without downtime, or for RS256 and ES256. */
+  keys?: readonly JwtKeyOptions[];
+  /** The algorithm that the signing key must be for. @default what the signing key says */
+  algorithm?: JwtAlgorithm;
+  /** How far clocks of issuer and verifier may differ, in seconds, 0 to 300. @default 0 */
+  clockTolerance?: number;
+  /** The application's own claims. They never replace one of Sigra's. */
+  claims?: (user: User) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * `stateless` reads nothing: a token is good until it expires. `epoch` reads the user and the epoch, so that signing
+   * out everywhere and deactivation take effect at once. `family` also reads the sign-in that the token belongs to.
+   *
+   * @default 'epoch'
+   */
+  check?: JwtCheck;
+  /**
+   * For how long a rotated refresh token may be presented again, in seconds, 0 to 60, as long as its successor is
+   * unused: the same successor is answered. For clients that lose answers or refresh in several tabs. @default 0
+   */
+  reuseLeeway?: number;
+}
+
 /** Browser sessions. Without this option no session is ever accepted. */
 export interface SessionOptions {
   /**
@@ -106,6 +168,7 @@ export interface CleanupOptions {
 export interface SigraModuleOptions<User extends object = object> {
   users: UsersOptions<User>;
   apiTokens?: ApiTokenOptions;
+  jwt?: JwtOptions<User>;
   session?: SessionOptions;
   audit?: AuditOptions;
   cleanup?: CleanupOptions;
@@ -121,6 +184,12 @@ export interface ControllerPaths {
   tokens?: string;
   /** Lists the scopes that tokens can be given; for example `api/scopes`. */
   scopes?: string;
+  /** Gives the user of a session a pair of JWT and refresh token; for example `api/jwt`. Needs `jwt.enabled`. */
+  jwt?: string;
+  /** `token`, `revoke` and `introspect` (RFC 6749, 7009, 7662); for example `oauth`. Needs `jwt.enabled`. */
+  oauth?: string;
+  /** `jwks.json` (RFC 7517), as a rule under `.well-known`. Needs `jwt.enabled`. */
+  jwks?: string;
 }
 
 /** What shapes the module itself; stands beside `useFactory` in `forRootAsync()`. */

@@ -2,11 +2,17 @@ import { Controller, type Type } from '@nestjs/common';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { ControllerPaths } from '../config/sigra-options.js';
 import { ApiTokenController } from './api-token.controller.js';
+import { JwksController } from './jwks.controller.js';
+import { JwtController } from './jwt.controller.js';
+import { OAuthController } from './oauth.controller.js';
 import { ScopeController } from './scope.controller.js';
 
 const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
   tokens: ApiTokenController,
   scopes: ScopeController,
+  jwt: JwtController,
+  oauth: OAuthController,
+  jwks: JwksController,
 };
 
 /**

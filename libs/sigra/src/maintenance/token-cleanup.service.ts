@@ -5,6 +5,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { AdvisoryLock } from '../persistence/advisory-lock.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { AuditEventRepository } from '../persistence/audit-event.repository.js';
+import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 
 export interface CleanupOptions {
@@ -16,10 +17,17 @@ export interface CleanupOptions {
 export interface CleanupReport {
   readonly expiredTokens: number;
   readonly revokedTokens: number;
+  /** Sign-ins past their absolute expiry. */
+  readonly refreshFamilies: number;
+  /** All tokens of those. */
+  readonly refreshTokens: number;
   readonly auditEvents: number;
   /** False when another node was cleaning up and this one left it the rest. */
   readonly complete: boolean;
 }
+
+/** The longest window in which a sealed successor can be asked for, in seconds. */
+const MAX_REUSE_LEEWAY = 60;
 
 type DeleteBatch = (manager: EntityManager) => Promise<number>;
 
@@ -32,12 +40,13 @@ export class TokenCleanupService {
     private readonly database: SigraDatabase,
     private readonly lock: AdvisoryLock,
     private readonly tokens: ApiTokenRepository,
+    private readonly refreshTokens: RefreshTokenRepository,
     private readonly events: AuditEventRepository,
   ) {}
 
   /**
    * Deletes expired tokens, tokens that were revoked longer ago than `cleanup.revokedRetention`, and audit events past
-   * `audit.retention`. Runs every night by `cleanup.schedule`; call it to run it inline. One node works at a time.
+   * `audit.retention`. Refresh families go, with all their tokens, once their absolute expiry has passed. Runs every night by `cleanup.schedule`; call it to run it inline. One node works at a time.
    *
    * @throws RangeError when `batchSize` is no whole number above 0
    */
@@ -49,22 +58,31 @@ export class TokenCleanupService {
     const now = this.clock.now();
     const { revokedRetention } = this.config.cleanup;
     const { retention } = this.config.audit;
+    let refreshTokens = 0;
+    const run = (deleteBatch: DeleteBatch) => this.drain(batchSize, deleteBatch);
 
-    const expired = await this.drain(batchSize, (manager) => this.tokens.deleteExpired(manager, now, batchSize));
-    const revoked = await this.drain(batchSize, (manager) =>
+    const expired = await run((manager) => this.tokens.deleteExpired(manager, now, batchSize));
+    const revoked = await run((manager) =>
       this.tokens.deleteRevoked(manager, earlier(now, revokedRetention), batchSize),
     );
-    const events =
-      retention === undefined
-        ? { deleted: 0, complete: true }
-        : await this.drain(batchSize, (manager) =>
-            this.events.deleteBefore(manager, earlier(now, retention), batchSize),
-          );
+    const families = await run(async (manager) => {
+      const deleted = await this.refreshTokens.deleteEnded(manager, now, batchSize);
+      refreshTokens += deleted.tokens;
+      return deleted.families;
+    });
+    const sealed = await run((manager) =>
+      this.refreshTokens.forgetSealed(manager, earlier(now, MAX_REUSE_LEEWAY), batchSize),
+    );
+    const events = await run(async (manager) =>
+      retention === undefined ? 0 : this.events.deleteBefore(manager, earlier(now, retention), batchSize),
+    );
     return {
       expiredTokens: expired.deleted,
       revokedTokens: revoked.deleted,
+      refreshFamilies: families.deleted,
+      refreshTokens,
       auditEvents: events.deleted,
-      complete: expired.complete && revoked.complete && events.complete,
+      complete: [expired, revoked, families, sealed, events].every(({ complete }) => complete),
     };
   }
 

@@ -13,6 +13,9 @@ const BUILT_IN = [
   'api_tokens:write',
 ] as const;
 
+/** Scopes of the OAuth endpoints, which only applications with JWTs have. */
+const BUILT_IN_WITH_JWT = ['oauth:introspect'] as const;
+
 /** The scopes that a credential of this application can be given. */
 @Injectable()
 export class ScopeRegistry {
@@ -20,7 +23,7 @@ export class ScopeRegistry {
   private readonly registered: ReadonlySet<string>;
 
   constructor(@InjectSigraConfig() config: SigraConfig) {
-    this.registered = new Set([...BUILT_IN, ...config.apiTokens.scopes]);
+    this.registered = new Set([...BUILT_IN, ...(config.jwt ? BUILT_IN_WITH_JWT : []), ...config.apiTokens.scopes]);
     this.all = Object.freeze([...this.registered]);
   }
 

@@ -11,12 +11,12 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenRow } from '../persistence/api-token-row.js';
 import { ApiTokenRepository, type NewApiTokenRow } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { missingScopes } from '../scopes/can.js';
+import { assertMayGrant } from '../scopes/assert-may-grant.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type IssuedApiToken, toApiToken } from './api-token.js';
-import { hintOf, mintRawToken } from './token-format.js';
+import { hintOf, mintRawToken } from '../common/token-format.js';
 import { parseExpiry, parseGrace, parseName } from './token-request.js';
 
 export interface CreateApiToken {
@@ -147,15 +147,9 @@ export class ApiTokenIssuer {
     return later(now, maxTtl === undefined ? ttl : Math.min(ttl, maxTtl));
   }
 
-  /** Nobody hands out more than they hold: not by creating a token, and not by rotating a stronger one. */
+  /** Not by creating a token, and not by rotating a stronger one. */
   private assertMayGrant({ principal }: CallContext, scopes: readonly string[]): void {
-    if (!principal) return;
-    const missing = missingScopes(principal.scopes, scopes, this.config.apiTokens.writeImpliesRead);
-    if (missing.length > 0) {
-      throw new SigraError('insufficient_scope', 'A token can only be given scopes that its maker holds.', {
-        refusal: { required: scopes, missing },
-      });
-    }
+    assertMayGrant(principal, scopes, this.config.apiTokens.writeImpliesRead);
   }
 }
 

@@ -9,7 +9,7 @@ import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type ApiToken, toApiToken } from './api-token.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
-import { isWellFormed } from './token-format.js';
+import { isWellFormed } from '../common/token-format.js';
 import { type RequestOrigin, VerifyFailureRecorder } from './verify-failure.recorder.js';
 
 /** A token that is good now, and its owner. */

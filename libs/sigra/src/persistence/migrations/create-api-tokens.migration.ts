@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { tableNames, type TableNames } from '../table-names.js';
+import { tablesOf } from './tables-of.js';
 
 /** Tables and indexes of API tokens and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
@@ -60,10 +60,4 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
   }
-}
-
-function tablesOf(runner: QueryRunner): TableNames {
-  // TypeORM 1 calls it dataSource, and 0.3 knows no other name than this.
-  // eslint-disable-next-line @typescript-eslint/no-deprecated
-  return tableNames(runner.connection);
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { encodeUint32, isBase62 } from '../common/base62.js';
-import { generateSecret, SECRET_LENGTH } from '../common/secret.js';
+import { encodeUint32, isBase62 } from './base62.js';
+import { generateSecret, SECRET_LENGTH } from './secret.js';
 
 const CHECKSUM_LENGTH = 6;
 const BODY_LENGTH = SECRET_LENGTH + CHECKSUM_LENGTH;

@@ -1,0 +1,32 @@
+import { generateKeyPairSync, type KeyPairKeyObjectResult, randomBytes } from 'node:crypto';
+
+/**
+ * A new key and the options that use it, as text to paste.
+ *
+ * @throws TypeError for an algorithm that Sigra does not sign with
+ */
+export function generateJwtKey(algorithm: string, kid: string): string {
+  switch (algorithm) {
+    case 'HS256':
+      return [
+        '# Keep it secret: whoever has it can sign tokens. In the options: jwt.secret',
+        `JWT_SECRET_KEY=${randomBytes(48).toString('base64url')}`,
+      ].join('\n');
+    case 'RS256':
+      return keyPair(kid, generateKeyPairSync('rsa', { modulusLength: 2048 }));
+    case 'ES256':
+      return keyPair(kid, generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+    default:
+      throw new TypeError(`Unknown algorithm ${JSON.stringify(algorithm)}.`);
+  }
+}
+
+function keyPair(kid: string, { privateKey, publicKey }: KeyPairKeyObjectResult): string {
+  const name = JSON.stringify(kid);
+  return [
+    `# Signs. Keep it secret. In the options: jwt.keys: [{ kid: ${name}, privateKey: '…' }]`,
+    privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().trim(),
+    `# Verifies what it signed, after another key has taken over: { kid: ${name}, publicKey: '…' }`,
+    publicKey.export({ type: 'spki', format: 'pem' }).toString().trim(),
+  ].join('\n');
+}

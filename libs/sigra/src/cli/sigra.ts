@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { generateJwtKey } from './jwt-keygen.js';
+
+const USAGE = `Usage: sigra jwt:keygen [--algorithm HS256|RS256|ES256] [--kid NAME]
+
+Makes a key for JWTs and prints it with the options that use it. Nothing is stored.
+
+  --algorithm  HS256 (default), RS256 or ES256
+  --kid        the key's name; today's date by default`;
+
+/** Runs the command line. @returns the exit code */
+function main(argv: readonly string[]): number {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { algorithm: { type: 'string', default: 'HS256' }, kid: { type: 'string' }, help: { type: 'boolean' } },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      return 0;
+    }
+    if (positionals.length !== 1 || positionals[0] !== 'jwt:keygen') throw new TypeError('Unknown command.');
+    console.log(generateJwtKey(values.algorithm, values.kid ?? new Date().toISOString().slice(0, 10)));
+    return 0;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+process.exitCode = main(process.argv.slice(2));

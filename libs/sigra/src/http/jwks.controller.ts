@@ -1,0 +1,25 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { AllowAnonymous } from '../auth/decorators/allow-anonymous.decorator.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { type Jwk, JwkSet } from '../jwt/jwk-set.js';
+import { assertJwtEnabled } from './jwt-enabled.js';
+
+/** The public keys of access tokens (RFC 7517 section 5), for whoever verifies them elsewhere. */
+@Controller()
+@AllowAnonymous()
+export class JwksController {
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly jwks: JwkSet,
+  ) {
+    assertJwtEnabled(config, 'jwks');
+  }
+
+  /** May be cached for five minutes: announce a new key that long before it signs. */
+  @Get('jwks.json')
+  @Header('Content-Type', 'application/jwk-set+json; charset=utf-8')
+  @Header('Cache-Control', 'public, max-age=300')
+  get(): { keys: readonly Jwk[] } {
+    return { keys: this.jwks.keys };
+  }
+}

@@ -1,0 +1,22 @@
+import { Injectable } from '@nestjs/common';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+
+/** A public key in JSON (RFC 7517 section 4). */
+export type Jwk = Readonly<Record<string, unknown>>;
+
+/** The public keys that verify this application's access tokens. Shared secrets are never among them. */
+@Injectable()
+export class JwkSet {
+  readonly keys: readonly Jwk[];
+
+  constructor(@InjectSigraConfig() { jwt }: SigraConfig) {
+    this.keys = [...(jwt?.keys.values() ?? [])]
+      .filter(({ algorithm }) => algorithm !== 'HS256')
+      .map(({ kid, algorithm, verifyingKey }) => ({
+        ...verifyingKey.export({ format: 'jwk' }),
+        kid,
+        alg: algorithm,
+        use: 'sig',
+      }));
+  }
+}

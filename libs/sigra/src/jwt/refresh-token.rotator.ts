@@ -1,0 +1,222 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import type { CallContext, JwtAuditAction } from '../audit/audit-event.js';
+import { AuditWriter } from '../audit/audit-writer.js';
+import { Clock } from '../common/clock.js';
+import { isScope } from '../common/scope-grammar.js';
+import { hashSecret } from '../common/secret.js';
+import { SigraError } from '../common/sigra-error.js';
+import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
+import {
+  type LocatedRefreshToken,
+  type RefreshFamilyRow,
+  RefreshTokenRepository,
+} from '../persistence/refresh-token.repository.js';
+import { SigraDatabase, sqlState } from '../persistence/sigra-database.js';
+import { UserDirectory } from '../persistence/user-directory.js';
+import { missingScopes } from '../scopes/can.js';
+import { jwtChannels, refreshReuseDetected, type RefreshReuse } from '../telemetry/channels.js';
+import { traced } from '../telemetry/traced.js';
+import { AccessTokenSigner } from './access-token.signer.js';
+import { decideRefresh, type RefreshDecision } from './refresh-decision.js';
+import { isRefreshToken, mintRefreshToken } from './refresh-token-format.js';
+import { openSuccessor, sealSuccessor } from './sealed-successor.js';
+import { type TokenPair, tokenPair } from './token-pair.js';
+
+export interface RefreshRequest {
+  /** Scopes of the new access token: fewer than the sign-in has, never more. @default all of them */
+  readonly scopes?: readonly string[] | undefined;
+}
+
+/** What a transaction came to, once it is committed. */
+type RefreshOutcome =
+  | { readonly kind: 'issued'; readonly pair: TokenPair }
+  | { readonly kind: 'reuse' }
+  | Extract<RefreshDecision, { kind: 'refuse' }>;
+
+/** Everything that an attempt needs, gathered before any lock is taken. */
+interface Presented {
+  readonly rawToken: string;
+  readonly located: LocatedRefreshToken;
+  readonly ownClaims: Readonly<Record<string, unknown>>;
+  readonly scopes: readonly string[] | undefined;
+  readonly context: CallContext;
+  readonly config: JwtConfig;
+}
+
+/** Lost a race against another transaction, as PostgreSQL says it: unique violation, serialization, deadlock, lock. */
+const RACES: ReadonlySet<string | undefined> = new Set(['23505', '40001', '40P01', '55P03']);
+
+/** Turns refresh tokens over, one at a time per family, at READ COMMITTED. */
+@Injectable()
+export class RefreshTokenRotator {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly users: UserDirectory,
+    private readonly database: SigraDatabase,
+    private readonly refreshTokens: RefreshTokenRepository,
+    private readonly signer: AccessTokenSigner,
+    private readonly audit: AuditWriter,
+  ) {}
+
+  async refresh(
+    rawToken: string,
+    request: RefreshRequest,
+    context: CallContext,
+    config: JwtConfig,
+  ): Promise<TokenPair> {
+    const scopes = parseNarrowing(request.scopes);
+    const located = isRefreshToken(rawToken) ? await this.refreshTokens.locate(hashSecret(rawToken)) : undefined;
+    if (!located) throw new SigraError('invalid_token', 'The refresh token is unknown.');
+    const { user_id: userId, family_id: familyId } = located;
+    let issued: TokenPair | undefined;
+    await traced(
+      jwtChannels.refresh,
+      { userId, familyId },
+      async () => {
+        const user = await this.users.findActive(userId);
+        if (!user) throw new SigraError('invalid_token', 'The subject may not sign in.');
+        const ownClaims = await this.signer.ownClaims(user);
+        const outcome = await this.attemptTwice({ rawToken, located, ownClaims, scopes, context, config });
+        // Only now, after the commit: an error inside the transaction would undo the revocation that it reports.
+        issued = accept(outcome, { userId, familyId });
+      },
+      () => ({ familyId }),
+    );
+    return issued as unknown as TokenPair;
+  }
+
+  private async attemptTwice(presented: Presented): Promise<RefreshOutcome> {
+    try {
+      return await this.attempt(presented).catch((error: unknown) => {
+        if (RACES.has(sqlState(error))) return this.attempt(presented);
+        throw error;
+      });
+    } catch (error) {
+      if (sqlState(error) === undefined) throw error;
+      throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.', { cause: error });
+    }
+  }
+
+  private attempt(presented: Presented): Promise<RefreshOutcome> {
+    const { located, config } = presented;
+    return this.database.transaction(async (manager): Promise<RefreshOutcome> => {
+      const family = await this.refreshTokens.lockFamily(manager, located.family_id);
+      const token = family && (await this.refreshTokens.readState(manager, located.id, family.user_id));
+      if (!token) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
+      // Read after the wait for the lock.
+      const now = this.clock.now();
+      const decision = decideRefresh(family, token, now, config.reuseLeeway);
+      switch (decision.kind) {
+        case 'refuse':
+          return decision;
+        case 'rotate':
+          return this.rotate(manager, presented, family, now);
+        case 'replay':
+          return this.replay(manager, presented, family, decision.sealedSuccessor);
+        case 'reuse':
+          await this.refreshTokens.revokeFamily(manager, family.id, now, 'reuse_detected');
+          await this.record(manager, 'api.jwt_refresh_reuse', presented, family);
+          return { kind: 'reuse' };
+      }
+    });
+  }
+
+  private async rotate(
+    manager: EntityManager,
+    presented: Presented,
+    family: RefreshFamilyRow,
+    now: Date,
+  ): Promise<RefreshOutcome> {
+    const { rawToken, located, config } = presented;
+    const scopes = this.narrow(family, presented.scopes);
+    const successor = mintRefreshToken();
+    const idle = new Date(now.getTime() + config.refreshTtl * 1000);
+    const child = {
+      id: uuidv7(),
+      tokenHash: hashSecret(successor),
+      expiresAt: idle < family.absolute_expires_at ? idle : family.absolute_expires_at,
+      createdAt: now,
+    };
+    const sealed = config.reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null;
+    if (!(await this.refreshTokens.rotate(manager, located.id, child, sealed))) {
+      throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
+    }
+    await this.record(manager, 'api.jwt_refresh', presented, family);
+    return { kind: 'issued', pair: tokenPair(this.sign(presented, family, scopes), successor, scopes) };
+  }
+
+  private async replay(
+    manager: EntityManager,
+    presented: Presented,
+    family: RefreshFamilyRow,
+    sealedSuccessor: Buffer,
+  ): Promise<RefreshOutcome> {
+    const scopes = this.narrow(family, presented.scopes);
+    const successor = openSuccessor(sealedSuccessor, presented.rawToken);
+    await this.record(manager, 'api.jwt_refresh_replay', presented, family);
+    return { kind: 'issued', pair: tokenPair(this.sign(presented, family, scopes), successor, scopes) };
+  }
+
+  private narrow(family: RefreshFamilyRow, requested: readonly string[] | undefined): readonly string[] {
+    if (!requested) return family.scopes;
+    const missing = missingScopes(family.scopes, requested, this.config.apiTokens.writeImpliesRead);
+    if (missing.length === 0) return requested;
+    throw new SigraError('insufficient_scope', 'A refresh can narrow the scopes of the sign-in, never widen them.', {
+      refusal: { required: requested, missing },
+    });
+  }
+
+  private sign({ ownClaims }: Presented, family: RefreshFamilyRow, scopes: readonly string[]) {
+    return this.signer.sign({
+      userId: family.user_id,
+      ownClaims,
+      familyId: family.id,
+      epoch: family.epoch,
+      scopes,
+      familyExpiresAt: family.absolute_expires_at,
+    });
+  }
+
+  private record(
+    manager: EntityManager,
+    action: JwtAuditAction,
+    { located, context }: Presented,
+    family: RefreshFamilyRow,
+  ): Promise<void> {
+    return this.audit.append(manager, {
+      action,
+      outcome: action === 'api.jwt_refresh_reuse' ? 'failure' : 'success',
+      actorId: family.user_id,
+      actorType: 'user',
+      targetId: family.id,
+      targetType: 'refresh_family',
+      metadata: { refreshTokenId: located.id },
+      ipAddress: context.ipAddress,
+      userAgent: context.userAgent,
+    });
+  }
+}
+
+function accept(outcome: RefreshOutcome, reuse: RefreshReuse): TokenPair {
+  switch (outcome.kind) {
+    case 'issued':
+      return outcome.pair;
+    case 'refuse':
+      throw new SigraError(outcome.code, outcome.message);
+    case 'reuse':
+      refreshReuseDetected.publish(reuse);
+      throw new SigraError('reuse_detected', 'The refresh token was used before; the sign-in has been revoked.');
+  }
+}
+
+/** @throws SigraError `scopes_required`, `invalid_scope_format` */
+function parseNarrowing(scopes: unknown): readonly string[] | undefined {
+  if (scopes === undefined) return undefined;
+  if (!Array.isArray(scopes) || scopes.length === 0)
+    throw new SigraError('scopes_required', 'Give at least one scope.');
+  if (!scopes.every(isScope)) throw new SigraError('invalid_scope_format', 'A scope is malformed.');
+  return [...new Set(scopes)];
+}

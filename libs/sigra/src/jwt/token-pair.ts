@@ -1,0 +1,20 @@
+/** What signing in and refreshing give out: the token response of RFC 6749 section 5.1. */
+export interface TokenPair {
+  /** A JWT (RFC 9068). */
+  readonly accessToken: string;
+  /** Opaque; good for one refresh. */
+  readonly refreshToken: string;
+  readonly tokenType: 'Bearer';
+  /** Seconds until the access token expires. */
+  readonly expiresIn: number;
+  /** The scopes of the access token, separated by spaces. */
+  readonly scope: string;
+}
+
+export function tokenPair(
+  signed: { readonly accessToken: string; readonly expiresIn: number },
+  refreshToken: string,
+  scopes: readonly string[],
+): TokenPair {
+  return { ...signed, refreshToken, tokenType: 'Bearer', scope: scopes.join(' ') };
+}
