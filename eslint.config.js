@@ -14,8 +14,8 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const vocabulary = ['config', 'common', 'scopes'];
 export const arrows = {
   common: [],
-  scopes: ['common'],
-  config: ['common', 'scopes'],
+  config: ['common'],
+  scopes: ['config', 'common'],
   telemetry: vocabulary,
   persistence: vocabulary,
   audit: [...vocabulary, 'persistence', 'telemetry'],
