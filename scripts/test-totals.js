@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 /**
- * Adds up Jest's JSON reports: `node scripts/test-totals.js report.json…`. A report that is missing and a file that could
- * not be run count as a failure each; a skipped test or no test at all fails the run too.
+ * Adds up Jest's JSON reports: `node scripts/test-totals.js report.json…`. A report that is missing or empty and a file
+ * that could not be run count as a failure each; a skipped test fails the run too.
  */
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const path of process.argv.slice(2)) {
@@ -12,6 +12,10 @@ for (const path of process.argv.slice(2)) {
     continue;
   }
   const report = JSON.parse(readFileSync(path, 'utf8'));
+  if (report.numTotalTests === 0) {
+    console.error(`${path} counts no test`);
+    totals.failed++;
+  }
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests + report.numTodoTests;
