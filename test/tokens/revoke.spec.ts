@@ -83,18 +83,18 @@ describe('revocation of one token', () => {
 
   it('answers for a token of somebody else exactly as for one that does not exist', async () => {
     const { rawToken, token } = await test.tokens.create(grace, REQUEST);
-    const errorOf = (call: Promise<unknown>): Promise<unknown> => call.catch((error: unknown) => error);
+    const answerTo = async (call: Promise<unknown>) => {
+      const error: unknown = await call.catch((reason: unknown) => reason);
+      return `${String(error)} ${JSON.stringify(error)}`;
+    };
 
-    const foreign = await errorOf(test.tokens.revokeForUser(test.user, token.id));
-    const absent = await errorOf(test.tokens.revokeForUser(test.user, ABSENT[0]!));
-    const foreignRotation = await errorOf(test.tokens.rotateForUser(test.user, token.id));
-    const absentRotation = await errorOf(test.tokens.rotateForUser(test.user, ABSENT[0]!));
+    const foreign = await answerTo(test.tokens.revokeForUser(test.user, token.id));
+    const absent = await answerTo(test.tokens.revokeForUser(test.user, ABSENT[0]!));
+    const foreignRotation = await answerTo(test.tokens.rotateForUser(test.user, token.id));
+    const absentRotation = await answerTo(test.tokens.rotateForUser(test.user, ABSENT[0]!));
 
-    expect(foreign).toMatchObject({ name: 'SigraError', code: 'not_found' });
-    expect({ ...(foreign as Error) }).toEqual({ ...(absent as Error) });
-    expect((foreign as Error).message).toBe((absent as Error).message);
-    expect({ ...(foreignRotation as Error) }).toEqual({ ...(absentRotation as Error) });
-    expect((foreignRotation as Error).message).toBe((absentRotation as Error).message);
+    expect(foreign).toContain('"code":"not_found"');
+    expect([absent, foreignRotation, absentRotation]).toEqual([foreign, foreign, foreign]);
     expect(await test.tokens.verify(rawToken)).toEqual(token);
     expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create']);
   });
