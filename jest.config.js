@@ -3,6 +3,8 @@ export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['<rootDir>/libs/*/src/**/*.spec.ts', '<rootDir>/apps/*/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  // These have a configuration of their own: npm run test:browser, npm run test:package.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/browser/', '<rootDir>/test/packaging/'],
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   moduleNameMapper: {
@@ -26,6 +28,8 @@ export default {
     ],
   },
   collectCoverageFrom: ['libs/sigra/src/**/*.ts', '!**/*.spec.ts'],
+  // The v8 provider counts doc comments as covered lines and files of types as uncovered ones.
+  coverageProvider: 'babel',
   coverageDirectory: 'coverage',
   testTimeout: 30_000,
 };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, readlink, realpath, rm, rmdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { canReach, type ServerUser } from './server-user.js';
 
 /** Where a server that runs for root finds what lies under a folder such as /root, which only root may enter. */
@@ -46,7 +46,7 @@ export async function placeCluster(
   await rm(elsewhere, { recursive: true, force: true });
   await makeFor(user, elsewhere);
   await symlink(elsewhere, place);
-  print(`PostgreSQL runs as ${user.name}, which may not enter ${dataDir}, so the database is in ${elsewhere}.`);
+  print(`PostgreSQL runs as ${user.name}, which may not enter ${dirname(place)}, so the database is in ${elsewhere}.`);
   return elsewhere;
 }
 

@@ -241,6 +241,9 @@ async function postmasterPid(dataDir: string): Promise<number> {
 }
 
 async function parentOf(pid: number): Promise<number> {
+  if (process.platform === 'linux') {
+    return Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  }
   const { stdout } = await promisify(execFile)('ps', ['-o', 'ppid=', '-p', String(pid)]);
   return Number(stdout);
 }

@@ -11,8 +11,10 @@ export type AuthorizationHeader =
 const ABSENT: AuthorizationHeader = { kind: 'absent' };
 const FOREIGN: AuthorizationHeader = { kind: 'foreign' };
 
-/** `b64token` of RFC 6750 section 2.1. */
-const B64_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
+/** `1*SP b64token` of RFC 6750 section 2.1: what follows the scheme. */
+const CREDENTIAL = /^ +([A-Za-z0-9\-._~+/]+=*) *$/;
+/** `token` of RFC 9110 section 5.6.2: what a scheme is made of. */
+const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
  * Reads the bearer credential of a request, from the `Authorization` header and nowhere else.
@@ -30,11 +32,11 @@ export function readAuthorization(request: HttpRequest): AuthorizationHeader {
   const space = header.indexOf(' ');
   const scheme = space < 0 ? header : header.slice(0, space);
   if (scheme.toLowerCase() !== 'bearer') {
-    if (header.trim() === '') throw malformed();
+    if (!SCHEME.test(scheme)) throw malformed();
     return FOREIGN;
   }
-  const credential = space < 0 ? '' : header.slice(space + 1).trim();
-  if (!B64_TOKEN.test(credential)) throw malformed();
+  const credential = CREDENTIAL.exec(header.slice(scheme.length))?.[1];
+  if (credential === undefined) throw malformed();
   return { kind: 'bearer', credential };
 }
 
@@ -50,14 +52,24 @@ function assertSingle(request: HttpRequest): void {
 }
 
 function hasTokenOutsideHeader(request: HttpRequest): boolean {
-  // The cheap test comes first: hardly any request gets past it.
-  if (request.url.includes('access_token')) {
-    const query = request.url.indexOf('?');
-    if (query >= 0 && new URLSearchParams(request.url.slice(query + 1)).has('access_token')) return true;
-  }
+  return hasTokenInQuery(request.url) || hasTokenInForm(request);
+}
+
+/** A parameter's name may be spelt with escapes. The cheap tests come first: hardly any request gets past them. */
+const MAY_NAME_TOKEN = /access_token|%/;
+
+function hasTokenInQuery(url = ''): boolean {
+  const start = url.indexOf('?');
+  if (start < 0) return false;
+  const query = url.slice(start + 1);
+  return MAY_NAME_TOKEN.test(query) && new URLSearchParams(query).has('access_token');
+}
+
+function hasTokenInForm(request: HttpRequest): boolean {
   const { body } = request;
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'access_token')) return false;
-  return headerOf(request, 'content-type')?.startsWith('application/x-www-form-urlencoded') ?? false;
+  const type = headerOf(request, 'content-type')?.toLowerCase();
+  return type?.startsWith('application/x-www-form-urlencoded') ?? false;
 }
 
 function malformed(): SigraError {

@@ -6,11 +6,14 @@ type HeaderValue = string | string[] | undefined;
 /** What Express's and Fastify's requests have in common, as far as authentication is concerned. */
 export interface HttpRequest {
   readonly method: string;
-  readonly url: string;
+  /** Missing where a host makes a request up, as it does for GraphQL subscriptions. */
+  readonly url?: string;
   readonly headers: Readonly<Record<string, HeaderValue>>;
   readonly rawHeaders?: readonly string[];
   /** Node's own request, on Fastify. */
   readonly raw?: { readonly rawHeaders?: readonly string[] };
+  /** `http` or `https`, as far as the framework knows. */
+  readonly protocol?: string;
   readonly ip?: string;
   readonly body?: unknown;
   /** Where the guards leave the principal and its user. */
@@ -25,8 +28,10 @@ export interface HttpResponse {
 
 /** The first value of a header. */
 export function headerOf(request: HttpRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value[0] : value;
+  const header = request.headers[name];
+  const value: unknown = Array.isArray(header) ? header[0] : header;
+  // A made-up request may carry whatever a client sent, such as the parameters of a GraphQL connection.
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** The HTTP request behind a call: of a controller, or of a GraphQL resolver whose context carries it as `req`. */

@@ -94,8 +94,22 @@ export class ApiTokenRepository {
     );
   }
 
+  /**
+   * Makes `revokeAll` of the token's owner wait until the transaction ends. It would not see a successor that has not been
+   * committed yet, and the user would be left with a live token.
+   */
+  async holdOffRevokeAll(manager: EntityManager, id: string): Promise<void> {
+    await this.database.query(
+      `SELECT pg_advisory_xact_lock_shared(${ownerKey('t.user_id')}) FROM ${this.table} t WHERE t.id = $1`,
+      [id],
+      manager,
+    );
+  }
+
   /** Revokes all active tokens of a user. Rows are locked in the order of their ids, so that two calls cannot deadlock. */
   async revokeAll(manager: EntityManager, userId: string, at: Date): Promise<number> {
+    // A statement of its own: what the next one sees begins when the lock is there.
+    await this.database.query(`SELECT pg_advisory_xact_lock(${ownerKey('$1')})`, [userId], manager);
     const rows = await this.database.query<{ count: number }>(
       `WITH active AS (
          SELECT id FROM ${this.table}
@@ -171,6 +185,13 @@ export class ApiTokenRepository {
     );
     return only(rows).count;
   }
+}
+
+/** Sets the lock of a user apart from other uses of the same hash. */
+const OWNER_LOCK = 7_365_777_250;
+
+function ownerKey(userId: string): string {
+  return `hashtextextended(${userId}, ${OWNER_LOCK})`;
 }
 
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';

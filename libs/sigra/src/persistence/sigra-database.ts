@@ -5,6 +5,7 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import { sigraEntities } from './entities/sigra-entities.js';
 import { tableNames, type TableNames } from './table-names.js';
 
+/** Injects the TypeORM DataSource that holds Sigra's tables, whatever its name is. */
 export const SIGRA_DATA_SOURCE = Symbol('SIGRA_DATA_SOURCE');
 
 export type Row = Readonly<Record<string, unknown>>;

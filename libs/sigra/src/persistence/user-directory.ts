@@ -40,14 +40,9 @@ export class UserDirectory implements OnModuleInit {
 
   /** The id of a user as text. */
   idOf(user: UserRef): string {
-    const id: unknown = typeof user === 'object' ? (user as Row)[this.config.users.idProperty] : user;
-    if (
-      (typeof id === 'string' && id !== '' && !id.includes('\0')) ||
-      typeof id === 'number' ||
-      typeof id === 'bigint'
-    ) {
-      return String(id);
-    }
+    const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
+    // A number that is not exact could be somebody else's id.
+    if (typeof id === 'bigint' || Number.isSafeInteger(id) || isStorable(id)) return String(id);
     throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);
   }
 
@@ -67,7 +62,7 @@ export class UserDirectory implements OnModuleInit {
   }
 
   private async findInTable(table: UserTable, id: string): Promise<object | undefined> {
-    if (id.includes('\0')) return undefined;
+    if (UNSTORABLE.test(id)) return undefined;
     const row = await this.rows.load(id);
     // Every caller gets an object of its own: handlers may change what they find in request.user.
     return row && table.hydrate(row);
@@ -99,4 +94,11 @@ export class UserDirectory implements OnModuleInit {
       );
     }
   }
+}
+
+/** PostgreSQL stores no NUL, and would store any half of a surrogate pair as one and the same character. */
+const UNSTORABLE = /[\0\p{Cs}]/u;
+
+function isStorable(id: unknown): id is string {
+  return typeof id === 'string' && id !== '' && !UNSTORABLE.test(id);
 }

@@ -102,7 +102,7 @@ export class ApiTokenIssuer {
     context: CallContext,
     userId: string | undefined,
   ): Promise<IssuedApiToken> {
-    const old = isUuid(tokenId) ? await this.tokens.lock(manager, tokenId, userId) : undefined;
+    const old = await this.hold(manager, tokenId, userId);
     // Read after the row is held: a rotation that lost the race must see what the winner did.
     const now = this.clock.now();
     const current = assertRotatable(old, now);
@@ -126,6 +126,12 @@ export class ApiTokenIssuer {
       metadata: { ...details.metadata, userId: user_id, replacedBy: row.id, graceSeconds },
     });
     return { rawToken: minted.rawToken, token: toApiToken(row) };
+  }
+
+  private async hold(manager: EntityManager, tokenId: string, userId?: string): Promise<ApiTokenRow | undefined> {
+    if (!isUuid(tokenId)) return undefined;
+    await this.tokens.holdOffRevokeAll(manager, tokenId);
+    return this.tokens.lock(manager, tokenId, userId);
   }
 
   private mint(token: Pick<NewApiTokenRow, 'userId' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>): {

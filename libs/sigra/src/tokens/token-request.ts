@@ -3,9 +3,8 @@ import type { SigraConfig } from '../config/sigra-config.js';
 
 const MAX_NAME_LENGTH = 255;
 const MAX_GRACE_SECONDS = 2_592_000;
-// PostgreSQL stores no NUL, and no other control character belongs on a page.
-// eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f]/;
+// PostgreSQL stores no NUL and no half of a surrogate pair, and no other control character belongs on a page.
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
 
 /** @throws SigraError `name_required`, `name_too_long`, `invalid_name` */
 export function parseName(name: unknown): string {
@@ -15,7 +14,7 @@ export function parseName(name: unknown): string {
   if (trimmed.length > MAX_NAME_LENGTH && Array.from(trimmed).length > MAX_NAME_LENGTH) {
     throw new SigraError('name_too_long', `A name has at most ${MAX_NAME_LENGTH} characters.`);
   }
-  if (CONTROL.test(trimmed)) throw new SigraError('invalid_name', 'A name has no control characters.');
+  if (UNPRINTABLE.test(trimmed)) throw new SigraError('invalid_name', 'A name has no control characters.');
   return trimmed;
 }
 

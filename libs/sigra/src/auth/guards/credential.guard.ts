@@ -1,12 +1,8 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import type { Principal } from '../../common/principal.js';
-import { SigraError } from '../../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../../config/sigra-config.js';
-import { assertScopes, unauthorized } from '../assert-scopes.js';
+import { admit, type AdmissionSettings } from '../admit.js';
 import { type AcceptedCredentials, Authenticator } from '../authenticator.js';
-import { requestOf, responseOf } from '../http-exchange.js';
-import { toHttpRefusal } from '../http-refusal.js';
-import { type RouteRules, routeRules } from '../route-rules.js';
+import { requestOf } from '../http-exchange.js';
 
 /**
  * What the three authenticating guards share: find the caller, leave it on the request, and hold it to the route's
@@ -16,31 +12,16 @@ import { type RouteRules, routeRules } from '../route-rules.js';
 @Injectable()
 export abstract class CredentialGuard implements CanActivate {
   protected abstract readonly accepted: AcceptedCredentials;
+  private readonly settings: AdmissionSettings;
 
   constructor(
-    @InjectSigraConfig() private readonly config: SigraConfig,
+    @InjectSigraConfig() { realm, apiTokens }: SigraConfig,
     private readonly authenticator: Authenticator,
-  ) {}
-
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const rules = routeRules(context);
-    if (rules.access === 'anonymous') return true;
-    try {
-      const principal = await this.identify(context, rules);
-      assertScopes(principal, rules.requirements, this.config.apiTokens.writeImpliesRead);
-      return true;
-    } catch (error) {
-      if (!(error instanceof SigraError)) throw error;
-      throw toHttpRefusal(error, this.config.realm).applyHeaders(responseOf(context));
-    }
+  ) {
+    this.settings = { realm, writeImpliesRead: apiTokens.writeImpliesRead };
   }
 
-  private async identify(context: ExecutionContext, rules: RouteRules): Promise<Principal | undefined> {
-    const request = requestOf(context);
-    const principal = await this.authenticator.authenticate(request, this.accepted);
-    if (!principal && rules.access === 'required') throw unauthorized();
-    request.sigra = principal;
-    request.user = principal?.user;
-    return principal;
+  canActivate(context: ExecutionContext): Promise<boolean> {
+    return admit(context, this.settings, () => this.authenticator.authenticate(requestOf(context), this.accepted));
   }
 }

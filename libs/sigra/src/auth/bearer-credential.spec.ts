@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import { readAuthorization } from './bearer-credential.js';
+import type { HttpRequest } from './http-exchange.js';
+
+const request = (rest: Partial<HttpRequest>): HttpRequest => ({ method: 'GET', url: '/', headers: {}, ...rest });
+
+describe('readAuthorization', () => {
+  it('reads a request that has nothing but headers', () => {
+    const madeUp: HttpRequest = { method: 'GET', headers: { authorization: 'Bearer abc' } };
+
+    expect(readAuthorization(madeUp)).toEqual({ kind: 'bearer', credential: 'abc' });
+  });
+
+  it('takes a header that is no text for absent', () => {
+    const headers = { authorization: { toString: () => 'Bearer abc' } } as unknown as HttpRequest['headers'];
+
+    expect(readAuthorization(request({ headers }))).toEqual({ kind: 'absent' });
+  });
+
+  it('counts the headers of the request that Fastify wraps', () => {
+    const headers = { authorization: 'Bearer abc' };
+    const rawHeaders = ['authorization', 'Bearer abc', 'Accept', '*/*', 'AUTHORIZATION', 'Bearer def'];
+
+    expect(() => readAuthorization(request({ headers, raw: { rawHeaders } }))).toThrow('several Authorization headers');
+    expect(readAuthorization(request({ headers, raw: { rawHeaders: rawHeaders.slice(0, 4) } })).kind).toBe('bearer');
+  });
+
+  it('does not take the value of a header for its name', () => {
+    const rawHeaders = ['authorization', 'Bearer abc', 'x-echo', 'authorization', 'x-echo', 'authorization'];
+
+    expect(readAuthorization(request({ headers: { authorization: 'Bearer abc' }, rawHeaders })).kind).toBe('bearer');
+  });
+
+  it.each(['Bearer \u00a0abc', 'Bearer abc\u00a0', 'Bearer \u3000abc', 'Bearer abc\n', 'Bearer\u00a0abc'])(
+    'trims nothing but spaces: %j',
+    (authorization) => {
+      expect(() => readAuthorization(request({ headers: { authorization } }))).toThrow('malformed');
+    },
+  );
+
+  it('reads a long run of spaces in no time', () => {
+    const authorization = `Bearer ${' '.repeat(100_000)}abc${' '.repeat(100_000)}!`;
+    const start = performance.now();
+
+    expect(() => readAuthorization(request({ headers: { authorization } }))).toThrow('malformed');
+    expect(performance.now() - start).toBeLessThan(250);
+  });
+});

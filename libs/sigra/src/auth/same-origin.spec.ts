@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { mayActWithCookie } from './same-origin.js';
+
+type Headers = Record<string, string>;
+
+const mayAct = (headers: Headers, rest: { method?: string; protocol?: string } = {}) =>
+  mayActWithCookie({ method: 'POST', headers, ...rest }, new Set(['https://app.example.com']));
+
+describe('mayActWithCookie', () => {
+  it('reads the host of an HTTP/2 request, which has no Host header', () => {
+    const headers = { ':authority': 'notes.example.com' };
+
+    expect(mayAct({ ...headers, origin: 'https://notes.example.com' })).toBe(true);
+    expect(mayAct({ ...headers, origin: 'https://evil.example' })).toBe(false);
+    expect(mayAct({ ...headers, origin: 'null' })).toBe(false);
+  });
+
+  it.each(['null', 'file://', 'about:blank', 'data:,', 'nonsense'])(
+    'takes a request that names no host for foreign when its origin is %s',
+    (origin) => {
+      expect(mayAct({ origin })).toBe(false);
+      expect(mayAct({ origin, host: '' })).toBe(false);
+    },
+  );
+
+  it('refuses a page that came by http when the request came by https', () => {
+    const headers = { host: 'notes.example.com', origin: 'http://notes.example.com' };
+
+    expect(mayAct(headers, { protocol: 'https' })).toBe(false);
+    expect(mayAct(headers, { protocol: 'http' })).toBe(true);
+  });
+
+  it('accepts a page that came by https when a proxy has ended TLS', () => {
+    const headers = { host: 'notes.example.com', origin: 'https://notes.example.com' };
+
+    expect(mayAct(headers, { protocol: 'http' })).toBe(true);
+  });
+
+  it.each(['GET', 'HEAD', 'OPTIONS'])('lets %s pass from anywhere', (method) => {
+    expect(mayAct({ 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, { method })).toBe(true);
+  });
+
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'get', ''])('does not let %j pass from anywhere', (method) => {
+    expect(mayAct({ 'sec-fetch-site': 'cross-site' }, { method })).toBe(false);
+  });
+
+  it('holds a WebSocket to its origin, although it begins with GET', () => {
+    const upgrade = { upgrade: 'websocket', host: 'notes.example.com' };
+
+    expect(mayAct({ ...upgrade, origin: 'https://evil.example' }, { method: 'GET' })).toBe(false);
+    expect(mayAct({ ...upgrade, origin: 'https://notes.example.com' }, { method: 'GET' })).toBe(true);
+    expect(mayAct({ ...upgrade, origin: 'https://app.example.com' }, { method: 'GET' })).toBe(true);
+    expect(mayAct(upgrade, { method: 'GET' })).toBe(true);
+  });
+
+  it('finds no host in a Host header that is none', () => {
+    expect(mayAct({ host: 'not a host', origin: 'https://evil.example' })).toBe(false);
+  });
+});

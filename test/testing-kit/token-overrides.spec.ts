@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApiTokenEntity } from 'nestjs-sigra';
+import { createApiToken, expiredApiToken, revokedApiToken, scopedApiToken } from 'nestjs-sigra/testing';
+import { SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
+
+describe('what a test says of a token', () => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  afterAll(() => test.close());
+
+  it('goes before the defaults', async () => {
+    const expiresAt = new Date(test.clock.now().getTime() + 60_000);
+
+    const { token } = await createApiToken(test.app, test.user.id, { name: 'CI', scopes: ['admin'], expiresAt });
+
+    expect(token).toMatchObject({ name: 'CI', scopes: ['admin'], expiresAt, userId: test.user.id });
+  });
+
+  it('leaves the defaults where it is undefined', async () => {
+    const { token } = await createApiToken(test.app, test.user, { name: undefined, scopes: undefined });
+
+    expect(token).toMatchObject({ name: 'test', scopes: ['*'] });
+  });
+
+  it('is held to the rules of the application', async () => {
+    const misspelt = scopedApiToken(test.app, test.user, ['read:nots']);
+    const past = createApiToken(test.app, test.user, { expiresAt: new Date(0) });
+
+    await expect(misspelt).rejects.toMatchObject({ code: 'unregistered_scopes' });
+    await expect(past).rejects.toMatchObject({ code: 'expiry_in_past' });
+  });
+
+  it('names a scoped token, but gives it no other scopes', async () => {
+    const { token } = await scopedApiToken(test.app, test.user, ['admin'], { name: 'root' });
+
+    expect(token).toMatchObject({ name: 'root', scopes: ['admin'] });
+  });
+
+  it('is what the database holds of an expired token', async () => {
+    const { token } = await expiredApiToken(test.app, test.user, { name: 'old', scopes: ['admin'] });
+
+    const row = await test.dataSource.getRepository(ApiTokenEntity).findOneByOrFail({ id: token.id });
+    expect(row).toMatchObject({
+      name: 'old',
+      scopes: ['admin'],
+      expiresAt: token.expiresAt,
+      createdAt: token.createdAt,
+    });
+    expect(row.expiresAt).toEqual(new Date(test.clock.now().getTime() - 1000));
+    expect(row.createdAt.getTime()).toBeLessThan(row.expiresAt!.getTime());
+  });
+
+  it('says when an expired token expired, and that has to be past', async () => {
+    const expiresAt = new Date('2001-02-03T04:05:06.789Z');
+    const future = new Date(test.clock.now().getTime() + 1);
+
+    const { token } = await expiredApiToken(test.app, test.user, { expiresAt });
+
+    expect(token.expiresAt).toEqual(expiresAt);
+    await expect(expiredApiToken(test.app, test.user, { expiresAt: future })).rejects.toThrow(RangeError);
+    await expect(expiredApiToken(test.app, test.user, { expiresAt: new Date(NaN) })).rejects.toThrow(RangeError);
+  });
+
+  it('shows when a revoked token was revoked', async () => {
+    const { token } = await revokedApiToken(test.app, test.user, { name: 'gone' });
+
+    expect(token).toMatchObject({ name: 'gone', revokedAt: test.clock.now() });
+  });
+});
+
+describe.each([
+  { rule: 'requireExpiry', apiTokens: { requireExpiry: true } },
+  { rule: 'maxTtl', apiTokens: { maxTtl: 600 } },
+])('under $rule', ({ apiTokens }) => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startTestApp({ sigra: { apiTokens: { ...SIGRA_OPTIONS.apiTokens, ...apiTokens } } });
+  });
+  afterAll(() => test.close());
+
+  it('a token gets a short life, and an expired one its end', async () => {
+    const { token } = await createApiToken(test.app, test.user);
+    const { rawToken } = await expiredApiToken(test.app, test.user);
+
+    expect(token.expiresAt).toEqual(new Date(test.clock.now().getTime() + 300_000));
+    await expect(test.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_expired' });
+  });
+
+  it('a token that is meant to live for ever is refused', async () => {
+    const eternal = createApiToken(test.app, test.user, { expiresAt: null });
+
+    await expect(eternal).rejects.toMatchObject({ code: expect.stringMatching(/expiry_required|ttl_exceeded/) });
+  });
+});

@@ -1,0 +1,18 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+describe('the testing kit in a program without a test runner', () => {
+  it('works, and fails with the AssertionError of Node', async () => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--import', path('../support/register-typescript.js'), path('./without-a-runner.ts')],
+      { env: { ...process.env, NODE_OPTIONS: '' } },
+    );
+
+    expect(stdout).toBe('served and denied\n');
+  });
+});

@@ -1,0 +1,193 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { QueryLog } from '../support/query-log.js';
+import { refusalOf } from '../support/refusal.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+/** The six characters that a token with this beginning must end in, by the published format. */
+function checksumOf(text: string): string {
+  let rest = crc32(text);
+  let check = '';
+  while (check.length < 6) {
+    check = ALPHABET.charAt(rest % 62) + check;
+    rest = Math.floor(rest / 62);
+  }
+  return check;
+}
+
+describe('ApiTokenService.verify', () => {
+  let test: TestApp;
+  let queries: QueryLog;
+
+  beforeAll(async () => {
+    test = await startTestApp();
+    queries = QueryLog.of(test.dataSource);
+  });
+  afterAll(() => test.close());
+  afterEach(() => queries.clear());
+
+  it('resolves to the token, with one query', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
+    queries.clear();
+
+    const verified = await test.tokens.verify(rawToken);
+
+    expect(verified).toEqual(token);
+    expect(queries.queries).toHaveLength(1);
+  });
+
+  it('answers many verifications of one turn with one query', async () => {
+    const issued = await Promise.all(Array.from({ length: 50 }, () => test.tokens.create(test.user, REQUEST)));
+    queries.clear();
+
+    const verified = await Promise.all(issued.map(({ rawToken }) => test.tokens.verify(rawToken)));
+
+    expect(verified.map(({ id }) => id)).toEqual(issued.map(({ token }) => token.id));
+    expect(queries.queries).toHaveLength(1);
+  });
+
+  it('tells good and bad tokens of one turn apart', async () => {
+    const [good, revoked, expired] = await Promise.all([
+      test.tokens.create(test.user, REQUEST),
+      test.tokens.create(test.user, REQUEST),
+      test.tokens.create(test.user, { ...REQUEST, expiresAt: new Date(test.clock.now().getTime() + 1000) }),
+    ]);
+    await test.tokens.revoke(revoked.token.id);
+    test.clock.advance({ seconds: 1 });
+    const unknown = `sigra_sk_${'0'.repeat(43)}`;
+
+    const outcomes = await Promise.all([
+      test.tokens.verify(good.rawToken).then(({ id }) => id),
+      refusalOf(test.tokens.verify(revoked.rawToken)),
+      refusalOf(test.tokens.verify(expired.rawToken)),
+      refusalOf(test.tokens.verify(unknown + checksumOf(unknown))),
+    ]);
+
+    expect(outcomes).toEqual([good.token.id, 'token_revoked', 'token_expired', 'invalid_token']);
+  });
+
+  it('refuses a token the instant that its expiry comes, and not a millisecond before', async () => {
+    const expiresAt = new Date(test.clock.now().getTime() + 60_000);
+    const { rawToken } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
+
+    test.clock.set(new Date(expiresAt.getTime() - 1));
+    const before = await test.tokens.verify(rawToken);
+    test.clock.set(expiresAt);
+
+    expect(before.expiresAt).toEqual(expiresAt);
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
+  });
+
+  it('says of a token that is revoked and expired always that it is revoked', async () => {
+    const expiresAt = new Date(test.clock.now().getTime() + 60_000);
+    const { rawToken, token } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
+    await test.tokens.revoke(token.id);
+
+    const before = await refusalOf(test.tokens.verify(rawToken));
+    test.clock.advance({ hours: 1 });
+
+    expect([before, await refusalOf(test.tokens.verify(rawToken))]).toEqual(['token_revoked', 'token_revoked']);
+  });
+
+  it('refuses a well-formed token that nobody was given, after one query', async () => {
+    const unknown = `sigra_sk_${'0'.repeat(43)}`;
+
+    const refusal = await refusalOf(test.tokens.verify(unknown + checksumOf(unknown)));
+
+    expect(refusal).toBe('invalid_token');
+    expect(queries.queries).toHaveLength(1);
+  });
+
+  it('refuses every change of one character anywhere without asking the database', async () => {
+    const { rawToken } = await test.tokens.create(test.user, REQUEST);
+    queries.clear();
+    const mutants = Array.from(rawToken).flatMap((character, place) =>
+      Array.from(`${ALPHABET}_- é\0`)
+        .filter((other) => other !== character)
+        .map((other) => rawToken.slice(0, place) + other + rawToken.slice(place + 1)),
+    );
+
+    const refusals = await Promise.all(mutants.map((mutant) => refusalOf(test.tokens.verify(mutant))));
+
+    expect(mutants.length).toBeGreaterThan(3500);
+    expect(new Set(refusals)).toEqual(new Set(['invalid_token']));
+    expect(queries.queries).toEqual([]);
+  });
+
+  it('refuses what is no token at all without asking the database', async () => {
+    const { rawToken } = await test.tokens.create(test.user, REQUEST);
+    queries.clear();
+    const guesses: unknown[] = [
+      '',
+      'sigra_sk_',
+      rawToken.slice(0, -1),
+      rawToken.slice(1),
+      `${rawToken}0`,
+      ` ${rawToken}`,
+      `${rawToken}\n`,
+      rawToken.toUpperCase(),
+      rawToken.replace('sigra_sk_', 'other_sk_'),
+      [rawToken],
+      { length: rawToken.length },
+      undefined,
+      null,
+      42,
+      randomBytes(1_000_000).toString('latin1'),
+    ];
+
+    const refusals = await Promise.all(guesses.map((guess) => refusalOf(test.tokens.verify(guess as string))));
+
+    expect(new Set(refusals)).toEqual(new Set(['invalid_token']));
+    expect(queries.queries).toEqual([]);
+  });
+
+  it('refuses a swap of two neighbours, the commonest typo, without asking the database', async () => {
+    const { rawToken } = await test.tokens.create(test.user, REQUEST);
+    queries.clear();
+    const swaps = Array.from(rawToken.slice(1), (_, place) => {
+      const [left, right] = [rawToken.charAt(place), rawToken.charAt(place + 1)];
+      return rawToken.slice(0, place) + right + left + rawToken.slice(place + 2);
+    }).filter((swapped) => swapped !== rawToken);
+
+    const refusals = await Promise.all(swaps.map((swapped) => refusalOf(test.tokens.verify(swapped))));
+
+    expect(new Set(refusals)).toEqual(new Set(['invalid_token']));
+    expect(queries.queries).toEqual([]);
+  });
+
+  it('holds no raw token in what it rejects with', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
+    await test.tokens.revoke(token.id);
+
+    const error: unknown = await test.tokens.verify(rawToken).catch((reason: unknown) => reason);
+
+    const { message, stack, cause } = error as Error;
+    expect(`${message} ${String(stack)} ${String(cause)} ${JSON.stringify(error)}`).not.toContain(rawToken.slice(-20));
+  });
+});
+
+describe('a prefix of the application’s own', () => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startTestApp({ sigra: { apiTokens: { prefix: 'acme_', scopes: ['read:notes'] } } });
+  });
+  afterAll(() => test.close());
+
+  it('begins every token, counts in its checksum, and is asked of every token', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
+    const secret = rawToken.slice('acme_'.length, -6);
+    const elsewhere = `sigra_sk_${secret}`;
+
+    const verified = await test.tokens.verify(rawToken);
+
+    expect(rawToken).toBe(`acme_${secret}${checksumOf(`acme_${secret}`)}`);
+    expect(verified).toEqual(token);
+    expect(await refusalOf(test.tokens.verify(elsewhere + checksumOf(elsewhere)))).toBe('invalid_token');
+  });
+});
