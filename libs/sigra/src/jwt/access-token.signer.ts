@@ -81,6 +81,6 @@ function signerOf({ signingKey: { kid, algorithm, signingKey } }: JwtConfig): Jw
   if (!signingKey) throw new Error('sigra: the signing key has no private part');
   return new JwtService({
     ...(algorithm === 'HS256' ? { secret: signingKey } : { privateKey: signingKey }),
-    signOptions: { algorithm, noTimestamp: true, header: { typ: 'at+jwt', alg: algorithm, kid } },
+    signOptions: { algorithm, header: { typ: 'at+jwt', alg: algorithm, kid } },
   });
 }
