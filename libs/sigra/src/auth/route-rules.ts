@@ -37,6 +37,5 @@ function accessOf(target: Target): RouteAccess | undefined {
 }
 
 function scopesOf(target: Target): readonly ScopeRequirement[] {
-  const requirement = Reflect.getMetadata(ROUTE_SCOPES, target) as ScopeRequirement | undefined;
-  return requirement ? [requirement] : [];
+  return (Reflect.getMetadata(ROUTE_SCOPES, target) as readonly ScopeRequirement[] | undefined) ?? [];
 }
