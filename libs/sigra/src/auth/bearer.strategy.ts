@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { PassportStrategy } from '@nestjs/passport';
 // Without a release since 2013, and still the base class that Passport's users know. Only its name and interface are
@@ -20,7 +20,7 @@ const BEARER_ONLY = { bearer: true, session: false };
  * routes have `@RequireScopes()`.
  */
 @Injectable()
-export class BearerStrategy extends PassportStrategy(Strategy, 'bearer') {
+export class BearerStrategy extends PassportStrategy(Strategy, 'bearer') implements OnModuleInit {
   /**
    * Passport knows one strategy of a name per process, so of two applications the later one would answer for both. The
    * one that is asked hands over to the one that belongs to the request's application.
@@ -34,10 +34,15 @@ export class BearerStrategy extends PassportStrategy(Strategy, 'bearer') {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly authenticator: Authenticator,
-    adapterHost: HttpAdapterHost,
+    private readonly adapterHost: HttpAdapterHost,
   ) {
     super();
-    const application: unknown = (adapterHost.httpAdapter as typeof adapterHost.httpAdapter | undefined)?.getInstance();
+  }
+
+  /** Not in the constructor: a testing module makes its providers before the application that they serve. */
+  onModuleInit(): void {
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const application: unknown = adapter?.getInstance();
     if (application) BearerStrategy.ofApplications.set(application, this);
   }
 

@@ -22,11 +22,11 @@ describe('@RequireScopes()', () => {
 
   it('keeps what it was given, whatever becomes of the list', () => {
     const any: [string, ...string[]] = ['read:notes'];
-    class NoteController {}
-    RequireScopes({ any })(NoteController);
+    const target = () => undefined;
+    RequireScopes({ any })(target);
 
     any[0] = 'profile:read';
 
-    expect(Reflect.getMetadata('sigra:scopes', NoteController)).toEqual([{ match: 'any', scopes: ['read:notes'] }]);
+    expect(Reflect.getMetadata('sigra:scopes', target)).toEqual([{ match: 'any', scopes: ['read:notes'] }]);
   });
 });

@@ -1,0 +1,126 @@
+import { Controller, Get, Post, UseGuards } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes, ScopeGuard } from 'nestjs-sigra';
+import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
+import {
+  answerOf,
+  insufficientScope,
+  INVALID_TOKEN,
+  MALFORMED_HEADER,
+  SEVERAL_HEADERS,
+  TOKEN_OUTSIDE_HEADER,
+  UNAUTHORIZED,
+} from './support/answers.js';
+import { sendRaw } from './support/raw-http.js';
+import { withoutGlobalGuard } from './support/without-global-guard.js';
+
+@Controller('passport')
+@UseGuards(AuthGuard('bearer'), ScopeGuard)
+class PassportController {
+  @Get()
+  me(@CurrentPrincipal() { userId, method, scopes }: Principal, @CurrentUser('email') email: string) {
+    return { userId, method, scopes, email };
+  }
+
+  @Get('scoped')
+  @RequireScopes('write:notes')
+  scoped() {
+    return { ok: true };
+  }
+
+  @Post()
+  add() {
+    return { added: true };
+  }
+}
+
+@Controller('passport-alone')
+@UseGuards(AuthGuard('bearer'))
+class PassportAloneController {
+  @Get()
+  me(@CurrentUser('email') email: string) {
+    return { email };
+  }
+}
+
+describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapter) => {
+  let test: TestApp;
+  let rawToken: string;
+
+  beforeAll(async () => {
+    test = await startTestApp({
+      adapter,
+      controllers: [PassportController, PassportAloneController],
+      configure: withoutGlobalGuard,
+    });
+    ({ rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] }));
+  });
+  afterAll(() => test.close());
+
+  const send = async (path: string, init?: RequestInit) => answerOf(await fetch(test.url + path, init));
+  const bearer = (credential = rawToken) => ({ headers: { authorization: `Bearer ${credential}` } });
+
+  it('authenticates a token, and leaves principal and user where the decorators find them', async () => {
+    const answer = await send('/passport', bearer());
+
+    expect(answer.body).toEqual({
+      userId: test.user.id,
+      method: 'api_token',
+      scopes: ['read:notes'],
+      email: 'ada@example.com',
+    });
+  });
+
+  it('works without ScopeGuard where routes require no scopes', async () => {
+    const answer = await send('/passport-alone', bearer());
+
+    expect(answer.body).toEqual({ email: 'ada@example.com' });
+  });
+
+  it('names the realm and no error when there is no credential', async () => {
+    expect(await send('/passport')).toEqual(UNAUTHORIZED);
+  });
+
+  it('does not take a session', async () => {
+    expect(await send('/passport', { headers: { 'x-session-user': test.user.id } })).toEqual(UNAUTHORIZED);
+  });
+
+  it('refuses a revoked and an unknown token in the same words', async () => {
+    const revoked = await test.tokens.create(test.user, { name: 'old', scopes: ['read:notes'] });
+    await test.tokens.revoke(revoked.token.id);
+
+    expect(await send('/passport', bearer(revoked.rawToken))).toEqual(INVALID_TOKEN);
+    expect(await send('/passport', bearer(`${rawToken}x`))).toEqual(INVALID_TOKEN);
+  });
+
+  it('answers 403 through ScopeGuard, with the scopes that are missing', async () => {
+    expect(await send('/passport/scoped', bearer())).toEqual(insufficientScope(['write:notes'], ['write:notes']));
+  });
+
+  it('answers 400 to what is malformed or said twice, where Passport would say 401', async () => {
+    const head = ['GET /passport HTTP/1.1', 'Host: localhost'];
+    const twice = [`Authorization: Bearer ${rawToken}`, `Authorization: Bearer ${rawToken}`];
+
+    expect(await sendRaw(test.url, [...head, 'Authorization: Bearer'])).toEqual(MALFORMED_HEADER);
+    expect(await sendRaw(test.url, [...head, 'Authorization: Bearer a b'])).toEqual(MALFORMED_HEADER);
+    expect(await sendRaw(test.url, [...head, ...twice])).toEqual(SEVERAL_HEADERS);
+  });
+
+  it('takes no token from the query or a form, where passport-http-bearer reads it', async () => {
+    const form = {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `access_token=${rawToken}`,
+    };
+    const json = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ access_token: rawToken }),
+    };
+
+    expect(await send(`/passport?access_token=${rawToken}`)).toEqual(TOKEN_OUTSIDE_HEADER);
+    expect(await send('/passport', form)).toEqual(TOKEN_OUTSIDE_HEADER);
+    expect(await send('/passport', json)).toEqual(UNAUTHORIZED);
+  });
+});
