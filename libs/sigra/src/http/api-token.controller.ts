@@ -10,6 +10,7 @@ import {
   Post,
   Query,
   UseGuards,
+  UseInterceptors,
 } from '@nestjs/common';
 import type { CallContext } from '../audit/audit-event.js';
 import { CurrentPrincipal } from '../auth/decorators/current-principal.decorator.js';
@@ -20,6 +21,7 @@ import { SigraError } from '../common/sigra-error.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { Caller } from './call-context.decorator.js';
+import { RefusalInterceptor } from './refusal.interceptor.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 import { type ApiTokenView, viewOf } from './token-view.js';
 
@@ -29,6 +31,7 @@ import { type ApiTokenView, viewOf } from './token-view.js';
  */
 @Controller()
 @UseGuards(SigraAuthGuard)
+@UseInterceptors(RefusalInterceptor)
 export class ApiTokenController {
   constructor(private readonly tokens: ApiTokenService) {}
 
