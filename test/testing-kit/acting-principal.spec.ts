@@ -30,23 +30,35 @@ describe('the caller of actingAs', () => {
   });
 
   it('keeps all that the test says', async () => {
-    const caller = { user: { name: 'Ada' }, userId: 'u1', method: 'jwt', scopes: ['admin'], tokenId: 't1' } as const;
+    const caller = { user: { name: 'Ada' }, userId: 'u1', method: 'jwt', scopes: ['admin'], familyId: 'f1' } as const;
 
     const { sigra } = await requestAfter(caller);
 
     expect(sigra).toEqual(caller);
   });
 
-  it('comes with a token when a token id is given', async () => {
-    const { sigra } = await requestAfter({ userId: '1', tokenId: 't1' });
+  it('got in by what the test names of its credential', async () => {
+    const byToken = await requestAfter({ userId: '1', tokenId: 't1' });
+    const byJwt = await requestAfter({ userId: '1', familyId: 'f1' });
 
-    expect(sigra).toMatchObject({ method: 'api_token', tokenId: 't1' });
+    expect(byToken.sigra).toEqual({
+      user: { id: '1' },
+      userId: '1',
+      scopes: ['*'],
+      method: 'api_token',
+      tokenId: 't1',
+    });
+    expect(byJwt.sigra).toEqual({ user: { id: '1' }, userId: '1', scopes: ['*'], method: 'jwt', familyId: 'f1' });
   });
 
-  it('has a token id whenever it comes with a token', async () => {
-    const { sigra } = await requestAfter({ userId: '1', method: 'api_token' });
+  it('has what a real caller of its kind has', async () => {
+    const byToken = await requestAfter({ userId: '1', method: 'api_token' });
+    const byJwt = await requestAfter({ userId: '1', method: 'jwt' });
+    const bySession = await requestAfter({ userId: '1', method: 'session', tokenId: 't1', familyId: 'f1' });
 
-    expect(sigra!.tokenId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(byToken.sigra!.tokenId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(byJwt.sigra!.familyId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(bySession.sigra).toEqual({ user: { id: '1' }, userId: '1', scopes: ['*'], method: 'session' });
   });
 
   it('is fixed when it is given: later changes of the list of scopes do not count', async () => {

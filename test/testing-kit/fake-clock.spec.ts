@@ -52,6 +52,7 @@ describe('FakeClock', () => {
 
   it('names the part that is wrong', () => {
     expect(() => new FakeClock(START).advance({ minutes: -5 })).toThrow('not by -5 minutes');
+    expect(() => new FakeClock(START).advance({ days: NaN })).toThrow('not by NaN days');
   });
 
   it('is not put at an invalid date', () => {

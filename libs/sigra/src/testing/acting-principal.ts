@@ -3,12 +3,14 @@ import type { AuthMethod, Principal } from '../index.js';
 
 /** How the caller got in, and what it may do; everything has a default. */
 export interface ActingCredential {
-  /** @default 'api_token' with a `tokenId`, else 'session' */
+  /** @default 'api_token' with a `tokenId`, 'jwt' with a `familyId`, else 'session' */
   readonly method?: AuthMethod;
   /** @default ['*'], as a user has who acts in person */
   readonly scopes?: readonly string[];
-  /** @default a random one with method 'api_token', else none */
+  /** Only with method 'api_token'. @default a random one */
   readonly tokenId?: string;
+  /** Only with method 'jwt'. @default a random one */
+  readonly familyId?: string;
 }
 
 /**
@@ -26,15 +28,24 @@ export function toPrincipal(acting: ActingPrincipal): Principal {
   if (userId === undefined) {
     throw new TypeError('actingAs() needs to know the user: give a userId, or a user with an id');
   }
-  const method = acting.method ?? (acting.tokenId === undefined ? 'session' : 'api_token');
-  const tokenId = acting.tokenId ?? (method === 'api_token' ? randomUUID() : undefined);
-  return {
-    user: acting.user ?? { id: userId },
-    userId,
-    method,
-    scopes: [...(acting.scopes ?? ['*'])],
-    ...(tokenId !== undefined && { tokenId }),
-  };
+  const { user = { id: userId }, scopes = ['*'] } = acting;
+  return { user, userId, scopes: [...scopes], ...credentialOf(acting) };
+}
+
+/** What a real credential of the method always has, and nothing that it never has. */
+function credentialOf({
+  tokenId,
+  familyId,
+  method = tokenId !== undefined ? 'api_token' : familyId !== undefined ? 'jwt' : 'session',
+}: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'familyId'> {
+  switch (method) {
+    case 'session':
+      return { method };
+    case 'api_token':
+      return { method, tokenId: tokenId ?? randomUUID() };
+    case 'jwt':
+      return { method, familyId: familyId ?? randomUUID() };
+  }
 }
 
 function idOf(user: object | undefined): string | undefined {
