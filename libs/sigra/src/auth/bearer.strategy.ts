@@ -15,12 +15,17 @@ type PassportRequest = HttpRequest & { readonly app?: object; readonly server?: 
 
 const BEARER_ONLY = { bearer: true, session: false };
 
+// Typed by hand, so that our types ask no host for those of passport-http-bearer.
+const BearerStrategyBase = PassportStrategy(Strategy, 'bearer') as unknown as new () => {
+  authenticate(request: PassportRequest): void;
+};
+
 /**
  * Serves hosts that write `AuthGuard('bearer')` of `@nestjs/passport`. `SigraModule` provides it. Add `ScopeGuard` where
  * routes have `@RequireScopes()`.
  */
 @Injectable()
-export class BearerStrategy extends PassportStrategy(Strategy, 'bearer') implements OnModuleInit {
+export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
   /**
    * Passport knows one strategy of a name per process, so of two applications the later one would answer for both. The
    * one that is asked hands over to the one that belongs to the request's application.
