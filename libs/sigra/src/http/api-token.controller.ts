@@ -21,6 +21,7 @@ import { SigraError } from '../common/sigra-error.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { Caller } from './call-context.decorator.js';
+import { CollectionPathGuard } from './collection-path.guard.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 import { type ApiTokenView, viewOf } from './token-view.js';
@@ -66,6 +67,7 @@ export class ApiTokenController {
   }
 
   @Delete()
+  @UseGuards(CollectionPathGuard)
   @RequireScopes('api_tokens:write')
   async revokeAll(
     @CurrentPrincipal() principal: Principal,
