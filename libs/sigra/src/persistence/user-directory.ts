@@ -42,7 +42,9 @@ export class UserDirectory implements OnModuleInit {
   idOf(user: UserRef): string {
     const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
     // A number that is not exact could be somebody else's id.
-    if (typeof id === 'bigint' || Number.isSafeInteger(id) || isStorable(id)) return String(id);
+    if (typeof id === 'bigint' || Number.isSafeInteger(id) || isStorable(id)) {
+      return this.table?.canonicalId(String(id)) ?? String(id);
+    }
     throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);
   }
 

@@ -4,6 +4,8 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { Row } from './sigra-database.js';
 import { quote } from './table-names.js';
 
+const BIGINT_RANGE = '-9223372036854775808 AND 9223372036854775807';
+
 type Column = EntityMetadata['columns'][number];
 
 /**
@@ -17,6 +19,7 @@ export class UserTable {
   readonly columns: string;
   private readonly selected: readonly Column[];
   private readonly idColumn: Column;
+  private readonly idType: string;
   private readonly notDeleted: string;
   private readonly metadata: EntityMetadata;
 
@@ -27,6 +30,7 @@ export class UserTable {
   ) {
     const metadata = userMetadata(dataSource, entity);
     this.idColumn = idColumn(metadata, idProperty);
+    this.idType = dataSource.driver.normalizeType(this.idColumn);
     this.name = metadata.tablePath.split('.').map(quote).join('.');
     this.selected = metadata.columns.filter(
       (column) => column.isSelect && !column.isVirtual && !column.isVirtualProperty,
@@ -50,6 +54,11 @@ export class UserTable {
     return `u.${quote(this.idColumn.databaseName)} = ${this.typedId(id)}${this.notDeleted}`;
   }
 
+  /** The one spelling of an id under which its tokens are kept: a UUID has several. */
+  canonicalId(id: string): string {
+    return this.idType === 'uuid' ? id.toLowerCase() : id;
+  }
+
   /** The user in a row that was selected with `columns`, or undefined when the row has none. */
   hydrate(row: Row): object | undefined {
     if (row[this.alias(this.selected.indexOf(this.idColumn))] == null) return undefined;
@@ -67,15 +76,16 @@ export class UserTable {
   }
 
   private typedId(id: string): string {
-    const type = this.dataSource.driver.normalizeType(this.idColumn);
-    const guarded = (pattern: string, cast: string) => `CASE WHEN ${id} ~ '${pattern}' THEN ${id}::${cast} END`;
-    switch (type) {
+    // CASE in CASE: the order in which AND looks at its sides is the planner's business.
+    const guarded = (pattern: string, cast: string, range = 'true') =>
+      `CASE WHEN ${id} ~ '${pattern}' THEN CASE WHEN ${range} THEN ${id}::${cast} END END`;
+    switch (this.idType) {
       case 'uuid':
         return guarded('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$', 'uuid');
       case 'smallint':
       case 'integer':
       case 'bigint':
-        return guarded('^(0|-?[1-9][0-9]{0,17})$', 'bigint');
+        return guarded('^(0|-?[1-9][0-9]{0,18})$', 'bigint', `${id}::numeric BETWEEN ${BIGINT_RANGE}`);
       case 'text':
       case 'citext':
       case 'character varying':
@@ -83,7 +93,7 @@ export class UserTable {
       default:
         throw new SigraConfigError(
           'users.id',
-          `is a column of type "${type}" of ${this.entity.name}; Sigra reads uuid, integer and text ids itself. ` +
+          `is a column of type "${this.idType}" of ${this.entity.name}; Sigra reads uuid, integer and text ids itself. ` +
             'Give users.provider instead of users.entity',
         );
     }
