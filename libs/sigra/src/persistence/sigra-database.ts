@@ -74,7 +74,8 @@ function translate(error: unknown): unknown {
 /** The five characters that PostgreSQL gives every error, or undefined when the error is not the server's. */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // With a digit among them, or EPIPE would be one.
+  return typeof code === 'string' && /^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 function isConnectionFailure(error: unknown): boolean {
