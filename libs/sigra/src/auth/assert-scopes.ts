@@ -1,5 +1,5 @@
 import type { Principal } from '../common/principal.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, type SigraError } from '../common/sigra-error.js';
 import { missingScopes } from '../scopes/can.js';
 import type { ScopeRequirement } from './decorators/route-metadata.js';
 
@@ -14,13 +14,13 @@ export function assertScopes(
   const missing = requirements.flatMap((requirement) => missingOf(principal, requirement, writeImpliesRead));
   if (missing.length === 0) return;
   const required = [...new Set(requirements.flatMap((requirement) => requirement.scopes))];
-  throw new SigraError('insufficient_scope', 'The credential lacks a scope that this request needs.', {
+  throw refuse('insufficient_scope', 'The credential lacks a scope that this request needs.', {
     refusal: { required, missing: [...new Set(missing)] },
   });
 }
 
 export function unauthorized(): SigraError {
-  return new SigraError('unauthorized', 'This request needs a credential.');
+  return refuse('unauthorized', 'This request needs a credential.');
 }
 
 function missingOf(

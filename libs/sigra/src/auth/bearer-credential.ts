@@ -1,4 +1,4 @@
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, type SigraError } from '../common/sigra-error.js';
 import { headerOf, type HttpRequest } from './http-exchange.js';
 
 /** What a request says in its `Authorization` header. */
@@ -24,7 +24,7 @@ const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
  */
 export function readAuthorization(request: HttpRequest): AuthorizationHeader {
   if (hasTokenOutsideHeader(request)) {
-    throw new SigraError('invalid_request', 'Access tokens are accepted in the Authorization header only.');
+    throw refuse('invalid_request', 'Access tokens are accepted in the Authorization header only.');
   }
   const header = headerOf(request, 'authorization');
   if (header === undefined) return ABSENT;
@@ -48,7 +48,7 @@ function assertSingle(request: HttpRequest): void {
     const name = rawHeaders[index];
     if (name?.length === 13 && name.toLowerCase() === 'authorization') count++;
   }
-  if (count > 1) throw new SigraError('invalid_request', 'The request has several Authorization headers.');
+  if (count > 1) throw refuse('invalid_request', 'The request has several Authorization headers.');
 }
 
 function hasTokenOutsideHeader(request: HttpRequest): boolean {
@@ -73,5 +73,5 @@ function hasTokenInForm(request: HttpRequest): boolean {
 }
 
 function malformed(): SigraError {
-  return new SigraError('invalid_request', 'The Authorization header is malformed.');
+  return refuse('invalid_request', 'The Authorization header is malformed.');
 }

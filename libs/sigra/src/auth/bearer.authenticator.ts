@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse } from '../common/sigra-error.js';
 import { scopesOf } from '../jwt/access-token-claims.js';
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
@@ -18,7 +18,7 @@ export class BearerAuthenticator {
   async authenticate(credential: string, origin: RequestOrigin): Promise<Principal> {
     if (this.apiTokens.claims(credential)) return this.byApiToken(credential, origin);
     if (this.accessTokens.claims(credential)) return this.byAccessToken(credential);
-    throw new SigraError('invalid_token', 'The credential is of no kind that this API issues.');
+    throw refuse('invalid_token', 'The credential is of no kind that this API issues.');
   }
 
   private async byApiToken(credential: string, origin: RequestOrigin): Promise<Principal> {

@@ -1,5 +1,5 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
-import type { SigraError, SigraErrorCode } from '../common/sigra-error.js';
+import { type SigraError, type SigraErrorCode, withoutStack } from '../common/sigra-error.js';
 import type { HttpResponse } from './http-exchange.js';
 
 /** How long a client should wait after 503, in seconds. */
@@ -49,6 +49,11 @@ const STATUS: Partial<Record<SigraErrorCode, HttpStatus>> = {
 
 /** The answer of RFC 6750 section 3 to a refused request, or a plain one to refused input. */
 export function toHttpRefusal(error: SigraError, realm: string): HttpRefusal {
+  // The trace worth having is that of the cause.
+  return withoutStack(() => refusalOf(error, realm));
+}
+
+function refusalOf(error: SigraError, realm: string): HttpRefusal {
   const statusCode = STATUS[error.code] ?? HttpStatus.BAD_REQUEST;
   switch (error.code) {
     case 'unauthorized':

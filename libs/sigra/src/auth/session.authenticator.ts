@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { SessionRequest } from '../config/sigra-options.js';
 import { UserDirectory } from '../persistence/user-directory.js';
@@ -24,7 +24,7 @@ export class SessionAuthenticator {
     const id = await session?.userId(request as unknown as SessionRequest);
     if (!session || id === undefined || id === null || id === '') return undefined;
     if (!mayActWithCookie(request, session.trustedOrigins)) {
-      throw new SigraError('cross_origin', 'A session may only change something from the pages of this origin.');
+      throw refuse('cross_origin', 'A session may only change something from the pages of this origin.');
     }
     const user = await this.users.findActive(String(id));
     return user && { user, userId: this.users.idOf(user), method: 'session', scopes: session.scopes };

@@ -70,3 +70,22 @@ export class SigraError extends Error {
     if (options.refusal) this.refusal = options.refusal;
   }
 }
+
+/**
+ * Makes an error without a stack trace, which is most of what an error costs. For refusals that anybody can provoke as
+ * often as they like, and that say nothing about the code that reports them.
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** A refusal of the caller, not a mistake of the code: a SigraError without a stack trace. */
+export function refuse(code: SigraErrorCode, message: string, options?: SigraErrorOptions): SigraError {
+  return withoutStack(() => new SigraError(code, message, options));
+}

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { ApiTokenRow } from './api-token-row.js';
-import { apiTokenColumns } from './api-token-row.js';
+import { apiTokenColumns, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { SigraDatabase } from './sigra-database.js';
 
 export interface NewApiTokenRow {
@@ -39,7 +38,7 @@ export class ApiTokenRepository {
   }
 
   async insert(manager: EntityManager, token: NewApiTokenRow): Promise<ApiTokenRow> {
-    const rows = await this.database.query<ApiTokenRow>(
+    const rows = await this.database.query<RawApiTokenRow>(
       `INSERT INTO ${this.table} AS t
          (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, created_at)
        VALUES ($1, $2, $3, $4, $5, decode($6, 'hex'), $7, $8, $9)
@@ -57,28 +56,28 @@ export class ApiTokenRepository {
       ],
       manager,
     );
-    return only(rows);
+    return toApiTokenRow(only(rows));
   }
 
   /** Reads a token and holds its row until the transaction ends. */
   async lock(manager: EntityManager, id: string, userId?: string): Promise<ApiTokenRow | undefined> {
-    const rows = await this.database.query<ApiTokenRow>(
+    const rows = await this.database.query<RawApiTokenRow>(
       `SELECT ${this.columns} FROM ${this.table} t
        WHERE t.id = $1 AND ($2::text IS NULL OR t.user_id = $2) FOR NO KEY UPDATE`,
       [id, userId ?? null],
       manager,
     );
-    return rows[0];
+    return rows[0] && toApiTokenRow(rows[0]);
   }
 
   /** Revokes a token that its transaction has locked. */
   async markRevoked(manager: EntityManager, id: string, at: Date): Promise<ApiTokenRow> {
-    const rows = await this.database.query<ApiTokenRow>(
+    const rows = await this.database.query<RawApiTokenRow>(
       `UPDATE ${this.table} t SET revoked_at = $2 WHERE t.id = $1 RETURNING ${this.columns}`,
       [id, at],
       manager,
     );
-    return only(rows);
+    return toApiTokenRow(only(rows));
   }
 
   /** Lets a successor take over from a token that its transaction has locked. */
@@ -126,14 +125,15 @@ export class ApiTokenRepository {
   }
 
   /** Active tokens of a user after `position`, oldest first. */
-  listActive(userId: string, now: Date, limit: number, position?: PagePosition): Promise<ApiTokenRow[]> {
-    return this.database.query<ApiTokenRow>(
+  async listActive(userId: string, now: Date, limit: number, position?: PagePosition): Promise<ApiTokenRow[]> {
+    const rows = await this.database.query<RawApiTokenRow>(
       `SELECT ${this.columns} FROM ${this.table} t
        WHERE t.user_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
          AND (t.created_at, t.id) > ($3, $4)
        ORDER BY t.created_at, t.id LIMIT $5`,
       [userId, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
     );
+    return rows.map(toApiTokenRow);
   }
 
   /**

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { apiTokenColumns, type ApiTokenRow } from './api-token-row.js';
+import { apiTokenColumns, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { BatchLoader } from './batch-loader.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
+
+type CredentialRow = RawApiTokenRow & Row;
 
 /** What the database says of a presented token: its row, and its owner where that one exists and is active. */
 export interface FoundCredential {
@@ -17,7 +19,7 @@ export interface FoundCredential {
  */
 @Injectable()
 export class CredentialReader {
-  private readonly loader: BatchLoader<ApiTokenRow & Row>;
+  private readonly loader: BatchLoader<CredentialRow>;
   private readonly sql: string;
 
   constructor(
@@ -41,20 +43,15 @@ export class CredentialReader {
   async find(tokenHash: string): Promise<FoundCredential | undefined> {
     const row = await this.loader.load(tokenHash);
     if (!row) return undefined;
-    return { token: row, user: await this.ownerOf(row) };
-  }
-
-  private async ownerOf(row: ApiTokenRow & Row): Promise<object | undefined> {
     const { table } = this.users;
-    if (!table) return this.users.findActive(row.user_id);
-    const user = table.hydrate(row);
-    return user && this.users.isActive(user) ? user : undefined;
+    const user = table ? table.hydrate(row) : await this.users.findActive(row.user_id);
+    return { token: toApiTokenRow(row), user: user && this.users.isActive(user) ? user : undefined };
   }
 
-  private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, ApiTokenRow & Row>> {
+  private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, CredentialRow>> {
     // Written as an array literal: cheaper than the driver's own conversion of every element.
     const literal = `{${hashes.map((hash) => `"\\\\x${hash}"`).join(',')}}`;
-    const rows = await this.database.query<ApiTokenRow & Row>(this.sql, [literal]);
+    const rows = await this.database.query<CredentialRow>(this.sql, [literal]);
     return new Map(rows.map((row) => [row.sigra_key as string, row]));
   }
 }

@@ -5,13 +5,21 @@ import type { SigraTrace } from './channels.js';
  * Runs an operation under a tracing channel. What it resolves to may hold secrets, so subscribers get `describe(result)`
  * instead. Without a subscriber it costs one property read.
  */
-export async function traced<T>(
+export function traced<T>(
   channel: TracingChannel<unknown, SigraTrace>,
   message: SigraTrace,
   run: () => Promise<T>,
   describe: (result: T) => unknown,
 ): Promise<T> {
-  if (!channel.hasSubscribers) return run();
+  return channel.hasSubscribers ? publish(channel, message, run, describe) : run();
+}
+
+async function publish<T>(
+  channel: TracingChannel<unknown, SigraTrace>,
+  message: SigraTrace,
+  run: () => Promise<T>,
+  describe: (result: T) => unknown,
+): Promise<T> {
   let outcome: { result: T } | undefined;
   await channel.tracePromise(async () => {
     outcome = { result: await run() };

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenRow } from '../persistence/api-token-row.js';
 import { CredentialReader } from '../persistence/credential-reader.js';
@@ -50,18 +50,18 @@ export class ApiTokenVerifier {
 
   private async check(rawToken: string, origin: RequestOrigin): Promise<VerifiedApiToken> {
     if (typeof rawToken !== 'string' || !isWellFormed(rawToken, this.prefix)) {
-      throw new SigraError('invalid_token', 'The token is malformed.');
+      throw refuse('invalid_token', 'The token is malformed.');
     }
     const found = await this.credentials.find(hashSecret(rawToken));
     if (!found) {
       this.failures.recordUnknown(origin);
-      throw new SigraError('invalid_token', 'The token is unknown.');
+      throw refuse('invalid_token', 'The token is unknown.');
     }
     const { token, user } = found;
     this.assertLive(token, origin);
     if (!user) {
       this.failures.recordKnown(token, 'user_inactive', origin);
-      throw new SigraError('invalid_token', 'The owner of the token may not sign in.');
+      throw refuse('invalid_token', 'The owner of the token may not sign in.');
     }
     this.lastUsed.record(token, origin.ipAddress);
     return { token: toApiToken(token), user };
@@ -70,11 +70,11 @@ export class ApiTokenVerifier {
   private assertLive(token: ApiTokenRow, origin: RequestOrigin): void {
     if (token.revoked_at) {
       this.failures.recordKnown(token, 'token_revoked', origin);
-      throw new SigraError('token_revoked', 'The token has been revoked.');
+      throw refuse('token_revoked', 'The token has been revoked.');
     }
     if (token.expires_at && token.expires_at <= this.clock.now()) {
       this.failures.recordKnown(token, 'token_expired', origin);
-      throw new SigraError('token_expired', 'The token has expired.');
+      throw refuse('token_expired', 'The token has expired.');
     }
   }
 }
