@@ -7,10 +7,14 @@ import { UserDirectory } from './user-directory.js';
 
 type CredentialRow = RawApiTokenRow & Row;
 
-/** What the database says of a presented token: its row, and its owner where that one exists and is active. */
+/** What the database says of a presented token. */
 export interface FoundCredential {
   readonly token: ApiTokenRow;
-  readonly user: object | undefined;
+  /**
+   * The owner of the token, where that one exists and is active. A host's own UserProvider is asked only now: it has nothing
+   * to do with a token that is refused anyway.
+   */
+  owner(): object | undefined | Promise<object | undefined>;
 }
 
 /**
@@ -43,9 +47,14 @@ export class CredentialReader {
   async find(tokenHash: string): Promise<FoundCredential | undefined> {
     const row = await this.loader.load(tokenHash);
     if (!row) return undefined;
+    return { token: toApiTokenRow(row), owner: () => this.ownerOf(row) };
+  }
+
+  private ownerOf(row: CredentialRow): object | undefined | Promise<object | undefined> {
     const { table } = this.users;
-    const user = table ? table.hydrate(row) : await this.users.findActive(row.user_id);
-    return { token: toApiTokenRow(row), user: user && this.users.isActive(user) ? user : undefined };
+    if (!table) return this.users.findActive(row.user_id);
+    const user = table.hydrate(row);
+    return user && this.users.isActive(user) ? user : undefined;
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, CredentialRow>> {

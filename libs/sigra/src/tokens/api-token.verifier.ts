@@ -57,13 +57,14 @@ export class ApiTokenVerifier {
       this.failures.recordUnknown(origin);
       throw refuse('invalid_token', 'The token is unknown.');
     }
-    const { token, user } = found;
+    const { token } = found;
     this.assertLive(token, origin);
+    const user = await found.owner();
     if (!user) {
       this.failures.recordKnown(token, 'user_inactive', origin);
       throw refuse('invalid_token', 'The owner of the token may not sign in.');
     }
-    this.lastUsed.record(token, origin.ipAddress);
+    this.lastUsed.record(token, origin);
     return { token: toApiToken(token), user };
   }
 
