@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { SigraConfigError, type UserProvider } from 'nestjs-sigra';
+import { refusalOf } from '../support/refusal.js';
+import { type Host, startHost } from './host.js';
+
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+interface Person {
+  readonly uid: number;
+  readonly blocked: boolean;
+}
+
+const ADA: Person = { uid: 1, blocked: false };
+const GRACE: Person = { uid: 2, blocked: false };
+const MALLORY: Person = { uid: 3, blocked: true };
+
+/** Users that live elsewhere: a directory server, another database. */
+@Injectable()
+class PersonDirectory implements UserProvider<Person> {
+  readonly asked: (readonly string[])[] = [];
+  answer: (ids: readonly string[]) => readonly Person[] | Promise<never> = people;
+
+  async findByIds(ids: readonly string[]): Promise<readonly Person[]> {
+    this.asked.push(ids);
+    return this.answer(ids);
+  }
+}
+
+function people(ids: readonly string[]): readonly Person[] {
+  return [ADA, GRACE, MALLORY].filter(({ uid }) => ids.includes(String(uid)));
+}
+
+const instance = new PersonDirectory();
+const rules = { id: 'uid', isActive: ({ blocked }: Person) => !blocked } as const;
+
+describe.each([
+  ['a class that is provided', { provider: PersonDirectory, ...rules }],
+  ['an instance', { provider: instance, ...rules }],
+])('a UserProvider given as %s', (_kind, users) => {
+  let host: Host;
+  let directory: PersonDirectory;
+
+  beforeAll(async () => {
+    const shared = users.provider === instance ? instance : new PersonDirectory();
+    host = await startHost<Person>({ users, providers: [{ provide: PersonDirectory, useValue: shared }] });
+    directory = shared;
+  });
+  afterEach(() => {
+    directory.answer = people;
+    directory.asked.length = 0;
+  });
+  afterAll(() => host.close());
+
+  it('finds users by their tokens', async () => {
+    expect(await host.userOf(ADA)).toEqual(ADA);
+    expect(await host.userOf(2)).toEqual(GRACE);
+  });
+
+  it('is asked once for all verifications of one turn, and for each user once', async () => {
+    const issued = await Promise.all(
+      [ADA, ADA, GRACE, ADA, GRACE, GRACE].map((user) => host.tokens.create(user, REQUEST)),
+    );
+
+    const verified = await Promise.all(issued.map(({ rawToken }) => host.tokens.verify(rawToken)));
+
+    expect(verified.map(({ userId }) => userId)).toEqual(['1', '1', '2', '1', '2', '2']);
+    expect(directory.asked).toEqual([['1', '2']]);
+  });
+
+  it('is asked again by the next turn: nothing is remembered', async () => {
+    const { rawToken } = await host.tokens.create(ADA, REQUEST);
+    await host.tokens.verify(rawToken);
+    directory.answer = () => [];
+
+    expect(await refusalOf(host.tokens.verify(rawToken))).toBe('invalid_token');
+  });
+
+  it('may answer in any order, and with users that nobody asked for', async () => {
+    directory.answer = () => [MALLORY, GRACE, ADA];
+
+    expect(await Promise.all([host.userOf(ADA), host.userOf(GRACE)])).toEqual([ADA, GRACE]);
+  });
+
+  it('lets nobody in who is not active, or whom it does not find', async () => {
+    const [blocked, absent] = await Promise.all([
+      host.tokens.create(MALLORY, REQUEST),
+      host.tokens.create(99, REQUEST),
+    ]);
+
+    expect(await refusalOf(host.tokens.verify(blocked.rawToken))).toBe('invalid_token');
+    expect(await refusalOf(host.tokens.verify(absent.rawToken))).toBe('invalid_token');
+    expect(await host.userBehind(blocked.rawToken)).toBe(401);
+  });
+
+  it('makes verification unavailable while it fails, and only then', async () => {
+    const { rawToken } = await host.tokens.create(ADA, REQUEST);
+    directory.answer = () => Promise.reject(new Error('directory down'));
+
+    const refusal = await refusalOf(host.tokens.verify(rawToken));
+    const status = await host.userBehind(rawToken);
+    directory.answer = people;
+
+    expect([refusal, status]).toEqual(['unavailable', 503]);
+    expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: '1' });
+  });
+
+  it('is not asked for the owner of a token that is dead anyway', async () => {
+    const { rawToken, token } = await host.tokens.create(ADA, REQUEST);
+    await host.tokens.revoke(token.id);
+
+    const refusal = await refusalOf(host.tokens.verify(rawToken));
+
+    expect(refusal).toBe('token_revoked');
+    expect(directory.asked).toEqual([]);
+  });
+});
+
+describe('a UserProvider that no module provides', () => {
+  it('fails the boot, and says what to do', async () => {
+    const boot = startHost<Person>({ users: { provider: PersonDirectory, ...rules } });
+
+    await expect(boot).rejects.toThrow(SigraConfigError);
+    await expect(boot).rejects.toThrow(
+      'sigra: users.provider PersonDirectory is not a provider of this application; add it to the providers of a module',
+    );
+  });
+});
