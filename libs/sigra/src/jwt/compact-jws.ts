@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHmac, timingSafeEqual, verify as verifySignature } from 'node:crypto';
 import { hasDuplicateKeys } from '../common/json-duplicates.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -65,6 +66,8 @@ function isSignedBy({ algorithm, verifyingKey }: JwtKey, signed: string, signatu
 
 function parseSegment(segment: string, part: string): JsonObject {
   const bytes = decode(segment, part);
+  // RFC 7515 section 2. Replaced by U+FFFD, what is no UTF-8 would make different texts equal.
+  if (!isUtf8(bytes)) throw invalid(`The ${part} is not UTF-8.`);
   const text = bytes.toString('utf8');
   try {
     const value: unknown = JSON.parse(text);
