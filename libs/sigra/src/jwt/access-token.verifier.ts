@@ -19,6 +19,8 @@ export interface VerifiedAccessToken {
 
 /** The last instant of the year 9999, in seconds. */
 const MAX_TIME = 253_402_300_799;
+/** PostgreSQL stores no NUL, and no half of a surrogate pair: no user has such an id. */
+const UNSTORABLE = /[\0\p{Cs}]/u;
 
 /** Tells good access tokens from all others: signature, claims, and what the database says by `jwt.check`. */
 @Injectable()
@@ -87,17 +89,21 @@ function assertClaims(
   if (iat > now + tolerance) throw invalid('The iat is in the future.');
   if (nbf !== undefined && !isTime(nbf)) throw invalid('The nbf is no time.');
   if (nbf !== undefined && nbf > now + tolerance) throw invalid('The nbf is in the future.');
-  if (!isText(sub) || sub.includes('\0')) throw invalid('The sub is missing or no text.');
+  if (!isText(sub) || UNSTORABLE.test(sub)) throw invalid('The sub is missing or no text.');
   if (!isText(jti)) throw invalid('The jti is missing or no text.');
   if (!isText(client_id)) throw invalid('The client_id is missing or no text.');
   if (scope !== undefined && !isScopeClaim(scope)) throw invalid('The scope is no list of scopes.');
-  if (epoch !== undefined && !Number.isSafeInteger(epoch)) throw invalid('The epoch is no whole number.');
+  if (epoch !== undefined && !isWholeNumber(epoch)) throw invalid('The epoch is no whole number.');
   if (sid !== undefined && !isText(sid)) throw invalid('The sid is no text.');
   if (exp + tolerance <= now) throw new SigraError('token_expired', 'The token has expired.');
 }
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= MAX_TIME;
+}
+
+function isWholeNumber(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isText(value: unknown): value is string {
