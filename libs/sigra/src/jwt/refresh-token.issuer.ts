@@ -39,8 +39,10 @@ export class RefreshTokenIssuer {
   ): Promise<TokenPair> {
     const scopes = this.scopes.parseGrant(requested);
     assertMayGrant(context.principal, scopes, this.config.apiTokens.writeImpliesRead);
-    const userId = this.users.idOf(userRef);
-    const ownClaims = await this.signer.ownClaims(await this.activeUser(userRef));
+    const user = await this.activeUser(userRef, this.users.idOf(userRef));
+    // The user's own id: what was given may be another spelling of it.
+    const userId = this.users.idOf(user);
+    const ownClaims = await this.signer.ownClaims(user);
     const now = this.clock.now();
     const rawToken = mintRefreshToken();
     const familyId = uuidv7();
@@ -84,8 +86,8 @@ export class RefreshTokenIssuer {
     return tokenPair(signed, rawToken, scopes);
   }
 
-  private async activeUser(userRef: UserRef): Promise<object> {
-    const user = typeof userRef === 'object' ? userRef : await this.users.findActive(String(userRef));
+  private async activeUser(userRef: UserRef, id: string): Promise<object> {
+    const user = typeof userRef === 'object' ? userRef : await this.users.findActive(id);
     if (!user || !this.users.isActive(user)) throw new SigraError('not_found', 'There is no such active user.');
     return user;
   }

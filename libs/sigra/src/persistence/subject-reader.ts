@@ -52,6 +52,8 @@ export class SubjectReader {
     if (!row) return undefined;
     const user = table ? table.hydrate(row) : provided;
     if (!user || !this.users.isActive(user)) return undefined;
+    // Another spelling of the id, such as a UUID in capitals, finds the user but not what is kept under the one spelling.
+    if (this.users.idOf(user) !== userId) return undefined;
     return { user, epoch: Number(row.sigra_epoch), familyLive: row.sigra_family_live === true };
   }
 
