@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SigraJwtService } from 'nestjs-sigra';
+import { SigraJwtService, type TokenResponse } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 
 const JWT = { enabled: true, issuer: 'https://issuer.example', audience: 'api', secret: 's'.repeat(32) };
@@ -29,12 +29,12 @@ describe.each(ADAPTERS)('JWTs over HTTP on %s', (adapter) => {
       headers: { 'x-session-user': test.user.id, 'content-type': 'application/json' },
       body: JSON.stringify({ scopes: ['read:notes'] }),
     });
-    const pair = await issued.json();
+    const pair = (await issued.json()) as TokenResponse;
 
     const me = await fetch(`${test.url}/notes/me`, { headers: { authorization: `Bearer ${pair.access_token}` } });
     const rotated = await refresh(pair.refresh_token);
     const again = await refresh(pair.refresh_token);
-    const successor = await refresh((await rotated.json()).refresh_token);
+    const successor = await refresh(((await rotated.json()) as TokenResponse).refresh_token);
 
     expect(issued.status).toBe(200);
     expect(await me.json()).toMatchObject({ userId: test.user.id, method: 'jwt', scopes: ['read:notes'] });
