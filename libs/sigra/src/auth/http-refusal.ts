@@ -108,5 +108,16 @@ function scopeChallenge(error: SigraError, realm: string): string {
 }
 
 function challenge(realm: string, error: string, description: string): string {
-  return `Bearer realm="${realm}", error="${error}", error_description="${description.replace(/["\\]/g, "'")}"`;
+  return `Bearer realm="${realm}", error="${error}", error_description="${quotable(description)}"`;
+}
+
+/**
+ * A text as `error_description` may have it (RFC 6750 section 3). It may repeat what the client sent, and a character that
+ * no header can have would take the whole answer down, on Fastify with the process.
+ */
+function quotable(text: string): string {
+  return text
+    .slice(0, 200)
+    .replace(/["\\]/g, "'")
+    .replace(/[^ -~]/g, '?');
 }

@@ -2,6 +2,9 @@ import { SigraError } from '../common/sigra-error.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
+/** Unknown fields that an answer names; a body can have thousands. */
+const MAX_NAMED = 3;
+
 /**
  * A JSON body with nothing in it but `known` fields. A field that would be ignored is refused instead: whoever sends a
  * `userId` must not believe that it did something.
@@ -14,7 +17,9 @@ export function parseBody(body: unknown, known: readonly string[]): Body {
   if (typeof body !== 'object' || Array.isArray(body)) throw invalid('The body must be a JSON object.');
   const unknown = Object.keys(body).filter((field) => !known.includes(field));
   if (unknown.length > 0) {
-    throw invalid(`Unknown field ${unknown.map((field) => JSON.stringify(field.slice(0, 50))).join(', ')}.`);
+    const named = unknown.slice(0, MAX_NAMED).map((field) => JSON.stringify(field.slice(0, 50)));
+    const more = unknown.length > MAX_NAMED ? ` and ${unknown.length - MAX_NAMED} more` : '';
+    throw invalid(`Unknown field ${named.join(', ')}${more}.`);
   }
   return body as Body;
 }

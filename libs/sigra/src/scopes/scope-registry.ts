@@ -16,6 +16,9 @@ const BUILT_IN = [
 /** Scopes of the OAuth endpoints, which only applications with JWTs have. */
 const BUILT_IN_WITH_JWT = ['oauth:introspect'] as const;
 
+/** Unregistered scopes that a refusal names; a request can have thousands. */
+const MAX_NAMED = 5;
+
 /** The scopes that a credential of this application can be given. */
 @Injectable()
 export class ScopeRegistry {
@@ -45,7 +48,11 @@ export class ScopeRegistry {
     const grant = [...new Set(scopes)];
     const unregistered = grant.filter((scope) => !this.canBeGranted(scope));
     if (unregistered.length > 0) {
-      throw new SigraError('unregistered_scopes', `Not registered: ${unregistered.join(', ')}.`);
+      const more = unregistered.length > MAX_NAMED ? ` and ${unregistered.length - MAX_NAMED} more` : '';
+      throw new SigraError(
+        'unregistered_scopes',
+        `Not registered: ${unregistered.slice(0, MAX_NAMED).join(', ')}${more}.`,
+      );
     }
     return grant;
   }
