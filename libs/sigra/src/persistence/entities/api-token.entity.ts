@@ -1,10 +1,10 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /**
- * A row of `sigra_api_tokens`. Registered through `sigraEntities` so that the host's own queries and migrations know the
- * table; its indexes are made by `sigraMigrations`.
+ * A row of `sigra_api_tokens`, for the host's own queries. Made by `sigraMigrations` alone: TypeORM's `synchronize` and
+ * `migration:generate`, which would drop the indexes that no entity can describe, leave the table be.
  */
-@Entity('sigra_api_tokens')
+@Entity('sigra_api_tokens', { synchronize: false })
 export class ApiTokenEntity {
   @PrimaryColumn({ name: 'id', type: 'uuid', primaryKeyConstraintName: 'sigra_api_tokens_pkey' })
   id!: string;

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A row of `sigra_audit_events`. Registered through `sigraEntities`; its indexes are made by `sigraMigrations`. */
-@Entity('sigra_audit_events')
+/** A row of `sigra_audit_events`. Made by `sigraMigrations` alone, like all of Sigra's tables. */
+@Entity('sigra_audit_events', { synchronize: false })
 export class AuditEventEntity {
   @PrimaryColumn({ name: 'id', type: 'uuid', primaryKeyConstraintName: 'sigra_audit_events_pkey' })
   id!: string;

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** A row of `sigra_refresh_families`: one sign-in, and all refresh tokens that descend from it. */
-@Entity('sigra_refresh_families')
+@Entity('sigra_refresh_families', { synchronize: false })
 export class RefreshFamilyEntity {
   @PrimaryColumn({ name: 'id', type: 'uuid', primaryKeyConstraintName: 'sigra_refresh_families_pkey' })
   id!: string;

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** A row of `sigra_refresh_tokens`. Of a family, at most one is not consumed. */
-@Entity('sigra_refresh_tokens')
+@Entity('sigra_refresh_tokens', { synchronize: false })
 export class RefreshTokenEntity {
   @PrimaryColumn({ name: 'id', type: 'uuid', primaryKeyConstraintName: 'sigra_refresh_tokens_pkey' })
   id!: string;
