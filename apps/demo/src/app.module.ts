@@ -1,0 +1,49 @@
+import { type DynamicModule, Module, ValidationPipe } from '@nestjs/common';
+import { APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { SigraAuthGuard, SigraModule } from 'nestjs-sigra';
+import { AdminModule } from './admin/admin.module.js';
+import { dataSourceOptions } from './database/data-source.options.js';
+import { HealthModule } from './health/health.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
+import { PagesModule } from './pages/pages.module.js';
+import { ProjectsModule } from './projects/projects.module.js';
+import { SessionsModule } from './sessions/sessions.module.js';
+import { User } from './users/user.entity.js';
+import { UsersModule } from './users/users.module.js';
+import { WelcomeModule } from './welcome/welcome.module.js';
+
+@Module({})
+export class AppModule {
+  static forRoot(databaseUrl: string): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        TypeOrmModule.forRoot({ ...dataSourceOptions(databaseUrl), retryAttempts: 0 }),
+        SigraModule.forRoot({
+          users: { entity: User },
+          apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
+          // express-session leaves its session on Node's own request, which is `raw` on Fastify.
+          session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
+          controllers: { tokens: 'api/tokens', scopes: 'api/scopes' },
+        }),
+        UsersModule,
+        SessionsModule,
+        ProjectsModule,
+        AdminModule,
+        PagesModule,
+        MetricsModule,
+        HealthModule,
+        WelcomeModule,
+      ],
+      providers: [
+        // Every route asks for a credential unless it says @AllowAnonymous(). `useExisting` lets tests replace the guard.
+        { provide: APP_GUARD, useExisting: SigraAuthGuard },
+        {
+          provide: APP_PIPE,
+          useFactory: () => new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true }),
+        },
+      ],
+    };
+  }
+}

@@ -1,0 +1,86 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+
+type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
+
+const id = { type: 'string', format: 'uuid', example: '019b76da-a800-7000-8000-000000000001' };
+const instant = { type: 'string', format: 'date-time' };
+const maybe = (schema: object, description: string) => ({ ...schema, nullable: true, description });
+const scopes = { type: 'array', items: { type: 'string' }, example: ['read:projects'] };
+const nextCursor = maybe({ type: 'string' }, 'For the next page; null on the last one.');
+
+/** What Sigra's ready-made routes take and answer. */
+export const sigraSchemas = {
+  ApiToken: {
+    type: 'object',
+    required: [
+      'id',
+      'name',
+      'prefix',
+      'hint',
+      'scopes',
+      'expiresAt',
+      'lastUsedAt',
+      'lastUsedIp',
+      'replacedBy',
+      'createdAt',
+    ],
+    properties: {
+      id,
+      name: { type: 'string', example: 'CI' },
+      prefix: { type: 'string', example: 'sigra_sk_' },
+      hint: { type: 'string', example: '3fT9', description: 'The first characters after the prefix.' },
+      scopes,
+      expiresAt: maybe(instant, 'Null: it does not expire.'),
+      lastUsedAt: maybe(instant, 'Null: not yet used.'),
+      lastUsedIp: maybe({ type: 'string' }, 'From where it was last used.'),
+      replacedBy: maybe(id, 'The token that rotation put in its place.'),
+      createdAt: instant,
+    },
+  },
+  ApiTokenPage: {
+    type: 'object',
+    required: ['tokens', 'nextCursor'],
+    properties: { tokens: { type: 'array', items: { $ref: '#/components/schemas/ApiToken' } }, nextCursor },
+  },
+  CreateApiToken: {
+    type: 'object',
+    required: ['name', 'scopes'],
+    additionalProperties: false,
+    properties: {
+      name: { type: 'string', minLength: 1, maxLength: 255, example: 'CI' },
+      scopes: { ...scopes, minItems: 1 },
+      expiresAt: maybe(instant, 'ISO 8601 with a time zone. Without it the token does not expire.'),
+    },
+  },
+  RotateApiToken: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      graceSeconds: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 2_592_000,
+        default: 0,
+        description: 'How long the old token still works.',
+      },
+    },
+  },
+  IssuedApiToken: {
+    type: 'object',
+    required: ['rawToken', 'token'],
+    properties: {
+      rawToken: { type: 'string', description: 'Shown here and never again.', example: 'sigra_sk_…' },
+      token: { $ref: '#/components/schemas/ApiToken' },
+    },
+  },
+  RevokedCount: {
+    type: 'object',
+    required: ['revoked'],
+    properties: { revoked: { type: 'integer', example: 3 } },
+  },
+  ScopeList: {
+    type: 'object',
+    required: ['scopes'],
+    properties: { scopes },
+  },
+} satisfies Schemas;

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Controller, Get, Header, ServiceUnavailableException } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { AllowAnonymous } from 'nestjs-sigra';
+import { DataSource } from 'typeorm';
+import { RefusalResponse } from '../docs/refusal-response.decorator.js';
+import { HealthDto } from './health.dto.js';
+
+/** A load balancer would rather take a slow node out than wait for it. */
+const PATIENCE_MS = 2000;
+
+@ApiTags('Operations')
+@Controller('health')
+@AllowAnonymous()
+export class HealthController {
+  constructor(private readonly dataSource: DataSource) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Whether this node can serve', security: [] })
+  @ApiOkResponse({ type: HealthDto })
+  @RefusalResponse(503, 'The database does not answer.')
+  async check(): Promise<HealthDto> {
+    if (await this.databaseAnswers()) return { status: 'ok', database: 'up' };
+    throw new ServiceUnavailableException({
+      statusCode: 503,
+      error: 'unavailable',
+      message: 'The database does not answer.',
+      database: 'down',
+    });
+  }
+
+  private databaseAnswers(): Promise<boolean> {
+    const answer = this.dataSource.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+    return Promise.race([answer, delay(PATIENCE_MS, false, { ref: false })]);
+  }
+}

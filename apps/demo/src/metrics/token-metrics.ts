@@ -1,0 +1,65 @@
+import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { SigraError, type SigraTrace } from 'nestjs-sigra';
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+
+const OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'rotate'] as const;
+
+interface Subscription {
+  readonly channel: TracingChannel<unknown, SigraTrace>;
+  readonly subscriber: Parameters<TracingChannel<unknown, SigraTrace>['subscribe']>[0];
+}
+
+/**
+ * Turns Sigra's diagnostics channels into Prometheus metrics. The library knows nothing of Prometheus, and without a
+ * subscriber like this one it does no work for it.
+ */
+@Injectable()
+export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
+  readonly registry = new Registry();
+  private readonly started = new WeakMap<object, bigint>();
+  private readonly subscriptions = OPERATIONS.map((operation) => this.subscriptionTo(operation));
+  private readonly durations = new Histogram({
+    name: 'sigra_api_token_operation_seconds',
+    help: 'API token operations, by operation and outcome: success, or the code of the refusal',
+    labelNames: ['operation', 'outcome'],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2],
+    registers: [this.registry],
+  });
+
+  onModuleInit(): void {
+    collectDefaultMetrics({ register: this.registry });
+    for (const { channel, subscriber } of this.subscriptions) channel.subscribe(subscriber);
+  }
+
+  onModuleDestroy(): void {
+    for (const { channel, subscriber } of this.subscriptions) channel.unsubscribe(subscriber);
+  }
+
+  private subscriptionTo(operation: (typeof OPERATIONS)[number]): Subscription {
+    const ignore = () => undefined;
+    return {
+      channel: tracingChannel<unknown, SigraTrace>(`sigra:api_token:${operation}`),
+      subscriber: {
+        // Every operation has one message object, from its start to its end.
+        start: (trace) => this.started.set(trace, process.hrtime.bigint()),
+        end: ignore,
+        asyncStart: ignore,
+        asyncEnd: (trace) => this.observe(operation, trace),
+        error: ignore,
+      },
+    };
+  }
+
+  private observe(operation: string, trace: SigraTrace): void {
+    const began = this.started.get(trace);
+    if (began === undefined) return;
+    const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+    this.durations.observe({ operation, outcome: outcomeOf(trace) }, seconds);
+  }
+}
+
+function outcomeOf({ error }: SigraTrace): string {
+  if (error === undefined) return 'success';
+  return error instanceof SigraError ? error.code : 'error';
+}

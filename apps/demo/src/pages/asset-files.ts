@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Injectable } from '@nestjs/common';
+
+export interface AssetFile {
+  readonly content: string;
+  readonly contentType: string;
+  /** Changes with the content, so that browsers may keep a file for ever under its URL. */
+  readonly version: string;
+}
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+const OWN_DIRECTORY = fileURLToPath(new URL('../assets', import.meta.url));
+const FROM_PACKAGES = ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'];
+
+/** The files of `assets/`, and those of Swagger UI. There are few, so they are read once and kept. */
+@Injectable()
+export class AssetFiles {
+  private readonly files: ReadonlyMap<string, AssetFile>;
+
+  constructor() {
+    const { resolve } = createRequire(import.meta.url);
+    const own = readdirSync(OWN_DIRECTORY).map((name) => join(OWN_DIRECTORY, name));
+    const paths = [...own, ...FROM_PACKAGES.map((file) => resolve(file))];
+    this.files = new Map(paths.map((path) => [basename(path), read(path)]));
+  }
+
+  find(name: string): AssetFile | undefined {
+    return this.files.get(name);
+  }
+
+  /** The address of a file that is there. */
+  urlOf(name: string): string {
+    const file = this.files.get(name);
+    if (!file) throw new Error(`There is no file ${name}`);
+    return `/assets/${name}?v=${file.version}`;
+  }
+}
+
+function read(path: string): AssetFile {
+  const contentType = CONTENT_TYPES[extname(path)];
+  if (!contentType) throw new Error(`${path} is of a kind that is not served`);
+  const content = readFileSync(path, 'utf8');
+  return { content, contentType, version: createHash('sha256').update(content).digest('hex').slice(0, 12) };
+}

@@ -1,0 +1,60 @@
+import { Body, Get, Post, Query, Res } from '@nestjs/common';
+import { AllowAnonymous, CurrentUser, OptionalAuth } from 'nestjs-sigra';
+import { DEMO_PASSWORD, DEMO_USERS } from '../database/seed.js';
+import type { HttpReply } from '../http-reply.js';
+import { CurrentSession, type SessionHolder } from '../sessions/browser-session.js';
+import { forgetSessionCookie } from '../sessions/forget-session-cookie.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import type { User } from '../users/user.entity.js';
+import { CurrentVisitor, type Visitor } from '../visitor.decorator.js';
+import { type FormBody, textOf } from './form-fields.js';
+import { PageController } from './page-controller.decorator.js';
+import { type Page, seeOther, view, type View } from './page.js';
+import { HOME, returnPath } from './return-path.js';
+
+@PageController()
+export class LoginController {
+  constructor(private readonly sessions: SessionsService) {}
+
+  @Get()
+  @AllowAnonymous()
+  start(): Page {
+    return seeOther(HOME);
+  }
+
+  @Get('login')
+  @OptionalAuth()
+  show(@CurrentUser() user: User | undefined, @Query('next') next: unknown): Page {
+    return user ? seeOther(returnPath(next)) : loginView({ next: returnPath(next) });
+  }
+
+  @Post('login')
+  @AllowAnonymous()
+  async signIn(
+    @Body() form: FormBody,
+    @CurrentSession() session: SessionHolder,
+    @CurrentVisitor() visitor: Visitor,
+  ): Promise<Page> {
+    const email = textOf(form, 'email');
+    const next = returnPath(textOf(form, 'next'));
+    const signedIn = await this.sessions.signIn(session, { email, password: textOf(form, 'password') }, visitor);
+    return signedIn ? seeOther(next) : loginView({ next, email, error: 'Wrong email or password.' }, 401);
+  }
+
+  @Post('logout')
+  @AllowAnonymous()
+  async signOut(
+    @CurrentSession() session: SessionHolder,
+    @CurrentVisitor() visitor: Visitor,
+    @Res({ passthrough: true }) reply: HttpReply,
+  ): Promise<Page> {
+    await this.sessions.signOut(session, visitor);
+    forgetSessionCookie(reply);
+    return seeOther('/login');
+  }
+}
+
+function loginView(form: { next: string; email?: string; error?: string }, status?: number): View {
+  const accounts = DEMO_USERS.map(({ email }) => email);
+  return view('login', 'Sign in', { email: '', error: undefined, ...form, accounts, password: DEMO_PASSWORD }, status);
+}

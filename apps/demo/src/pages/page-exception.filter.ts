@@ -1,0 +1,64 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable, Logger } from '@nestjs/common';
+import { SigraError, type SigraErrorCode } from 'nestjs-sigra';
+import type { HttpReply } from '../http-reply.js';
+import type { User } from '../users/user.entity.js';
+import { view } from './page.js';
+import { PageRenderer } from './page-renderer.js';
+import { loginPath } from './return-path.js';
+
+interface PageRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly user?: User;
+}
+
+type PageReply = HttpReply & { send(body: string): unknown };
+
+const HEADINGS: Readonly<Record<number, string>> = {
+  400: 'That request makes no sense',
+  403: 'That is not allowed',
+  404: 'There is nothing here',
+  503: 'The database does not answer',
+};
+
+const STATUS_OF_CODE: Partial<Record<SigraErrorCode, number>> = {
+  not_found: 404,
+  cross_origin: 403,
+  insufficient_scope: 403,
+  unavailable: 503,
+};
+
+/** People get a page: to sign in when that is what is missing, else one that says what is wrong. */
+@Catch()
+@Injectable()
+export class PageExceptionFilter implements ExceptionFilter {
+  private readonly logger = new Logger(PageExceptionFilter.name);
+
+  constructor(private readonly renderer: PageRenderer) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<PageRequest>();
+    const reply = host.switchToHttp().getResponse<PageReply>();
+    const status = statusOf(error);
+    reply.header('Cache-Control', 'no-store').header('Content-Type', 'text/html; charset=utf-8');
+    if (status === 401) {
+      reply.status(303).header('Location', loginPath(request)).send('');
+      return;
+    }
+    if (status >= 500) this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    reply.status(status).send(this.errorPage(status, error, request));
+  }
+
+  private errorPage(status: number, error: unknown, { url, user }: PageRequest): string {
+    const heading = HEADINGS[status] ?? 'Something went wrong';
+    // What a failure of our own says is for the log.
+    const explanation = status < 500 && error instanceof Error ? error.message : undefined;
+    const page = view('error', heading, { status, explanation });
+    return this.renderer.render(page, { path: url, user });
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof HttpException) return error.getStatus();
+  return error instanceof SigraError ? (STATUS_OF_CODE[error.code] ?? 400) : 500;
+}

@@ -1,0 +1,37 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { map, type Observable } from 'rxjs';
+import type { HttpReply } from '../http-reply.js';
+import { type RequestWithSession, SessionHolder } from '../sessions/browser-session.js';
+import type { User } from '../users/user.entity.js';
+import type { Page } from './page.js';
+import { PageRenderer } from './page-renderer.js';
+
+/** Turns what page handlers return into HTML or a redirection, in the same way under both adapters. */
+@Injectable()
+export class PageInterceptor implements NestInterceptor<Page, string> {
+  constructor(private readonly renderer: PageRenderer) {}
+
+  intercept(context: ExecutionContext, next: CallHandler<Page>): Observable<string> {
+    return next.handle().pipe(map((page) => this.answer(context, page)));
+  }
+
+  private answer(context: ExecutionContext, page: Page): string {
+    const request = context.switchToHttp().getRequest<RequestWithSession & { url: string; user?: User }>();
+    const reply = context.switchToHttp().getResponse<HttpReply>();
+    // Pages are personal, and one of them shows a secret: no cache may keep any.
+    reply.header('Cache-Control', 'no-store').header('Content-Type', 'text/html; charset=utf-8');
+    if (page.kind === 'redirection') {
+      reply.status(303).header('Location', page.to);
+      return '';
+    }
+    reply.status(page.status);
+    const session = new SessionHolder(request).current;
+    const { notice } = session;
+    if (notice) delete session.notice;
+    return this.renderer.render(page, { path: pathOf(request.url), user: request.user, notice });
+  }
+}
+
+function pathOf(url: string): string {
+  return url.replace(/\?.*$/s, '');
+}

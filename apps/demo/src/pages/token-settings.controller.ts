@@ -1,0 +1,171 @@
+import { Body, Get, Param, Post, Query, UseGuards } from '@nestjs/common';
+import {
+  ApiTokenService,
+  Clock,
+  CurrentPrincipal,
+  type IssuedApiToken,
+  type Principal,
+  SessionAuthGuard,
+  SigraError,
+} from 'nestjs-sigra';
+import { CurrentSession, type SessionHolder } from '../sessions/browser-session.js';
+import type { User } from '../users/user.entity.js';
+import { CurrentVisitor, type Visitor } from '../visitor.decorator.js';
+import { type FormBody, textOf } from './form-fields.js';
+import { GRACE_CHOICES, parseGrace } from './grace-choices.js';
+import { OwnTokensService } from './own-tokens.service.js';
+import { PageController } from './page-controller.decorator.js';
+import { type Page, seeOther, view, type View } from './page.js';
+import { HOME } from './return-path.js';
+import { scopeChoices } from './scope-choices.js';
+import { SentFormsService } from './sent-forms.service.js';
+import {
+  checkTokenForm,
+  EMPTY_TOKEN_FORM,
+  EXPIRY_CHOICES,
+  fieldErrors,
+  parseTokenForm,
+  type TokenForm,
+  type TokenFormErrors,
+} from './token-form.js';
+
+const PAGE_SIZE = 10;
+
+/** What the list of tokens shows beside the tokens. */
+interface ListState {
+  readonly cursor?: string | undefined;
+  readonly form?: TokenForm;
+  readonly errors?: TokenFormErrors;
+  /** Only ever in the answer to the form that made it. */
+  readonly issued?: IssuedApiToken;
+}
+
+/**
+ * People manage their API tokens here. Sessions only: a token must not get through a form what its scopes keep it from.
+ */
+@PageController('settings/tokens')
+@UseGuards(SessionAuthGuard)
+export class TokenSettingsController {
+  constructor(
+    private readonly tokens: ApiTokenService,
+    private readonly ownTokens: OwnTokensService,
+    private readonly forms: SentFormsService,
+    private readonly clock: Clock,
+  ) {}
+
+  @Get()
+  list(@CurrentPrincipal() { user }: Principal<User>, @Query('cursor') cursor?: string): Promise<View> {
+    return this.listView(user, { cursor });
+  }
+
+  @Post()
+  async create(
+    @CurrentPrincipal() principal: Principal<User>,
+    @CurrentVisitor() visitor: Visitor,
+    @CurrentSession() session: SessionHolder,
+    @Body() body: FormBody,
+  ): Promise<Page> {
+    const { user } = principal;
+    if (!(await this.forms.claim(textOf(body, 'mark')))) {
+      session.current.notice = {
+        kind: 'failed',
+        text: 'That form was sent before, so it made no second token. Fill it in again if you want one.',
+      };
+      return seeOther(HOME);
+    }
+    const form = parseTokenForm(body);
+    const checked = checkTokenForm(form, this.offeredTo(user), this.clock.now());
+    if ('errors' in checked) return this.listView(user, { form, errors: checked.errors });
+    try {
+      const issued = await this.tokens.create(user, checked.request, { principal, ...visitor });
+      return await this.listView(user, { issued });
+    } catch (error) {
+      const errors = fieldErrors(error);
+      if (!errors) throw error;
+      return this.listView(user, { form, errors });
+    }
+  }
+
+  @Get('revoke-all')
+  confirmRevokeAll(): Page {
+    return view('revoke-all', 'Revoke all tokens');
+  }
+
+  @Post('revoke-all')
+  async revokeAll(
+    @CurrentPrincipal() principal: Principal<User>,
+    @CurrentVisitor() visitor: Visitor,
+    @CurrentSession() session: SessionHolder,
+  ): Promise<Page> {
+    const count = await this.tokens.revokeAll(principal.user, { principal, ...visitor });
+    const text = count === 1 ? 'One token is revoked.' : `${count} tokens are revoked.`;
+    session.current.notice = { kind: 'done', text: `${text} Requests with them are refused from now on.` };
+    return seeOther(HOME);
+  }
+
+  @Get(':id/revoke')
+  async confirmRevoke(@CurrentPrincipal() { user }: Principal<User>, @Param('id') id: string): Promise<Page> {
+    return view('revoke', 'Revoke a token', { token: await this.ownTokens.findActive(user, id) });
+  }
+
+  @Post(':id/revoke')
+  async revoke(
+    @CurrentPrincipal() principal: Principal<User>,
+    @CurrentVisitor() visitor: Visitor,
+    @CurrentSession() session: SessionHolder,
+    @Param('id') id: string,
+  ): Promise<Page> {
+    const { name } = await this.tokens.revokeForUser(principal.user, id, { principal, ...visitor });
+    session.current.notice = { kind: 'done', text: `“${name}” is revoked. Requests with it are refused from now on.` };
+    return seeOther(HOME);
+  }
+
+  @Get(':id/rotate')
+  async confirmRotate(@CurrentPrincipal() { user }: Principal<User>, @Param('id') id: string): Promise<Page> {
+    const token = await this.ownTokens.findActive(user, id);
+    return view('rotate', 'Rotate a token', { token, graceChoices: GRACE_CHOICES });
+  }
+
+  @Post(':id/rotate')
+  async rotate(
+    @CurrentPrincipal() principal: Principal<User>,
+    @CurrentVisitor() visitor: Visitor,
+    @CurrentSession() session: SessionHolder,
+    @Param('id') id: string,
+    @Body() body: FormBody,
+  ): Promise<Page> {
+    const { user } = principal;
+    const graceSeconds = parseGrace(textOf(body, 'grace'));
+    try {
+      const issued = await this.tokens.rotateForUser(user, id, { graceSeconds }, { principal, ...visitor });
+      return await this.listView(user, { issued });
+    } catch (error) {
+      // A token has one successor: a form that is sent again finds it rotated.
+      if (!(error instanceof SigraError) || error.code !== 'token_revoked') throw error;
+      session.current.notice = { kind: 'failed', text: error.message };
+      return seeOther(HOME);
+    }
+  }
+
+  private async listView(user: User, { cursor, form, errors = {}, issued }: ListState): Promise<View> {
+    const page = await this.tokens.listActive(user, { limit: PAGE_SIZE, cursor });
+    const failed = Object.keys(errors).length > 0;
+    const data = {
+      ...page,
+      cursor,
+      issued,
+      form: form ?? EMPTY_TOKEN_FORM,
+      errors,
+      failed,
+      mark: this.forms.mark(),
+      scopeChoices: scopeChoices(this.tokens.listScopes(), user),
+      expiryChoices: EXPIRY_CHOICES,
+    };
+    return view('tokens', 'API tokens', data, failed ? 422 : 200);
+  }
+
+  private offeredTo(user: User): string[] {
+    const { used, unused } = scopeChoices(this.tokens.listScopes(), user);
+    return [...used, ...unused].map(({ scope }) => scope);
+  }
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  Injectable,
+  Logger,
+  type NestMiddleware,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  ServiceUnavailableException,
+} from '@nestjs/common';
+import connectPgSimple from 'connect-pg-simple';
+import type { RequestHandler } from 'express';
+import session from 'express-session';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+
+export const SESSION_COOKIE = 'sigra_demo';
+const SEVEN_DAYS_MS = 7 * 24 * 60 * 60 * 1000;
+/** Sessions have connections of their own, a few of them, so that a rush of page views leaves the API its share. */
+const MAX_CONNECTIONS = 4;
+
+const PgStore = connectPgSimple(session);
+
+/** `express-session`, with its rows in PostgreSQL. It needs no more than Node's own request, so it serves Fastify too. */
+@Injectable()
+export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(SessionMiddleware.name);
+  private readonly pool: pg.Pool;
+  private readonly store: InstanceType<typeof PgStore>;
+  private handle: RequestHandler | undefined;
+
+  constructor(private readonly dataSource: DataSource) {
+    const { url } = dataSource.options as { url: string };
+    this.pool = new pg.Pool({ connectionString: url, max: MAX_CONNECTIONS, connectionTimeoutMillis: 2000 });
+    // An idle connection that breaks is replaced; unheard, its error would end the process.
+    this.pool.on('error', (error) => this.logger.warn(`A connection was lost: ${error.message}`));
+    this.store = new PgStore({
+      pool: this.pool,
+      tableName: 'demo_browser_sessions',
+      // A session ends seven days after it began, however busy it is: no write for every page.
+      disableTouch: true,
+      errorLog: (...words: unknown[]) => this.logger.warn(words.map(String).join(' ')),
+    });
+  }
+
+  async onModuleInit(): Promise<void> {
+    const [row] = await this.dataSource.query<{ secret: string }[]>('SELECT secret FROM demo_session_secret');
+    if (!row) throw new Error('demo_session_secret is empty; its migration puts the secret in');
+    this.handle = session({
+      store: this.store,
+      name: SESSION_COOKIE,
+      secret: row.secret,
+      resave: false,
+      saveUninitialized: false,
+      cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: SEVEN_DAYS_MS },
+    });
+  }
+
+  use(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
+    const done = (error?: unknown) => {
+      if (error === undefined) {
+        next();
+        return;
+      }
+      this.logger.error(`The session could not be read: ${error instanceof Error ? error.message : 'unknown reason'}`);
+      next(new ServiceUnavailableException('The database did not answer.'));
+    };
+    this.handle?.(request as Parameters<RequestHandler>[0], response as Parameters<RequestHandler>[1], done);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.store.close();
+    await this.pool.end();
+  }
+}

@@ -1,0 +1,40 @@
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Longer than any request should take, and shorter than the patience of whoever pressed Ctrl-C. */
+const PATIENCE_MS = 6000;
+
+type Step = () => Promise<void>;
+
+/** What has to be closed when the process ends, in the reverse order of opening. */
+export class Shutdown {
+  private readonly steps: Step[] = [];
+  private running: Promise<void> | undefined;
+
+  get begun(): boolean {
+    return this.running !== undefined;
+  }
+
+  /** Ends the process on the signals of a terminal or a service manager, as often as they come. */
+  onSignals(): void {
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        void this.run().then(() => process.exit(0));
+      });
+    }
+  }
+
+  add(step: Step): void {
+    this.steps.push(step);
+  }
+
+  /** Closes everything, once. A step that fails is told about and does not keep the others from their turn. */
+  run(): Promise<void> {
+    return (this.running ??= this.runSteps());
+  }
+
+  private async runSteps(): Promise<void> {
+    setTimeout(() => process.exit(1), PATIENCE_MS).unref();
+    for (let step = this.steps.pop(); step; step = this.steps.pop()) {
+      await step().catch((error: unknown) => console.error(`While shutting down: ${String(error)}`));
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import type { INestApplication } from '@nestjs/common';
+import { createApp } from './create-app.js';
+import { openDatabase } from './database/open-database.js';
+import { prepareDatabase } from './database/prepare-database.js';
+import type { Environment } from './environment.js';
+import type { Shutdown } from './shutdown.js';
+import { StartError } from './start-error.js';
+import { guide } from './welcome/guide.js';
+import { StartTokensService } from './welcome/start-tokens.service.js';
+
+/** How long a request may hold up the end of the process. */
+const REQUEST_PATIENCE_MS = 3000;
+const HOST = '127.0.0.1';
+
+/**
+ * Starts everything, and leaves in `shutdown` what has to be closed.
+ *
+ * @returns the guide to print
+ * @throws StartError when the reason is one that the person who starts it can mend
+ */
+export async function startDemo(environment: Environment, shutdown: Shutdown): Promise<string> {
+  const { port, httpAdapter } = environment;
+  const database = await openDatabase(environment);
+  shutdown.add(() => database.close());
+  await prepareDatabase(database.url);
+
+  const app = await createApp(database.url, httpAdapter);
+  shutdown.add(() => close(app));
+  const url = await listen(app, port);
+  const tokens = await app.get(StartTokensService).issue(`${hostname()} ${url}`);
+  return guide({ url, httpAdapter, database: database.description, tokens });
+}
+
+async function listen(app: INestApplication<Server>, port: number): Promise<string> {
+  try {
+    await app.listen(port, HOST);
+  } catch (error) {
+    throw new StartError(whyNotListening(error as NodeJS.ErrnoException, port), { cause: error });
+  }
+  return `http://${HOST}:${(app.getHttpServer().address() as AddressInfo).port}`;
+}
+
+function whyNotListening({ code, message }: NodeJS.ErrnoException, port: number): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `PORT: ${port} is in use. Stop what listens there, or take a free one: PORT=0 npm start`;
+    case 'EACCES':
+      return `PORT: ${port} is not allowed to this user. Take a free one: PORT=0 npm start`;
+    default:
+      return `Cannot listen on ${HOST}:${port}: ${message}`;
+  }
+}
+
+async function close(app: INestApplication<Server>): Promise<void> {
+  const server = app.getHttpServer();
+  const impatience = setTimeout(() => server.closeAllConnections(), REQUEST_PATIENCE_MS);
+  await app.close();
+  clearTimeout(impatience);
+}

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import { ApiTokenService, Clock, SigraError } from 'nestjs-sigra';
+import { DataSource } from 'typeorm';
+import { DEMO_USERS } from '../database/seed.js';
+import { User } from '../users/user.entity.js';
+
+const LIFETIME_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** What the token of the guide may do: enough for all of its lines but the one that shows a refusal. */
+const SCOPES = ['read:projects', 'write:projects', 'api_tokens:read', 'api_tokens:write'];
+
+export interface StartTokens {
+  /** Raw, for the guide. */
+  readonly demo: string;
+  /** One to be revoked: its id, and its raw form to see it refused. */
+  readonly spare: { readonly id: string; readonly rawToken: string };
+}
+
+/** The tokens that every start prints. */
+@Injectable()
+export class StartTokensService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly tokens: ApiTokenService,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Makes the tokens of this start, and revokes those of the last one, so that they do not pile up.
+   *
+   * @param instance which demo this is: others on the same database keep theirs
+   */
+  async issue(instance: string): Promise<StartTokens> {
+    await this.revokeEarlier(instance);
+    const demo = await this.create(instance, 'Printed at start-up', SCOPES);
+    const spare = await this.create(instance, 'Revoke me', ['read:projects']);
+    return { demo: demo.rawToken, spare: { id: spare.token.id, rawToken: spare.rawToken } };
+  }
+
+  private async create(instance: string, name: string, scopes: readonly string[]) {
+    const ada = await this.dataSource.manager.findOneByOrFail(User, { email: DEMO_USERS[0].email });
+    const expiresAt = new Date(this.clock.now().getTime() + LIFETIME_MS);
+    const issued = await this.tokens.create(ada, { name, scopes, expiresAt });
+    await this.dataSource.query('INSERT INTO demo_start_tokens (token_id, instance) VALUES ($1, $2)', [
+      issued.token.id,
+      instance,
+    ]);
+    return issued;
+  }
+
+  private async revokeEarlier(instance: string): Promise<void> {
+    const earlier = await this.dataSource.query<{ token_id: string }[]>(
+      'SELECT token_id FROM demo_start_tokens WHERE instance = $1',
+      [instance],
+    );
+    for (const { token_id: id } of earlier) {
+      await this.tokens.revoke(id).catch(unlessGone);
+      await this.dataSource.query('DELETE FROM demo_start_tokens WHERE token_id = $1', [id]);
+    }
+  }
+}
+
+/** Clean-up deletes tokens that have long been dead. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof SigraError) || error.code !== 'not_found') throw error;
+}
