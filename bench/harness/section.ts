@@ -1,0 +1,63 @@
+import type { Machine } from './machine.js';
+
+/** What was demanded and what was measured. */
+export interface Demand {
+  readonly what: string;
+  readonly bound: 'at least' | 'at most';
+  readonly limit: number;
+  /** Such as `times` or `µs`. */
+  readonly unit: string;
+  /** Null when it could not be measured. */
+  readonly measured: number | null;
+}
+
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly string[];
+  /** Numbers are set to the right and rounded to what can be told apart. */
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+export interface Series {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+export type Chart = {
+  /** Of the file, without its ending. */
+  readonly name: string;
+  readonly title: string;
+  readonly unit: string;
+} & (
+  | { readonly kind: 'bars'; readonly bars: readonly { readonly label: string; readonly value: number }[] }
+  | {
+      readonly kind: 'lines';
+      /** Of the horizontal axis. */
+      readonly xLabel: string;
+      readonly x: readonly number[];
+      readonly series: readonly Series[];
+    }
+);
+
+/** What a benchmark has found. */
+export interface Findings {
+  readonly demands: readonly Demand[];
+  readonly tables: readonly Table[];
+  readonly charts: readonly Chart[];
+  /** What a reader has to know to judge the figures. */
+  readonly notes: readonly string[];
+}
+
+/** Findings with their circumstances, as kept in `results.json`. */
+export interface Section extends Findings {
+  readonly title: string;
+  readonly date: string;
+  readonly minutes: number;
+  readonly quick: boolean;
+  readonly machine: Machine;
+}
+
+export function isMet({ bound, limit, measured }: Demand): boolean | undefined {
+  if (measured === null) return undefined;
+  return bound === 'at least' ? measured >= limit : measured <= limit;
+}

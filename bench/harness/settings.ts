@@ -1,0 +1,54 @@
+/** How much of everything a run does. */
+export interface Settings {
+  /** A run that only shows that everything works: its figures mean nothing. */
+  readonly quick: boolean;
+  /** How often each contestant has its turn; the median counts. */
+  readonly rounds: number;
+  /** Length of one turn in process, in seconds. */
+  readonly turn: number;
+  /** Length of one turn over HTTP, in seconds. */
+  readonly httpTurn: number;
+  /** What runs before the first turn counts, in seconds. */
+  readonly warmUp: number;
+  readonly users: number;
+  readonly tokens: number;
+  /** Sizes of the table in `scale`: the smallest, the usual and the largest. */
+  readonly scaleTokens: readonly [number, number, number];
+  /** Tokens of the one user with many. */
+  readonly tokensOfOneUser: number;
+  readonly expiredTokens: number;
+  /** Verifications in `writes`. */
+  readonly verifications: number;
+  /** Length of the soak, in seconds; its first fifth is not judged. */
+  readonly soak: number;
+}
+
+export const FULL: Settings = {
+  quick: false,
+  rounds: 3,
+  turn: 1,
+  httpTurn: 2,
+  warmUp: 1,
+  users: 10_000,
+  tokens: 1_000_000,
+  scaleTokens: [10_000, 1_000_000, 10_000_000],
+  tokensOfOneUser: 10_000,
+  expiredTokens: 1_000_000,
+  verifications: 1_000_000,
+  soak: 300,
+};
+
+export const QUICK: Settings = {
+  quick: true,
+  rounds: 2,
+  turn: 0.2,
+  httpTurn: 1,
+  warmUp: 0.2,
+  users: 1000,
+  tokens: 20_000,
+  scaleTokens: [1000, 10_000, 50_000],
+  tokensOfOneUser: 1000,
+  expiredTokens: 20_000,
+  verifications: 50_000,
+  soak: 15,
+};

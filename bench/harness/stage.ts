@@ -1,0 +1,60 @@
+import { DatabaseServer } from './database.js';
+import { Child } from './child-process.js';
+import type { LoadWorker } from './load.js';
+import { createTables, seedTokens, settle } from './seed.js';
+import type { Settings } from './settings.js';
+import type { BetterAuthSeed } from '../workers/better-auth-seed.js';
+
+export interface SeededDatabases {
+  /** Users and tokens of Sigra, which all contestants by hand read as well. */
+  readonly sigra: string;
+  /** The same number of users and keys of better-auth, on the same server. */
+  readonly betterAuth: string;
+}
+
+/** What benchmarks of one run share: one server, one set of seeded databases, one process that puts load over HTTP. */
+export class Stage {
+  private starting: Promise<DatabaseServer> | undefined;
+  private seeding: Promise<SeededDatabases> | undefined;
+  private loading: Promise<Child<LoadWorker>> | undefined;
+
+  constructor(readonly settings: Settings) {}
+
+  /** Says what is going on. */
+  readonly say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`);
+
+  /** A server whose commits do not wait for the disk. */
+  server(): Promise<DatabaseServer> {
+    return (this.starting ??= DatabaseServer.start({ durable: false }));
+  }
+
+  seeded(): Promise<SeededDatabases> {
+    return (this.seeding ??= this.seed());
+  }
+
+  load(): Promise<Child<LoadWorker>> {
+    return (this.loading ??= Child.start(new URL('../workers/load-worker.ts', import.meta.url)));
+  }
+
+  async close(): Promise<void> {
+    await (await this.loading)?.stop();
+    await (await this.starting)?.stop();
+  }
+
+  private async seed(): Promise<SeededDatabases> {
+    const { users, tokens } = this.settings;
+    const server = await this.server();
+    this.say(`seeding ${tokens} tokens of ${users} users, and as many keys of better-auth`);
+    const sigra = await server.createDatabase('bench');
+    const betterAuth = await server.createDatabase('better_auth');
+    const child = await Child.start<BetterAuthSeed>(new URL('../workers/better-auth-seed.ts', import.meta.url), {
+      args: [betterAuth],
+    });
+    await child.call('seed', { users, keys: tokens });
+    await child.stop();
+    await settle(betterAuth);
+    await createTables(sigra, users);
+    await seedTokens(sigra, { count: tokens, users });
+    return { sigra, betterAuth };
+  }
+}

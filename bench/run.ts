@@ -1,0 +1,62 @@
+import { type Machine, describeMachine } from './harness/machine.js';
+import { prepare } from './harness/prepare.js';
+import { keepSection } from './harness/results.js';
+import type { Findings } from './harness/section.js';
+import { FULL, QUICK } from './harness/settings.js';
+import type { Stage } from './harness/stage.js';
+
+interface Benchmark {
+  readonly title: string;
+  run(stage: Stage): Promise<Findings>;
+}
+
+// Imported when it is its turn, and not before the library is built.
+const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  verify: () => import('./verify.js'),
+  http: () => import('./http.js'),
+  refresh: () => import('./refresh.js'),
+  writes: () => import('./writes.js'),
+  scale: () => import('./scale.js'),
+  soak: () => import('./soak.js'),
+};
+const order = Object.keys(benchmarks);
+
+const args = process.argv.slice(2);
+const quick = args.includes('--quick');
+const asked = args.filter((each) => each !== '--quick');
+const unknown = asked.filter((each) => !(each in benchmarks));
+if (unknown.length > 0) {
+  console.error(`There is no benchmark ${unknown.join(', ')}. Usage: npm run bench -- [${order.join('|')}…] [--quick]`);
+  process.exit(1);
+}
+
+await prepare();
+const { Stage: SharedStage } = await import('./harness/stage.js');
+const stage = new SharedStage(quick ? QUICK : FULL);
+const machine = await describeMachine();
+try {
+  for (const name of asked.length > 0 ? asked : order) await runOne(name, machine);
+} finally {
+  await stage.close();
+}
+
+async function runOne(name: string, on: Machine): Promise<void> {
+  const benchmark = await benchmarks[name]?.();
+  if (!benchmark) return;
+  stage.say(`${name}: ${benchmark.title}`);
+  const start = performance.now();
+  const findings = await benchmark.run(stage);
+  const report = await keepSection(
+    name,
+    {
+      title: benchmark.title,
+      date: new Date().toISOString().slice(0, 10),
+      minutes: (performance.now() - start) / 60_000,
+      quick,
+      machine: on,
+      ...findings,
+    },
+    order,
+  );
+  stage.say(`${name} is in ${report.pathname}`);
+}

@@ -1,0 +1,41 @@
+import { betterAuthKeys } from '../contestants/verify/better-auth.js';
+import type { VerifyFactory } from '../contestants/verify/contestant.js';
+import { namedStatement } from '../contestants/verify/pg.js';
+import { sigra } from '../contestants/verify/sigra.js';
+import { typeorm } from '../contestants/verify/typeorm.js';
+import { serve } from '../harness/child-api.js';
+import { closedLoop } from '../harness/closed-loop.js';
+import { randomIndexes, rawApiKey, rawToken } from '../harness/tokens.js';
+
+/** `verify-worker.ts <contestant> <database url>`: one contestant in a process of its own. */
+export type VerifyContestantName = 'sigra' | 'typeorm' | 'pg' | 'better-auth';
+
+const factories: Readonly<Record<VerifyContestantName, VerifyFactory>> = {
+  sigra,
+  typeorm,
+  pg: namedStatement,
+  'better-auth': betterAuthKeys,
+};
+
+/** Distinct credentials that one turn goes through, drawn from all of them. */
+const DRAWN = 100_000;
+
+const [name = '', databaseUrl = ''] = process.argv.slice(2);
+const contestant = await factories[name as VerifyContestantName](databaseUrl);
+const rawCredential = name === 'better-auth' ? rawApiKey : rawToken;
+
+const methods = {
+  turn: ({ inFlight, seconds, tokens, seed }: { inFlight: number; seconds: number; tokens: number; seed: number }) => {
+    const drawn = randomIndexes(DRAWN, tokens, seed).map(rawCredential);
+    let next = 0;
+    return closedLoop({ inFlight, seconds }, () => contestant.verify(drawn[next++ % DRAWN] ?? ''));
+  },
+  /** Whether a credential that nobody was given is refused: a contestant that lets everything in is quick. */
+  refusesUnknown: ({ tokens }: { tokens: number }) =>
+    contestant.verify(rawCredential(tokens + 1)).then(
+      () => false,
+      () => true,
+    ),
+};
+export type VerifyWorker = typeof methods;
+serve(methods, () => contestant.close());

@@ -1,0 +1,5 @@
+import type { Findings } from './harness/section.js';
+export const title = 'writes';
+export function run(): Promise<Findings> {
+  throw new Error('not written');
+}
