@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
 import { readAuthorization } from './bearer-credential.js';
 import { BearerAuthenticator } from './bearer.authenticator.js';
-import { type HttpRequest, originOf } from './http-exchange.js';
+import { HttpOrigin, type HttpRequest } from './http-exchange.js';
 import { SessionAuthenticator } from './session.authenticator.js';
 
 /** Which credentials a route takes. */
@@ -32,7 +32,9 @@ export class Authenticator {
       case 'absent':
         return accepted.session ? this.session.authenticate(request) : undefined;
       case 'bearer':
-        return accepted.bearer ? this.bearer.authenticate(authorization.credential, originOf(request)) : undefined;
+        return accepted.bearer
+          ? this.bearer.authenticate(authorization.credential, new HttpOrigin(request))
+          : undefined;
       case 'foreign':
         return undefined;
     }

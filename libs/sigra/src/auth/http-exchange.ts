@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
+import type { RequestOrigin } from '../tokens/verify-failure.recorder.js';
 
 type HeaderValue = string | string[] | undefined;
 
@@ -57,7 +58,15 @@ export function responseOf(context: ExecutionContext): HttpResponse | undefined 
     : undefined;
 }
 
-/** Where a request came from, for the audit trail and `last_used_ip`. */
-export function originOf(request: HttpRequest): { ipAddress: string | undefined; userAgent: string | undefined } {
-  return { ipAddress: request.ip, userAgent: headerOf(request, 'user-agent') };
+/** Where a request came from, for the audit trail and `last_used_ip`. Most requests are never asked. */
+export class HttpOrigin implements RequestOrigin {
+  constructor(private readonly request: HttpRequest) {}
+
+  get ipAddress(): string | undefined {
+    return this.request.ip;
+  }
+
+  get userAgent(): string | undefined {
+    return headerOf(this.request, 'user-agent');
+  }
 }

@@ -4,6 +4,7 @@ import { Clock } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenRow } from '../persistence/api-token-row.js';
 import { ApiTokenRepository, type TokenUse } from '../persistence/api-token.repository.js';
+import type { RequestOrigin } from './verify-failure.recorder.js';
 
 const FLUSH_INTERVAL_MS = 2000;
 /** Distinct tokens that wait for one flush; uses beyond it are noted the next time. */
@@ -34,12 +35,12 @@ export class LastUsedRecorder implements BeforeApplicationShutdown, OnApplicatio
     );
   }
 
-  record(token: ApiTokenRow, ip: string | undefined): void {
+  record(token: ApiTokenRow, origin: RequestOrigin): void {
     const at = this.clock.now();
     const last = token.last_used_at;
     if (last && at.getTime() - last.getTime() < this.threshold * 1000) return;
     if (this.pending.size >= MAX_PENDING && !this.pending.has(token.id)) return;
-    this.pending.set(token.id, { id: token.id, at, ip: ip ?? null });
+    this.pending.set(token.id, { id: token.id, at, ip: origin.ipAddress ?? null });
     this.flushing.request();
   }
 
