@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.js';
+import { MAX_IP_LENGTH, MAX_USER_AGENT_LENGTH, storableText } from '../common/storable-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { AuditEventRepository, type AuditEventRow } from '../persistence/audit-event.repository.js';
@@ -55,8 +56,8 @@ export class AuditWriter {
       target_id: event.targetId ?? null,
       target_type: event.targetType ?? null,
       metadata: event.metadata ?? {},
-      ip_address: event.ipAddress ?? null,
-      user_agent: event.userAgent?.slice(0, 1024) ?? null,
+      ip_address: event.ipAddress == null ? null : storableText(event.ipAddress, MAX_IP_LENGTH),
+      user_agent: event.userAgent == null ? null : storableText(event.userAgent, MAX_USER_AGENT_LENGTH),
       occurred_at: event.occurredAt ?? this.clock.now(),
     };
   }
