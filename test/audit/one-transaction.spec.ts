@@ -1,0 +1,112 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { QueryFailedError } from 'typeorm';
+import { auditActions } from '../support/audit-rows.js';
+import { QueryLog } from '../support/query-log.js';
+import { refusalOf } from '../support/refusal.js';
+import { startTestApp, type TestApp, type User } from '../support/test-app.js';
+
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+describe('a change whose audit row the database refuses', () => {
+  let test: TestApp;
+  let user: User;
+  const refuse = (action: string) =>
+    test.dataSource.query(
+      `ALTER TABLE sigra_audit_events ADD CONSTRAINT refused CHECK (action <> '${action}') NOT VALID`,
+    );
+  const stateOfTokens = () =>
+    test.dataSource.query('SELECT * FROM sigra_api_tokens WHERE user_id = $1 ORDER BY id', [user.id]);
+
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  beforeEach(async () => {
+    user = await test.addUser('ada@example.com');
+  });
+  afterEach(() => test.dataSource.query('ALTER TABLE sigra_audit_events DROP CONSTRAINT IF EXISTS refused'));
+  afterAll(() => test.close());
+
+  it('does not happen: create', async () => {
+    await refuse('api.token_create');
+
+    await expect(test.tokens.create(user, REQUEST)).rejects.toThrow(QueryFailedError);
+
+    expect(await stateOfTokens()).toEqual([]);
+  });
+
+  it('does not happen: revoke', async () => {
+    const { rawToken, token } = await test.tokens.create(user, REQUEST);
+    await refuse('api.token_revoke');
+
+    await expect(test.tokens.revoke(token.id)).rejects.toThrow(QueryFailedError);
+
+    expect(await test.tokens.verify(rawToken)).toEqual(token);
+    expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create']);
+  });
+
+  it('does not happen: revokeAll', async () => {
+    const issued = await Promise.all([test.tokens.create(user, REQUEST), test.tokens.create(user, REQUEST)]);
+    await refuse('api.token_revoke_all');
+
+    await expect(test.tokens.revokeAll(user)).rejects.toThrow(QueryFailedError);
+
+    expect(await Promise.all(issued.map(({ rawToken }) => test.tokens.verify(rawToken)))).toEqual(
+      issued.map(({ token }) => token),
+    );
+  });
+
+  it.each([0, 60])('does not happen: rotate with a grace of %i s', async (graceSeconds) => {
+    const { rawToken, token } = await test.tokens.create(user, REQUEST);
+    const before = await stateOfTokens();
+    await refuse('api.token_rotate');
+
+    await expect(test.tokens.rotate(token.id, { graceSeconds })).rejects.toThrow(QueryFailedError);
+
+    expect(await stateOfTokens()).toEqual(before);
+    expect(await test.tokens.verify(rawToken)).toEqual(token);
+  });
+
+  it('happens when it is tried again later', async () => {
+    const { rawToken, token } = await test.tokens.create(user, REQUEST);
+    await refuse('api.token_revoke');
+    await expect(test.tokens.revoke(token.id)).rejects.toThrow(QueryFailedError);
+
+    await test.dataSource.query('ALTER TABLE sigra_audit_events DROP CONSTRAINT refused');
+    await test.tokens.revoke(token.id);
+
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
+    expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create', 'api.token_revoke']);
+  });
+
+  it('says no secret in its error', async () => {
+    const { rawToken, token } = await test.tokens.create(user, REQUEST);
+    await refuse('api.token_rotate');
+
+    const error: unknown = await test.tokens.rotate(token.id).catch((reason: unknown) => reason);
+
+    expect(JSON.stringify(error)).not.toContain(rawToken);
+    expect(JSON.stringify(error)).not.toMatch(/sigra_sk_[0-9A-Za-z]/);
+  });
+});
+
+describe('a change and its audit row', () => {
+  it('are sent between one BEGIN and one COMMIT', async () => {
+    const test = await startTestApp();
+    const { token } = await test.tokens.create(test.user, REQUEST);
+    const log = QueryLog.of(test.dataSource);
+
+    await test.tokens.create(test.user, REQUEST);
+    await test.tokens.rotate(token.id, { graceSeconds: 60 });
+    await test.tokens.revoke(token.id);
+    await test.tokens.revokeAll(test.user);
+    await test.close();
+
+    const verbs = log.queries.map(({ sql }) => sql.trim().split(/\s/)[0]);
+    expect(verbs).toEqual([
+      ...['START', 'INSERT', 'INSERT', 'COMMIT'],
+      ...['START', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
+      ...['START', 'SELECT', 'UPDATE', 'INSERT', 'COMMIT'],
+      ...['START', 'SELECT', 'WITH', 'INSERT', 'COMMIT'],
+    ]);
+  });
+});

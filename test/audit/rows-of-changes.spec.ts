@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { CallContext, IssuedApiToken } from 'nestjs-sigra';
+import { auditRows } from '../support/audit-rows.js';
+import { startTestApp, type TestApp, type User } from '../support/test-app.js';
+
+const ORIGIN = { ipAddress: '2001:db8::1', userAgent: 'curl/8.5.0' };
+
+describe('the audit row of a change', () => {
+  let test: TestApp;
+  let user: User;
+  let issued: IssuedApiToken;
+  const inPerson = (): CallContext => ({
+    principal: { user, userId: user.id, method: 'session', scopes: ['*'] },
+    ...ORIGIN,
+  });
+  const lastRow = async (targetId: string) => (await auditRows(test.dataSource, targetId)).at(-1);
+
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  beforeEach(async () => {
+    user = await test.addUser('ada@example.com');
+    issued = await test.tokens.create(user, { name: 'CI', scopes: ['read:notes'] }, inPerson());
+    test.clock.advance({ seconds: 1 });
+  });
+  afterAll(() => test.close());
+
+  it('names who created which token for whom, with what, and from where', async () => {
+    const expiresAt = new Date('2999-01-01T00:00:00Z');
+    const request = { name: 'Deploy', scopes: ['read:notes', 'admin'], expiresAt };
+
+    const { token } = await test.tokens.create(user, request, inPerson());
+
+    expect(await auditRows(test.dataSource, token.id)).toEqual([
+      {
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        action: 'api.token_create',
+        outcome: 'success',
+        actor_id: user.id,
+        actor_type: 'user',
+        target_id: token.id,
+        target_type: 'api_token',
+        metadata: {
+          method: 'session',
+          userId: user.id,
+          name: 'Deploy',
+          scopes: ['read:notes', 'admin'],
+          expiresAt: '2999-01-01T00:00:00.000Z',
+        },
+        ip_address: '2001:db8::1',
+        user_agent: 'curl/8.5.0',
+        occurred_at: test.clock.now(),
+      },
+    ]);
+  });
+
+  it('names the token through which its owner acted', async () => {
+    const context: CallContext = {
+      principal: { user, userId: user.id, method: 'api_token', scopes: ['*'], tokenId: issued.token.id },
+    };
+
+    const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] }, context);
+
+    expect(await lastRow(token.id)).toMatchObject({
+      actor_id: user.id,
+      metadata: { method: 'api_token', viaTokenId: issued.token.id },
+      ip_address: null,
+      user_agent: null,
+    });
+  });
+
+  it('names the system when the host itself acts', async () => {
+    const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] });
+
+    expect(await lastRow(token.id)).toMatchObject({ actor_id: null, actor_type: 'system', ip_address: null });
+  });
+
+  it('names the actor apart from the owner', async () => {
+    const admin = await test.addUser('admin@example.com');
+    const context: CallContext = { principal: { user: admin, userId: admin.id, method: 'session', scopes: ['*'] } };
+
+    await test.tokens.revoke(issued.token.id, context);
+
+    expect(await lastRow(issued.token.id)).toMatchObject({
+      action: 'api.token_revoke',
+      actor_id: admin.id,
+      metadata: { method: 'session', userId: user.id, name: 'CI' },
+    });
+  });
+
+  it('tells a rotation, its successor and its grace', async () => {
+    const { token } = await test.tokens.rotateForUser(user, issued.token.id, { graceSeconds: 60 }, inPerson());
+
+    expect(await lastRow(issued.token.id)).toMatchObject({
+      action: 'api.token_rotate',
+      outcome: 'success',
+      actor_id: user.id,
+      actor_type: 'user',
+      target_type: 'api_token',
+      metadata: { method: 'session', userId: user.id, replacedBy: token.id, graceSeconds: 60 },
+      ip_address: '2001:db8::1',
+      user_agent: 'curl/8.5.0',
+      occurred_at: test.clock.now(),
+    });
+    expect(await auditRows(test.dataSource, token.id)).toEqual([]);
+  });
+
+  it('tells how many tokens of whom were revoked at once', async () => {
+    await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] });
+
+    await test.tokens.revokeAll(user, inPerson());
+
+    expect(await auditRows(test.dataSource, user.id)).toMatchObject([
+      {
+        action: 'api.token_revoke_all',
+        actor_id: user.id,
+        target_type: 'user',
+        metadata: { method: 'session', count: 2 },
+        ip_address: '2001:db8::1',
+        occurred_at: test.clock.now(),
+      },
+    ]);
+  });
+
+  it('holds no secret: neither raw tokens, nor hashes, nor anything long enough to be one', async () => {
+    const rotated = await test.tokens.rotate(issued.token.id, {}, inPerson());
+    await test.tokens.revoke(rotated.token.id, inPerson());
+
+    const [{ dump, hashes }] = await test.dataSource.query(
+      `SELECT (SELECT string_agg(e::text, E'\\n') FROM sigra_audit_events e) AS dump,
+              (SELECT array_agg(encode(token_hash, 'hex')) FROM sigra_api_tokens) AS hashes`,
+    );
+
+    expect(dump).toContain('api.token_rotate');
+    for (const secret of [issued.rawToken, rotated.rawToken, ...hashes]) expect(dump).not.toContain(secret);
+    expect(dump).not.toMatch(/[0-9A-Za-z]{37,}/);
+  });
+
+  it('keeps the beginning of an address or user agent that is longer than any real one', async () => {
+    const context = { ipAddress: 'y'.repeat(5000), userAgent: 'x'.repeat(5000) };
+
+    const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] }, context);
+
+    expect(await lastRow(token.id)).toMatchObject({ ip_address: 'y'.repeat(64), user_agent: 'x'.repeat(1024) });
+  });
+
+  it.each([
+    ['the address', { ipAddress: '10.0.0.1\0' }, 'ip_address', '10.0.0.1'],
+    ['the user agent', { userAgent: 'a\0b\ud800' }, 'user_agent', 'ab'],
+  ] as const)(
+    'does not fail the change for characters in %s that cannot be stored',
+    async (_part, context, column, kept) => {
+      const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] }, context);
+
+      expect((await lastRow(token.id))?.[column]?.replaceAll('\ufffd', '')).toBe(kept);
+    },
+  );
+});
