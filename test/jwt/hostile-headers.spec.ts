@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { type GoodToken, resign, segments, seal } from './support/forge.js';
 import { type HostileToken, KEYS, refusesAll } from './support/hostile.js';
 

@@ -31,7 +31,7 @@ export function ecKey(kid: string): ForgeKey {
   return { kid, alg: 'ES256', signs: privateKey, option: { kid, privateKey } };
 }
 
-export function secretKey(kid: string, secret = randomBytes(32)): ForgeKey {
+export function secretKey(kid: string, secret: Buffer = randomBytes(32)): ForgeKey {
   return { kid, alg: 'HS256', signs: secret, option: { kid, secret } };
 }
 
@@ -64,6 +64,18 @@ export function resign(good: GoodToken, change: { header?: JsonObject; payload?:
     JSON.stringify({ ...good.payload, ...change.payload }),
     good.key,
   );
+}
+
+/** The same token at a length of its own, in characters: a claim of no meaning fills it up. */
+export function resignToLength(good: GoodToken, length: number, payload: JsonObject = {}): string {
+  // Four characters of base64url hold three of JSON, so that one length in four needs another header.
+  for (const pad of ['', 'x', 'xx', 'xxx']) {
+    const made = (size: number) => resign(good, { header: { pad }, payload: { ...payload, fill: 'x'.repeat(size) } });
+    const size = Math.floor(((length - made(0).length) * 3) / 4);
+    const found = [size - 1, size, size + 1].map(made).find((jwt) => jwt.length === length);
+    if (found) return found;
+  }
+  throw new Error(`No token has ${length} characters`);
 }
 
 /** Signs any bytes as header and payload, which `jose` would refuse to. */

@@ -61,7 +61,7 @@ export class AccessTokenVerifier {
   }
 
   private async liveUser(claims: AccessTokenClaims, byFamily: boolean): Promise<object> {
-    if (byFamily && !isUuid(claims.sid)) throw invalid('The sid is missing.');
+    if (byFamily && !isUuid(claims.sid)) throw invalid('The sid names no sign-in.');
     const subject = await this.subjects.find(claims.sub, byFamily ? claims.sid : undefined);
     if (!subject) throw invalid('The subject may not sign in.');
     if (subject.epoch !== (claims.epoch ?? 0)) {

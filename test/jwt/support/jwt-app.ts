@@ -1,0 +1,28 @@
+import { type JwtOptions, SigraJwtService } from 'nestjs-sigra';
+import { startTestApp, type TestApp, type TestAppOptions, type User } from '../../support/test-app.js';
+
+/** The least that an application says to use JWTs. */
+export const JWT = {
+  enabled: true,
+  issuer: 'https://issuer.example',
+  audience: 'api',
+  secret: 'a secret of the tests, and of nobody else',
+} satisfies JwtOptions<User>;
+
+export interface JwtApp extends TestApp {
+  readonly jwt: SigraJwtService;
+  /** Presents a credential to a route that everybody may use who is somebody. */
+  present(credential: string, path?: string): Promise<Response>;
+}
+
+/** Boots an application with JWTs. `keys` take the place of the secret. */
+export async function startJwtApp(jwt: JwtOptions<User> = {}, options: TestAppOptions = {}): Promise<JwtApp> {
+  const base: JwtOptions<User> = jwt.keys ? { ...JWT, secret: undefined } : JWT;
+  const test = await startTestApp({ ...options, sigra: { jwt: { ...base, ...jwt }, ...options.sigra } });
+  return {
+    ...test,
+    jwt: test.get(SigraJwtService),
+    present: (credential, path = '/notes/me') =>
+      fetch(test.url + path, { headers: { authorization: `Bearer ${credential}` } }),
+  };
+}
