@@ -1,23 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { checksumOf, unknownToken } from '../support/unknown-token.js';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
-
-/** The six characters that a token with this beginning must end in, by the published format. */
-function checksumOf(text: string): string {
-  let rest = crc32(text);
-  let check = '';
-  while (check.length < 6) {
-    check = ALPHABET.charAt(rest % 62) + check;
-    rest = Math.floor(rest / 62);
-  }
-  return check;
-}
 
 describe('ApiTokenService.verify', () => {
   let test: TestApp;
@@ -58,13 +47,12 @@ describe('ApiTokenService.verify', () => {
     ]);
     await test.tokens.revoke(revoked.token.id);
     test.clock.advance({ seconds: 1 });
-    const unknown = `sigra_sk_${'0'.repeat(43)}`;
 
     const outcomes = await Promise.all([
       test.tokens.verify(good.rawToken).then(({ id }) => id),
       refusalOf(test.tokens.verify(revoked.rawToken)),
       refusalOf(test.tokens.verify(expired.rawToken)),
-      refusalOf(test.tokens.verify(unknown + checksumOf(unknown))),
+      refusalOf(test.tokens.verify(unknownToken())),
     ]);
 
     expect(outcomes).toEqual([good.token.id, 'token_revoked', 'token_expired', 'invalid_token']);
@@ -95,9 +83,7 @@ describe('ApiTokenService.verify', () => {
   });
 
   it('refuses a well-formed token that nobody was given, after one query', async () => {
-    const unknown = `sigra_sk_${'0'.repeat(43)}`;
-
-    const refusal = await refusalOf(test.tokens.verify(unknown + checksumOf(unknown)));
+    const refusal = await refusalOf(test.tokens.verify(unknownToken()));
 
     expect(refusal).toBe('invalid_token');
     expect(queries.queries).toHaveLength(1);
