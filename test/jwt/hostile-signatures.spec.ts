@@ -132,8 +132,7 @@ refusesAll('A JWT with a signature of another', [
   {
     what: 'RS256 over SHA-512',
     reason: SIGNATURE,
-    forge: ({ jwt, key }) =>
-      replaceSignature(jwt, sign('sha512', Buffer.from(signedPart(jwt)), key.signs)),
+    forge: ({ jwt, key }) => replaceSignature(jwt, sign('sha512', Buffer.from(signedPart(jwt)), key.signs)),
   },
   {
     what: 'RS256 over the decoded texts',
