@@ -26,9 +26,11 @@ export class CleanupSchedule implements OnApplicationBootstrap {
 
   private async run(): Promise<void> {
     try {
-      const { expiredTokens, revokedTokens, auditEvents } = await this.cleanup.cleanupExpiredTokens();
+      const deleted = await this.cleanup.cleanupExpiredTokens();
+      const { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents } = deleted;
       this.logger.log(
-        `Deleted ${expiredTokens} expired and ${revokedTokens} revoked tokens and ${auditEvents} audit events`,
+        `Deleted ${expiredTokens} expired and ${revokedTokens} revoked API tokens, ${refreshFamilies} sign-ins with ` +
+          `${refreshTokens} refresh tokens, and ${auditEvents} audit events`,
       );
     } catch (error) {
       this.logger.error(`Clean-up failed and will be tried again at its next time: ${String(error)}`);

@@ -46,7 +46,9 @@ export class TokenCleanupService {
 
   /**
    * Deletes expired tokens, tokens that were revoked longer ago than `cleanup.revokedRetention`, and audit events past
-   * `audit.retention`. Refresh families go, with all their tokens, once their absolute expiry has passed. Runs every night by `cleanup.schedule`; call it to run it inline. One node works at a time.
+   * `audit.retention`. Refresh families go, with all their tokens, once their absolute expiry has passed; until then
+   * even consumed tokens stay, so that their reuse is told. Runs every night by `cleanup.schedule`; call it to run it
+   * inline. One node works at a time.
    *
    * @throws RangeError when `batchSize` is no whole number above 0
    */
@@ -58,18 +60,14 @@ export class TokenCleanupService {
     const now = this.clock.now();
     const { revokedRetention } = this.config.cleanup;
     const { retention } = this.config.audit;
-    let refreshTokens = 0;
     const run = (deleteBatch: DeleteBatch) => this.drain(batchSize, deleteBatch);
 
     const expired = await run((manager) => this.tokens.deleteExpired(manager, now, batchSize));
     const revoked = await run((manager) =>
       this.tokens.deleteRevoked(manager, earlier(now, revokedRetention), batchSize),
     );
-    const families = await run(async (manager) => {
-      const deleted = await this.refreshTokens.deleteEnded(manager, now, batchSize);
-      refreshTokens += deleted.tokens;
-      return deleted.families;
-    });
+    const refreshTokens = await run((manager) => this.refreshTokens.deleteEndedTokens(manager, now, batchSize));
+    const families = await run((manager) => this.refreshTokens.deleteEndedFamilies(manager, now, batchSize));
     const sealed = await run((manager) =>
       this.refreshTokens.forgetSealed(manager, earlier(now, MAX_REUSE_LEEWAY), batchSize),
     );
@@ -80,9 +78,9 @@ export class TokenCleanupService {
       expiredTokens: expired.deleted,
       revokedTokens: revoked.deleted,
       refreshFamilies: families.deleted,
-      refreshTokens,
+      refreshTokens: refreshTokens.deleted,
       auditEvents: events.deleted,
-      complete: [expired, revoked, families, sealed, events].every(({ complete }) => complete),
+      complete: [expired, revoked, refreshTokens, families, sealed, events].every(({ complete }) => complete),
     };
   }
 

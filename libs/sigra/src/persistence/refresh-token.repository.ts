@@ -233,24 +233,42 @@ export class RefreshTokenRepository {
   }
 
   /**
-   * Deletes up to `limit` families that ended at `now` or before, with all their tokens. Not earlier: a consumed token
-   * must be known for as long as its family could live, or its reuse could not be told.
+   * Deletes up to `limit` tokens of families that ended at `now` or before. Not earlier: a consumed token must be known
+   * for as long as its family could live, or its reuse could not be told. Apart from the families, of which a single one
+   * may have thousands of tokens.
    */
-  async deleteEnded(manager: EntityManager, now: Date, limit: number): Promise<{ families: number; tokens: number }> {
-    const rows = await this.database.query<{ families: number; tokens: number }>(
+  async deleteEndedTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
+    const rows = await this.database.query<{ count: number }>(
       `WITH ended AS MATERIALIZED (
-         SELECT id FROM ${this.families} WHERE absolute_expires_at <= $1
-         ORDER BY absolute_expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-       ), tokens AS (
-         DELETE FROM ${this.tokens} t USING ended WHERE t.family_id = ended.id RETURNING 1
-       ), families AS (
-         DELETE FROM ${this.families} f USING ended WHERE f.id = ended.id RETURNING 1
+         SELECT t.id FROM ${this.families} f JOIN ${this.tokens} t ON t.family_id = f.id
+         WHERE f.absolute_expires_at <= $1
+         ORDER BY f.absolute_expires_at LIMIT $2 FOR UPDATE OF t SKIP LOCKED
+       ), deleted AS (
+         DELETE FROM ${this.tokens} t USING ended WHERE t.id = ended.id RETURNING 1
        )
-       SELECT (SELECT count(*)::int FROM families) AS families, (SELECT count(*)::int FROM tokens) AS tokens`,
+       SELECT count(*)::int AS count FROM deleted`,
       [now, limit],
       manager,
     );
-    return only(rows);
+    return only(rows).count;
+  }
+
+  /** Deletes up to `limit` families that ended at `now` or before and have no tokens any more. */
+  async deleteEndedFamilies(manager: EntityManager, now: Date, limit: number): Promise<number> {
+    const rows = await this.database.query<{ count: number }>(
+      `WITH ended AS MATERIALIZED (
+         SELECT f.id FROM ${this.families} f
+         WHERE f.absolute_expires_at <= $1
+           AND NOT EXISTS (SELECT FROM ${this.tokens} t WHERE t.family_id = f.id)
+         ORDER BY f.absolute_expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+       ), deleted AS (
+         DELETE FROM ${this.families} f USING ended WHERE f.id = ended.id RETURNING 1
+       )
+       SELECT count(*)::int AS count FROM deleted`,
+      [now, limit],
+      manager,
+    );
+    return only(rows).count;
   }
 
   /** Forgets up to `limit` sealed successors of tokens that were consumed at `before` or earlier. */
