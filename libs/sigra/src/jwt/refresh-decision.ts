@@ -27,7 +27,9 @@ export function decideRefresh(
   }
   if (!token.consumed_at) return { kind: 'rotate' };
   const age = now.getTime() - token.consumed_at.getTime();
-  const replayable = age < leewaySeconds * 1000 && token.child_id !== null && token.child_consumed_at === null;
+  // Clocks of nodes differ, so an age can be negative; without a leeway not even that is forgiven.
+  const inTime = leewaySeconds > 0 && age < leewaySeconds * 1000;
+  const replayable = inTime && token.child_id !== null && token.child_consumed_at === null;
   return replayable && token.sealed_successor
     ? { kind: 'replay', sealedSuccessor: token.sealed_successor }
     : { kind: 'reuse' };

@@ -22,28 +22,16 @@ export class RefreshTokenRevoker {
 
   async revokeByToken(rawToken: string, context: CallContext): Promise<void> {
     const located = isRefreshToken(rawToken) ? await this.refreshTokens.locate(hashSecret(rawToken)) : undefined;
-    if (!located) throw new SigraError('invalid_token', 'The refresh token is unknown.');
-    await this.revokeFamily(located.family_id, context);
+    // Clean-up may have taken the family in between.
+    if (!located || !(await this.endFamily(located.family_id, context))) {
+      throw new SigraError('invalid_token', 'The refresh token is unknown.');
+    }
   }
 
-  /** @param userId when given, a family of anybody else counts as absent */
-  async revokeFamily(familyId: string, context: CallContext, userId?: string): Promise<void> {
-    if (!isUuid(familyId)) throw notFound();
-    await this.database.transaction(async (manager) => {
-      const family = await this.refreshTokens.lockFamily(manager, familyId, userId);
-      if (!family) throw notFound();
-      if (family.revoked_at) return;
-      await this.refreshTokens.revokeFamily(manager, familyId, this.clock.now(), 'revoked');
-      await this.record(
-        manager,
-        'api.jwt_revoke',
-        context,
-        { id: familyId, type: 'refresh_family' },
-        {
-          userId: family.user_id,
-        },
-      );
-    });
+  async revokeFamily(userId: string, familyId: string, context: CallContext): Promise<void> {
+    if (!isUuid(familyId) || !(await this.endFamily(familyId, context, userId))) {
+      throw new SigraError('not_found', 'There is no such sign-in.');
+    }
   }
 
   revokeAll(userId: string, context: CallContext): Promise<number> {
@@ -64,6 +52,21 @@ export class RefreshTokenRevoker {
     });
   }
 
+  /**
+   * @param userId when given, a family of anybody else counts as absent
+   * @returns whether there is such a family, dead or alive
+   */
+  private endFamily(familyId: string, context: CallContext, userId?: string): Promise<boolean> {
+    return this.database.transaction(async (manager) => {
+      const family = await this.refreshTokens.lockFamily(manager, familyId, userId);
+      if (!family || family.revoked_at) return family !== undefined;
+      await this.refreshTokens.revokeFamily(manager, familyId, this.clock.now(), 'revoked');
+      const target = { id: familyId, type: 'refresh_family' };
+      await this.record(manager, 'api.jwt_revoke', context, target, { userId: family.user_id });
+      return true;
+    });
+  }
+
   private record(
     manager: EntityManager,
     action: 'api.jwt_revoke' | 'api.sign_out_everywhere',
@@ -80,8 +83,4 @@ export class RefreshTokenRevoker {
       metadata: { ...details.metadata, ...metadata },
     });
   }
-}
-
-function notFound(): SigraError {
-  return new SigraError('not_found', 'There is no such sign-in.');
 }

@@ -67,25 +67,26 @@ export class RefreshTokenRotator {
     context: CallContext,
     config: JwtConfig,
   ): Promise<TokenPair> {
-    const scopes = parseNarrowing(request.scopes);
-    const located = isRefreshToken(rawToken) ? await this.refreshTokens.locate(hashSecret(rawToken)) : undefined;
-    if (!located) throw new SigraError('invalid_token', 'The refresh token is unknown.');
-    const { user_id: userId, family_id: familyId } = located;
-    let issued: TokenPair | undefined;
-    await traced(
+    // Whose it is comes to light on the way.
+    const trace: { userId?: string; familyId?: string } = {};
+    return traced(
       jwtChannels.refresh,
-      { userId, familyId },
+      trace,
       async () => {
+        const scopes = parseNarrowing(request.scopes);
+        const located = isRefreshToken(rawToken) ? await this.refreshTokens.locate(hashSecret(rawToken)) : undefined;
+        if (!located) throw new SigraError('invalid_token', 'The refresh token is unknown.');
+        const { user_id: userId, family_id: familyId } = located;
+        Object.assign(trace, { userId, familyId });
         const user = await this.users.findActive(userId);
         if (!user) throw new SigraError('invalid_token', 'The subject may not sign in.');
         const ownClaims = await this.signer.ownClaims(user);
         const outcome = await this.attemptTwice({ rawToken, located, ownClaims, scopes, context, config });
         // Only now, after the commit: an error inside the transaction would undo the revocation that it reports.
-        issued = accept(outcome, { userId, familyId });
+        return accept(outcome, { userId, familyId });
       },
-      () => ({ familyId }),
+      () => ({ familyId: trace.familyId }),
     );
-    return issued as unknown as TokenPair;
   }
 
   private async attemptTwice(presented: Presented): Promise<RefreshOutcome> {

@@ -98,7 +98,7 @@ export class SigraJwtService {
    */
   async revokeFamily(user: UserRef, familyId: string, context: CallContext = {}): Promise<void> {
     this.enabled();
-    await this.revoker.revokeFamily(familyId, context, this.users.idOf(user));
+    await this.revoker.revokeFamily(this.users.idOf(user), familyId, context);
   }
 
   /**
