@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { claimsOf, familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { everyRow, refreshRows } from '../support/jwt-rows.js';
+import { refusalOf } from '../support/refusal.js';
+
+describe('a sign-in of 10 hours that may lie idle for 4, with access tokens of one', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ accessTtl: 3600, refreshTtl: 4 * 3600, absoluteTtl: 10 * 3600 });
+  });
+  afterAll(() => test.close());
+
+  const signIn = () => test.jwt.generateTokens(test.user, ['read:notes']);
+  const liveUntil = async (familyId: string) =>
+    (await refreshRows(test.dataSource, familyId)).find(({ consumed_at }) => !consumed_at)?.expires_at;
+
+  it('can be refreshed until the last millisecond of its idle time', async () => {
+    const pair = await signIn();
+    test.clock.advance({ hours: 3, minutes: 59, seconds: 59, milliseconds: 999 });
+
+    await expect(test.jwt.refresh(pair.refreshToken)).resolves.toMatchObject({ expiresIn: 3600 });
+  });
+
+  it('has expired the instant its idle time is over, and nothing is written', async () => {
+    const pair = await signIn();
+    test.clock.advance({ hours: 4 });
+    const before = await everyRow(test.dataSource);
+
+    const refusal = await refusalOf(test.jwt.refresh(pair.refreshToken));
+
+    expect(refusal).toBe('token_expired');
+    expect(await everyRow(test.dataSource)).toEqual(before);
+  });
+
+  it('starts its idle time anew with every refresh, up to its absolute end', async () => {
+    const first = await signIn();
+    const start = test.clock.now().getTime();
+    const ends = [];
+
+    let pair = first;
+    for (let turn = 0; turn < 3; turn++) {
+      test.clock.advance({ hours: 3 });
+      pair = await test.jwt.refresh(pair.refreshToken);
+      ends.push(await liveUntil(familyIdOf(first)));
+    }
+
+    const hours = (count: number) => new Date(start + count * 3_600_000);
+    expect(ends).toEqual([hours(3 + 4), hours(10), hours(10)]);
+  });
+
+  it('ends at its absolute end, however busy it was', async () => {
+    let pair = await signIn();
+    for (let hour = 0; hour < 9; hour++) {
+      test.clock.advance({ hours: 1 });
+      pair = await test.jwt.refresh(pair.refreshToken);
+    }
+    test.clock.advance({ minutes: 59, seconds: 59, milliseconds: 999 });
+    pair = await test.jwt.refresh(pair.refreshToken);
+
+    test.clock.advance({ milliseconds: 1 });
+    const refusal = await refusalOf(test.jwt.refresh(pair.refreshToken));
+
+    expect(refusal).toBe('token_expired');
+  });
+
+  it('gives no access token that outlives it', async () => {
+    const first = await signIn();
+    const end = Math.floor(test.clock.now().getTime() / 1000) + 10 * 3600;
+    let pair = first;
+    for (let turn = 0; turn < 3; turn++) {
+      test.clock.advance({ hours: 3, minutes: 10 });
+      pair = await test.jwt.refresh(pair.refreshToken);
+    }
+
+    const { exp, iat } = claimsOf(pair.accessToken);
+
+    expect(exp).toBe(end);
+    expect(pair.expiresIn).toBe(Number(exp) - Number(iat));
+    expect(pair.expiresIn).toBe(1800);
+  });
+});

@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { auditActions, auditRows } from '../support/audit-rows.js';
+import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { everyRow, familyRow } from '../support/jwt-rows.js';
+import { refusalOf } from '../support/refusal.js';
+
+const SCOPES = ['read:notes'];
+
+describe('the sign-ins of a user', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ check: 'family' });
+  });
+  afterAll(() => test.close());
+
+  let users = 0;
+  const someone = () => test.addUser(`user-${++users}@example.com`);
+  const signIn = (user: object) => test.jwt.generateTokens(user, SCOPES);
+
+  it('are listed newest first, each with where it began and when it was last refreshed', async () => {
+    const user = await someone();
+    const start = test.clock.now();
+    const phone = await test.jwt.generateTokens(user, SCOPES, { ipAddress: '192.0.2.1', userAgent: 'phone' });
+    test.clock.advance({ hours: 1 });
+    const laptop = await test.jwt.generateTokens(user, ['*']);
+    test.clock.advance({ hours: 1 });
+    await test.jwt.refresh(phone.refreshToken, {}, { ipAddress: '192.0.2.99', userAgent: 'elsewhere' });
+
+    const families = await test.jwt.listFamilies(user);
+
+    const at = (hours: number, days = 0) => new Date(start.getTime() + hours * 3_600_000 + days * 86_400_000);
+    const [created, later, refreshed] = [at(0), at(1), at(2)];
+    expect(families).toEqual([
+      {
+        id: familyIdOf(laptop),
+        scopes: ['*'],
+        ipAddress: null,
+        userAgent: null,
+        createdAt: later,
+        refreshedAt: later,
+        expiresAt: at(1, 90),
+      },
+      {
+        id: familyIdOf(phone),
+        scopes: SCOPES,
+        ipAddress: '192.0.2.1',
+        userAgent: 'phone',
+        createdAt: created,
+        refreshedAt: refreshed,
+        expiresAt: at(0, 90),
+      },
+    ]);
+  });
+
+  it('are not listed once they are revoked, expired, idle for too long or of another user', async () => {
+    const [user, other] = [await someone(), await someone()];
+    await signIn(user);
+    test.clock.advance({ days: 30 });
+    const revoked = await signIn(user);
+    await test.jwt.revokeRefresh(revoked.refreshToken);
+    await signIn(other);
+    const live = await signIn(user);
+
+    const families = await test.jwt.listFamilies(user);
+
+    expect(families.map(({ id }) => id)).toEqual([familyIdOf(live)]);
+  });
+
+  it('are none after signing out everywhere, until the next sign-in', async () => {
+    const user = await someone();
+    await signIn(user);
+    await signIn(user);
+
+    await test.jwt.signOutEverywhere(user);
+    const none = await test.jwt.listFamilies(user);
+    const next = await signIn(user);
+
+    expect(none).toEqual([]);
+    expect((await test.jwt.listFamilies(user)).map(({ id }) => id)).toEqual([familyIdOf(next)]);
+    expect(await test.jwt.verifyAccess(next.accessToken)).toMatchObject({ epoch: 1 });
+  });
+
+  it('end one by one: the others live on', async () => {
+    const user = await someone();
+    const [one, other] = [await signIn(user), await signIn(user)];
+
+    await test.jwt.revokeFamily(user, familyIdOf(one));
+
+    expect(await refusalOf(test.jwt.verifyAccess(one.accessToken))).toBe('token_revoked');
+    expect(await refusalOf(test.jwt.refresh(one.refreshToken))).toBe('token_revoked');
+    expect(await test.jwt.verifyAccess(other.accessToken)).toMatchObject({ sid: familyIdOf(other) });
+    await test.jwt.refresh(other.refreshToken);
+    expect(await familyRow(test.dataSource, familyIdOf(one))).toMatchObject({
+      revoked_at: test.clock.now(),
+      revoke_reason: 'revoked',
+    });
+  });
+
+  it('are not found when they are somebody else’s, absent or malformed: one and the same answer', async () => {
+    const [user, other] = [await someone(), await someone()];
+    const foreign = familyIdOf(await signIn(other));
+    const before = await everyRow(test.dataSource);
+    const ids: unknown[] = [
+      foreign,
+      '00000000-0000-7000-8000-000000000000',
+      'no uuid',
+      '',
+      `${foreign}\0`,
+      undefined,
+      null,
+    ];
+
+    const refusals = await Promise.all(
+      ids.map((id) => test.jwt.revokeFamily(user, id as string).catch((error: unknown) => error)),
+    );
+
+    expect(refusals[0]).toMatchObject({ name: 'SigraError', code: 'not_found', message: expect.any(String) });
+    for (const refusal of refusals) expect(refusal).toEqual(refusals[0]);
+    expect(await everyRow(test.dataSource)).toEqual(before);
+  });
+
+  it('stay as they ended when they are ended again', async () => {
+    const user = await someone();
+    const pair = await signIn(user);
+    await test.jwt.revokeRefresh(pair.refreshToken);
+    const ended = await familyRow(test.dataSource, familyIdOf(pair));
+    test.clock.advance({ hours: 1 });
+
+    await test.jwt.revokeRefresh(pair.refreshToken);
+    await test.jwt.revokeFamily(user, familyIdOf(pair));
+
+    expect(await familyRow(test.dataSource, familyIdOf(pair))).toEqual(ended);
+    expect(await auditActions(test.dataSource, familyIdOf(pair))).toEqual(['api.jwt_issue', 'api.jwt_revoke']);
+  });
+
+  it('can be ended with a token that was rotated, which is no reuse', async () => {
+    const first = await signIn(await someone());
+    const second = await test.jwt.refresh(first.refreshToken);
+
+    await test.jwt.revokeRefresh(first.refreshToken);
+
+    expect(await refusalOf(test.jwt.refresh(second.refreshToken))).toBe('token_revoked');
+    expect(await auditActions(test.dataSource, familyIdOf(first))).not.toContain('api.jwt_refresh_reuse');
+  });
+
+  it('are all ended at once, counting those that were alive', async () => {
+    const [user, other] = [await someone(), await someone()];
+    const pairs = [await signIn(user), await signIn(user), await signIn(user)];
+    const foreign = await signIn(other);
+    await test.jwt.revokeRefresh(pairs[0]!.refreshToken);
+
+    const counts = [await test.jwt.revokeAllRefresh(user), await test.jwt.revokeAllRefresh(user)];
+
+    const rows = await auditRows(test.dataSource, user.id);
+    expect(counts).toEqual([2, 0]);
+    expect(rows).toMatchObject([{ action: 'api.jwt_revoke', target_type: 'user', metadata: { count: 2 } }]);
+    for (const { refreshToken } of pairs) expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
+    await test.jwt.refresh(foreign.refreshToken);
+  });
+});
+
+describe('signing out everywhere', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp();
+  });
+  afterAll(() => test.close());
+
+  it('ends every access and refresh token at once, and leaves API tokens and other users alone', async () => {
+    const other = await test.addUser('grace@example.com');
+    const pairs = [await test.jwt.generateTokens(test.user, SCOPES), await test.jwt.generateTokens(test.user, ['*'])];
+    const foreign = await test.jwt.generateTokens(other, SCOPES);
+    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: SCOPES });
+
+    await test.jwt.signOutEverywhere(test.user);
+
+    for (const { accessToken, refreshToken } of pairs) {
+      expect(await refusalOf(test.jwt.verifyAccess(accessToken))).toBe('epoch_mismatch');
+      expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
+    }
+    expect(await test.tokens.verify(rawToken)).toMatchObject({ userId: test.user.id });
+    expect(await test.jwt.verifyAccess(foreign.accessToken)).toMatchObject({ sub: other.id });
+    await test.jwt.refresh(foreign.refreshToken);
+  });
+
+  it('works for a user who never signed in, and again and again', async () => {
+    const user = await test.addUser('never@example.com');
+
+    for (let turn = 0; turn < 3; turn++) await test.jwt.signOutEverywhere(user);
+    const pair = await test.jwt.generateTokens(user, SCOPES);
+
+    expect(await test.jwt.verifyAccess(pair.accessToken)).toMatchObject({ epoch: 3 });
+    expect((await auditRows(test.dataSource, user.id)).map(({ metadata }) => metadata)).toEqual([
+      { epoch: 1, families: 0 },
+      { epoch: 2, families: 0 },
+      { epoch: 3, families: 0 },
+    ]);
+  });
+});

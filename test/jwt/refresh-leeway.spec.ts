@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TokenCleanupService } from 'nestjs-sigra';
+import { auditActions } from '../support/audit-rows.js';
+import { claimsOf, familyIdOf, joinJwtApp, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { familyRow, refreshRows } from '../support/jwt-rows.js';
+import { refusalOf } from '../support/refusal.js';
+
+const SCOPES = ['read:notes', 'write:notes'];
+
+describe('a refresh token that is presented again, with a leeway of 10 s', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ reuseLeeway: 10 });
+  });
+  afterAll(() => test.close());
+
+  const rotated = async () => {
+    const first = await test.jwt.generateTokens(test.user, SCOPES);
+    const second = await test.jwt.refresh(first.refreshToken);
+    return { first, second, familyId: familyIdOf(first) };
+  };
+  const sealed = async (familyId: string) =>
+    (await refreshRows(test.dataSource, familyId)).map(({ sealed_successor }) => sealed_successor !== null);
+
+  it('is answered with the same successor and a fresh access token, as often as it comes', async () => {
+    const { first, second, familyId } = await rotated();
+    test.clock.advance({ seconds: 5 });
+
+    const again = await test.jwt.refresh(first.refreshToken);
+    const oncemore = await test.jwt.refresh(first.refreshToken);
+
+    const ids = [second, again, oncemore].map(({ accessToken }) => claimsOf(accessToken).jti);
+    expect([again.refreshToken, oncemore.refreshToken]).toEqual([second.refreshToken, second.refreshToken]);
+    expect(new Set(ids).size).toBe(3);
+    expect(await test.jwt.verifyAccess(again.accessToken)).toMatchObject({ sid: familyId, epoch: 0 });
+    expect(again).toMatchObject({ expiresIn: 900, scope: 'read:notes write:notes' });
+    expect(await refreshRows(test.dataSource, familyId)).toHaveLength(2);
+    expect(await auditActions(test.dataSource, familyId)).toEqual([
+      'api.jwt_issue',
+      'api.jwt_refresh',
+      'api.jwt_refresh_replay',
+      'api.jwt_refresh_replay',
+    ]);
+  });
+
+  it('is forgiven up to the last millisecond of the window, and reuse from then on', async () => {
+    const { first, second, familyId } = await rotated();
+
+    test.clock.advance({ milliseconds: 9_999 });
+    const justInTime = await test.jwt.refresh(first.refreshToken);
+    test.clock.advance({ milliseconds: 1 });
+    const late = await refusalOf(test.jwt.refresh(first.refreshToken));
+
+    expect(justInTime.refreshToken).toBe(second.refreshToken);
+    expect(late).toBe('reuse_detected');
+    expect(await familyRow(test.dataSource, familyId)).toMatchObject({ revoke_reason: 'reuse_detected' });
+    expect(await refusalOf(test.jwt.refresh(second.refreshToken))).toBe('token_revoked');
+  });
+
+  it('is reuse once its successor has been used, even within the window', async () => {
+    const { first, second, familyId } = await rotated();
+    await test.jwt.refresh(second.refreshToken);
+
+    const refusal = await refusalOf(test.jwt.refresh(first.refreshToken));
+
+    expect(refusal).toBe('reuse_detected');
+    expect(await familyRow(test.dataSource, familyId)).toMatchObject({ revoke_reason: 'reuse_detected' });
+  });
+
+  it('does not extend its window by being replayed', async () => {
+    const { first } = await rotated();
+    test.clock.advance({ seconds: 8 });
+    await test.jwt.refresh(first.refreshToken);
+    test.clock.advance({ seconds: 8 });
+
+    expect(await refusalOf(test.jwt.refresh(first.refreshToken))).toBe('reuse_detected');
+  });
+
+  it('leads to a successor that works like any other', async () => {
+    const { first } = await rotated();
+    const again = await test.jwt.refresh(first.refreshToken);
+
+    const third = await test.jwt.refresh(again.refreshToken);
+
+    expect(await test.jwt.verifyAccess(third.accessToken)).toMatchObject({ sub: test.user.id });
+  });
+
+  it('keeps its successor sealed until that is used', async () => {
+    const { second, familyId } = await rotated();
+    const before = await sealed(familyId);
+
+    await test.jwt.refresh(second.refreshToken);
+
+    expect(before).toEqual([true, false]);
+    expect(await sealed(familyId)).toEqual([false, true, false]);
+  });
+
+  it('keeps its successor sealed until clean-up after any window', async () => {
+    const { familyId } = await rotated();
+    const cleanup = test.get(TokenCleanupService);
+
+    test.clock.advance({ milliseconds: 59_999 });
+    await cleanup.cleanupExpiredTokens();
+    const before = await sealed(familyId);
+    test.clock.advance({ milliseconds: 1 });
+    await cleanup.cleanupExpiredTokens();
+
+    expect(before).toEqual([true, false]);
+    expect(await sealed(familyId)).toEqual([false, false]);
+  });
+
+  it('is reuse on a node that forgives nothing, even one whose clock is behind', async () => {
+    const strict = await joinJwtApp(test);
+    const [now, later] = [await rotated(), await rotated()];
+
+    const atOnce = await refusalOf(strict.jwt.refresh(now.first.refreshToken));
+    test.clock.set(new Date(test.clock.now().getTime() - 3000));
+    const behind = await refusalOf(strict.jwt.refresh(later.first.refreshToken));
+    await strict.close();
+
+    expect([atOnce, behind]).toEqual(['reuse_detected', 'reuse_detected']);
+  });
+
+  it('is forgiven on a node whose clock is behind', async () => {
+    const { first, second } = await rotated();
+    test.clock.set(new Date(test.clock.now().getTime() - 3000));
+
+    const again = await test.jwt.refresh(first.refreshToken);
+
+    expect(again.refreshToken).toBe(second.refreshToken);
+  });
+});
+
+describe('a refresh token that is presented again, without a leeway', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp();
+  });
+  afterAll(() => test.close());
+
+  it('is reuse at once, and no successor was ever sealed', async () => {
+    const first = await test.jwt.generateTokens(test.user, SCOPES);
+    await test.jwt.refresh(first.refreshToken);
+
+    const rows = await refreshRows(test.dataSource, familyIdOf(first));
+    const refusal = await refusalOf(test.jwt.refresh(first.refreshToken));
+
+    expect(rows.map(({ sealed_successor }) => sealed_successor)).toEqual([null, null]);
+    expect(refusal).toBe('reuse_detected');
+  });
+
+  it('is told for as long as the sign-in could live, and refused as revoked from then on', async () => {
+    const first = await test.jwt.generateTokens(test.user, SCOPES);
+    let last = await test.jwt.refresh(first.refreshToken);
+    for (let turn = 0; turn < 2; turn++) {
+      test.clock.advance({ days: 14 });
+      last = await test.jwt.refresh(last.refreshToken);
+      await test.get(TokenCleanupService).cleanupExpiredTokens();
+    }
+
+    const refusals = [
+      await refusalOf(test.jwt.refresh(first.refreshToken)),
+      await refusalOf(test.jwt.refresh(first.refreshToken)),
+      await refusalOf(test.jwt.refresh(last.refreshToken)),
+    ];
+
+    expect(refusals).toEqual(['reuse_detected', 'token_revoked', 'token_revoked']);
+  });
+});

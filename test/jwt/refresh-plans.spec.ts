@@ -1,0 +1,127 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { TokenCleanupService } from 'nestjs-sigra';
+import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { fillSignIns, scannedTables } from '../support/jwt-plans.js';
+import { QueryLog } from '../support/query-log.js';
+import { refusalOf } from '../support/refusal.js';
+import type { User } from '../support/test-app.js';
+
+const FAMILIES = 100_000;
+const OURS = /sigra_(?:refresh|subjects)/;
+
+describe(`with ${FAMILIES} sign-ins and three times as many refresh tokens, no table is read from end to end`, () => {
+  let test: JwtApp;
+  let log: QueryLog;
+
+  beforeAll(async () => {
+    test = await startJwtApp(
+      { check: 'family', reuseLeeway: 10 },
+      { sigra: { controllers: { oauth: 'oauth' }, cleanup: { schedule: false, batchSize: 100 } } },
+    );
+    await fillSignIns(test.dataSource, FAMILIES);
+    log = QueryLog.of(test.dataSource);
+  }, 120_000);
+  afterAll(() => test.close());
+  afterEach(() => log.clear());
+
+  const signIn = async () => {
+    const pair = await test.jwt.generateTokens(test.user, ['read:notes', 'oauth:introspect']);
+    log.clear();
+    return pair;
+  };
+
+  /** How many statements there were on the tables of sign-ins, and which tables they scan. */
+  const plans = async () => {
+    const statements = log.matching(OURS);
+    const scans = [];
+    for (const statement of new Map(statements.map((each) => [each.sql, each])).values()) {
+      const scanned = await scannedTables(test.dataSource, statement);
+      if (scanned.length > 0) scans.push({ scanned, sql: statement.sql });
+    }
+    return { statements: statements.length, scans };
+  };
+
+  it('to sign in', async () => {
+    await test.jwt.generateTokens(test.user, ['read:notes']);
+
+    expect(await plans()).toEqual({ statements: 1, scans: [] });
+  });
+
+  it('to rotate, to replay and to detect reuse', async () => {
+    const first = await signIn();
+
+    const second = await test.jwt.refresh(first.refreshToken);
+    await test.jwt.refresh(first.refreshToken);
+    await test.jwt.refresh(second.refreshToken);
+    const refusal = await refusalOf(test.jwt.refresh(first.refreshToken));
+
+    expect(refusal).toBe('reuse_detected');
+    // Each locates, locks and reads; the two rotations and the revocation write.
+    expect(await plans()).toEqual({ statements: 4 * 3 + 3, scans: [] });
+  });
+
+  it('to revoke one sign-in, by its token and by its id', async () => {
+    const [one, other] = [await signIn(), await signIn()];
+
+    await test.jwt.revokeRefresh(one.refreshToken);
+    await test.jwt.revokeFamily(test.user, familyIdOf(other));
+
+    expect(await plans()).toEqual({ statements: 3 + 2, scans: [] });
+  });
+
+  it('to revoke all sign-ins of a user, and to sign out everywhere', async () => {
+    await signIn();
+
+    await test.jwt.revokeAllRefresh(test.user);
+    await test.jwt.signOutEverywhere(test.user);
+
+    expect(await plans()).toEqual({ statements: 1 + 2, scans: [] });
+  });
+
+  it('to list the sign-ins of a user', async () => {
+    await signIn();
+
+    const families = await test.jwt.listFamilies(test.user);
+
+    expect(families).toHaveLength(1);
+    expect(await plans()).toEqual({ statements: 1, scans: [] });
+  });
+
+  it('to introspect a refresh token', async () => {
+    const pair = await signIn();
+
+    const answer = await fetch(`${test.url}/oauth/introspect`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${pair.accessToken}` },
+      body: new URLSearchParams({ token: pair.refreshToken }),
+    });
+
+    expect(await answer.json()).toMatchObject({ active: true });
+    expect(log.matching(/t\.token_hash =/)).toHaveLength(1);
+    expect((await plans()).scans).toEqual([]);
+  });
+
+  it('to verify one access token, and 512 at once', async () => {
+    const pair = await signIn();
+    const users = await test.dataSource.query<User[]>(
+      `INSERT INTO users (email) SELECT n || '@example.com' FROM generate_series(1, 512) n RETURNING *`,
+    );
+    const many = await Promise.all(
+      users.map(({ id, email }) => test.jwt.generateTokens({ id, email, disabledAt: null }, ['read:notes'])),
+    );
+    log.clear();
+
+    await test.jwt.verifyAccess(pair.accessToken);
+    await Promise.all(many.map(({ accessToken }) => test.jwt.verifyAccess(accessToken)));
+
+    expect(log.matching(/unnest/).map(({ parameters }) => (parameters[0] as string[]).length)).toEqual([1, 512]);
+    expect(await plans()).toEqual({ statements: 2, scans: [] });
+  });
+
+  it('to clean up', async () => {
+    const report = await test.get(TokenCleanupService).cleanupExpiredTokens();
+
+    expect(report).toMatchObject({ refreshFamilies: 1000, refreshTokens: 3000, complete: true });
+    expect((await plans()).scans).toEqual([]);
+  });
+});

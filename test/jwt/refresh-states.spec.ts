@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SigraError } from 'nestjs-sigra';
+import { auditActions } from '../support/audit-rows.js';
+import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { everyRow, familyRow } from '../support/jwt-rows.js';
+
+/** Whatever can be true of a presented token, in the order in which it counts. */
+const CONDITIONS = ['revoked', 'of an older epoch', 'past its absolute end', 'idle for too long', 'consumed'] as const;
+type Condition = (typeof CONDITIONS)[number];
+
+/** Every combination of them: 32. */
+const STATES = Array.from({ length: 2 ** CONDITIONS.length }, (_, bits) => {
+  const state = CONDITIONS.filter((_, index) => bits & (1 << index));
+  return { state, title: state.join(', ') || 'fresh' };
+});
+
+interface Expected {
+  /** Of the refusal; none when a pair is given. */
+  readonly code?: string;
+  readonly message?: string;
+  readonly audit: readonly string[];
+}
+const REUSE: Expected = {
+  code: 'reuse_detected',
+  message: 'The refresh token was used before; the sign-in has been revoked.',
+  audit: ['api.jwt_refresh_reuse'],
+};
+
+describe.each([0, 10])('with a leeway of %i s', (reuseLeeway) => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ reuseLeeway });
+  });
+  afterAll(() => test.close());
+
+  const bring: Record<Condition, (familyId: string) => Promise<unknown>> = {
+    revoked: (id) => test.dataSource.query('UPDATE sigra_refresh_families SET revoked_at = now() WHERE id = $1', [id]),
+    'of an older epoch': (id) =>
+      test.dataSource.query(
+        'INSERT INTO sigra_subjects SELECT user_id, epoch + 1 FROM sigra_refresh_families WHERE id = $1',
+        [id],
+      ),
+    'past its absolute end': (id) =>
+      test.dataSource.query('UPDATE sigra_refresh_families SET absolute_expires_at = $2 WHERE id = $1', [
+        id,
+        test.clock.now(),
+      ]),
+    'idle for too long': (id) =>
+      test.dataSource.query('UPDATE sigra_refresh_tokens SET expires_at = $2 WHERE family_id = $1', [
+        id,
+        test.clock.now(),
+      ]),
+    consumed: async () => {
+      // Done first: none of the others would let it be.
+    },
+  };
+
+  /** What the first condition that counts leads to. */
+  const expectedOf = ([first]: readonly Condition[]): Expected => {
+    switch (first) {
+      case 'revoked':
+        return { code: 'token_revoked', message: 'The sign-in has been revoked.', audit: [] };
+      case 'of an older epoch':
+        return { code: 'token_revoked', message: 'The user has signed out everywhere since.', audit: [] };
+      case 'past its absolute end':
+      case 'idle for too long':
+        return { code: 'token_expired', message: 'The refresh token has expired.', audit: [] };
+      case 'consumed':
+        return reuseLeeway > 0 ? { audit: ['api.jwt_refresh_replay'] } : REUSE;
+      default:
+        return { audit: ['api.jwt_refresh'] };
+    }
+  };
+
+  it.each(STATES)('a token that is $title', async ({ state }) => {
+    const user = await test.addUser('someone@example.com');
+    const pair = await test.jwt.generateTokens(user, ['read:notes']);
+    const familyId = familyIdOf(pair);
+    if (state.includes('consumed')) await test.jwt.refresh(pair.refreshToken);
+    for (const condition of state) await bring[condition](familyId);
+    const actionsBefore = await auditActions(test.dataSource, familyId);
+    const rowsBefore = await everyRow(test.dataSource);
+
+    const refusal: unknown = await test.jwt.refresh(pair.refreshToken).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+    const { code, message, audit } = expectedOf(state);
+    const family = await familyRow(test.dataSource, familyId);
+    const actions = await auditActions(test.dataSource, familyId);
+    if (refusal !== undefined) expect(refusal).toBeInstanceOf(SigraError);
+    expect(refusal).toEqual(code && expect.objectContaining({ code, message }));
+    expect(actions.slice(actionsBefore.length)).toEqual(audit);
+    expect(family.revoke_reason).toBe(code === 'reuse_detected' ? 'reuse_detected' : null);
+    if (audit.length === 0) expect(await everyRow(test.dataSource)).toEqual(rowsBefore);
+  });
+});

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hash } from 'node:crypto';
+import { openSuccessor, sealSuccessor } from '../../libs/sigra/src/jwt/sealed-successor.js';
+import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { refreshRows } from '../support/jwt-rows.js';
+
+const TABLES = ['sigra_refresh_families', 'sigra_refresh_tokens', 'sigra_subjects', 'sigra_audit_events', 'users'];
+
+describe('whoever has a copy of the database', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ reuseLeeway: 60 });
+  });
+  afterAll(() => test.close());
+
+  const rotate = async () => {
+    const first = await test.jwt.generateTokens(test.user, ['read:notes']);
+    const second = await test.jwt.refresh(first.refreshToken);
+    const [old] = await refreshRows(test.dataSource, familyIdOf(first));
+    return { first, second, sealed: old!.sealed_successor! };
+  };
+
+  it('finds neither a refresh token nor an access token in it', async () => {
+    const { first, second } = await rotate();
+
+    const copy = (await Promise.all(TABLES.map((table) => test.dataSource.query(`SELECT t::text FROM ${table} t`))))
+      .map((rows) => JSON.stringify(rows))
+      .join();
+
+    for (const { accessToken, refreshToken } of [first, second]) {
+      expect(copy).not.toContain(accessToken);
+      expect(copy).not.toContain(refreshToken);
+      expect(copy).not.toContain(Buffer.from(refreshToken).toString('hex'));
+      expect(copy).toContain(hash('sha256', refreshToken, 'hex'));
+    }
+  });
+
+  it('cannot open a sealed successor with anything that stands in it', async () => {
+    const { sealed } = await rotate();
+    const values = new Set<string>();
+    for (const table of TABLES) {
+      for (const row of await test.dataSource.query<object[]>(`SELECT * FROM ${table}`)) {
+        for (const value of Object.values(row) as unknown[]) {
+          if (Buffer.isBuffer(value)) {
+            for (const encoding of ['hex', 'base64', 'base64url', 'latin1'] as const) {
+              values.add(value.toString(encoding));
+            }
+          } else values.add(typeof value === 'string' ? value : JSON.stringify(value));
+        }
+      }
+    }
+
+    const opened = [...values].filter((value) => {
+      try {
+        openSuccessor(sealed, value);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+
+    expect(values.size).toBeGreaterThan(20);
+    expect(opened).toEqual([]);
+  });
+
+  it('opens it with the token that was presented, and with no other', async () => {
+    const { first, second, sealed } = await rotate();
+    const other = await rotate();
+
+    expect(openSuccessor(sealed, first.refreshToken)).toBe(second.refreshToken);
+    expect(() => openSuccessor(sealed, second.refreshToken)).toThrow();
+    expect(() => openSuccessor(sealed, other.first.refreshToken)).toThrow();
+  });
+
+  it('cannot change what is sealed', async () => {
+    const { first, sealed } = await rotate();
+
+    for (let index = 0; index < sealed.length; index++) {
+      const changed = Buffer.from(sealed);
+      changed[index]! ^= 1;
+      expect(() => openSuccessor(changed, first.refreshToken)).toThrow();
+    }
+    expect(() => openSuccessor(sealed.subarray(0, -1), first.refreshToken)).toThrow();
+    expect(() => openSuccessor(Buffer.alloc(0), first.refreshToken)).toThrow();
+  });
+
+  it('sees nothing in common between two seals of the same', async () => {
+    const { first, second } = await rotate();
+
+    const [one, other] = [
+      sealSuccessor(second.refreshToken, first.refreshToken),
+      sealSuccessor(second.refreshToken, first.refreshToken),
+    ];
+
+    expect(one.subarray(28).equals(other.subarray(28))).toBe(false);
+  });
+});
