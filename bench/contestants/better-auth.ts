@@ -1,6 +1,6 @@
 import { apiKey } from '@better-auth/api-key';
 import type { BetterAuthOptions } from 'better-auth';
-import pg from 'pg';
+import type pg from 'pg';
 
 /** better-auth with its plugin of API keys, as its documentation sets it up, without its rate limit. */
 export const betterAuthOptions = (database: pg.Pool): BetterAuthOptions => ({

@@ -1,5 +1,5 @@
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { sigraEntities, sigraMigrations, SigraModule, type SigraModuleOptions } from 'nestjs-sigra';
+import { type JwtOptions, sigraEntities, sigraMigrations, SigraModule, type SigraModuleOptions } from 'nestjs-sigra';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
 
 /** The host's user, as an application would have it. */
@@ -20,6 +20,13 @@ export class User {
 
 export const JWT_SECRET = 'a secret of the benchmarks that is long enough';
 
+export const JWT_OPTIONS: JwtOptions<User> = {
+  enabled: true,
+  issuer: 'https://bench.example',
+  secret: JWT_SECRET,
+  accessTtl: 3600,
+};
+
 /** The same pool of ten connections, the driver's default, for every contestant. */
 const connection = (url: string) => ({ type: 'postgres' as const, url, entities: [User, ...sigraEntities] });
 
@@ -33,7 +40,7 @@ export const sigraModule = (options: Partial<SigraModuleOptions<User>> = {}) =>
   SigraModule.forRoot<User>({
     users: { entity: User, isActive: (user) => user.disabledAt === null },
     apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
-    jwt: { enabled: true, issuer: 'https://bench.example', secret: JWT_SECRET, accessTtl: 3600 },
+    jwt: JWT_OPTIONS,
     session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
     cleanup: { schedule: false },
     ...options,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { assertLive } from '../assert-live.js';
+import { isLive } from '../is-live.js';
 import type { VerifyFactory } from './contestant.js';
 
 interface TokenRow {
@@ -20,7 +20,7 @@ export const namedStatement: VerifyFactory = async (databaseUrl) => {
     verify: async (rawToken) => {
       const values = [createHash('sha256').update(rawToken).digest()];
       const { rows } = await pool.query<TokenRow>({ name: 'verify', text, values });
-      return assertLive(rows[0]);
+      if (!isLive(rows[0])) throw new Error('pg: the token is not good');
     },
     close: () => pool.end(),
   };

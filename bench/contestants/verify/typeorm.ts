@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ApiTokenEntity } from 'nestjs-sigra';
-import { assertLive } from '../assert-live.js';
+import { isLive } from '../is-live.js';
 import { typeOrmDataSource } from '../host.js';
 import type { VerifyFactory } from './contestant.js';
 
@@ -11,7 +11,7 @@ export const typeorm: VerifyFactory = async (databaseUrl) => {
   return {
     verify: async (rawToken) => {
       const tokenHash = createHash('sha256').update(rawToken).digest();
-      return assertLive(await tokens.findOneBy({ tokenHash }));
+      if (!isLive(await tokens.findOneBy({ tokenHash }))) throw new Error('TypeORM: the token is not good');
     },
     close: () => dataSource.destroy(),
   };

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
+import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
+import { ApiTokenEntity } from 'nestjs-sigra';
+import { Strategy } from 'passport-http-bearer';
+import { Repository } from 'typeorm';
+import { rawToken } from '../../harness/tokens.js';
+import { typeOrmModule, User } from '../host.js';
+import { isLive } from '../is-live.js';
+import { bearer, type HttpFactory } from './contestant.js';
+
+/** What people write who follow Nest's chapter on Passport. */
+@Injectable()
+class HandWrittenStrategy extends PassportStrategy(Strategy, 'bearer') {
+  constructor(
+    @InjectRepository(ApiTokenEntity) private readonly tokens: Repository<ApiTokenEntity>,
+    @InjectRepository(User) private readonly users: Repository<User>,
+  ) {
+    super();
+  }
+
+  async validate(credential: string): Promise<User | null> {
+    const tokenHash = createHash('sha256').update(credential).digest();
+    const token = await this.tokens.findOne({ where: { tokenHash } });
+    if (!isLive(token)) return null;
+    const user = await this.users.findOne({ where: { id: token.userId } });
+    return user?.disabledAt === null ? user : null;
+  }
+}
+
+export const handWritten: HttpFactory = (databases) => ({
+  module: {
+    imports: [typeOrmModule(databases.sigra), TypeOrmModule.forFeature([ApiTokenEntity, User]), PassportModule],
+    providers: [HandWrittenStrategy, { provide: APP_GUARD, useClass: AuthGuard('bearer') }],
+  },
+  credential: ({ token }) => bearer(rawToken(token)),
+});

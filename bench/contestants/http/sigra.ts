@@ -1,0 +1,36 @@
+import { APP_GUARD } from '@nestjs/core';
+import { type JwtCheck, SigraAuthGuard, SigraJwtService } from 'nestjs-sigra';
+import type { HttpContestant, HttpFactory } from './contestant.js';
+import { bearer } from './contestant.js';
+import { rawToken, userId } from '../../harness/tokens.js';
+import { JWT_OPTIONS, sigraModule, typeOrmModule } from '../host.js';
+
+/** The dual guard for all routes, whatever the credential. */
+const sigra = (databaseUrl: string, check?: JwtCheck): HttpContestant['module'] => ({
+  imports: [typeOrmModule(databaseUrl), sigraModule(check ? { jwt: { ...JWT_OPTIONS, check } } : {})],
+  providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
+});
+
+export const sigraToken: HttpFactory = (databases) => ({
+  module: sigra(databases.sigra),
+  credential: ({ token }) => bearer(rawToken(token)),
+});
+
+const jwt =
+  (check: JwtCheck): HttpFactory =>
+  (databases) => ({
+    module: sigra(databases.sigra, check),
+    credential: async ({ user }, app) => {
+      const scopes = ['read:projects', 'write:projects'];
+      return bearer((await app.get(SigraJwtService).generateTokens(userId(user), scopes)).accessToken);
+    },
+  });
+
+export const sigraJwtStateless = jwt('stateless');
+export const sigraJwtEpoch = jwt('epoch');
+
+/** The host's session is a header here, so that Sigra's part of the work is all that is measured. */
+export const sigraSession: HttpFactory = (databases) => ({
+  module: sigra(databases.sigra),
+  credential: ({ user }) => ({ 'x-session-user': userId(user) }),
+});

@@ -1,0 +1,63 @@
+import type { HttpContestantName } from './contestants/http/all.js';
+import type { Figures } from './harness/rounds.js';
+import type { Chart, Demand } from './harness/section.js';
+import type { Adapter } from './workers/http-server.js';
+
+export type Results = Readonly<Record<Adapter, Readonly<Record<HttpContestantName, Figures>>>>;
+
+export const LABELS: Readonly<Record<HttpContestantName, string>> = {
+  bare: 'no guard',
+  'sigra-token': 'Sigra, API token (token and user)',
+  'sigra-jwt-stateless': 'Sigra, JWT stateless (no read)',
+  'sigra-jwt-epoch': 'Sigra, JWT epoch (epoch and user)',
+  'sigra-session': 'Sigra, session (user)',
+  'hand-written': 'passport, findOne twice (token, user)',
+  'plain-jwt': '@nestjs/jwt by hand (no read)',
+  'plain-jwt-user': '@nestjs/jwt, findOne (user)',
+  'better-auth': 'better-auth (key and user)',
+};
+
+export function demandsOf({ fastify, express }: Results): Demand[] {
+  const times = (what: string, limit: number, measured: number): Demand => ({
+    what,
+    bound: 'at least',
+    limit,
+    unit: 'times',
+    measured,
+  });
+  const token = 'requests with token and user, against the hand-written guard,';
+  return [
+    times(`${token} on Fastify`, 8, fastify['sigra-token'].rate / fastify['hand-written'].rate),
+    times(`${token} on Express`, 3, express['sigra-token'].rate / express['hand-written'].rate),
+    {
+      what: 'CPU that the dual guard adds to a bare Fastify handler, reading token and user included',
+      bound: 'at most',
+      limit: 25,
+      unit: 'µs a request',
+      measured: fastify['sigra-token'].cpu - fastify.bare.cpu,
+    },
+    times(
+      'JWT `epoch` against a plain guard that reads the user, on Fastify',
+      3,
+      fastify['sigra-jwt-epoch'].rate / fastify['plain-jwt-user'].rate,
+    ),
+    times(
+      'JWT `stateless` against a plain guard that reads nothing, on Fastify',
+      1,
+      fastify['sigra-jwt-stateless'].rate / fastify['plain-jwt'].rate,
+    ),
+  ];
+}
+
+export function chartOf(adapter: Adapter, figures: Results[Adapter]): Chart {
+  return {
+    kind: 'bars',
+    name: `http-${adapter}`,
+    title: `Requests per second on ${adapter === 'fastify' ? 'Fastify' : 'Express'}, 64 connections`,
+    unit: '/s',
+    bars: Object.entries(figures).map(([name, { rate }]) => ({
+      label: LABELS[name as HttpContestantName],
+      value: rate,
+    })),
+  };
+}
