@@ -61,8 +61,11 @@ function rowsOf<R extends object>(answer: unknown): R[] {
   return rows.length === 2 && Array.isArray(rows[0]) && typeof rows[1] === 'number' ? rows[0] : (rows as R[]);
 }
 
-/** SQLSTATE classes of a server that cannot serve now: connection, resources, operator intervention, not a mistake. */
-const UNAVAILABLE = /^(?:08|53|57P|25006)/;
+/**
+ * SQLSTATEs of a server that cannot serve now: connection, resources, operator intervention, a statement out of time, a
+ * standby. Not a mistake.
+ */
+const UNAVAILABLE = /^(?:08|53|57P|57014|25006)/;
 
 function translate(error: unknown): unknown {
   if (error instanceof SigraError) return error;
@@ -82,7 +85,7 @@ function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN)/.test(code)) return true;
-  return /connection terminated|timeout exceeded when trying to connect|not queryable|is not (?:established|connected)|pool after calling end/i.test(
+  return /connection terminated|timeout exceeded when trying to connect|not queryable|not (?:yet )?(?:established|connected)|pool after calling end/i.test(
     error.message,
   );
 }
