@@ -25,9 +25,19 @@ export class AuditWriter {
     return this.config.audit.enabled;
   }
 
-  /** Records a change in the transaction that makes it: both are there afterwards, or neither. */
+  /**
+   * Records a change in the transaction that makes it: both are there afterwards, or neither.
+   *
+   * @throws SigraError `invalid_event` when JSON or the columns cannot hold the event
+   */
   async append(manager: EntityManager, event: NewAuditEvent): Promise<void> {
-    if (this.enabled) await this.events.insert([this.toRow(event)], manager);
+    if (!this.enabled) return;
+    try {
+      await this.events.insert([this.toRow(event)], manager);
+    } catch (error) {
+      if (reasonOf(error) !== 'invalid_event') throw error;
+      throw new SigraError('invalid_event', 'The audit event cannot be stored.', { cause: error });
+    }
   }
 
   /**
@@ -58,9 +68,14 @@ export class AuditWriter {
       metadata: event.metadata ?? {},
       ip_address: event.ipAddress == null ? null : storableText(event.ipAddress, MAX_IP_LENGTH),
       user_agent: event.userAgent == null ? null : storableText(event.userAgent, MAX_USER_AGENT_LENGTH),
-      occurred_at: event.occurredAt ?? this.clock.now(),
+      occurred_at: validTime(event.occurredAt ?? this.clock.now()),
     };
   }
+}
+
+function validTime(time: Date): Date {
+  if (Number.isNaN(time.getTime())) throw new RangeError('sigra: occurredAt is no time');
+  return time;
 }
 
 function reasonOf(error: unknown): AuditLogSafeError['reason'] {

@@ -67,13 +67,15 @@ export class AuditEventRepository {
   }
 
   /** Events that meet the conditions, after `position` in the given order of time. */
-  find(
+  async find(
     conditions: AuditEventConditions,
     order: 'newest' | 'oldest',
     limit: number,
     position?: PagePosition,
   ): Promise<AuditEventRow[]> {
     const { clauses, values } = this.where(conditions);
+    // No row has a NUL in it, and the database would only fail on one.
+    if (values.some((value) => typeof value === 'string' && value.includes('\0'))) return [];
     if (position) {
       values.push(position.createdAt, position.id);
       const beyond = order === 'newest' ? '<' : '>';
