@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuditService, VerifyFailureRecorder } from 'nestjs-sigra';
+import { auditRows } from '../support/audit-rows.js';
+import { refusalOf } from '../support/refusal.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+import { unknownToken } from '../support/unknown-token.js';
+
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+describe('audit: { enabled: false }', () => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startTestApp({ sigra: { audit: { enabled: false } } });
+  });
+  afterAll(() => test.close());
+
+  it('writes nothing, whatever happens', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
+    const rotated = await test.tokens.rotate(token.id);
+    await refusalOf(test.tokens.verify(rawToken));
+    await refusalOf(test.tokens.verify(unknownToken()));
+    await test.tokens.revoke(rotated.token.id);
+    await test.tokens.create(test.user, REQUEST);
+    await test.tokens.revokeAll(test.user);
+    await test.get(AuditService).log('note.add');
+    await test.dataSource.transaction((manager) => test.get(AuditService).append(manager, { action: 'note.add' }));
+    await test.get(VerifyFailureRecorder).flush();
+
+    expect(await auditRows(test.dataSource)).toEqual([]);
+  });
+
+  it('still refuses what is reserved, so that switching it on breaks nobody', async () => {
+    expect(await refusalOf(test.get(AuditService).log('api.token_create'))).toBe('reserved_action');
+  });
+
+  it('still reads what was written before', async () => {
+    await test.dataSource.query(
+      `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, metadata, occurred_at)
+       VALUES (gen_random_uuid(), 'old', 'success', 'system', '{}', now())`,
+    );
+
+    expect(await test.get(AuditService).query()).toMatchObject({ events: [{ action: 'old' }] });
+  });
+});
