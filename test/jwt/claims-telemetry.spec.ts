@@ -83,7 +83,7 @@ describe('The telemetry of JWTs', () => {
 
     const ended = published.filter(({ channel }) => channel.endsWith(':asyncEnd')).map(({ text }) => text);
     expect(ended[0]).toContain(test.user.id);
-    expect(ended[0]).toContain(String(jti));
+    expect(ended[0]).toContain(jti);
     expect(ended[0]).toContain(String(sid));
     expect(ended[1]).toContain('invalid_token');
   });

@@ -39,13 +39,13 @@ export class AccessTokenSigner {
     if (config.jwt) this.jwt = signerOf(config.jwt);
   }
 
-  /** What the host's `jwt.claims` says of a user. Asked before any lock is taken: it may do what it likes. */
+  /**
+   * What the host's `jwt.claims` says of a user. Asked before any lock is taken: it may do what it likes.
+   *
+   * @throws TypeError when it returns something else than an object that JSON can say
+   */
   async ownClaims(user: object): Promise<Readonly<Record<string, unknown>>> {
-    const built = await this.config.jwt?.claims(user);
-    if (typeof built !== 'object' || built === null || Array.isArray(built)) {
-      throw new TypeError('sigra: jwt.claims must return an object');
-    }
-    const claims: Record<string, unknown> = { ...built };
+    const claims = asJson(await this.config.jwt?.claims(user));
     for (const claim of RESERVED) Reflect.deleteProperty(claims, claim);
     return claims;
   }
@@ -75,6 +75,23 @@ export class AccessTokenSigner {
     }
     return { accessToken, expiresIn: exp - iat };
   }
+}
+
+/** What JSON makes of the host's claims, found out before ours join them: a `toJSON` must not have the last word. */
+function asJson(built: unknown): Record<string, unknown> {
+  let claims: unknown;
+  try {
+    claims = typeof built === 'object' ? JSON.parse(JSON.stringify(built)) : undefined;
+  } catch (cause) {
+    throw new TypeError('sigra: jwt.claims must return what JSON can say', { cause });
+  }
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
+    throw new TypeError('sigra: jwt.claims must return an object');
+  }
+  const inherited = Object.keys(claims).find((name) => name in Object.prototype);
+  // jsonwebtoken would take them for rules of its own.
+  if (inherited !== undefined) throw new TypeError(`sigra: jwt.claims must not have a claim named ${inherited}`);
+  return claims as Record<string, unknown>;
 }
 
 function signerOf({ signingKey: { kid, algorithm, signingKey } }: JwtConfig): JwtService {
