@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto';
-import { describe, flag, section } from './option-checks.js';
+import { flag, section } from './option-checks.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { JwtAlgorithm } from './sigra-options.js';
 
@@ -25,12 +25,12 @@ export interface JwtKeyRing {
 
 /** @throws SigraConfigError that never repeats key material */
 export function resolveKeys(secret: unknown, keys: unknown): JwtKeyRing {
-  if ((secret === undefined) === (keys === undefined)) {
-    throw new SigraConfigError('jwt', `needs exactly one of secret and keys. ${KEYGEN}`);
+  if (keys === undefined) {
+    const key = loneSecret(secret);
+    return { keys: new Map([[key.kid, key]]), signingKey: key };
   }
   if (secret !== undefined) {
-    const key = secretKey('jwt.secret', kidOf(secret), secret);
-    return { keys: new Map([[key.kid, key]]), signingKey: key };
+    throw new SigraConfigError('jwt.keys', 'must not be given beside jwt.secret; move the secret into a key');
   }
   if (!Array.isArray(keys) || keys.length === 0) {
     throw new SigraConfigError('jwt.keys', `must be an array of at least one key. ${KEYGEN}`);
@@ -44,8 +44,13 @@ interface RingEntry {
 }
 
 function ringOf(entries: readonly RingEntry[]): JwtKeyRing {
-  const ring = new Map(entries.map(({ key }) => [key.kid, key]));
-  if (ring.size < entries.length) throw new SigraConfigError('jwt.keys', 'has two keys with the same kid');
+  const ring = new Map<string, JwtKey>();
+  for (const { key } of entries) {
+    if (ring.has(key.kid)) {
+      throw new SigraConfigError('jwt.keys', `has two keys with the kid "${key.kid}"; give each its own`);
+    }
+    ring.set(key.kid, key);
+  }
   const able = entries.filter(({ key, sign }) => key.signingKey && sign !== false);
   const chosen = able.filter(({ sign }) => sign === true);
   const signers = chosen.length > 0 ? chosen : able;
@@ -62,7 +67,7 @@ function ringOf(entries: readonly RingEntry[]): JwtKeyRing {
 function resolveKey(path: string, value: unknown): RingEntry {
   const options = section(path, value, ['kid', 'sign', 'secret', 'privateKey', 'publicKey']);
   const { kid, secret, privateKey, publicKey } = options;
-  if (typeof kid !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(kid)) {
+  if (!isKid(kid)) {
     throw new SigraConfigError(`${path}.kid`, 'must be 1 to 255 printable ASCII characters');
   }
   if ([secret, privateKey, publicKey].filter((part) => part !== undefined).length !== 1) {
@@ -73,20 +78,39 @@ function resolveKey(path: string, value: unknown): RingEntry {
     throw new SigraConfigError(`${path}.sign`, 'is true for a key that has no private part');
   }
   const key =
-    secret === undefined ? asymmetricKey(path, kid, privateKey, publicKey) : secretKey(`${path}.secret`, kid, secret);
+    secret === undefined
+      ? asymmetricKey(path, kid, privateKey, publicKey)
+      : hmacKey(kid, secretBytes(`${path}.secret`, secret));
   return { key, sign };
 }
 
-function secretKey(path: string, kid: string, secret: unknown): JwtKey {
+/** Whether a text can name a key. */
+export function isKid(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value);
+}
+
+/** A lone secret has no name of its own; one is derived, so that a changed secret is another key. */
+function loneSecret(secret: unknown): JwtKey {
+  if (secret === undefined) throw new SigraConfigError('jwt.secret', `is missing; give it, or jwt.keys. ${KEYGEN}`);
+  const bytes = secretBytes('jwt.secret', secret);
+  const kid = createHash('sha256').update('sigra kid ').update(bytes).digest('base64url').slice(0, 16);
+  return hmacKey(kid, bytes);
+}
+
+function hmacKey(kid: string, bytes: Buffer): JwtKey {
+  const key = createSecretKey(bytes);
+  return { kid, algorithm: 'HS256', verifyingKey: key, signingKey: key };
+}
+
+function secretBytes(path: string, secret: unknown): Buffer {
   if (typeof secret !== 'string' && !Buffer.isBuffer(secret)) {
     throw new SigraConfigError(path, `must be a string or a Buffer, not a value of type ${typeof secret}. ${KEYGEN}`);
   }
-  const bytes = Buffer.byteLength(secret);
-  if (bytes < MIN_SECRET_BYTES) {
-    throw new SigraConfigError(path, `has ${bytes} bytes; HS256 needs at least ${MIN_SECRET_BYTES}. ${KEYGEN}`);
+  const bytes = Buffer.from(secret as string);
+  if (bytes.length < MIN_SECRET_BYTES) {
+    throw new SigraConfigError(path, `has ${bytes.length} bytes; HS256 needs at least ${MIN_SECRET_BYTES}. ${KEYGEN}`);
   }
-  const key = createSecretKey(Buffer.from(secret as string));
-  return { kid, algorithm: 'HS256', verifyingKey: key, signingKey: key };
+  return bytes;
 }
 
 function asymmetricKey(path: string, kid: string, privateKey: unknown, publicKey: unknown): JwtKey {
@@ -106,26 +130,18 @@ function readKey(path: string, value: unknown, type: 'private' | 'public'): KeyO
       // The parser's own error may quote what it was given.
     }
   }
-  throw new SigraConfigError(path, `is no ${type} key in PEM form. ${KEYGEN}`);
+  const escaped = typeof value === 'string' && value.includes('\\n');
+  const remedy = escaped ? 'Its line breaks are written as \\n; put real ones in their place.' : KEYGEN;
+  throw new SigraConfigError(path, `is no ${type} key in PEM form. ${remedy}`);
 }
 
 function algorithmOf(path: string, key: KeyObject): JwtAlgorithm {
   const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa') {
     if (modulusLength >= MIN_RSA_BITS) return 'RS256';
-    throw new SigraConfigError(path, `has an RSA key of ${modulusLength} bits; RS256 needs ${MIN_RSA_BITS}`);
+    throw new SigraConfigError(path, `has an RSA key of ${modulusLength} bits; RS256 needs ${MIN_RSA_BITS}. ${KEYGEN}`);
   }
   if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return 'ES256';
-  throw new SigraConfigError(
-    path,
-    `has a key of type ${describe(namedCurve ?? key.asymmetricKeyType)}; Sigra signs with RSA or P-256 keys`,
-  );
-}
-
-/** A lone secret has no name of its own; one is derived, so that a changed secret is another key. */
-function kidOf(secret: unknown): string {
-  return createHash('sha256')
-    .update(`sigra kid ${String(secret)}`)
-    .digest('base64url')
-    .slice(0, 16);
+  const type = namedCurve ?? key.asymmetricKeyType ?? 'unknown';
+  throw new SigraConfigError(path, `has a key of type ${type}; Sigra signs with RSA or P-256 keys. ${KEYGEN}`);
 }

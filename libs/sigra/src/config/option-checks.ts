@@ -10,7 +10,11 @@ type Options = Readonly<Record<string, unknown>>;
 export function section(path: string, value: unknown, known: readonly string[]): Options {
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new SigraConfigError(path, `must be an object, not ${describe(value)}`);
+    // Never the text itself: somebody may have put a secret where its options belong.
+    throw new SigraConfigError(
+      path,
+      `must be an object, not ${typeof value === 'string' ? 'a string' : describe(value)}`,
+    );
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
