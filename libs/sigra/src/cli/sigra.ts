@@ -21,7 +21,9 @@ function main(argv: readonly string[]): number {
       console.log(USAGE);
       return 0;
     }
-    if (positionals.length !== 1 || positionals[0] !== 'jwt:keygen') throw new TypeError('Unknown command.');
+    const [command, ...rest] = positionals;
+    if (command !== 'jwt:keygen') throw new TypeError(command === undefined ? 'No command.' : 'Unknown command.');
+    if (rest.length > 0) throw new TypeError('Too many arguments.');
     console.log(generateJwtKey(values.algorithm, values.kid ?? new Date().toISOString().slice(0, 10)));
     return 0;
   } catch (error) {
