@@ -96,7 +96,9 @@ describe('the packed library', () => {
       ),
     );
     expect(files).toEqual(expect.arrayContaining(['package/dist/testing.js', 'package/dist/testing.d.ts']));
-    expect(files.filter((file) => !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|[^/]+)$/.test(file))).toEqual([]);
+    expect(
+      files.filter((file) => !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|docs\/[a-z-]+\.md|[^/]+)$/.test(file)),
+    ).toEqual([]);
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
   });
 
