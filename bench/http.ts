@@ -7,8 +7,7 @@ import { type Figures, inTurn } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
-import { touchTokens } from './harness/seed.js';
-import { rawToken, userId } from './harness/tokens.js';
+import { userId } from './harness/tokens.js';
 import { chartOf, demandsOf, LABELS, type Results } from './http-findings.js';
 import type { Adapter, HttpServer } from './workers/http-server.js';
 
@@ -26,11 +25,6 @@ interface Contestant {
 }
 
 export async function run(stage: Stage): Promise<Findings> {
-  const databases = await stage.seeded();
-  await touchTokens(
-    databases.sigra,
-    visitors(stage).map(({ token }) => rawToken(token)),
-  );
   const results = {} as Record<Adapter, Record<HttpContestantName, Figures>>;
   for (const adapter of ADAPTERS) results[adapter] = await runAdapter(stage, adapter);
   return findings(results);

@@ -1,5 +1,82 @@
+import { Child } from './harness/child-process.js';
+import { DatabaseServer } from './harness/database.js';
+import { figuresTable } from './harness/figures-table.js';
+import { inTurn } from './harness/rounds.js';
 import type { Findings } from './harness/section.js';
-export const title = 'refresh';
-export function run(): Promise<Findings> {
-  throw new Error('not written');
+import { createTables } from './harness/seed.js';
+import type { Stage } from './harness/stage.js';
+import type { RefreshContestantName, RefreshWorker } from './workers/refresh-worker.js';
+
+export const title = 'Rotation of refresh tokens';
+
+const FAMILIES = 64;
+
+export async function run(stage: Stage): Promise<Findings> {
+  // Rotations are commits: this server waits for the disk as any server does.
+  const server = await DatabaseServer.start({ durable: true });
+  try {
+    return await measure(stage, server);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> {
+  const { rounds, httpTurn, warmUp } = stage.settings;
+  const url = await server.createDatabase('refresh');
+  await createTables(url, FAMILIES);
+  const sigra = await startWorker('sigra', url);
+  const handWritten = await startWorker('hand-written', url);
+  for (const worker of [sigra, handWritten]) await worker.call('turn', { seconds: warmUp });
+  const figures = await inTurn(rounds, {
+    sigra: () => sigra.call('turn', { seconds: httpTurn }),
+    handWritten: () => handWritten.call('turn', { seconds: httpTurn }),
+  });
+  for (const worker of [sigra, handWritten]) {
+    const live = await worker.call('countLive', undefined);
+    if (live !== FAMILIES) throw new Error(`${live} tokens are live in ${FAMILIES} families`);
+    await worker.stop();
+  }
+  return {
+    demands: [
+      {
+        what: `refresh, ${FAMILIES} families at once, against a hand-written transaction`,
+        bound: 'at least',
+        limit: 2,
+        unit: 'times',
+        measured: figures.sigra.rate / figures.handWritten.rate,
+      },
+    ],
+    tables: [
+      figuresTable('', 'rotations', [
+        ['Sigra (user, family, reuse, audit)', figures.sigra],
+        ['TypeORM transaction by hand (token, audit)', figures.handWritten],
+      ]),
+    ],
+    charts: [
+      {
+        kind: 'bars',
+        name: 'refresh',
+        title: `Rotations per second, ${FAMILIES} families at once`,
+        unit: '/s',
+        bars: [
+          { label: 'Sigra', value: figures.sigra.rate },
+          { label: 'TypeORM transaction by hand', value: figures.handWritten.rate },
+        ],
+      },
+    ],
+    notes: [
+      'Commits wait for the disk. Each family presents its newest token, and the next one when that has been answered.',
+      'The transaction by hand locks the token, consumes it, inserts the successor and an audit row, and signs an access ' +
+        'token; it knows no families, does not tell reuse and does not read the user.',
+    ],
+  };
+}
+
+async function startWorker(name: RefreshContestantName, url: string): Promise<Child<RefreshWorker>> {
+  const worker = await Child.start<RefreshWorker>(new URL('./workers/refresh-worker.ts', import.meta.url), {
+    args: [name, url],
+  });
+  await worker.call('signIn', { families: FAMILIES });
+  return worker;
 }

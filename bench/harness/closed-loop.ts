@@ -1,21 +1,23 @@
 import { Latencies, type Sample } from './sample.js';
 
 /**
- * Keeps `inFlight` calls of `operation` under way for some seconds: each caller makes its next call when the one before
- * has ended. A call that rejects ends the run.
+ * Keeps `inFlight` calls of `operation` under way: each caller makes its next call when the one before has ended. A call
+ * that rejects ends the run.
+ *
+ * @param until seconds, or what says when it is enough
  */
 export async function closedLoop(
-  { inFlight, seconds }: { inFlight: number; seconds: number },
+  { inFlight, until }: { inFlight: number; until: number | (() => boolean) },
   operation: (caller: number) => Promise<unknown>,
 ): Promise<Sample> {
   const latencies = new Latencies();
   const cpu = process.cpuUsage();
   const start = performance.now();
-  const deadline = start + seconds * 1000;
+  const isOver = typeof until === 'number' ? (now: number) => now >= start + until * 1000 : until;
   const caller = async (index: number): Promise<void> => {
     for (;;) {
       const called = performance.now();
-      if (called >= deadline) return;
+      if (isOver(called)) return;
       await operation(index);
       latencies.add(performance.now() - called);
     }

@@ -21,46 +21,41 @@ export interface TokenSeed {
   /** Number of the first token. @default 1 */
   readonly from?: number;
   readonly count: number;
-  /** Owners are users number 1 to this, in turn. */
-  readonly users: number;
+  /** SQL of the owner's number, of the token's number `i`. */
+  readonly owner: string;
   /** SQL of `expires_at`. @default NULL */
   readonly expiresAt?: string;
-  /** SQL of `created_at`, of the token's number `i`. */
+  /** SQL of `created_at`. @default now() */
   readonly createdAt?: string;
-  /** SQL of `last_used_at`. By default just now, so that reading is measured without writing. @default clock_timestamp() */
+  /**
+   * SQL of `last_used_at`. By default late enough that no run notes a use: a token in use has been used a moment ago, and
+   * reading is measured apart from writing.
+   */
   readonly lastUsedAt?: string;
 }
 
-/** Fills the table of tokens with two connections, without indexes, which are built afterwards. */
+/** So many rows are inserted faster without indexes, which are built afterwards. */
+const MANY = 100_000;
+
+/** Fills the table of tokens, over two connections. */
 export async function seedTokens(url: string, seed: TokenSeed): Promise<void> {
-  const { from = 1, count, users, expiresAt = 'NULL', createdAt = 'now()', lastUsedAt = 'clock_timestamp()' } = seed;
+  const { from = 1, count, owner, expiresAt = 'NULL', createdAt = 'now()' } = seed;
+  const lastUsedAt = seed.lastUsedAt ?? "now() + interval '1 hour'";
   const insert = (first: number, last: number) => `
     INSERT INTO sigra_api_tokens
       (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, last_used_at, created_at)
-    SELECT uuidv7(), ${userIdSql(`1 + i % ${users}`)}, 'token ' || i, 'sigra_sk_', '0000',
+    SELECT uuidv7(), ${userIdSql(owner)}, 'token ' || i, 'sigra_sk_', '0000',
       sha256(convert_to(${rawTokenSql('i')}, 'UTF8')), ARRAY['read:projects', 'write:projects'],
       ${expiresAt}, ${lastUsedAt}, ${createdAt}
     FROM generate_series(${first}, ${last}) i`;
   const middle = from + Math.floor(count / 2);
-  const last = from + count - 1;
-  await withoutIndexes(url, 'sigra_api_tokens', () =>
+  const insertAll = () =>
     Promise.all([
       withClient(url, (client) => client.query(insert(from, middle - 1))),
-      withClient(url, (client) => client.query(insert(middle, last))),
-    ]),
-  );
+      withClient(url, (client) => client.query(insert(middle, from + count - 1))),
+    ]);
+  await (count < MANY ? insertAll() : withoutIndexes(url, 'sigra_api_tokens', insertAll));
   await settle(url);
-}
-
-/** Lets tokens have been used just now, so that reading them is measured without writing. */
-export async function touchTokens(url: string, rawTokens: readonly string[]): Promise<void> {
-  await withClient(url, (client) =>
-    client.query(
-      `UPDATE sigra_api_tokens SET last_used_at = clock_timestamp()
-       WHERE token_hash IN (SELECT sha256(convert_to(raw, 'UTF8')) FROM unnest($1::text[]) raw)`,
-      [rawTokens],
-    ),
-  );
 }
 
 /** Nothing of the seeding is left to be done while something is measured. */
@@ -90,16 +85,14 @@ async function withoutIndexes(url: string, table: string, work: () => Promise<un
     return rows;
   });
   await work();
-  const build = async (mine: typeof indexes): Promise<void> =>
-    withClient(url, async (client) => {
-      await client.query("SET maintenance_work_mem = '1GB'");
-      for (const { definition } of mine) await client.query(definition);
-    });
-  await build(indexes);
-  for (const { name, key } of indexes) {
-    if (key === null) continue;
-    await withClient(url, (client) =>
-      client.query(`ALTER TABLE ${table} ADD CONSTRAINT ${key} PRIMARY KEY USING INDEX ${pg.escapeIdentifier(name)}`),
-    );
-  }
+  await withClient(url, async (client) => {
+    await client.query("SET maintenance_work_mem = '1GB'");
+    for (const { name, definition, key } of indexes) {
+      await client.query(definition);
+      if (key === null) continue;
+      await client.query(
+        `ALTER TABLE ${table} ADD CONSTRAINT ${key} PRIMARY KEY USING INDEX ${pg.escapeIdentifier(name)}`,
+      );
+    }
+  });
 }

@@ -54,7 +54,7 @@ export class Stage {
     await child.stop();
     await settle(betterAuth);
     await createTables(sigra, users);
-    await seedTokens(sigra, { count: tokens, users });
+    await seedTokens(sigra, { count: tokens, owner: `1 + i % ${users}` });
     return { sigra, betterAuth };
   }
 }

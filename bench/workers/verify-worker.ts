@@ -28,7 +28,7 @@ const methods = {
   turn: ({ inFlight, seconds, tokens, seed }: { inFlight: number; seconds: number; tokens: number; seed: number }) => {
     const drawn = randomIndexes(DRAWN, tokens, seed).map(rawCredential);
     let next = 0;
-    return closedLoop({ inFlight, seconds }, () => contestant.verify(drawn[next++ % DRAWN] ?? ''));
+    return closedLoop({ inFlight, until: seconds }, () => contestant.verify(drawn[next++ % DRAWN] ?? ''));
   },
   /** Whether a credential that nobody was given is refused: a contestant that lets everything in is quick. */
   refusesUnknown: ({ tokens }: { tokens: number }) =>
