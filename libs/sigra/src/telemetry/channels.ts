@@ -1,4 +1,5 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
+import { contained, containedTracing } from './contained.js';
 
 /** What a subscriber of a tracing channel receives. Never a raw token. */
 export interface SigraTrace {
@@ -11,20 +12,22 @@ export interface SigraTrace {
   error?: unknown;
 }
 
+const tracing = (name: string) => containedTracing(tracingChannel<unknown, SigraTrace>(name));
+
 /** `tracing:sigra:api_token:<operation>:start|end|asyncStart|asyncEnd|error` of `node:diagnostics_channel`. */
 export const apiTokenChannels = {
-  create: tracingChannel<unknown, SigraTrace>('sigra:api_token:create'),
-  verify: tracingChannel<unknown, SigraTrace>('sigra:api_token:verify'),
-  revoke: tracingChannel<unknown, SigraTrace>('sigra:api_token:revoke'),
-  revokeAll: tracingChannel<unknown, SigraTrace>('sigra:api_token:revoke_all'),
-  rotate: tracingChannel<unknown, SigraTrace>('sigra:api_token:rotate'),
+  create: tracing('sigra:api_token:create'),
+  verify: tracing('sigra:api_token:verify'),
+  revoke: tracing('sigra:api_token:revoke'),
+  revokeAll: tracing('sigra:api_token:revoke_all'),
+  rotate: tracing('sigra:api_token:rotate'),
 };
 
 /** `tracing:sigra:jwt:<operation>:start|end|asyncStart|asyncEnd|error` of `node:diagnostics_channel`. */
 export const jwtChannels = {
-  generate: tracingChannel<unknown, SigraTrace>('sigra:jwt:generate'),
-  verify: tracingChannel<unknown, SigraTrace>('sigra:jwt:verify'),
-  refresh: tracingChannel<unknown, SigraTrace>('sigra:jwt:refresh'),
+  generate: tracing('sigra:jwt:generate'),
+  verify: tracing('sigra:jwt:verify'),
+  refresh: tracing('sigra:jwt:refresh'),
 };
 
 /** A refresh token came back after it was rotated, and its family was revoked for it. */
@@ -34,14 +37,19 @@ export interface RefreshReuse {
 }
 
 /** `sigra:jwt:refresh_reuse_detected`: published after the revocation is committed. */
-export const refreshReuseDetected = channel('sigra:jwt:refresh_reuse_detected');
+export const refreshReuseDetected = contained(channel('sigra:jwt:refresh_reuse_detected'));
 
 /** Why an audit-only write was lost. */
 export interface AuditLogSafeError {
+  /**
+   * `invalid_event`: JSON or the columns cannot hold it; `constraint_violation`: a constraint refused it; `unavailable`:
+   * the database did not answer.
+   */
   readonly reason: 'invalid_event' | 'constraint_violation' | 'unavailable';
+  /** One for each row that was lost. */
   readonly actions: readonly string[];
   readonly error: unknown;
 }
 
 /** `sigra:audit:log_safe_error`: audit rows that could not be written, and whose caller was not failed for it. */
-export const auditLogSafeError = channel('sigra:audit:log_safe_error');
+export const auditLogSafeError = contained(channel('sigra:audit:log_safe_error'));

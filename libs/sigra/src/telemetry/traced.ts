@@ -4,6 +4,8 @@ import type { SigraTrace } from './channels.js';
 /**
  * Runs an operation under a tracing channel. What it resolves to may hold secrets, so subscribers get `describe(result)`
  * instead. Without a subscriber it costs one property read.
+ *
+ * @param message what is known of the operation; what `run` adds to it is seen by the events of its end
  */
 export function traced<T>(
   channel: TracingChannel<unknown, SigraTrace>,
@@ -20,10 +22,14 @@ async function publish<T>(
   run: () => Promise<T>,
   describe: (result: T) => unknown,
 ): Promise<T> {
-  let outcome: { result: T } | undefined;
-  await channel.tracePromise(async () => {
-    outcome = { result: await run() };
-    return describe(outcome.result);
-  }, message);
-  return (outcome as unknown as { result: T }).result;
+  // Subscribers may change, freeze or keep what they are given: it is theirs, and no part of the operation.
+  const published: SigraTrace = { ...message };
+  let operation: Promise<T> | undefined;
+  const traced = async () => {
+    operation = run();
+    const described = await operation.then(describe).finally(() => Object.assign(published, message));
+    return structuredClone(described);
+  };
+  await channel.tracePromise(traced, published).catch(() => undefined);
+  return operation ?? run();
 }

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { type Channel, channel, subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
+import { contained, containedTracing } from './contained.js';
+
+let count = 0;
+
+describe('a contained channel', () => {
+  let name: string;
+  let published: Channel;
+  const logged: string[] = [];
+
+  beforeAll(() => {
+    Logger.overrideLogger({
+      log: () => undefined,
+      warn: () => undefined,
+      error: (message: string) => void logged.push(message),
+    });
+  });
+  beforeEach(() => {
+    name = `sigra:test:${count++}`;
+    published = contained(channel(name));
+    logged.length = 0;
+  });
+  afterAll(() => {
+    Logger.overrideLogger(['error']);
+  });
+
+  it('delivers messages to its subscribers until they leave', () => {
+    const seen: unknown[] = [];
+    const [first, second] = [
+      (each: unknown) => void seen.push(['first', each]),
+      (each: unknown) => void seen.push(each),
+    ];
+
+    subscribe(name, first);
+    subscribe(name, second);
+    published.publish(1);
+    const left = unsubscribe(name, first);
+    published.publish(2);
+    const leftTwice = unsubscribe(name, first);
+    unsubscribe(name, second);
+    published.publish(3);
+
+    expect(seen).toEqual([['first', 1], 1, 2]);
+    expect([left, leftTwice, published.hasSubscribers]).toEqual([true, false, false]);
+  });
+
+  it('counts a subscriber that comes twice twice, as Node does', () => {
+    let calls = 0;
+    const listener = () => {
+      calls++;
+    };
+    subscribe(name, listener);
+    subscribe(name, listener);
+
+    published.publish(1);
+    unsubscribe(name, listener);
+    published.publish(2);
+
+    expect(calls).toBe(3);
+  });
+
+  it('logs what a subscriber throws, and calls the others all the same', () => {
+    const seen: unknown[] = [];
+    subscribe(name, () => {
+      throw new Error('slip');
+    });
+    subscribe(name, (message) => void seen.push(message));
+
+    published.publish('message');
+
+    expect(seen).toEqual(['message']);
+    expect(logged).toEqual([expect.stringMatching(new RegExp(`^A subscriber of ${name} failed: Error: slip\\n`))]);
+  });
+
+  it('logs what a subscriber throws that is no error', () => {
+    subscribe(name, () => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- a subscriber can throw anything
+      throw 'a string';
+    });
+
+    published.publish('message');
+
+    expect(logged).toEqual([`A subscriber of ${name} failed: a string`]);
+  });
+
+  it('logs what a subscriber rejects with', async () => {
+    const slip = Promise.reject(new Error('late slip'));
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the mistake that is contained
+    subscribe(name, () => slip);
+
+    published.publish('message');
+    await slip.catch(() => undefined);
+
+    expect(logged).toEqual([expect.stringContaining('Error: late slip')]);
+  });
+
+  it('leaves it to Node to refuse what is no function', () => {
+    expect(() => subscribe(name, 'x' as never)).toThrow('must be of type function');
+  });
+
+  it('is contained once, however often it is asked for', () => {
+    const again = contained(channel(name));
+    const seen: unknown[] = [];
+    const listener = (message: unknown) => void seen.push(message);
+
+    subscribe(name, listener);
+    again.publish(1);
+    unsubscribe(name, listener);
+
+    expect(seen).toEqual([1]);
+    expect(published.hasSubscribers).toBe(false);
+  });
+
+  it('is each of the five of a tracing channel', async () => {
+    const tracing = containedTracing(tracingChannel<unknown, { error?: unknown }>(name));
+    const fail = () => {
+      throw new Error('slip');
+    };
+    tracing.subscribe({ start: fail, end: fail, asyncStart: fail, asyncEnd: fail, error: fail });
+
+    const refused = tracing.tracePromise(() => Promise.reject(new Error('refused')), {});
+
+    await expect(refused).rejects.toThrow('refused');
+    expect(logged).toHaveLength(5);
+  });
+});
