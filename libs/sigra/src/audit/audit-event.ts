@@ -15,6 +15,7 @@ export type SigraAuditAction =
 /** What a host may record itself when it owns the transaction of a refresh. */
 export type JwtAuditAction = 'api.jwt_refresh' | 'api.jwt_refresh_replay' | 'api.jwt_refresh_reuse';
 
+/** How what an event tells of went. */
 export type AuditOutcome = 'success' | 'failure';
 
 /** A recorded fact. */
@@ -27,6 +28,7 @@ export interface AuditEvent {
   readonly actorType: string;
   readonly targetId: string | null;
   readonly targetType: string | null;
+  /** As JSON tells it: dates are ISO texts. */
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly ipAddress: string | null;
   readonly userAgent: string | null;
@@ -39,13 +41,17 @@ export interface AuditDetails {
   readonly actorId?: string | null | undefined;
   /** @default 'user' with an `actorId`, else 'system' */
   readonly actorType?: string | undefined;
+  /** What it was done to. @default null */
   readonly targetId?: string | null | undefined;
+  /** What kind of thing that is, such as `project`. @default null */
   readonly targetType?: string | null | undefined;
   /** @default 'success' */
   readonly outcome?: AuditOutcome | undefined;
   /** Anything that JSON can say. Never put secrets in it. @default {} */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** Its first 64 characters are kept. @default null */
   readonly ipAddress?: string | null | undefined;
+  /** Its first 1024 characters are kept. @default null */
   readonly userAgent?: string | null | undefined;
   /** @default now */
   readonly occurredAt?: Date | undefined;
@@ -53,6 +59,7 @@ export interface AuditDetails {
 
 /** An event to record: details and the action. */
 export interface NewAuditEvent extends AuditDetails {
+  /** A dotted name of 1 to 255 characters. */
   readonly action: string;
 }
 
@@ -61,6 +68,7 @@ export interface NewAuditEvent extends AuditDetails {
  * without one the host itself acts.
  */
 export interface CallContext {
+  /** Who asks, as the guards found out. */
   readonly principal?: Principal | undefined;
   readonly ipAddress?: string | undefined;
   readonly userAgent?: string | undefined;

@@ -23,6 +23,7 @@ export interface AuditFilter {
   readonly to?: Date | undefined;
 }
 
+/** Which page of which events to read. */
 export interface AuditQuery extends AuditFilter {
   /** Events per page, 1 to 1000. @default 50 */
   readonly limit?: number | undefined;
@@ -30,7 +31,9 @@ export interface AuditQuery extends AuditFilter {
   readonly cursor?: string | undefined;
 }
 
+/** A page of the trail. */
 export interface AuditPage {
+  /** Newest first. */
   readonly events: readonly AuditEvent[];
   /** For the next page; null on the last one. */
   readonly nextCursor: string | null;

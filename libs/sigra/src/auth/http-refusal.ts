@@ -11,8 +11,9 @@ export interface HttpRefusalBody {
   /** A stable code: of RFC 6750 where it has one, else Sigra's own. */
   readonly error: string;
   readonly message: string;
-  /** With `insufficient_scope`. */
+  /** With `insufficient_scope`: all scopes that the route requires. */
   readonly required?: readonly string[];
+  /** With `insufficient_scope`: those of them that the credential lacks. */
   readonly missing?: readonly string[];
 }
 

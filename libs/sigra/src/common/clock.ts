@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
  * The source of time for everything that expires. Tests replace it with `FakeClock` of `nestjs-sigra/testing`.
  */
 export abstract class Clock {
+  /** The present. */
   abstract now(): Date;
 }
 

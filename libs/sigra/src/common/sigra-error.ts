@@ -41,12 +41,15 @@ export type SigraErrorCode =
 /** The scopes that a refused caller would have needed. */
 export interface ScopeRefusal {
   readonly required: readonly string[];
+  /** Those of `required` that the caller does not hold. */
   readonly missing: readonly string[];
 }
 
+/** What else a `SigraError` can carry. */
 export interface SigraErrorOptions {
   /** For operators only: never part of an HTTP answer. */
   readonly cause?: unknown;
+  /** With `insufficient_scope`. */
   readonly refusal?: ScopeRefusal;
 }
 

@@ -28,21 +28,27 @@ interface UserRules<User extends object> {
 
 /** Users that live in a table of the same DataSource. Read by its own columns: relations are not loaded. */
 export interface UserEntityOptions<User extends object> extends UserRules<User> {
+  /** An entity of the DataSource, with a uuid, integer or text id and without table inheritance. */
   entity: Type<User>;
   provider?: never;
 }
 
 /** Users that the host finds itself: an instance, or a class that is a provider of the application. */
 export interface UserProviderOptions<User extends object> extends UserRules<User> {
+  /** Asked once for all requests of one event-loop turn. */
   provider: Type<UserProvider<User>> | UserProvider<User>;
   entity?: never;
 }
 
+/** Whose tokens they are: exactly one of `entity` and `provider`. */
 export type UsersOptions<User extends object> = UserEntityOptions<User> | UserProviderOptions<User>;
 
 /** API tokens. */
 export interface ApiTokenOptions {
-  /** What every raw token begins with. Matches `^[a-z0-9_]+$`. @default 'sigra_sk_' */
+  /**
+   * What every raw token begins with: 1 to 32 characters of `a-z`, `0-9` and `_`, not beginning like a JWT. Changing it
+   * ends all tokens with the old one. @default 'sigra_sk_'
+   */
   prefix?: string;
   /** The application's own scopes, such as `read:projects`, beside the built-in ones. @default [] */
   scopes?: readonly string[];
@@ -50,20 +56,20 @@ export interface ApiTokenOptions {
   writeImpliesRead?: boolean;
   /** Whether every token must be created with `expiresAt`. @default false */
   requireExpiry?: boolean;
-  /** The longest lifetime that a token may be created with, in seconds. @default no limit */
+  /** The longest lifetime of a token, in seconds, from 1. Tokens then need an expiry. @default no limit */
   maxTtl?: number;
-  /** `last_used_at` is written at most once per token in this many seconds. 0 writes every use. @default 300 */
+  /** `last_used_at` is written at most once per token in this many seconds, from 0, which notes every use. @default 300 */
   activityUpdateThreshold?: number;
-  /** Tokens per page when the caller names no limit. @default 50 */
+  /** Tokens per page when the caller names no limit, 1 to `maxPageSize`. @default 50, or `maxPageSize` if that is less */
   defaultPageSize?: number;
-  /** The largest page that a caller may ask for. @default 200 */
+  /** The largest page that a caller may ask for, in tokens, 1 to 10,000. @default 200 */
   maxPageSize?: number;
 }
 
-/** What a JWT is signed with. */
+/** What a JWT is signed with (RFC 7518 section 3.1). */
 export type JwtAlgorithm = 'HS256' | 'RS256' | 'ES256';
 
-/** What of the database a JWT is held against. */
+/** What of the database a JWT is held against; see `JwtOptions.check`. */
 export type JwtCheck = 'stateless' | 'epoch' | 'family';
 
 /**
@@ -85,27 +91,34 @@ export type JwtKeyOptions = {
 export interface JwtOptions<User extends object = object> {
   /** Without it every call of `SigraJwtService` rejects with `jwt_disabled`, and no JWT is accepted. @default false */
   enabled?: boolean;
-  /** The `iss` of access tokens, such as `https://myapp.example`. Needed when enabled. */
+  /** The `iss` of access tokens (RFC 7519 section 4.1.1), such as `https://myapp.example`. Needed when enabled. */
   issuer?: string;
-  /** The `aud` of access tokens: the API that they are for. @default 'api' */
+  /** The `aud` of access tokens (RFC 7519 section 4.1.3): the API that they are for. @default 'api' */
   audience?: string;
-  /** The `client_id` of access tokens. @default the audience */
+  /** The `client_id` of access tokens (RFC 9068 section 2.2). @default the audience */
   clientId?: string;
-  /** Lifetime of an access token, in seconds. @default 900 */
+  /** Lifetime of an access token, in seconds, from 1. @default 900 */
   accessTtl?: number;
-  /** How long a refresh token may lie unused, in seconds. @default 2_592_000, 30 days */
+  /** How long a refresh token may lie unused, in seconds, from 1. @default 2_592_000, 30 days */
   refreshTtl?: number;
-  /** How long a sign-in lasts, however often it is refreshed, in seconds. @default 7_776_000, 90 days */
+  /**
+   * How long a sign-in lasts, however often it is refreshed, in seconds; not less than `refreshTtl` and `accessTtl`.
+   *
+   * @default 7_776_000, 90 days, or `refreshTtl` if that is more
+   */
   absoluteTtl?: number;
   /** The one HS256 secret, of at least 32 bytes. Give this or `keys`. */
   secret?: string;
-  /** Several keys, for rotation without downtime, or for RS256 and ES256. */
+  /** Several keys, for rotation without downtime, or for RS256 and ES256. Exactly one of them signs. */
   keys?: readonly JwtKeyOptions[];
-  /** The algorithm that the signing key must be for. @default what the signing key says */
+  /** The algorithm that the signing key must be for: a safeguard against the wrong key. @default what the key says */
   algorithm?: JwtAlgorithm;
   /** How far clocks of issuer and verifier may differ, in seconds, 0 to 300. @default 0 */
   clockTolerance?: number;
-  /** The application's own claims. They never replace one of Sigra's. */
+  /**
+   * The application's own claims, asked for whenever an access token is made. They never replace one of Sigra's. What
+   * it throws, the caller gets, and no refresh token is consumed. @default none
+   */
   claims?: (user: User) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
   /**
    * `stateless` reads nothing: a token is good until it expires. `epoch` reads the user and the epoch, so that signing
@@ -137,20 +150,23 @@ export interface SessionOptions {
   trustedOrigins?: readonly string[];
 }
 
+/** A user's id as a session may hold it; nothing when nobody is signed in. */
 export type SessionUserId = string | number | bigint | null | undefined;
 
 /** What a session resolver sees: the framework's request, with whatever the host's session middleware left on it. */
 export interface SessionRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** What express-session and its like leave on the request. */
   readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>>;
+  /** Node's own request, on Fastify. */
   readonly raw?: { readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>> };
 }
 
 /** The durable trail. */
 export interface AuditOptions {
-  /** Whether changes and failures are recorded in `sigra_audit_events`. @default true */
+  /** Whether anything is recorded in `sigra_audit_events`, the host's own events included. @default true */
   enabled?: boolean;
-  /** Clean-up deletes events older than this many seconds. @default undefined, events stay for ever */
+  /** Clean-up deletes events older than this many seconds, from 1. @default undefined, events stay for ever */
   retention?: number;
 }
 
@@ -158,23 +174,29 @@ export interface AuditOptions {
 export interface CleanupOptions {
   /** When clean-up runs, as a cron expression in the server's time zone; `false` never. @default '0 3 * * *' */
   schedule?: string | false;
-  /** Rows deleted per transaction. @default 1000 */
+  /** Rows deleted per transaction, 1 to 100,000. @default 1000 */
   batchSize?: number;
-  /** How long revoked tokens are kept, in seconds. @default 7_776_000, 90 days */
+  /** How long revoked tokens are kept, in seconds, from 0. @default 7_776_000, 90 days */
   revokedRetention?: number;
 }
 
 /** Options of `SigraModule.forRoot()`. Times are seconds, but for `lookupTimeout`. Only `users` has no default. */
 export interface SigraModuleOptions<User extends object = object> {
+  /** Whose tokens they are. */
   users: UsersOptions<User>;
+  /** Prefix, scopes and lifetimes of API tokens. */
   apiTokens?: ApiTokenOptions;
+  /** JWTs and refresh tokens. @default not enabled */
   jwt?: JwtOptions<User>;
+  /** How to read the host's browser sessions. @default no session is accepted */
   session?: SessionOptions;
+  /** The durable trail. @default enabled, kept for ever */
   audit?: AuditOptions;
+  /** The nightly clean-up. @default at three in the morning */
   cleanup?: CleanupOptions;
-  /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3). @default 'api' */
+  /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3): 1 to 100 printable ASCII characters. @default 'api' */
   realm?: string;
-  /** How long a request waits for the database before it is answered with 503, in milliseconds. @default 2000 */
+  /** How long a guard waits for the database before it answers 503, in milliseconds, 10 to 60,000. @default 2000 */
   lookupTimeout?: number;
 }
 
@@ -198,5 +220,6 @@ export interface SigraModuleExtras {
   isGlobal?: boolean;
   /** The name of the TypeORM DataSource that holds Sigra's tables. @default 'default' */
   dataSource?: string;
+  /** Ready-made controllers to mount. @default none */
   controllers?: ControllerPaths;
 }

@@ -1,6 +1,6 @@
 import type { TokenPair } from '../jwt/token-pair.js';
 
-/** The token response of RFC 6749 section 5.1. */
+/** The token response of RFC 6749 section 5.1: a `TokenPair` as it goes over the wire. */
 export interface TokenResponse {
   readonly access_token: string;
   readonly token_type: 'Bearer';

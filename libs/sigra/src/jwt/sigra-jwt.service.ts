@@ -21,6 +21,7 @@ export interface SignIn {
   readonly ipAddress: string | null;
   readonly userAgent: string | null;
   readonly createdAt: Date;
+  /** When it was last refreshed, or began. */
   readonly refreshedAt: Date;
   /** When it ends, however often it is refreshed. */
   readonly expiresAt: Date;
@@ -45,6 +46,7 @@ export class SigraJwtService {
 
   /**
    * Signs a user in: a new refresh family with its first pair, and the audit row `api.jwt_issue` in the same transaction.
+   * What `jwt.claims` throws, it rejects with.
    *
    * @param scopes what the sign-in may do: at least one registered scope or wildcard
    * @param context on whose behalf; with a principal, only scopes that it holds can be given
@@ -82,7 +84,8 @@ export class SigraJwtService {
   }
 
   /**
-   * Signs out the sign-in that a refresh token belongs to: the family dies. A family that is dead already stays as it is.
+   * Signs out the sign-in that a refresh token belongs to (RFC 7009): the family dies. A family that is dead already stays
+   * as it is. A used token ends it as well, and that is no reuse.
    *
    * @throws SigraError `jwt_disabled`, `invalid_token`
    */

@@ -4,6 +4,7 @@ export interface TokenPair {
   readonly accessToken: string;
   /** Opaque; good for one refresh. */
   readonly refreshToken: string;
+  /** RFC 6750. */
   readonly tokenType: 'Bearer';
   /** Seconds until the access token expires. */
   readonly expiresIn: number;

@@ -8,6 +8,7 @@ import { AuditEventRepository } from '../persistence/audit-event.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 
+/** How a clean-up goes about it. */
 export interface CleanupOptions {
   /** Rows deleted per transaction. @default `cleanup.batchSize` */
   readonly batchSize?: number | undefined;

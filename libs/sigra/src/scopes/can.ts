@@ -3,6 +3,7 @@ export interface ScopeHolder {
   readonly scopes: readonly string[];
 }
 
+/** How scopes are held against each other. */
 export interface CanOptions {
   /** Whether all scopes are needed, or one of them is enough. @default 'all' */
   match?: 'all' | 'any';

@@ -19,6 +19,7 @@ import { type IssuedApiToken, toApiToken } from './api-token.js';
 import { hintOf, mintRawToken } from '../common/token-format.js';
 import { parseExpiry, parseGrace, parseName } from './token-request.js';
 
+/** What a token is made of. */
 export interface CreateApiToken {
   /** For people to tell tokens apart: 1 to 255 characters. */
   readonly name: string;
@@ -28,6 +29,7 @@ export interface CreateApiToken {
   readonly expiresAt?: Date | null | undefined;
 }
 
+/** How a token is replaced. */
 export interface RotateApiToken {
   /** How long the old token still works, in seconds, 0 to 2,592,000; never longer than its own expiry. @default 0 */
   readonly graceSeconds?: number | undefined;

@@ -14,6 +14,7 @@ import { type ApiToken, type IssuedApiToken, toApiToken } from './api-token.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
 import type { RequestOrigin } from './verify-failure.recorder.js';
 
+/** Which page of a user's tokens to list. */
 export interface ListApiTokens {
   /** Tokens per page, 1 to `maxPageSize`. @default `defaultPageSize` */
   readonly limit?: number | undefined;
@@ -21,7 +22,9 @@ export interface ListApiTokens {
   readonly cursor?: string | undefined;
 }
 
+/** A page of a user's active tokens. */
 export interface ApiTokenPage {
+  /** Oldest first. */
   readonly tokens: readonly ApiToken[];
   /** For the next page; null on the last one. */
   readonly nextCursor: string | null;
@@ -49,6 +52,7 @@ export class ApiTokenService {
   /**
    * Creates a token for a user, with the audit row `api.token_create` in the same transaction.
    *
+   * @param user its owner
    * @param context on whose behalf; with a principal, the token can only be given scopes that the principal holds
    * @returns the token and its raw form, which exists here only
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `scopes_required`, `invalid_scope_format`,
@@ -73,8 +77,9 @@ export class ApiTokenService {
   }
 
   /**
-   * Revokes a token for good. A token that is revoked already stays as it is and gets no second audit row.
+   * Revokes a token for good, whosever it is. A token that is revoked already stays as it is and gets no second audit row.
    *
+   * @param context who revokes it, for the audit row `api.token_revoke`
    * @throws SigraError `not_found`
    */
   async revoke(tokenId: string, context: CallContext = {}): Promise<ApiToken> {
@@ -126,7 +131,8 @@ export class ApiTokenService {
   }
 
   /**
-   * Lists a user's tokens that are neither revoked nor expired, oldest first.
+   * Lists a user's tokens that are neither revoked nor expired, oldest first. Tokens that are made meanwhile appear on a
+   * later page; none is skipped or repeated.
    *
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */

@@ -6,14 +6,17 @@ export interface ApiToken {
   /** The owner's id as text. */
   readonly userId: string;
   readonly name: string;
+  /** The `apiTokens.prefix` that it was made with. */
   readonly prefix: string;
   /** The first characters after the prefix, for display beside the name. */
   readonly hint: string;
   readonly scopes: readonly string[];
+  /** It is refused from this instant on; null for never. */
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
   /** Written in the background, at most once per `activityUpdateThreshold`. */
   readonly lastUsedAt: Date | null;
+  /** The address of that use, as the framework knows it. */
   readonly lastUsedIp: string | null;
   /** The id of the token that rotation put in this one's place. */
   readonly replacedBy: string | null;
@@ -22,6 +25,7 @@ export interface ApiToken {
 
 /** A token just made. `rawToken` exists here and nowhere else: show it once, and let it go. */
 export interface IssuedApiToken {
+  /** The secret, as a client sends it. */
   readonly rawToken: string;
   readonly token: ApiToken;
 }

@@ -7,7 +7,9 @@ import type { ApiTokenRow } from '../persistence/api-token-row.js';
 
 /** Where a credential came from. */
 export interface RequestOrigin {
+  /** For `last_used_ip` and the audit trail. */
   readonly ipAddress?: string | undefined;
+  /** For the audit trail. */
   readonly userAgent?: string | undefined;
 }
 

@@ -9,6 +9,7 @@ export class RefreshFamilyEntity {
   @Column({ name: 'user_id', type: 'text' })
   userId!: string;
 
+  /** The user's token epoch when it began: an older one than the user's is dead. */
   @Column({ name: 'epoch', type: 'integer' })
   epoch!: number;
 
@@ -21,6 +22,7 @@ export class RefreshFamilyEntity {
   @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3, nullable: true })
   revokedAt!: Date | null;
 
+  /** `revoked`, `reuse_detected` or `sign_out_everywhere`. */
   @Column({ name: 'revoke_reason', type: 'text', nullable: true })
   revokeReason!: string | null;
 
