@@ -30,6 +30,7 @@ import { AdvisoryLock } from './persistence/advisory-lock.js';
 import { ApiTokenRepository } from './persistence/api-token.repository.js';
 import { AuditEventRepository } from './persistence/audit-event.repository.js';
 import { CredentialReader } from './persistence/credential-reader.js';
+import { RefreshTokenReader } from './persistence/refresh-token.reader.js';
 import { RefreshTokenRepository } from './persistence/refresh-token.repository.js';
 import { SigraDatabase } from './persistence/sigra-database.js';
 import { SubjectReader } from './persistence/subject-reader.js';
@@ -66,6 +67,7 @@ import { VerifyFailureRecorder } from './tokens/verify-failure.recorder.js';
     SubjectReader,
     ApiTokenRepository,
     AuditEventRepository,
+    RefreshTokenReader,
     RefreshTokenRepository,
     AdvisoryLock,
     AuditWriter,

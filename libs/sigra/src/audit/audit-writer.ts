@@ -56,6 +56,11 @@ export class AuditWriter {
     }
   }
 
+  /** The row of an event, for a statement that makes the change as well; nothing where audit is off. */
+  rowOf(event: NewAuditEvent): AuditEventRow | undefined {
+    return this.enabled ? this.toRow(event) : undefined;
+  }
+
   private toRow(event: NewAuditEvent): AuditEventRow {
     return {
       id: uuidv7(),

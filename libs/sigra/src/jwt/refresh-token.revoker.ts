@@ -21,9 +21,9 @@ export class RefreshTokenRevoker {
   ) {}
 
   async revokeByToken(rawToken: string, context: CallContext): Promise<void> {
-    const located = isRefreshToken(rawToken) ? await this.refreshTokens.locate(hashSecret(rawToken)) : undefined;
+    const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyOf(hashSecret(rawToken)) : undefined;
     // Clean-up may have taken the family in between.
-    if (!located || !(await this.endFamily(located.family_id, context))) {
+    if (familyId === undefined || !(await this.endFamily(familyId, context))) {
       throw new SigraError('invalid_token', 'The refresh token is unknown.');
     }
   }

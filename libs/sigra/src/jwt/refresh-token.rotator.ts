@@ -1,20 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { CallContext, JwtAuditAction } from '../audit/audit-event.js';
+import type { CallContext, JwtAuditAction, NewAuditEvent } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { Clock } from '../common/clock.js';
 import { isScope } from '../common/scope-grammar.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
-import {
-  type LocatedRefreshToken,
-  type RefreshFamilyRow,
-  RefreshTokenRepository,
-} from '../persistence/refresh-token.repository.js';
+import { type LocatedRefreshToken, RefreshTokenReader } from '../persistence/refresh-token.reader.js';
+import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase, sqlState } from '../persistence/sigra-database.js';
-import { UserDirectory } from '../persistence/user-directory.js';
 import { missingScopes } from '../scopes/can.js';
 import { jwtChannels, refreshReuseDetected, type RefreshReuse } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -24,6 +20,7 @@ import { isRefreshToken, mintRefreshToken } from './refresh-token-format.js';
 import { openSuccessor, sealSuccessor } from './sealed-successor.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
+/** What a refresh asks for. */
 export interface RefreshRequest {
   /** Scopes of the new access token: fewer than the sign-in has, never more. @default all of them */
   readonly scopes?: readonly string[] | undefined;
@@ -40,7 +37,7 @@ interface Presented {
   readonly rawToken: string;
   readonly located: LocatedRefreshToken;
   readonly ownClaims: Readonly<Record<string, unknown>>;
-  readonly scopes: readonly string[] | undefined;
+  readonly requestedScopes: readonly string[] | undefined;
   readonly context: CallContext;
   readonly config: JwtConfig;
 }
@@ -54,7 +51,7 @@ export class RefreshTokenRotator {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
-    private readonly users: UserDirectory,
+    private readonly reader: RefreshTokenReader,
     private readonly database: SigraDatabase,
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly signer: AccessTokenSigner,
@@ -73,15 +70,15 @@ export class RefreshTokenRotator {
       jwtChannels.refresh,
       trace,
       async () => {
-        const scopes = parseNarrowing(request.scopes);
-        const located = isRefreshToken(rawToken) ? await this.refreshTokens.locate(hashSecret(rawToken)) : undefined;
-        if (!located) throw new SigraError('invalid_token', 'The refresh token is unknown.');
+        const requestedScopes = parseNarrowing(request.scopes);
+        const found = isRefreshToken(rawToken) ? await this.reader.find(hashSecret(rawToken)) : undefined;
+        if (!found) throw new SigraError('invalid_token', 'The refresh token is unknown.');
+        const { located, user } = found;
         const { user_id: userId, family_id: familyId } = located;
         Object.assign(trace, { userId, familyId });
-        const user = await this.users.findActive(userId);
         if (!user) throw new SigraError('invalid_token', 'The subject may not sign in.');
         const ownClaims = await this.signer.ownClaims(user);
-        const outcome = await this.attemptTwice({ rawToken, located, ownClaims, scopes, context, config });
+        const outcome = await this.settle({ rawToken, located, ownClaims, requestedScopes, context, config });
         // Only now, after the commit: an error inside the transaction would undo the revocation that it reports.
         return accept(outcome, { userId, familyId });
       },
@@ -89,10 +86,11 @@ export class RefreshTokenRotator {
     );
   }
 
-  private async attemptTwice(presented: Presented): Promise<RefreshOutcome> {
+  /** Tries twice, because the first try may lose against a transaction that is gone by the second. */
+  private async settle(presented: Presented): Promise<RefreshOutcome> {
     try {
       return await this.attempt(presented).catch((error: unknown) => {
-        if (RACES.has(sqlState(error))) return this.attempt(presented);
+        if (RACES.has(sqlState(error))) return this.decide(presented);
         throw error;
       });
     } catch (error) {
@@ -101,7 +99,13 @@ export class RefreshTokenRotator {
     }
   }
 
-  private attempt(presented: Presented): Promise<RefreshOutcome> {
+  /** Nearly always the token is good: one statement says so by doing it. Whatever else it may be is decided with care. */
+  private async attempt(presented: Presented): Promise<RefreshOutcome> {
+    const pair = presented.located.looksFresh ? await this.rotate(presented) : undefined;
+    return pair ? { kind: 'issued', pair } : this.decide(presented);
+  }
+
+  private decide(presented: Presented): Promise<RefreshOutcome> {
     const { located, config } = presented;
     return this.database.transaction(async (manager): Promise<RefreshOutcome> => {
       const family = await this.refreshTokens.lockFamily(manager, located.family_id);
@@ -113,92 +117,89 @@ export class RefreshTokenRotator {
       switch (decision.kind) {
         case 'refuse':
           return decision;
-        case 'rotate':
-          return this.rotate(manager, presented, family, now);
+        case 'rotate': {
+          const pair = await this.rotate(presented, manager);
+          if (pair) return { kind: 'issued', pair };
+          throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
+        }
         case 'replay':
-          return this.replay(manager, presented, family, decision.sealedSuccessor);
+          return { kind: 'issued', pair: await this.replay(manager, presented, decision.sealedSuccessor) };
         case 'reuse':
           await this.refreshTokens.revokeFamily(manager, family.id, now, 'reuse_detected');
-          await this.record(manager, 'api.jwt_refresh_reuse', presented, family);
+          await this.audit.append(manager, eventOf('api.jwt_refresh_reuse', presented));
           return { kind: 'reuse' };
       }
     });
   }
 
-  private async rotate(
-    manager: EntityManager,
-    presented: Presented,
-    family: RefreshFamilyRow,
-    now: Date,
-  ): Promise<RefreshOutcome> {
+  /** @returns nothing when the token is not, or no longer, good for a rotation */
+  private async rotate(presented: Presented, manager?: EntityManager): Promise<TokenPair | undefined> {
     const { rawToken, located, config } = presented;
-    const scopes = this.narrow(family, presented.scopes);
+    const scopes = this.narrow(presented);
+    const now = this.clock.now();
     const successor = mintRefreshToken();
     const idle = new Date(now.getTime() + config.refreshTtl * 1000);
-    const child = {
-      id: uuidv7(),
-      tokenHash: hashSecret(successor),
-      expiresAt: idle < family.absolute_expires_at ? idle : family.absolute_expires_at,
-      createdAt: now,
-    };
-    const sealed = config.reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null;
-    if (!(await this.refreshTokens.rotate(manager, located.id, child, sealed))) {
-      throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
-    }
-    await this.record(manager, 'api.jwt_refresh', presented, family);
-    return { kind: 'issued', pair: tokenPair(this.sign(presented, family, scopes), successor, scopes) };
+    // Signed before anything is written: what the host's claims may spoil must not cost the token.
+    const signed = this.sign(presented, scopes);
+    const rotated = await this.refreshTokens.rotate(
+      {
+        tokenId: located.id,
+        familyId: located.family_id,
+        userId: located.user_id,
+        child: {
+          id: uuidv7(),
+          tokenHash: hashSecret(successor),
+          expiresAt: idle < located.absolute_expires_at ? idle : located.absolute_expires_at,
+          createdAt: now,
+        },
+        sealedSuccessor: config.reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null,
+        event: this.audit.rowOf(eventOf('api.jwt_refresh', presented)),
+      },
+      manager,
+    );
+    return rotated ? tokenPair(signed, successor, scopes) : undefined;
   }
 
-  private async replay(
-    manager: EntityManager,
-    presented: Presented,
-    family: RefreshFamilyRow,
-    sealedSuccessor: Buffer,
-  ): Promise<RefreshOutcome> {
-    const scopes = this.narrow(family, presented.scopes);
+  private async replay(manager: EntityManager, presented: Presented, sealedSuccessor: Buffer): Promise<TokenPair> {
+    const scopes = this.narrow(presented);
     const successor = openSuccessor(sealedSuccessor, presented.rawToken);
-    await this.record(manager, 'api.jwt_refresh_replay', presented, family);
-    return { kind: 'issued', pair: tokenPair(this.sign(presented, family, scopes), successor, scopes) };
+    await this.audit.append(manager, eventOf('api.jwt_refresh_replay', presented));
+    return tokenPair(this.sign(presented, scopes), successor, scopes);
   }
 
-  private narrow(family: RefreshFamilyRow, requested: readonly string[] | undefined): readonly string[] {
-    if (!requested) return family.scopes;
-    const missing = missingScopes(family.scopes, requested, this.config.apiTokens.writeImpliesRead);
-    if (missing.length === 0) return requested;
+  private narrow({ located, requestedScopes }: Presented): readonly string[] {
+    if (!requestedScopes) return located.scopes;
+    const missing = missingScopes(located.scopes, requestedScopes, this.config.apiTokens.writeImpliesRead);
+    if (missing.length === 0) return requestedScopes;
     throw new SigraError('insufficient_scope', 'A refresh can narrow the scopes of the sign-in, never widen them.', {
-      refusal: { required: requested, missing },
+      refusal: { required: requestedScopes, missing },
     });
   }
 
-  private sign({ ownClaims }: Presented, family: RefreshFamilyRow, scopes: readonly string[]) {
+  private sign({ ownClaims, located }: Presented, scopes: readonly string[]) {
     return this.signer.sign({
-      userId: family.user_id,
+      userId: located.user_id,
       ownClaims,
-      familyId: family.id,
-      epoch: family.epoch,
+      familyId: located.family_id,
+      epoch: located.epoch,
       scopes,
-      familyExpiresAt: family.absolute_expires_at,
+      familyExpiresAt: located.absolute_expires_at,
     });
   }
+}
 
-  private record(
-    manager: EntityManager,
-    action: JwtAuditAction,
-    { located, context }: Presented,
-    family: RefreshFamilyRow,
-  ): Promise<void> {
-    return this.audit.append(manager, {
-      action,
-      outcome: action === 'api.jwt_refresh_reuse' ? 'failure' : 'success',
-      actorId: family.user_id,
-      actorType: 'user',
-      targetId: family.id,
-      targetType: 'refresh_family',
-      metadata: { refreshTokenId: located.id },
-      ipAddress: context.ipAddress,
-      userAgent: context.userAgent,
-    });
-  }
+function eventOf(action: JwtAuditAction, { located, context }: Presented): NewAuditEvent {
+  return {
+    action,
+    outcome: action === 'api.jwt_refresh_reuse' ? 'failure' : 'success',
+    actorId: located.user_id,
+    actorType: 'user',
+    targetId: located.family_id,
+    targetType: 'refresh_family',
+    metadata: { refreshTokenId: located.id },
+    ipAddress: context.ipAddress,
+    userAgent: context.userAgent,
+  };
 }
 
 function accept(outcome: RefreshOutcome, reuse: RefreshReuse): TokenPair {

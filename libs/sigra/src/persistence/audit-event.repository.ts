@@ -28,19 +28,20 @@ export interface AuditEventConditions {
   readonly to?: Date | undefined;
 }
 
-const COLUMNS = [
-  'id',
-  'action',
-  'outcome',
-  'actor_id',
-  'actor_type',
-  'target_id',
-  'target_type',
-  'metadata',
-  'ip_address',
-  'user_agent',
-  'occurred_at',
-] as const satisfies readonly (keyof AuditEventRow)[];
+const TYPES = {
+  id: 'uuid',
+  action: 'text',
+  outcome: 'text',
+  actor_id: 'text',
+  actor_type: 'text',
+  target_id: 'text',
+  target_type: 'text',
+  metadata: 'jsonb',
+  ip_address: 'text',
+  user_agent: 'text',
+  occurred_at: 'timestamptz',
+} as const satisfies Record<keyof AuditEventRow, string>;
+const COLUMNS = Object.keys(TYPES) as readonly (keyof AuditEventRow)[];
 
 /** Every statement on `sigra_audit_events`. */
 @Injectable()
@@ -53,9 +54,7 @@ export class AuditEventRepository {
 
   /** Inserts events in one statement, in the transaction of `manager` where one is given. */
   async insert(events: readonly AuditEventRow[], manager?: EntityManager): Promise<void> {
-    const values = events.flatMap((event) =>
-      COLUMNS.map((column) => (column === 'metadata' ? JSON.stringify(event.metadata) : event[column])),
-    );
+    const values = events.flatMap(valuesOf);
     const places = events.map(
       (_, row) => `(${COLUMNS.map((_column, index) => `$${row * COLUMNS.length + index + 1}`).join(', ')})`,
     );
@@ -64,6 +63,19 @@ export class AuditEventRepository {
       values,
       manager,
     );
+  }
+
+  /**
+   * The insertion of an event as a part of a larger statement, once for every row of `source`.
+   *
+   * @param firstParameter the number of the first parameter that is free
+   */
+  insertFor(source: string, event: AuditEventRow, firstParameter: number): { sql: string; values: unknown[] } {
+    const places = COLUMNS.map((column, index) => `$${firstParameter + index}::${TYPES[column]}`);
+    return {
+      sql: `INSERT INTO ${this.table} (${COLUMNS.join(', ')}) SELECT ${places.join(', ')} FROM ${source}`,
+      values: valuesOf(event),
+    };
   }
 
   /** Events that meet the conditions, after `position` in the given order of time. */
@@ -122,4 +134,8 @@ export class AuditEventRepository {
     add('occurred_at <', conditions.to);
     return { clauses, values };
   }
+}
+
+function valuesOf(event: AuditEventRow): unknown[] {
+  return COLUMNS.map((column) => (column === 'metadata' ? JSON.stringify(event.metadata) : event[column]));
 }

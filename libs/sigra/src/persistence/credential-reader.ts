@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { apiTokenColumns, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { BatchLoader } from './batch-loader.js';
+import { byteaArray } from './bytea-array.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
 
@@ -58,9 +59,7 @@ export class CredentialReader {
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, CredentialRow>> {
-    // Written as an array literal: cheaper than the driver's own conversion of every element.
-    const literal = `{${hashes.map((hash) => `"\\\\x${hash}"`).join(',')}}`;
-    const rows = await this.database.query<CredentialRow>(this.sql, [literal]);
+    const rows = await this.database.query<CredentialRow>(this.sql, [byteaArray(hashes)]);
     return new Map(rows.map((row) => [row.sigra_key as string, row]));
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AuditEventRepository, type AuditEventRow } from './audit-event.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 
 export interface RefreshFamilyRow {
@@ -40,11 +41,14 @@ export interface NewRefreshTokenRow {
   readonly createdAt: Date;
 }
 
-/** Where a presented refresh token belongs: nothing that a decision may be based on. */
-export interface LocatedRefreshToken {
-  readonly id: string;
-  readonly family_id: string;
-  readonly user_id: string;
+/** A rotation, with everything that has to happen together. */
+export interface Rotation {
+  readonly tokenId: string;
+  readonly familyId: string;
+  readonly userId: string;
+  readonly child: NewRefreshTokenRow;
+  readonly sealedSuccessor: Buffer | null;
+  readonly event: AuditEventRow | undefined;
 }
 
 /** A refresh token as it stands while its family is held. */
@@ -64,7 +68,10 @@ export class RefreshTokenRepository {
   private readonly tokens: string;
   private readonly subjects: string;
 
-  constructor(private readonly database: SigraDatabase) {
+  constructor(
+    private readonly database: SigraDatabase,
+    private readonly events: AuditEventRepository,
+  ) {
     this.families = database.tables.refreshFamilies;
     this.tokens = database.tables.refreshTokens;
     this.subjects = database.tables.subjects;
@@ -103,13 +110,13 @@ export class RefreshTokenRepository {
     return only(rows);
   }
 
-  async locate(tokenHash: string): Promise<LocatedRefreshToken | undefined> {
-    const rows = await this.database.query<LocatedRefreshToken>(
-      `SELECT t.id, t.family_id, f.user_id FROM ${this.tokens} t JOIN ${this.families} f ON f.id = t.family_id
-       WHERE t.token_hash = decode($1, 'hex')`,
+  /** The family that a refresh token belongs to. */
+  async familyOf(tokenHash: string): Promise<string | undefined> {
+    const rows = await this.database.query<{ family_id: string }>(
+      `SELECT family_id FROM ${this.tokens} WHERE token_hash = decode($1, 'hex')`,
       [tokenHash],
     );
-    return rows[0];
+    return rows[0]?.family_id;
   }
 
   /** Reads a family and holds it until the transaction ends: the one lock that refresh, revocation and sign-out share. */
@@ -141,27 +148,46 @@ export class RefreshTokenRepository {
   }
 
   /**
-   * Consumes a token and puts its successor in its place, in one statement that tells whether it won. What the parent had
-   * sealed is gone with it: its successor is used now.
+   * Consumes a token, puts its successor in its place and records it, in one statement that tells whether it won. It takes
+   * the family's lock first, like everything else, and everything that may have changed during the wait is looked at
+   * again by PostgreSQL: whether the family was revoked, and whether the token was consumed. A sign-out takes the same
+   * lock and revokes the family, so that the epoch, which is not looked at again, cannot move on unseen.
+   *
+   * What the parent had sealed is gone with it: its successor is used now.
+   *
+   * @param manager the transaction to run in; without one the statement is a transaction of its own
    */
-  async rotate(
-    manager: EntityManager,
-    tokenId: string,
-    child: NewRefreshTokenRow,
-    sealedSuccessor: Buffer | null,
-  ): Promise<boolean> {
+  async rotate(rotation: Rotation, manager?: EntityManager): Promise<boolean> {
+    const { tokenId, familyId, userId, child, sealedSuccessor, event } = rotation;
+    const audit = event && this.events.insertFor('consumed', event, 9);
     const rows = await this.database.query<{ id: string }>(
-      `WITH consumed AS (
-         UPDATE ${this.tokens} SET consumed_at = $2, sealed_successor = $3
-         WHERE id = $1 AND consumed_at IS NULL RETURNING id, family_id, parent_id
+      `WITH family AS MATERIALIZED (
+         SELECT id FROM ${this.families}
+         WHERE id = $1 AND revoked_at IS NULL AND absolute_expires_at > $2
+           AND epoch = coalesce((SELECT token_epoch FROM ${this.subjects} WHERE user_id = $3), 0)
+         FOR NO KEY UPDATE
+       ), consumed AS (
+         UPDATE ${this.tokens} t SET consumed_at = $2, sealed_successor = $4 FROM family
+         WHERE t.id = $5 AND t.family_id = family.id AND t.consumed_at IS NULL AND t.expires_at > $2
+         RETURNING t.id, t.family_id, t.parent_id
        ), forgotten AS (
          UPDATE ${this.tokens} parent SET sealed_successor = NULL FROM consumed
          WHERE parent.id = consumed.parent_id AND parent.sealed_successor IS NOT NULL
-       )
+       )${audit ? `, audit AS (${audit.sql})` : ''}
        INSERT INTO ${this.tokens} (id, family_id, parent_id, token_hash, expires_at, created_at)
-       SELECT $4, consumed.family_id, consumed.id, decode($5, 'hex'), $6, $2 FROM consumed
+       SELECT $6::uuid, consumed.family_id, consumed.id, decode($7, 'hex'), $8::timestamptz, $2 FROM consumed
        RETURNING id`,
-      [tokenId, child.createdAt, sealedSuccessor, child.id, child.tokenHash, child.expiresAt],
+      [
+        familyId,
+        child.createdAt,
+        userId,
+        sealedSuccessor,
+        tokenId,
+        child.id,
+        child.tokenHash,
+        child.expiresAt,
+        ...(audit?.values ?? []),
+      ],
       manager,
     );
     return rows.length === 1;
