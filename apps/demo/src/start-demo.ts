@@ -2,12 +2,12 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import type { INestApplication } from '@nestjs/common';
+import { checkPort } from './check-port.js';
 import { createApp } from './create-app.js';
 import { openDatabase } from './database/open-database.js';
 import { prepareDatabase } from './database/prepare-database.js';
 import type { Environment } from './environment.js';
 import type { Shutdown } from './shutdown.js';
-import { StartError } from './start-error.js';
 import { guide } from './welcome/guide.js';
 import { StartTokensService } from './welcome/start-tokens.service.js';
 
@@ -23,35 +23,17 @@ const HOST = '127.0.0.1';
  */
 export async function startDemo(environment: Environment, shutdown: Shutdown): Promise<string> {
   const { port, httpAdapter } = environment;
+  await checkPort(port, HOST);
   const database = await openDatabase(environment);
   shutdown.add(() => database.close());
   await prepareDatabase(database.url);
 
   const app = await createApp(database.url, httpAdapter);
   shutdown.add(() => close(app));
-  const url = await listen(app, port);
+  await app.listen(port, HOST);
+  const url = `http://${HOST}:${(app.getHttpServer().address() as AddressInfo).port}`;
   const tokens = await app.get(StartTokensService).issue(`${hostname()} ${url}`);
   return guide({ url, httpAdapter, database: database.description, tokens });
-}
-
-async function listen(app: INestApplication<Server>, port: number): Promise<string> {
-  try {
-    await app.listen(port, HOST);
-  } catch (error) {
-    throw new StartError(whyNotListening(error as NodeJS.ErrnoException, port), { cause: error });
-  }
-  return `http://${HOST}:${(app.getHttpServer().address() as AddressInfo).port}`;
-}
-
-function whyNotListening({ code, message }: NodeJS.ErrnoException, port: number): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `PORT: ${port} is in use. Stop what listens there, or take a free one: PORT=0 npm start`;
-    case 'EACCES':
-      return `PORT: ${port} is not allowed to this user. Take a free one: PORT=0 npm start`;
-    default:
-      return `Cannot listen on ${HOST}:${port}: ${message}`;
-  }
 }
 
 async function close(app: INestApplication<Server>): Promise<void> {
