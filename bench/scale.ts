@@ -1,5 +1,27 @@
-import type { Findings } from './harness/section.js';
-export const title = 'scale';
-export function run(): Promise<Findings> {
-  throw new Error('not written');
+import type { Demand, Findings } from './harness/section.js';
+import type { Stage } from './harness/stage.js';
+import { measureCleanUp } from './scale/clean-up.js';
+import { measureManyTokens } from './scale/many-tokens.js';
+import { measurePgBouncer } from './scale/pgbouncer.js';
+import { measureSizes } from './scale/sizes.js';
+import { measureTwoNodes } from './scale/two-nodes.js';
+import { seedScale } from './scale/seed-scale.js';
+
+export const title = 'Large tables, large users, several nodes';
+
+export async function run(stage: Stage): Promise<Findings> {
+  const urls = await seedScale(stage);
+  const parts: Findings[] = [];
+  // Clean-up comes last: it leaves a table with holes.
+  for (const measure of [measureSizes, measureTwoNodes, measurePgBouncer, measureManyTokens, measureCleanUp]) {
+    parts.push(await measure(stage, urls));
+  }
+  const server = await stage.server();
+  for (const name of urls.names) await server.dropDatabase(name);
+  return {
+    demands: parts.flatMap<Demand>(({ demands }) => demands),
+    tables: parts.flatMap(({ tables }) => tables),
+    charts: parts.flatMap(({ charts }) => charts),
+    notes: parts.flatMap(({ notes }) => notes),
+  };
 }

@@ -1,0 +1,49 @@
+import { figuresTable } from '../harness/figures-table.js';
+import { type Figures, inTurn } from '../harness/rounds.js';
+import type { Sample } from '../harness/sample.js';
+import type { Findings } from '../harness/section.js';
+import type { Stage } from '../harness/stage.js';
+import type { ScaleDatabases } from './seed-scale.js';
+import { IN_FLIGHT, startNode } from './sigra-node.js';
+
+/** Does verification slow down as the table grows? */
+export async function measureSizes(stage: Stage, { small, usual, large }: ScaleDatabases): Promise<Findings> {
+  const { rounds, turn, warmUp, scaleTokens } = stage.settings;
+  stage.say('scale: verification by the size of the table');
+  const nodes = await Promise.all([small, usual, large].map((url) => startNode(url)));
+  let seed = 0;
+  const turns = nodes.map((node, index) => {
+    const tokens = scaleTokens[index] ?? 0;
+    return [
+      String(tokens),
+      (seconds: number) => node.call('turn', { inFlight: IN_FLIGHT, seconds, tokens, seed: ++seed }),
+    ] as const;
+  });
+  for (const [, run] of turns) await run(warmUp);
+  const contestants = turns.map(([name, run]): [string, () => Promise<Sample>] => [name, () => run(turn)]);
+  const figures: Readonly<Record<string, Figures>> = await inTurn(rounds, Object.fromEntries(contestants));
+  await Promise.all(nodes.map((node) => node.stop()));
+
+  const rows = scaleTokens.map((tokens) => [tokens, figures[tokens]] as const);
+  const [first, , last] = scaleTokens;
+  return {
+    demands: [
+      {
+        what: `time of a verification at ${last.toLocaleString('en-US')} tokens against ${first.toLocaleString('en-US')}`,
+        bound: 'at most',
+        limit: 1.3,
+        unit: 'times',
+        measured: (figures[first]?.rate ?? NaN) / (figures[last]?.rate ?? NaN),
+      },
+    ],
+    tables: [
+      figuresTable(
+        `Verification by the size of the table, ${IN_FLIGHT} in flight`,
+        'verifications',
+        rows.flatMap(([tokens, each]) => (each ? [[`${tokens.toLocaleString('en-US')} tokens`, each]] : [])),
+      ),
+    ],
+    charts: [],
+    notes: [`Tokens are drawn from the whole table at random, ${(100_000).toLocaleString('en-US')} for each turn.`],
+  };
+}
