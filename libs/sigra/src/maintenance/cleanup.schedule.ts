@@ -20,7 +20,13 @@ export class CleanupSchedule implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     const { schedule } = this.config.cleanup;
     if (schedule === false) return;
-    const job = CronJob.from({ cronTime: schedule, onTick: () => this.run(), start: true });
+    const job = CronJob.from({
+      cronTime: schedule,
+      onTick: () => this.run(),
+      start: true,
+      // A run that outlasts its schedule is not joined by the next one.
+      waitForCompletion: true,
+    });
     this.scheduler.addCronJob(JOB_NAME, job);
   }
 

@@ -54,7 +54,7 @@ export class TokenCleanupService {
    * @throws RangeError when `batchSize` is no whole number above 0
    */
   async cleanupExpiredTokens(options: CleanupOptions = {}): Promise<CleanupReport> {
-    const batchSize = options.batchSize ?? this.config.cleanup.batchSize;
+    const { batchSize = this.config.cleanup.batchSize } = options;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new RangeError('sigra: batchSize is a whole number above 0');
     }
@@ -88,8 +88,10 @@ export class TokenCleanupService {
   private async drain(batchSize: number, deleteBatch: DeleteBatch): Promise<{ deleted: number; complete: boolean }> {
     let deleted = 0;
     for (;;) {
-      const batch = await this.database.transaction(async (manager) =>
-        (await this.lock.tryAcquire(manager)) ? deleteBatch(manager) : undefined,
+      // Nobody waits for it: a batch may take as long as the database needs.
+      const batch = await this.database.transaction(
+        async (manager) => ((await this.lock.tryAcquire(manager)) ? deleteBatch(manager) : undefined),
+        Infinity,
       );
       if (batch === undefined) return { deleted, complete: false };
       deleted += batch;
