@@ -1,9 +1,10 @@
 import { type DynamicModule, Module, ValidationPipe } from '@nestjs/common';
-import { APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { SigraAuthGuard, SigraModule } from 'nestjs-sigra';
 import { AdminModule } from './admin/admin.module.js';
 import { dataSourceOptions } from './database/data-source.options.js';
+import { UnavailableInterceptor } from './database/unavailable.interceptor.js';
 import { HealthModule } from './health/health.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PagesModule } from './pages/pages.module.js';
@@ -39,6 +40,7 @@ export class AppModule {
       providers: [
         // Every route asks for a credential unless it says @AllowAnonymous(). `useExisting` lets tests replace the guard.
         { provide: APP_GUARD, useExisting: SigraAuthGuard },
+        { provide: APP_INTERCEPTOR, useClass: UnavailableInterceptor },
         {
           provide: APP_PIPE,
           useFactory: () => new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true }),

@@ -1,9 +1,19 @@
-import { type ArgumentsHost, Catch, ForbiddenException, Injectable, NotFoundException } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  Catch,
+  ForbiddenException,
+  Injectable,
+  NotFoundException,
+  ServiceUnavailableException,
+} from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { PageExceptionFilter } from './page-exception.filter.js';
 
-/** Gives people a page where no page controller answers: an address that does not exist, a form from another site. */
-@Catch(NotFoundException, ForbiddenException)
+/**
+ * Gives people a page where no page controller gets to answer: an address that does not exist, a form from another
+ * site, a session that cannot be read.
+ */
+@Catch(NotFoundException, ForbiddenException, ServiceUnavailableException)
 @Injectable()
 export class BrowserErrorFilter extends BaseExceptionFilter {
   constructor(

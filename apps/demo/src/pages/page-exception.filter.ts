@@ -45,7 +45,7 @@ export class PageExceptionFilter implements ExceptionFilter {
       reply.status(303).header('Location', loginPath(request)).send('');
       return;
     }
-    if (status >= 500) this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (status === 500) this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
     reply.status(status).send(this.errorPage(status, error, request));
   }
 

@@ -24,7 +24,7 @@ ${DEMO_USERS.map((user) => `             ${user.email.padEnd(17)}  password ${DE
   API docs   ${url}/docs
 
 In another terminal
-  This is an API token of Ada's. It works until the next start makes a new one:
+  This is an API token of Ada's. It works for 30 days, or until the next start makes a new one:
 
      ${tokens.demo}
 
@@ -39,7 +39,7 @@ function stepsFor(url: string, { demo, spare }: StartTokens): { says: string; co
   return [
     { says: "Ada's projects: 200", command: curl(`${url}/api/projects`, demo) },
     {
-      says: 'Statistics, for which the token lacks the scope admin: 403',
+      says: 'Statistics, which take the scope admin that this token lacks: 403',
       command: curl(`${url}/api/admin/stats`, demo),
     },
     { says: 'A wrong token: 401', command: curl(`${url}/api/projects`, withTypo(demo)) },
@@ -48,11 +48,11 @@ function stepsFor(url: string, { demo, spare }: StartTokens): { says: string; co
       command: curl(`${url}/api/tokens`, demo, { name: 'Made with curl', scopes: ['read:projects'] }),
     },
     {
-      says: 'Revoke a token, a spare one that this start made for it: 204',
+      says: 'Revoke a token, a spare one that was made for this line: 204',
       command: curl(`${url}/api/tokens/${spare.id}`, demo, 'DELETE'),
     },
     {
-      says: 'Use the revoked token: 401, from the very next request on',
+      says: 'Use the revoked one: 401, from the very next request on',
       command: curl(`${url}/api/me`, spare.rawToken),
     },
   ];
