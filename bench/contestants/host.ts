@@ -1,5 +1,12 @@
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { type JwtOptions, sigraEntities, sigraMigrations, SigraModule, type SigraModuleOptions } from 'nestjs-sigra';
+import {
+  type JwtOptions,
+  sigraEntities,
+  sigraMigrations,
+  SigraModule,
+  type SigraModuleExtras,
+  type SigraModuleOptions,
+} from 'nestjs-sigra';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
 
 /** The host's user, as an application would have it. */
@@ -36,7 +43,7 @@ export const typeOrmDataSource = (url: string) =>
   new DataSource({ ...connection(url), migrations: sigraMigrations }).initialize();
 
 /** Sigra as a host sets it up; what is not named has its default. */
-export const sigraModule = (options: Partial<SigraModuleOptions<User>> = {}) =>
+export const sigraModule = (options: Partial<SigraModuleOptions<User>> & SigraModuleExtras = {}) =>
   SigraModule.forRoot<User>({
     users: { entity: User, isActive: (user) => user.disabledAt === null },
     apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },

@@ -14,7 +14,7 @@ export async function measureTwoNodes(stage: Stage, { usual }: ScaleDatabases): 
   const nodes = await Promise.all([startNode(usual), startNode(usual)]);
   const [one, other] = nodes;
   let seed = 0;
-  const together = async (running: typeof nodes, seconds: number) => {
+  const together = async (running: readonly (typeof one)[], seconds: number) => {
     const samples = await Promise.all(
       // The last tokens are revoked below.
       running.map((node) =>
