@@ -135,7 +135,7 @@ export class AuditService {
     let last: AuditEventRow | undefined;
     do {
       const position = last && { createdAt: last.occurred_at, id: last.id };
-      const rows = await this.events.find(conditionsOf(filter), 'oldest', STREAM_PAGE, position);
+      const rows = await this.events.find(conditionsOf(filter), 'oldest', STREAM_PAGE, position, Infinity);
       for (const row of rows) yield toEvent(row);
       last = rows.length === STREAM_PAGE ? rows.at(-1) : undefined;
     } while (last);

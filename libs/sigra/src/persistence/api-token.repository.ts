@@ -27,6 +27,9 @@ export interface TokenUse {
   readonly ip: string | null;
 }
 
+/** No request waits for what runs in the background, but a shutdown does. */
+const BACKGROUND_TIMEOUT_MS = 5_000;
+
 /** Every statement on `sigra_api_tokens` but the one that verifies (see `CredentialReader`). */
 @Injectable()
 export class ApiTokenRepository {
@@ -153,6 +156,8 @@ export class ApiTokenRepository {
        FROM due JOIN uses ON uses.id = due.id
        WHERE t.id = due.id AND (t.last_used_at IS NULL OR t.last_used_at < uses.at)`,
       [uses.map((use) => use.id), uses.map((use) => use.at), uses.map((use) => use.ip), thresholdSeconds],
+      undefined,
+      BACKGROUND_TIMEOUT_MS,
     );
   }
 

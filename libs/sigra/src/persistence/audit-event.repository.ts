@@ -78,12 +78,17 @@ export class AuditEventRepository {
     };
   }
 
-  /** Events that meet the conditions, after `position` in the given order of time. */
+  /**
+   * Events that meet the conditions, after `position` in the given order of time.
+   *
+   * @param timeout in milliseconds. @default as long as a request may wait
+   */
   async find(
     conditions: AuditEventConditions,
     order: 'newest' | 'oldest',
     limit: number,
     position?: PagePosition,
+    timeout?: number,
   ): Promise<AuditEventRow[]> {
     const { clauses, values } = this.where(conditions);
     // No row has a NUL in it, and the database would only fail on one.
@@ -100,6 +105,8 @@ export class AuditEventRepository {
        ${clauses.length > 0 ? `WHERE ${clauses.join(' AND ')}` : ''}
        ORDER BY occurred_at ${direction}, id ${direction} LIMIT $${values.length}`,
       values,
+      undefined,
+      timeout,
     );
   }
 

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { SigraError } from '../common/sigra-error.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { sigraEntities } from './entities/sigra-entities.js';
 import { tableNames, type TableNames } from './table-names.js';
 
@@ -15,7 +16,10 @@ export type Row = Readonly<Record<string, unknown>>;
 export class SigraDatabase {
   readonly tables: TableNames;
 
-  constructor(@Inject(SIGRA_DATA_SOURCE) readonly dataSource: DataSource) {
+  constructor(
+    @Inject(SIGRA_DATA_SOURCE) readonly dataSource: DataSource,
+    @InjectSigraConfig() private readonly config: SigraConfig,
+  ) {
     if (dataSource.options.type !== 'postgres') {
       throw new SigraConfigError('dataSource', `must be of type "postgres", not "${dataSource.options.type}"`);
     }
@@ -31,11 +35,20 @@ export class SigraDatabase {
   /**
    * Runs one statement, in the transaction of `manager` where one is given.
    *
-   * @throws SigraError `unavailable` when the server cannot be reached
+   * @param timeout milliseconds until it is given up; the transaction's own where there is one
+   * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
    */
-  async query<R extends object = Row>(sql: string, values: readonly unknown[], manager?: EntityManager): Promise<R[]> {
+  async query<R extends object = Row>(
+    sql: string,
+    values: readonly unknown[],
+    manager?: EntityManager,
+    timeout = this.config.lookupTimeout,
+  ): Promise<R[]> {
     try {
-      return rowsOf<R>(await (manager ?? this.dataSource).query<unknown>(sql, [...values]));
+      const answer = manager
+        ? manager.query<unknown>(sql, [...values])
+        : this.onConnection((runner) => runner.query(sql, [...values]) as Promise<unknown>, timeout);
+      return rowsOf<R>(await answer);
     } catch (error) {
       throw translate(error);
     }
@@ -44,15 +57,53 @@ export class SigraDatabase {
   /**
    * Commits when `work` resolves, and rolls back when it rejects.
    *
-   * @throws SigraError `unavailable` when the server cannot be reached
+   * @param timeout milliseconds until it is given up, all in all
+   * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
    */
-  async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (manager: EntityManager) => Promise<T>, timeout = this.config.lookupTimeout): Promise<T> {
     try {
-      return await this.dataSource.transaction(work);
+      return await this.onConnection((runner) => runner.manager.transaction(work), timeout);
     } catch (error) {
       throw translate(error);
     }
   }
+
+  /**
+   * Works on a connection of its own. When the time is over, the connection is ended: one that hangs, as after a
+   * fail-over, must neither be waited for nor used again, and what it has not committed must not happen after all.
+   */
+  private async onConnection<T>(work: (runner: QueryRunner) => Promise<T>, timeout: number): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    let connection: { end(): Promise<void> } | undefined;
+    let isLate = false;
+    const run = async (): Promise<T> => {
+      try {
+        connection = (await runner.connect()) as { end(): Promise<void> };
+        if (isLate) throw late();
+        return await work(runner);
+      } finally {
+        await runner.release();
+      }
+    };
+    if (timeout === Infinity) return run();
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        isLate = true;
+        void connection?.end();
+        reject(late());
+      }, timeout);
+    });
+    try {
+      return await Promise.race([run(), deadline]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function late(): SigraError {
+  return new SigraError('unavailable', 'The database did not answer in time.');
 }
 
 /** TypeORM answers UPDATE and DELETE with `[rows, count]`, and everything else with the rows. */

@@ -1,0 +1,104 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADAPTERS } from '../support/test-app.js';
+import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
+
+const SLACK = 1500;
+
+describe.each(ADAPTERS)('When the database falls silent after the credential was read, on %s', (adapter) => {
+  let test: FaultyApp;
+  let session: Record<string, string>;
+
+  beforeAll(async () => {
+    test = await startFaultyApp(adapter);
+    session = { 'x-session-user': test.sound.user.id, 'content-type': 'application/json' };
+  });
+  afterEach(() => test.proxy.speak());
+  afterAll(() => test.close());
+
+  const issue = () => test.sound.tokens.create(test.sound.user, { name: 'CI', scopes: ['read:notes'] });
+  const activeNames = async () =>
+    (await test.sound.tokens.listActive(test.sound.user, { limit: 200 })).tokens.map(({ name }) => name);
+  const send = async (method: string, path: string, body?: object) => {
+    const start = performance.now();
+    const response = await fetch(test.host.url + path, {
+      method,
+      headers: session,
+      ...(method !== 'GET' && { body: JSON.stringify(body ?? {}) }),
+    });
+    return { status: response.status, retryAfter: response.headers.get('retry-after'), ms: performance.now() - start };
+  };
+  const expectUnavailable = (answer: Awaited<ReturnType<typeof send>>) => {
+    expect(answer).toEqual({ status: 503, retryAfter: '1', ms: expect.any(Number) });
+    expect(answer.ms).toBeLessThan(2 * LOOKUP_TIMEOUT + SLACK);
+  };
+
+  it.each(['START TRANSACTION', 'INSERT INTO "sigra_api_tokens"', 'INSERT INTO "sigra_audit_events"'])(
+    'a creation is answered with 503 at %s, and leaves nothing behind',
+    async (text) => {
+      const name = `silent at ${text}`;
+      const reached = test.proxy.silenceAt(text);
+
+      const answer = await send('POST', '/api/tokens', { name, scopes: ['read:notes'] });
+      await reached;
+      test.proxy.speak();
+      const retried = await send('POST', '/api/tokens', { name: 'retried', scopes: ['read:notes'] });
+
+      expectUnavailable(answer);
+      expect(retried.status).toBe(201);
+      expect(await activeNames()).not.toContain(name);
+    },
+  );
+
+  it('a list is answered with 503', async () => {
+    const reached = test.proxy.silenceAt('ORDER BY t.created_at');
+
+    const answer = await send('GET', '/api/tokens');
+    await reached;
+    test.proxy.speak();
+    const retried = await send('GET', '/api/tokens');
+
+    expectUnavailable(answer);
+    expect(retried.status).toBe(200);
+  });
+
+  it('a revocation is answered with 503 before it is known, and works when it is tried again', async () => {
+    const { rawToken, token } = await issue();
+    const reached = test.proxy.silenceAt('SET revoked_at');
+
+    const answer = await send('DELETE', `/api/tokens/${token.id}`);
+    await reached;
+    const meanwhile = await test.sound.tokens.verify(rawToken);
+    test.proxy.speak();
+    const retried = await send('DELETE', `/api/tokens/${token.id}`);
+
+    expectUnavailable(answer);
+    expect(meanwhile.id).toBe(token.id);
+    expect(retried.status).toBe(204);
+    await expect(test.sound.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_revoked' });
+  });
+
+  it('a commit that nobody confirms is answered with 503', async () => {
+    const { token } = await issue();
+    const reached = test.proxy.silenceAt('COMMIT');
+
+    const answer = await send('POST', `/api/tokens/${token.id}/rotate`);
+    await reached;
+
+    expectUnavailable(answer);
+  });
+
+  it('all of many writes at once are answered, and hold no connection afterwards', async () => {
+    const reached = test.proxy.silenceAt('INSERT INTO "sigra_api_tokens"');
+
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => send('POST', '/api/tokens', { name: 'many', scopes: ['read:notes'] })),
+    );
+    await reached;
+    test.proxy.speak();
+    const after = await Promise.all(Array.from({ length: 30 }, () => send('GET', '/api/tokens')));
+
+    for (const answer of answers.filter(({ status }) => status !== 201)) expectUnavailable(answer);
+    expect(answers.some(({ status }) => status === 503)).toBe(true);
+    expect(new Set(after.map(({ status }) => status))).toEqual(new Set([200]));
+  });
+});

@@ -1,0 +1,151 @@
+import { Controller, Get } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { CurrentPrincipal, OptionalAuth, type Principal } from 'nestjs-sigra';
+import { ADAPTERS } from '../support/test-app.js';
+import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
+
+@Controller('me')
+class MeController {
+  @Get()
+  me(@CurrentPrincipal() { userId }: Principal) {
+    return { userId };
+  }
+
+  @Get('optional')
+  @OptionalAuth()
+  optional(@CurrentPrincipal() principal?: Principal) {
+    return { userId: principal?.userId ?? null };
+  }
+}
+
+const FAULTS = ['cut off', 'silent'] as const;
+const VARIANTS = ADAPTERS.flatMap((adapter) => FAULTS.map((fault) => ({ adapter, fault })));
+/** What a busy machine may add to the timeout before the answer is in the client's hands, in milliseconds. */
+const SLACK = 1500;
+
+describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fault }) => {
+  let test: FaultyApp;
+  let bearer: Record<string, string>;
+  let session: Record<string, string>;
+  let tokenId: string;
+  let isBroken = false;
+
+  beforeAll(async () => {
+    test = await startFaultyApp(adapter, { controllers: [MeController] });
+    const { rawToken, token } = await test.sound.tokens.create(test.sound.user, { name: 'CI', scopes: ['*'] });
+    tokenId = token.id;
+    bearer = { authorization: `Bearer ${rawToken}` };
+    session = { 'x-session-user': test.sound.user.id };
+  });
+  afterEach(repair);
+  afterAll(() => test.close());
+
+  async function breakDown(): Promise<void> {
+    isBroken = true;
+    if (fault === 'silent') test.proxy.silence();
+    else await test.proxy.cut();
+  }
+  async function repair(): Promise<void> {
+    if (!isBroken) return;
+    isBroken = false;
+    if (fault === 'silent') test.proxy.speak();
+    else await test.proxy.mend();
+  }
+  const send = async (method: string, path: string, headers: Record<string, string>, body?: object) => {
+    const start = performance.now();
+    const response = await fetch(test.host.url + path, {
+      method,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const answer = {
+      status: response.status,
+      retryAfter: response.headers.get('retry-after'),
+      challenge: response.headers.get('www-authenticate'),
+      body: JSON.parse((await response.text()) || 'null') as unknown,
+    };
+    return { answer, duration: performance.now() - start };
+  };
+  const unavailable = {
+    status: 503,
+    retryAfter: '1',
+    challenge: null,
+    body: {
+      statusCode: 503,
+      error: 'unavailable',
+      message: expect.stringMatching(/^The database did not answer( in time)?\.$/),
+    },
+  };
+  /** Twice, so that both the connections of before and new ones are tried; then once more in good health. */
+  async function expectUnavailable(request: () => ReturnType<typeof send>, recovered: number): Promise<void> {
+    await breakDown();
+    const first = await request();
+    const second = await request();
+    await repair();
+    const after = await request();
+
+    expect(first.answer).toEqual(unavailable);
+    expect(second.answer).toEqual(unavailable);
+    expect(Math.max(first.duration, second.duration)).toBeLessThan(LOOKUP_TIMEOUT + SLACK);
+    expect(after.answer.status).toBe(recovered);
+  }
+
+  it('a token is neither good nor bad: 503, and Retry-After', async () => {
+    await expectUnavailable(() => send('GET', '/me', bearer), 200);
+  });
+
+  it('a session is neither good nor bad: 503, and Retry-After', async () => {
+    await expectUnavailable(() => send('GET', '/me', session), 200);
+  });
+
+  it('a token is not taken for nobody where none is needed', async () => {
+    await expectUnavailable(() => send('GET', '/me/optional', bearer), 200);
+  });
+
+  it.each<[string, string, number, object | undefined]>([
+    ['GET', '/api/tokens', 200, undefined],
+    ['POST', '/api/tokens', 201, { name: 'x', scopes: ['read:notes'] }],
+    ['GET', '/api/scopes', 200, undefined],
+  ])('%s %s is answered with 503 to both', async (method, path, recovered, body) => {
+    await expectUnavailable(() => send(method, path, bearer, body), recovered);
+    await expectUnavailable(() => send(method, path, session, body), recovered);
+  });
+
+  it('rotating, revoking, and revoking all is answered with 503, and has not happened', async () => {
+    const requests = [
+      () => send('POST', `/api/tokens/${tokenId}/rotate`, session),
+      () => send('DELETE', `/api/tokens/${tokenId}`, session),
+      () => send('DELETE', '/api/tokens', session),
+    ];
+
+    await breakDown();
+    const answers = await Promise.all(requests.map((request) => request()));
+    await repair();
+    const after = await send('GET', '/me', bearer);
+
+    expect(answers.map(({ answer }) => answer)).toEqual([unavailable, unavailable, unavailable]);
+    expect(after.answer.status).toBe(200);
+  });
+
+  it('what needs no database is answered as ever', async () => {
+    await breakDown();
+    const answers = await Promise.all([
+      send('GET', '/me', {}),
+      send('GET', '/me', { authorization: 'Bearer sigra_sk_malformed' }),
+      send('GET', '/me', { authorization: 'Bearer' }),
+      send('GET', '/me/optional', {}),
+    ]);
+
+    expect(answers.map(({ answer }) => answer.status)).toEqual([401, 401, 400, 200]);
+  });
+
+  it('a hundred requests at once are all answered, and all is well again afterwards', async () => {
+    await breakDown();
+    const during = await Promise.all(Array.from({ length: 100 }, () => send('GET', '/me', bearer)));
+    await repair();
+    const after = await Promise.all(Array.from({ length: 100 }, () => send('GET', '/me', bearer)));
+
+    expect(new Set(during.map(({ answer }) => answer.status))).toEqual(new Set([503]));
+    expect(new Set(after.map(({ answer }) => answer.status))).toEqual(new Set([200]));
+  });
+});
