@@ -2,18 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { document } from './support/markdown.js';
 import { ReadmeApp } from './support/readme-app.js';
+import { curl, exchangesOf, withPlainNames } from './support/transcript.js';
 
-interface Exchange {
-  readonly command: string;
-  readonly answer: readonly string[];
-}
-
-/** The `curl` lines of the README, each with what is shown below it. */
-const exchanges: readonly Exchange[] = document('README.md')
-  .fences.filter(({ language }) => language === 'console')
-  .flatMap(({ code }) => code.split('\n\n'))
-  .map((text) => text.trim().split('\n'))
-  .map(([command, ...answer]) => ({ command: command!.replace(/^\$ /, ''), answer }));
+const exchanges = exchangesOf(document('README.md'));
 
 describe('the application of the README', () => {
   let database: TestDatabase;
@@ -32,11 +23,11 @@ describe('the application of the README', () => {
     const variables = await app.start();
 
     const real: string[][] = [];
-    for (const { command } of exchanges) real.push(await app.curl(command, variables));
+    for (const { command } of exchanges) real.push(await curl(command, app.url, variables));
 
     expect(exchanges.length).toBeGreaterThan(4);
     exchanges.forEach(({ answer }, index) => {
-      expect(lowered(real[index]!)).toEqual(expect.arrayContaining(lowered(answer)));
+      expect(withPlainNames(real[index]!)).toEqual(expect.arrayContaining(withPlainNames(answer)));
     });
   });
 
@@ -47,8 +38,3 @@ describe('the application of the README', () => {
     expect(report).toMatch(/^# fail 0$/m);
   });
 });
-
-/** Names of headers have no case. */
-function lowered(lines: readonly string[]): string[] {
-  return lines.map((line) => line.replace(/^[\w-]+(?=: )/, (name) => name.toLowerCase()));
-}

@@ -46,19 +46,9 @@ export class ReadmeApp {
     });
   }
 
-  /** Sends what a `curl` line says. @returns what `curl -i` would show, with a header a line */
-  async curl(command: string, variables: Readonly<Record<string, string>>): Promise<string[]> {
-    const expanded = command.replaceAll(/\$([A-Z]+)/g, (_, name: string) => variables[name]!);
-    const parts = [...expanded.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!);
-    const url = parts.find((part) => part.startsWith('localhost:3000/'))!;
-    const after = (option: string) => parts[parts.indexOf(option) + 1]!;
-    const [name = '', value = ''] = parts.includes('-H') ? after('-H').split(': ') : [];
-    const answer = await fetch(`http://${url.replace('3000', String(this.port))}`, {
-      method: parts.includes('-X') ? after('-X') : 'GET',
-      headers: name === '' ? {} : { [name]: value },
-    });
-    const headers = [...answer.headers].map(([header, text]) => `${header}: ${text}`);
-    return [`HTTP/1.1 ${answer.status} ${answer.statusText}`, ...headers, await answer.text()];
+  /** Where it listens. */
+  get url(): string {
+    return `http://localhost:${this.port}`;
   }
 
   /** Runs a file of tests with Node's own runner. @throws with its output, when a test fails */
