@@ -196,7 +196,10 @@ export interface SigraModuleOptions<User extends object = object> {
   cleanup?: CleanupOptions;
   /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3): 1 to 100 printable ASCII characters. @default 'api' */
   realm?: string;
-  /** How long a guard waits for the database before it answers 503, in milliseconds, 10 to 60,000. @default 2000 */
+  /**
+   * How long the database may take for a read, or for a change as a whole, in milliseconds, 10 to 60,000. What takes
+   * longer is given up, and rejected with `unavailable`: 503 over HTTP. @default 2000
+   */
   lookupTimeout?: number;
 }
 
