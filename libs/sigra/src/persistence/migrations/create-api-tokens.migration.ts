@@ -6,11 +6,11 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents } = tablesOf(runner);
+    const { apiTokens, auditEvents, named } = tablesOf(runner);
     // Room in every page lets an update of last_used_at, which no index holds, stay in place (heap-only tuples).
     await runner.query(`
       CREATE TABLE ${apiTokens} (
-        id uuid CONSTRAINT sigra_api_tokens_pkey PRIMARY KEY,
+        id uuid CONSTRAINT ${named('sigra_api_tokens_pkey')} PRIMARY KEY,
         user_id text NOT NULL,
         name varchar(255) NOT NULL,
         prefix text NOT NULL,
@@ -24,20 +24,20 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         replaced_by uuid,
         created_at timestamptz(3) NOT NULL
       ) WITH (fillfactor = 85)`);
-    await runner.query(`CREATE UNIQUE INDEX sigra_api_tokens_hash ON ${apiTokens} (token_hash)`);
+    await runner.query(`CREATE UNIQUE INDEX ${named('sigra_api_tokens_hash')} ON ${apiTokens} (token_hash)`);
     await runner.query(
-      `CREATE INDEX sigra_api_tokens_owner ON ${apiTokens} (user_id, created_at, id) WHERE revoked_at IS NULL`,
+      `CREATE INDEX ${named('sigra_api_tokens_owner')} ON ${apiTokens} (user_id, created_at, id) WHERE revoked_at IS NULL`,
     );
     await runner.query(
-      `CREATE INDEX sigra_api_tokens_expired ON ${apiTokens} (expires_at)
+      `CREATE INDEX ${named('sigra_api_tokens_expired')} ON ${apiTokens} (expires_at)
        WHERE expires_at IS NOT NULL AND revoked_at IS NULL`,
     );
     await runner.query(
-      `CREATE INDEX sigra_api_tokens_revoked ON ${apiTokens} (revoked_at) WHERE revoked_at IS NOT NULL`,
+      `CREATE INDEX ${named('sigra_api_tokens_revoked')} ON ${apiTokens} (revoked_at) WHERE revoked_at IS NOT NULL`,
     );
     await runner.query(`
       CREATE TABLE ${auditEvents} (
-        id uuid CONSTRAINT sigra_audit_events_pkey PRIMARY KEY,
+        id uuid CONSTRAINT ${named('sigra_audit_events_pkey')} PRIMARY KEY,
         action text NOT NULL,
         outcome text NOT NULL,
         actor_id text,
@@ -49,10 +49,16 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         user_agent text,
         occurred_at timestamptz(3) NOT NULL
       )`);
-    await runner.query(`CREATE INDEX sigra_audit_events_time ON ${auditEvents} (occurred_at, id)`);
-    await runner.query(`CREATE INDEX sigra_audit_events_actor ON ${auditEvents} (actor_id, occurred_at, id)`);
-    await runner.query(`CREATE INDEX sigra_audit_events_target ON ${auditEvents} (target_id, occurred_at, id)`);
-    await runner.query(`CREATE INDEX sigra_audit_events_action ON ${auditEvents} (action, occurred_at, id)`);
+    await runner.query(`CREATE INDEX ${named('sigra_audit_events_time')} ON ${auditEvents} (occurred_at, id)`);
+    await runner.query(
+      `CREATE INDEX ${named('sigra_audit_events_actor')} ON ${auditEvents} (actor_id, occurred_at, id)`,
+    );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_audit_events_target')} ON ${auditEvents} (target_id, occurred_at, id)`,
+    );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_audit_events_action')} ON ${auditEvents} (action, occurred_at, id)`,
+    );
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -6,15 +6,15 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
   readonly name = 'CreateRefreshTokens1767225600001';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens, subjects } = tablesOf(runner);
+    const { refreshFamilies, refreshTokens, subjects, named } = tablesOf(runner);
     await runner.query(`
       CREATE TABLE ${subjects} (
-        user_id text CONSTRAINT sigra_subjects_pkey PRIMARY KEY,
+        user_id text CONSTRAINT ${named('sigra_subjects_pkey')} PRIMARY KEY,
         token_epoch integer NOT NULL
       )`);
     await runner.query(`
       CREATE TABLE ${refreshFamilies} (
-        id uuid CONSTRAINT sigra_refresh_families_pkey PRIMARY KEY,
+        id uuid CONSTRAINT ${named('sigra_refresh_families_pkey')} PRIMARY KEY,
         user_id text NOT NULL,
         epoch integer NOT NULL,
         scopes text[] NOT NULL,
@@ -26,14 +26,16 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         created_at timestamptz(3) NOT NULL
       )`);
     await runner.query(
-      `CREATE INDEX sigra_refresh_families_owner ON ${refreshFamilies} (user_id, created_at, id)
+      `CREATE INDEX ${named('sigra_refresh_families_owner')} ON ${refreshFamilies} (user_id, created_at, id)
        WHERE revoked_at IS NULL`,
     );
-    await runner.query(`CREATE INDEX sigra_refresh_families_end ON ${refreshFamilies} (absolute_expires_at)`);
+    await runner.query(
+      `CREATE INDEX ${named('sigra_refresh_families_end')} ON ${refreshFamilies} (absolute_expires_at)`,
+    );
     await runner.query(`
       CREATE TABLE ${refreshTokens} (
-        id uuid CONSTRAINT sigra_refresh_tokens_pkey PRIMARY KEY,
-        family_id uuid NOT NULL CONSTRAINT sigra_refresh_tokens_family
+        id uuid CONSTRAINT ${named('sigra_refresh_tokens_pkey')} PRIMARY KEY,
+        family_id uuid NOT NULL CONSTRAINT ${named('sigra_refresh_tokens_family')}
           REFERENCES ${refreshFamilies} (id) ON DELETE CASCADE,
         parent_id uuid,
         token_hash bytea NOT NULL,
@@ -42,15 +44,17 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         sealed_successor bytea,
         created_at timestamptz(3) NOT NULL
       )`);
-    await runner.query(`CREATE UNIQUE INDEX sigra_refresh_tokens_hash ON ${refreshTokens} (token_hash)`);
-    await runner.query(`CREATE UNIQUE INDEX sigra_refresh_tokens_parent ON ${refreshTokens} (parent_id)`);
+    await runner.query(`CREATE UNIQUE INDEX ${named('sigra_refresh_tokens_hash')} ON ${refreshTokens} (token_hash)`);
+    await runner.query(`CREATE UNIQUE INDEX ${named('sigra_refresh_tokens_parent')} ON ${refreshTokens} (parent_id)`);
     // Whatever else goes wrong, a family never has two tokens that work.
     await runner.query(
-      `CREATE UNIQUE INDEX sigra_refresh_tokens_live ON ${refreshTokens} (family_id) WHERE consumed_at IS NULL`,
+      `CREATE UNIQUE INDEX ${named('sigra_refresh_tokens_live')} ON ${refreshTokens} (family_id) WHERE consumed_at IS NULL`,
     );
-    await runner.query(`CREATE INDEX sigra_refresh_tokens_of_family ON ${refreshTokens} (family_id, created_at)`);
     await runner.query(
-      `CREATE INDEX sigra_refresh_tokens_sealed ON ${refreshTokens} (consumed_at) WHERE sealed_successor IS NOT NULL`,
+      `CREATE INDEX ${named('sigra_refresh_tokens_of_family')} ON ${refreshTokens} (family_id, created_at)`,
+    );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_refresh_tokens_sealed')} ON ${refreshTokens} (consumed_at) WHERE sealed_successor IS NOT NULL`,
     );
   }
 
