@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ApiTokenEntity, AuditEventEntity, sigraEntities, sigraMigrations } from 'nestjs-sigra';
+import { DataSource } from 'typeorm';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+
+const TABLES = [
+  'sigra_api_tokens',
+  'sigra_audit_events',
+  'sigra_refresh_families',
+  'sigra_refresh_tokens',
+  'sigra_subjects',
+];
+
+describe('sigraMigrations', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+
+  const relations = async (kind: 'r' | 'i'): Promise<string[]> => {
+    const rows = await dataSource.query<{ relname: string }[]>(
+      `SELECT relname FROM pg_class WHERE relkind = $1 AND relname LIKE 'sigra%' ORDER BY relname`,
+      [kind],
+    );
+    return rows.map(({ relname }) => relname);
+  };
+  /** What TypeORM would change to make the tables fit the entities. */
+  const pendingChanges = async () => {
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    return upQueries.map(({ query }) => query);
+  };
+
+  beforeEach(async () => {
+    database = await createDatabase();
+    dataSource = await new DataSource({
+      type: 'postgres',
+      url: database.url,
+      entities: sigraEntities,
+      migrations: sigraMigrations,
+    }).initialize();
+    await dataSource.runMigrations();
+  });
+  afterEach(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  it('have names that TypeORM can order, and keep', () => {
+    const names = sigraMigrations.map((migration) => new migration().name);
+
+    expect(names).toEqual(['CreateApiTokens1767225600000', 'CreateRefreshTokens1767225600001']);
+    expect(sigraMigrations.map(({ name }) => name)).toEqual(names);
+  });
+
+  it('make the tables and their indexes', async () => {
+    expect(await relations('r')).toEqual(TABLES);
+    expect(await relations('i')).toEqual([
+      'sigra_api_tokens_expired',
+      'sigra_api_tokens_hash',
+      'sigra_api_tokens_owner',
+      'sigra_api_tokens_pkey',
+      'sigra_api_tokens_revoked',
+      'sigra_audit_events_action',
+      'sigra_audit_events_actor',
+      'sigra_audit_events_pkey',
+      'sigra_audit_events_target',
+      'sigra_audit_events_time',
+      'sigra_refresh_families_end',
+      'sigra_refresh_families_owner',
+      'sigra_refresh_families_pkey',
+      'sigra_refresh_tokens_hash',
+      'sigra_refresh_tokens_live',
+      'sigra_refresh_tokens_of_family',
+      'sigra_refresh_tokens_parent',
+      'sigra_refresh_tokens_pkey',
+      'sigra_refresh_tokens_sealed',
+      'sigra_subjects_pkey',
+    ]);
+  });
+
+  it('keep times in milliseconds, as JavaScript has them', async () => {
+    const rows = await dataSource.query<{ table: string; precision: number }[]>(
+      `SELECT DISTINCT datetime_precision AS precision FROM information_schema.columns
+       WHERE table_name LIKE 'sigra%' AND data_type LIKE 'timestamp%'`,
+    );
+
+    expect(rows).toEqual([{ precision: 3 }]);
+  });
+
+  it('leave nothing behind when they are undone, and run again', async () => {
+    for (let left = sigraMigrations.length; left > 0; left--) await dataSource.undoLastMigration();
+    const [tables, indexes] = [await relations('r'), await relations('i')];
+
+    await dataSource.runMigrations();
+
+    expect([tables, indexes]).toEqual([[], []]);
+    expect(await relations('r')).toEqual(TABLES);
+  });
+
+  it('run once', async () => {
+    expect(await dataSource.runMigrations()).toEqual([]);
+  });
+
+  it('leave nothing for migration:generate to do', async () => {
+    expect(await pendingChanges()).toEqual([]);
+  });
+
+  it('make tables that synchronize leaves alone', async () => {
+    const before = await relations('i');
+
+    await dataSource.synchronize();
+
+    expect(await relations('i')).toEqual(before);
+  });
+
+  it('make exactly the columns of the entities', async () => {
+    for (const metadata of dataSource.entityMetadatas) metadata.synchronize = true;
+
+    const changes = await pendingChanges();
+
+    // Indexes are the business of the migrations alone.
+    expect(
+      changes.filter((change) => !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family/.test(change)),
+    ).toEqual([]);
+    expect(changes.length).toBeGreaterThan(0);
+  });
+
+  it('make tables that the host can query through the entities, without the hash of a token', async () => {
+    await dataSource.query(
+      `INSERT INTO sigra_api_tokens (id, user_id, name, prefix, hint, token_hash, scopes, created_at)
+       VALUES (gen_random_uuid(), 'ada', 'CI', 'sigra_sk_', 'abcd', 'hash', '{read:notes}', '2026-01-01Z')`,
+    );
+
+    const tokens = await dataSource.getRepository(ApiTokenEntity).findBy({ userId: 'ada' });
+    const events = await dataSource.getRepository(AuditEventEntity).find();
+
+    expect(tokens).toEqual([
+      expect.objectContaining({
+        name: 'CI',
+        scopes: ['read:notes'],
+        createdAt: new Date('2026-01-01Z'),
+        lastUsedAt: null,
+      }),
+    ]);
+    expect(Object.keys(tokens[0]!)).not.toContain('tokenHash');
+    expect(events).toEqual([]);
+  });
+});
