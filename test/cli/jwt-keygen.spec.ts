@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
 import type { JwtAlgorithm, JwtKeyOptions } from 'nestjs-sigra';
-import { startJwtApp } from '../jwt/support/jwt-app.js';
+import { closeJwtApps, startJwtApp } from '../jwt/support/jwt-app.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -29,6 +29,8 @@ function sigra(...args: string[]): Promise<Run> {
 
 const pems = (text: string): readonly string[] => text.match(/-----BEGIN[^]+?-----END [A-Z ]+-----/g) ?? [];
 
+afterEach(closeJwtApps);
+
 describe('npx sigra jwt:keygen', () => {
   it('prints a secret that the application starts, signs and verifies with', async () => {
     const { code, stdout, stderr } = await sigra('jwt:keygen');
@@ -37,7 +39,6 @@ describe('npx sigra jwt:keygen', () => {
     const test = await startJwtApp({ secret, algorithm: 'HS256' });
     const { accessToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
     const answer = await test.present(accessToken);
-    await test.close();
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(answer.status).toBe(200);
@@ -57,8 +58,6 @@ describe('npx sigra jwt:keygen', () => {
       );
       const { accessToken } = await signer.jwt.generateTokens(signer.user, ['read:notes']);
       const answer = await verifier.present(accessToken);
-      await verifier.close();
-      await signer.close();
 
       expect(code).toBe(0);
       expect(decodeProtectedHeader(accessToken)).toEqual({ alg: algorithm, typ: 'at+jwt', kid: '2030-01' });

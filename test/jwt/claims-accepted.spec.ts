@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JwtCheck } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
 import {
@@ -13,13 +13,15 @@ import {
   standardClaims,
 } from './support/forge.js';
 import { HOSTILE_APP, KEYS } from './support/hostile.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
 import { reasonOf } from './support/reason.js';
 
 const { keys } = HOSTILE_APP.sigra.jwt;
 const signs = (key: ForgeKey, test: JwtApp) => signWithJose(key, standardClaims(test.user.id, test.clock.now()));
 
 describe.each(ADAPTERS)('An access token of another issuer’s software on %s', (adapter) => {
+  afterEach(closeJwtApps);
+
   it.each<[JwtCheck, ForgeKey]>([
     ['stateless', KEYS.rsa],
     ['stateless', KEYS.ec],
@@ -32,7 +34,6 @@ describe.each(ADAPTERS)('An access token of another issuer’s software on %s', 
 
     const answer = await test.present(good.jwt, '/notes');
     const claims = await test.jwt.verifyAccess(good.jwt);
-    await test.close();
 
     expect(answer.status).toBe(200);
     expect(claims).toEqual(good.payload);
@@ -50,7 +51,6 @@ describe.each(ADAPTERS)('An access token of another issuer’s software on %s', 
         reasonOf(test.jwt.verifyAccess(jwt)),
       ),
     );
-    await test.close();
 
     expect([foreign.status, ours.status]).toEqual([401, 200]);
     expect(reasons.map(({ message }) => message)).toEqual([

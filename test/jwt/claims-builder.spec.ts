@@ -1,8 +1,10 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { auditActions } from '../support/audit-rows.js';
 import type { User } from '../support/test-app.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
+
+afterEach(closeJwtApps);
 
 /** Signs in with a host's `jwt.claims`, and refreshes once: both ask it. */
 async function claimsWith(claims: (user: User) => unknown): Promise<ReturnType<typeof decodeJwt>[]> {
@@ -15,7 +17,7 @@ async function claimsWith(claims: (user: User) => unknown): Promise<ReturnType<t
 
 async function withClaims<T>(claims: (user: User) => unknown, work: (test: JwtApp) => Promise<T>): Promise<T> {
   const test = await startJwtApp({ claims: claims as (user: User) => Record<string, unknown> });
-  return work(test).finally(() => test.close());
+  return work(test);
 }
 
 const OURS = ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'scope', 'epoch', 'sid'];
@@ -131,7 +133,6 @@ describe('jwt.claims', () => {
     const answer = await refreshOverHttp(test, refreshToken);
     broken = false;
     const afterwards = await test.jwt.refresh(refreshToken);
-    await test.close();
 
     expect(failure).toMatchObject({ message: 'the billing service says: secret-detail' });
     expect(answer.status).toBe(500);
@@ -153,7 +154,6 @@ describe('jwt.claims', () => {
     const { accessToken } = await test.jwt.refresh(refreshToken);
     const answer = await test.present(accessToken);
     const families: unknown[] = await test.dataSource.query('SELECT * FROM sigra_refresh_families');
-    await test.close();
 
     for (const failure of failures) {
       expect(failure).toMatchObject({

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
 import { reasonOf } from './support/reason.js';
 
 describe.each(ADAPTERS)('check: stateless on %s', (adapter) => {
@@ -51,6 +51,8 @@ describe.each(ADAPTERS)('check: stateless on %s', (adapter) => {
 });
 
 describe('check: stateless without a database', () => {
+  afterEach(closeJwtApps);
+
   it('still accepts tokens, while API tokens are answered with 503', async () => {
     const test = await startJwtApp({ check: 'stateless' });
     const { accessToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
@@ -59,7 +61,6 @@ describe('check: stateless without a database', () => {
     await test.dataSource.destroy();
     const answers = [await test.present(accessToken), await test.present(rawToken)];
     await test.dataSource.initialize();
-    await test.close();
 
     expect(answers.map(({ status }) => status)).toEqual([200, 503]);
   });
