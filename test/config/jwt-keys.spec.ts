@@ -1,0 +1,359 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import type { SigraModuleOptions } from 'nestjs-sigra';
+import { resolveConfig } from '../../libs/sigra/src/config/resolve-config.js';
+import { SigraConfigError } from '../../libs/sigra/src/config/sigra-config-error.js';
+import { startTestApp, User } from '../support/test-app.js';
+
+const KEYGEN = 'Generate one with: npx sigra jwt:keygen';
+const SECRET = 'correct horse battery staple, and more';
+
+const pem = (key: KeyObject, passphrase?: string) => {
+  const type = key.type === 'private' ? 'pkcs8' : 'spki';
+  const sealed = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  return key.export({ type: type, format: 'pem', ...sealed }).toString();
+};
+
+const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const SHORT_RSA = generateKeyPairSync('rsa', { modulusLength: 1024 });
+const PSS = generateKeyPairSync('rsa-pss', { modulusLength: 2048 });
+const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const P384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+const SECP256K1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
+const ED25519 = generateKeyPairSync('ed25519');
+
+const optionsWith = (jwt: object): SigraModuleOptions => ({
+  users: { entity: User },
+  jwt: { enabled: true, issuer: 'https://issuer.example', ...jwt },
+});
+
+function errorOf(options: SigraModuleOptions): unknown {
+  try {
+    return resolveConfig(options);
+  } catch (error) {
+    return error;
+  }
+}
+
+interface WrongKey {
+  readonly what: string;
+  readonly jwt: object;
+  readonly option: string;
+  readonly problem: string;
+}
+
+const WRONG: readonly WrongKey[] = [
+  {
+    what: 'no key at all',
+    jwt: { secret: undefined },
+    option: 'jwt.secret',
+    problem: `is missing; give it, or jwt.keys. ${KEYGEN}`,
+  },
+  {
+    what: 'a secret of 31 bytes',
+    jwt: { secret: SECRET.slice(0, 31) },
+    option: 'jwt.secret',
+    problem: `has 31 bytes; HS256 needs at least 32. ${KEYGEN}`,
+  },
+  {
+    what: 'an empty secret',
+    jwt: { secret: '' },
+    option: 'jwt.secret',
+    problem: `has 0 bytes; HS256 needs at least 32. ${KEYGEN}`,
+  },
+  {
+    what: 'a number as secret',
+    jwt: { secret: 1234567890 },
+    option: 'jwt.secret',
+    problem: `must be a string or a Buffer, not a value of type number. ${KEYGEN}`,
+  },
+  {
+    what: 'a list as secret',
+    jwt: { secret: [SECRET] },
+    option: 'jwt.secret',
+    problem: `must be a string or a Buffer, not a value of type object. ${KEYGEN}`,
+  },
+  {
+    what: 'a secret beside keys',
+    jwt: { secret: SECRET, keys: [{ kid: 'a', secret: SECRET }] },
+    option: 'jwt.keys',
+    problem: 'must not be given beside jwt.secret; move the secret into a key',
+  },
+  {
+    what: 'no keys in the list',
+    jwt: { keys: [] },
+    option: 'jwt.keys',
+    problem: `must be an array of at least one key. ${KEYGEN}`,
+  },
+  {
+    what: 'a text as keys',
+    jwt: { keys: SECRET },
+    option: 'jwt.keys',
+    problem: `must be an array of at least one key. ${KEYGEN}`,
+  },
+  { what: 'a text as key', jwt: { keys: [SECRET] }, option: 'jwt.keys[0]', problem: 'must be an object, not a string' },
+  { what: 'null as key', jwt: { keys: [null] }, option: 'jwt.keys[0]', problem: 'must be an object, not null' },
+  {
+    what: 'a key without kid',
+    jwt: { keys: [{ secret: SECRET }] },
+    option: 'jwt.keys[0].kid',
+    problem: 'must be 1 to 255 printable ASCII characters',
+  },
+  ...['', 'two words', 'schlüssel', 'x'.repeat(256), 7].map((kid) => ({
+    what: `the kid ${JSON.stringify(kid).slice(0, 20)}`,
+    jwt: { keys: [{ kid, secret: SECRET }] },
+    option: 'jwt.keys[0].kid',
+    problem: 'must be 1 to 255 printable ASCII characters',
+  })),
+  {
+    what: 'two keys of one kid',
+    jwt: {
+      keys: [
+        { kid: 'a', secret: SECRET },
+        { kid: 'a', privateKey: EC.privateKey, sign: false },
+      ],
+    },
+    option: 'jwt.keys',
+    problem: 'has two keys with the kid "a"; give each its own',
+  },
+  {
+    what: 'a key without material',
+    jwt: { keys: [{ kid: 'a' }] },
+    option: 'jwt.keys[0]',
+    problem: 'needs exactly one of secret, privateKey and publicKey',
+  },
+  {
+    what: 'a key with both parts',
+    jwt: { keys: [{ kid: 'a', privateKey: pem(EC.privateKey), publicKey: pem(EC.publicKey) }] },
+    option: 'jwt.keys[0]',
+    problem: 'needs exactly one of secret, privateKey and publicKey',
+  },
+  {
+    what: 'an algorithm in a key',
+    jwt: { keys: [{ kid: 'a', secret: SECRET, alg: 'HS512' }] },
+    option: 'jwt.keys[0].alg',
+    problem: 'is not an option; known are: kid, sign, secret, privateKey, publicKey',
+  },
+  {
+    what: 'a text as sign',
+    jwt: { keys: [{ kid: 'a', secret: SECRET, sign: 'yes' }] },
+    option: 'jwt.keys[0].sign',
+    problem: 'must be true or false, not the string "yes"',
+  },
+  {
+    what: 'a public key that is to sign',
+    jwt: { keys: [{ kid: 'a', publicKey: EC.publicKey, sign: true }] },
+    option: 'jwt.keys[0].sign',
+    problem: 'is true for a key that has no private part',
+  },
+  {
+    what: 'no key that signs',
+    jwt: {
+      keys: [
+        { kid: 'a', publicKey: EC.publicKey },
+        { kid: 'b', secret: SECRET, sign: false },
+      ],
+    },
+    option: 'jwt.keys',
+    problem: 'needs exactly one key that signs, and has 0; set sign: true on one that has a private part',
+  },
+  {
+    what: 'two keys that could sign',
+    jwt: {
+      keys: [
+        { kid: 'a', secret: SECRET },
+        { kid: 'b', privateKey: EC.privateKey },
+      ],
+    },
+    option: 'jwt.keys',
+    problem: 'needs exactly one key that signs, and has 2; set sign: true on one that has a private part',
+  },
+  {
+    what: 'two keys that are to sign',
+    jwt: {
+      keys: [
+        { kid: 'a', secret: SECRET, sign: true },
+        { kid: 'b', secret: SECRET, sign: true },
+      ],
+    },
+    option: 'jwt.keys',
+    problem: 'needs exactly one key that signs, and has 2; set sign: true on one that has a private part',
+  },
+  ...(
+    [
+      ['a short secret in a key', { secret: SECRET.slice(0, 20) }, 'secret', 'has 20 bytes; HS256 needs at least 32.'],
+      [
+        'a number as secret of a key',
+        { secret: 7 },
+        'secret',
+        'must be a string or a Buffer, not a value of type number.',
+      ],
+      ['a private key that is none', { privateKey: SECRET }, 'privateKey', 'is no private key in PEM form.'],
+      ['a number as private key', { privateKey: 7 }, 'privateKey', 'is no private key in PEM form.'],
+      [
+        'a public key as private one',
+        { privateKey: pem(EC.publicKey) },
+        'privateKey',
+        'is no private key in PEM form.',
+      ],
+      ['a sealed private key', { privateKey: pem(EC.privateKey, 'x') }, 'privateKey', 'is no private key in PEM form.'],
+      [
+        'a public KeyObject as private one',
+        { privateKey: EC.publicKey },
+        'privateKey',
+        'is no private key in PEM form.',
+      ],
+      ['a private key as public one', { publicKey: pem(EC.privateKey) }, 'publicKey', 'is no public key in PEM form.'],
+      ['a private KeyObject as public one', { publicKey: EC.privateKey }, 'publicKey', 'is no public key in PEM form.'],
+      [
+        'a private Buffer as public one',
+        { publicKey: Buffer.from(pem(RSA.privateKey)) },
+        'publicKey',
+        'is no public key in PEM form.',
+      ],
+      [
+        'a key in DER',
+        { publicKey: EC.publicKey.export({ type: 'spki', format: 'der' }) },
+        'publicKey',
+        'is no public key in PEM form.',
+      ],
+    ] as const
+  ).map(([what, key, part, problem]) => ({
+    what,
+    jwt: { keys: [{ kid: 'a', ...key }] },
+    option: `jwt.keys[0].${part}`,
+    problem: `${problem} ${KEYGEN}`,
+  })),
+  {
+    what: 'a private key with escaped line breaks, as environment variables have them',
+    jwt: { keys: [{ kid: 'a', privateKey: pem(EC.privateKey).replaceAll('\n', '\\n') }] },
+    option: 'jwt.keys[0].privateKey',
+    problem: 'is no private key in PEM form. Its line breaks are written as \\n; put real ones in their place.',
+  },
+  {
+    what: 'an RSA key of 1024 bits',
+    jwt: { keys: [{ kid: 'a', privateKey: SHORT_RSA.privateKey }] },
+    option: 'jwt.keys[0]',
+    problem: `has an RSA key of 1024 bits; RS256 needs 2048. ${KEYGEN}`,
+  },
+  ...(
+    [
+      ['secp384r1', P384],
+      ['secp256k1', SECP256K1],
+      ['ed25519', ED25519],
+      ['rsa-pss', PSS],
+    ] as const
+  ).map(([type, { privateKey }]) => ({
+    what: `a key of type ${type}`,
+    jwt: {
+      keys: [
+        { kid: 'a', secret: SECRET },
+        { kid: 'b', privateKey: pem(privateKey) },
+      ],
+    },
+    option: 'jwt.keys[1]',
+    problem: `has a key of type ${type}; Sigra signs with RSA or P-256 keys. ${KEYGEN}`,
+  })),
+  {
+    what: 'an algorithm that the secret is not for',
+    jwt: { secret: SECRET, algorithm: 'RS256' },
+    option: 'jwt.algorithm',
+    problem: 'is RS256, but the signing key is for HS256; change one of them',
+  },
+  {
+    what: 'an algorithm that the signing key is not for',
+    jwt: {
+      keys: [
+        { kid: 'a', privateKey: RSA.privateKey },
+        { kid: 'b', publicKey: EC.publicKey },
+      ],
+      algorithm: 'ES256',
+    },
+    option: 'jwt.algorithm',
+    problem: 'is ES256, but the signing key is for RS256; change one of them',
+  },
+  {
+    what: 'an algorithm that signs nothing',
+    jwt: { secret: SECRET, algorithm: 'none' },
+    option: 'jwt.algorithm',
+    problem: 'must be one of HS256, RS256, ES256, not the string "none"',
+  },
+];
+
+describe('Keys that cannot work', () => {
+  it.each(WRONG)('fail at boot, by name and with the remedy: $what', ({ jwt, option, problem }) => {
+    const error = errorOf(optionsWith(jwt));
+
+    expect(error).toBeInstanceOf(SigraConfigError);
+    expect(error).toMatchObject({ option, message: `sigra: ${option} ${problem}` });
+  });
+
+  it.each(WRONG)('never repeat what is secret: $what', ({ jwt }) => {
+    const { message, stack, cause } = errorOf(optionsWith(jwt)) as Error;
+
+    const told = `${message}\n${String(stack)}\n${String(cause)}`;
+    expect(told).not.toContain(SECRET.slice(0, 15));
+    expect(told).not.toContain('1234567890');
+    expect(told).not.toContain('PRIVATE KEY');
+    expect(told).not.toMatch(/MI[GI][A-Z0-9]/);
+  });
+
+  it('fail at boot, not at the first request', async () => {
+    const boot = startTestApp({ sigra: { jwt: { enabled: true, issuer: 'https://issuer.example', secret: 'short' } } });
+
+    await expect(boot).rejects.toMatchObject({ name: 'SigraConfigError', option: 'jwt.secret' });
+  });
+});
+
+describe('Keys that work', () => {
+  it.each([
+    ['a secret of 32 bytes', { secret: SECRET.slice(0, 32) }, 'HS256'],
+    ['a secret of 16 characters with two bytes each', { secret: 'ü'.repeat(16) }, 'HS256'],
+    ['a Buffer', { keys: [{ kid: 'a', secret: Buffer.alloc(32, 1) }] }, 'HS256'],
+    ['PEM of PKCS #8', { keys: [{ kid: 'a', privateKey: pem(RSA.privateKey) }] }, 'RS256'],
+    [
+      'PEM of PKCS #1',
+      { keys: [{ kid: 'a', privateKey: RSA.privateKey.export({ type: 'pkcs1', format: 'pem' }) }] },
+      'RS256',
+    ],
+    [
+      'PEM of SEC 1',
+      { keys: [{ kid: 'a', privateKey: EC.privateKey.export({ type: 'sec1', format: 'pem' }) }] },
+      'ES256',
+    ],
+    ['PEM in a Buffer', { keys: [{ kid: 'a', privateKey: Buffer.from(pem(EC.privateKey)) }] }, 'ES256'],
+    ['a KeyObject', { keys: [{ kid: 'a', privateKey: EC.privateKey }] }, 'ES256'],
+    [
+      'a key with the algorithm that it is for',
+      { keys: [{ kid: 'a', privateKey: EC.privateKey }], algorithm: 'ES256' },
+      'ES256',
+    ],
+  ])('%s', (_what, jwt, algorithm) => {
+    const { jwt: config } = resolveConfig(optionsWith(jwt));
+
+    expect(config?.signingKey.algorithm).toBe(algorithm);
+  });
+
+  it('sign with the one that is told to, or else with the only one that can', () => {
+    const [rsa, ec] = [
+      { kid: 'a', privateKey: RSA.privateKey },
+      { kid: 'b', privateKey: EC.privateKey },
+    ];
+    const signers = [
+      [rsa, { ...ec, sign: true }],
+      [{ ...rsa, sign: false }, ec],
+      [{ kid: 'a', publicKey: RSA.publicKey }, ec],
+    ].map((keys) => resolveConfig(optionsWith({ keys })).jwt?.signingKey.kid);
+
+    expect(signers).toEqual(['b', 'b', 'b']);
+  });
+
+  it('are copied: what the host does with its Buffer afterwards is its own affair', () => {
+    const secret = Buffer.from(SECRET);
+    const { jwt } = resolveConfig(optionsWith({ keys: [{ kid: 'a', secret }] }));
+
+    secret.fill(0);
+
+    expect(jwt?.signingKey.signingKey?.export().toString()).toBe(SECRET);
+  });
+});
