@@ -112,6 +112,12 @@ function resolvePrefix(value: unknown = 'sigra_sk_'): string {
   if ('eyj'.startsWith(value.toLowerCase().slice(0, 3))) {
     throw new SigraConfigError('apiTokens.prefix', 'begins like a JWT; choose another, for example "myapp_sk_"');
   }
+  if (value === 'sigra_rt_') {
+    throw new SigraConfigError(
+      'apiTokens.prefix',
+      'is that of refresh tokens; choose another, for example "myapp_sk_"',
+    );
+  }
   return value;
 }
 
