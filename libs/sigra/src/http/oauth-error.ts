@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { SigraError, type SigraErrorCode } from '../common/sigra-error.js';
+import type { SigraError, SigraErrorCode } from '../common/sigra-error.js';
 
 /** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, and for a server that cannot answer now. */
 export type OAuthErrorCode =
@@ -13,9 +13,26 @@ export type OAuthErrorCode =
 
 /** An error answer in the form of RFC 6749 section 5.2. */
 export class OAuthError extends HttpException {
-  constructor(status: number, error: OAuthErrorCode, description: string, cause?: unknown) {
-    super({ error, error_description: description }, status, { cause });
+  /** The `WWW-Authenticate` that goes with it. */
+  readonly challenge: string | undefined;
+
+  constructor(
+    status: number,
+    error: OAuthErrorCode,
+    readonly description: string,
+    options: { readonly challenge?: string; readonly cause?: unknown } = {},
+  ) {
+    super({ error, error_description: description }, status, { cause: options.cause });
+    this.challenge = options.challenge;
   }
+}
+
+/** RFC 6749 section 5.2: whoever tried to authenticate in a header is challenged in the same scheme. */
+export function invalidClient(authorization: string, realm: string): OAuthError {
+  const scheme = /^[A-Za-z][A-Za-z0-9-]{0,31}(?= |$)/.exec(authorization)?.[0] ?? 'Bearer';
+  return new OAuthError(401, 'invalid_client', 'Clients do not authenticate at this endpoint.', {
+    challenge: `${scheme} realm="${realm}"`,
+  });
 }
 
 /** One description for every refresh token that is no good: the answer must not tell why. */
@@ -34,13 +51,12 @@ const SCOPE_CODES: ReadonlySet<SigraErrorCode> = new Set([
   'unregistered_scopes',
 ]);
 
-/** What a service rejected with, as an OAuth error; what is not one stays as it is. */
-export function toOAuthError(error: unknown): unknown {
-  if (!(error instanceof SigraError)) return error;
-  if (GRANT_CODES.has(error.code)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, error);
-  if (SCOPE_CODES.has(error.code)) return new OAuthError(400, 'invalid_scope', error.message, error);
-  if (error.code === 'unavailable' || error.code === 'refresh_aborted') {
-    return new OAuthError(503, 'temporarily_unavailable', error.message, error);
+/** What a service rejected with, as an OAuth error. */
+export function toOAuthError(cause: SigraError): OAuthError {
+  if (GRANT_CODES.has(cause.code)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
+  if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
+  if (cause.code === 'unavailable' || cause.code === 'refresh_aborted') {
+    return new OAuthError(503, 'temporarily_unavailable', cause.message, { cause });
   }
-  return error;
+  return new OAuthError(400, 'invalid_request', cause.message, { cause });
 }

@@ -14,17 +14,19 @@ export class OAuthExceptionFilter implements ExceptionFilter<SigraError | OAuthE
 
   catch(exception: SigraError | OAuthError, host: ArgumentsHost): void {
     const error = exception instanceof OAuthError ? exception : toOAuthError(exception);
-    if (!(error instanceof OAuthError)) throw exception;
-    const status = error.getStatus();
     const response: HttpResponse = host.switchToHttp().getResponse();
     response.header('Cache-Control', 'no-store');
     response.header('Pragma', 'no-cache');
-    // RFC 6749 section 5.2: whoever tried to authenticate is told how.
-    if (status === 401) response.header('WWW-Authenticate', 'Bearer');
-    if (status === 503) {
+    if (error.challenge !== undefined) response.header('WWW-Authenticate', error.challenge);
+    if (error.getStatus() === 503) {
       response.header('Retry-After', '1');
-      this.logger.error(error.message, error.cause);
+      this.report(error);
     }
-    this.adapterHost.httpAdapter.reply(response, error.getResponse(), status);
+    this.adapterHost.httpAdapter.reply(response, error.getResponse(), error.getStatus());
+  }
+
+  private report({ description, cause }: OAuthError): void {
+    const reason = cause instanceof Error ? cause.cause : undefined;
+    this.logger.error(reason instanceof Error ? `${description} ${reason.message}` : description);
   }
 }

@@ -6,12 +6,14 @@ import { BearerAuthGuard } from '../auth/guards/bearer-auth.guard.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type IntrospectedToken, JwtIntrospector } from '../jwt/introspector.js';
+import { isRefreshToken } from '../jwt/refresh-token-format.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
+import { ApiTokenRevoker } from '../tokens/api-token.revoker.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 import { Caller } from './call-context.decorator.js';
 import { assertJwtEnabled } from './jwt-enabled.js';
-import { OAuthError } from './oauth-error.js';
+import { invalidClient, OAuthError } from './oauth-error.js';
 import { OAuthExceptionFilter } from './oauth-exception.filter.js';
 import { parseOAuthParameters, requireParameter } from './oauth-request.js';
 import { type TokenResponse, tokenResponse } from './token-response.js';
@@ -21,11 +23,12 @@ import { type TokenResponse, tokenResponse } from './token-response.js';
 @UseFilters(OAuthExceptionFilter)
 export class OAuthController {
   constructor(
-    @InjectSigraConfig() config: SigraConfig,
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly jwt: SigraJwtService,
     private readonly introspector: JwtIntrospector,
     private readonly apiTokens: ApiTokenService,
     private readonly apiTokenVerifier: ApiTokenVerifier,
+    private readonly apiTokenRevoker: ApiTokenRevoker,
   ) {
     assertJwtEnabled(config, 'oauth');
   }
@@ -41,7 +44,7 @@ export class OAuthController {
     @Caller() caller: CallContext,
     @Headers('authorization') authorization?: string,
   ): Promise<TokenResponse> {
-    assertPublicClient(authorization);
+    this.assertPublicClient(authorization);
     const parameters = parseOAuthParameters(body);
     if (requireParameter(parameters, 'grant_type') !== 'refresh_token') {
       throw new OAuthError(400, 'unsupported_grant_type', 'The only grant is refresh_token.');
@@ -61,14 +64,16 @@ export class OAuthController {
     @Caller() caller: CallContext,
     @Headers('authorization') authorization?: string,
   ): Promise<Record<string, never>> {
-    assertPublicClient(authorization);
+    this.assertPublicClient(authorization);
     const token = requireParameter(parseOAuthParameters(body), 'token');
     if (token.startsWith('eyJ')) {
       throw new OAuthError(400, 'unsupported_token_type', 'Revoke the refresh token: its access tokens follow.');
     }
-    await (this.apiTokenVerifier.claims(token)
-      ? this.revokeApiToken(token, caller)
-      : this.revokeRefresh(token, caller));
+    await (
+      isRefreshToken(token)
+        ? this.jwt.revokeRefresh(token, caller)
+        : this.apiTokenRevoker.revokeByRawToken(token, caller)
+    ).catch(unlessInactive);
     return {};
   }
 
@@ -80,19 +85,17 @@ export class OAuthController {
   @Header('Cache-Control', 'no-store')
   async introspect(@Body() body: unknown): Promise<IntrospectedToken> {
     const token = requireParameter(parseOAuthParameters(body), 'token');
-    const found = this.apiTokenVerifier.claims(token)
-      ? await this.introspectApiToken(token)
-      : await this.introspector.introspect(token);
+    // A refresh token first: the prefix of API tokens may be the beginning of its own.
+    const found =
+      this.apiTokenVerifier.claims(token) && !isRefreshToken(token)
+        ? await this.introspectApiToken(token)
+        : await this.introspector.introspect(token);
     return found ? { active: true, ...found } : { active: false };
   }
 
-  private async revokeRefresh(token: string, caller: CallContext): Promise<void> {
-    await this.jwt.revokeRefresh(token, caller).catch(unlessInactive);
-  }
-
-  private async revokeApiToken(rawToken: string, caller: CallContext): Promise<void> {
-    const token = await this.apiTokens.verify(rawToken, caller).catch(unlessInactive);
-    if (token) await this.apiTokens.revoke(token.id, caller);
+  /** There are no clients with credentials here: whoever brings some expects a check that would not happen. */
+  private assertPublicClient(authorization: string | undefined): void {
+    if (authorization !== undefined) throw invalidClient(authorization, this.config.realm);
   }
 
   private async introspectApiToken(rawToken: string): Promise<IntrospectedToken | undefined> {
@@ -107,13 +110,6 @@ export class OAuthController {
         token_type: 'Bearer',
       }
     );
-  }
-}
-
-/** There are no clients with credentials here: whoever brings some expects a check that would not happen. */
-function assertPublicClient(authorization: string | undefined): void {
-  if (authorization !== undefined) {
-    throw new OAuthError(401, 'invalid_client', 'Clients do not authenticate at this endpoint.');
   }
 }
 

@@ -2,9 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { auditDetailsOf, type CallContext } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { Clock } from '../common/clock.js';
+import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
+import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { CredentialReader } from '../persistence/credential-reader.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -14,8 +18,10 @@ import { type ApiToken, toApiToken } from './api-token.js';
 @Injectable()
 export class ApiTokenRevoker {
   constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly credentials: CredentialReader,
     private readonly tokens: ApiTokenRepository,
     private readonly audit: AuditWriter,
   ) {}
@@ -28,6 +34,17 @@ export class ApiTokenRevoker {
       () => this.revokeOne(tokenId, context, userId),
       (token) => token,
     );
+  }
+
+  /**
+   * Revokes a token for whoever holds it, also where its owner may not sign in any more. What is no token, or expired, stays
+   * as it is.
+   */
+  async revokeByRawToken(rawToken: string, context: CallContext): Promise<void> {
+    if (!isWellFormed(rawToken, this.config.apiTokens.prefix)) return;
+    const found = await this.credentials.find(hashSecret(rawToken));
+    if (!found || (found.token.expires_at && found.token.expires_at <= this.clock.now())) return;
+    await this.revoke(found.token.id, context);
   }
 
   revokeAll(userId: string, context: CallContext): Promise<number> {
