@@ -1,4 +1,4 @@
-import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, Post, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { CallContext } from '../audit/audit-event.js';
 import { CurrentPrincipal } from '../auth/decorators/current-principal.decorator.js';
 import { SessionAuthGuard } from '../auth/guards/session-auth.guard.js';
@@ -7,12 +7,14 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
 import { Caller } from './call-context.decorator.js';
 import { assertJwtEnabled } from './jwt-enabled.js';
+import { RefusalInterceptor } from './refusal.interceptor.js';
 import { parseBody } from './request-body.js';
 import { type TokenResponse, tokenResponse } from './token-response.js';
 
 /** Gives the user of a browser session a pair of JWT and refresh token. */
 @Controller()
 @UseGuards(SessionAuthGuard)
+@UseInterceptors(RefusalInterceptor)
 export class JwtController {
   constructor(
     @InjectSigraConfig() config: SigraConfig,
