@@ -14,7 +14,9 @@ export interface JwtApp extends TestApp {
 
 /** An application with JWTs; what is not said of them has its default. */
 export async function startJwtApp(jwt: JwtOptions<User> = {}, options: TestAppOptions = {}): Promise<JwtApp> {
-  const app = await startTestApp({ ...options, sigra: { ...options.sigra, jwt: { ...JWT, ...jwt } } });
+  // A slow machine is not an unreachable database.
+  const sigra = { lookupTimeout: 60_000, ...options.sigra, jwt: { ...JWT, ...jwt } };
+  const app = await startTestApp({ ...options, sigra });
   return { ...app, jwt: app.get(SigraJwtService) };
 }
 

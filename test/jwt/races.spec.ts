@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { auditActions } from '../support/audit-rows.js';
+import { familyIdOf, joinJwtApp, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { holdingFamilies, JwtNode, type Outcome, untilWaiting } from '../support/jwt-nodes.js';
+import { familyRow, refreshRows } from '../support/jwt-rows.js';
+import { refusalOf } from '../support/refusal.js';
+import type { User } from '../support/test-app.js';
+
+const ROUNDS = 10;
+const NODES = 4;
+/** Of one token, on every node: 200 in all. */
+const PRESENTATIONS = 50;
+/** Connections of a node. */
+const POOL = 10;
+const LEEWAYS = [0, 10];
+
+jest.setTimeout(180_000);
+
+/** How often each value occurs. */
+function tally(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
+}
+
+describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, from ${NODES} processes`, () => {
+  let strict: JwtApp;
+  let lenient: JwtApp;
+  let nodes: JwtNode[];
+
+  beforeAll(async () => {
+    strict = await startJwtApp();
+    lenient = await joinJwtApp(strict, { reuseLeeway: 10 });
+    const setup = { databaseUrl: strict.databaseUrl, jwt: JWT, leeways: LEEWAYS, time: strict.clock.now().toJSON() };
+    nodes = await Promise.all(Array.from({ length: NODES }, () => JwtNode.start(setup)));
+  });
+  afterAll(async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+    await lenient.close();
+    await strict.close();
+  });
+
+  let users = 0;
+  const signIn = async () => {
+    const user = await strict.addUser(`user-${++users}@example.com`);
+    const pair = await strict.jwt.generateTokens(user, ['read:notes']);
+    return { user, pair, familyId: familyIdOf(pair) };
+  };
+  type SignedIn = Awaited<ReturnType<typeof signIn>>;
+
+  const presentEverywhere = async (leeway: number, token: string): Promise<Outcome[]> => {
+    const tokens = Array.from({ length: PRESENTATIONS }, () => token);
+    const outcomes = await Promise.all(nodes.map((node) => node.refresh(leeway, tokens)));
+    return outcomes.flat().map((outcome) => outcome ?? { refusal: 'the node died' });
+  };
+  const pairsOf = (outcomes: readonly Outcome[]) => outcomes.flatMap(({ pair }) => pair ?? []);
+  const refusalsOf = (outcomes: readonly Outcome[]) => tally(outcomes.flatMap(({ refusal }) => refusal ?? []));
+
+  /** In every other round they all meet at the closed door first; in the others they come as they come. */
+  const presentInRound = async (round: number, leeway: number, { pair, familyId }: SignedIn) => {
+    if (round % 2) return presentEverywhere(leeway, pair.refreshToken);
+    let presented: Promise<Outcome[]> | undefined;
+    await holdingFamilies(strict.dataSource, [familyId], async () => {
+      presented = presentEverywhere(leeway, pair.refreshToken);
+      await untilWaiting(strict.dataSource, NODES * POOL);
+    });
+    return presented!;
+  };
+
+  it('give one pair and kill the family once, without a leeway', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const signedIn = await signIn();
+
+      const outcomes = await presentInRound(round, 0, signedIn);
+
+      const pairs = pairsOf(outcomes);
+      const rows = await refreshRows(strict.dataSource, signedIn.familyId);
+      expect(pairs).toHaveLength(1);
+      expect(refusalsOf(outcomes)).toEqual({ reuse_detected: 1, token_revoked: NODES * PRESENTATIONS - 2 });
+      expect(rows).toHaveLength(2);
+      expect(await familyRow(strict.dataSource, signedIn.familyId)).toMatchObject({
+        revoke_reason: 'reuse_detected',
+      });
+      expect(tally(await auditActions(strict.dataSource, signedIn.familyId))).toEqual({
+        'api.jwt_issue': 1,
+        'api.jwt_refresh': 1,
+        'api.jwt_refresh_reuse': 1,
+      });
+      expect(await refusalOf(strict.jwt.refresh(pairs[0]!.refreshToken))).toBe('token_revoked');
+    }
+  });
+
+  it('give one successor to all and keep the family alive, with a leeway', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const signedIn = await signIn();
+
+      const outcomes = await presentInRound(round, 10, signedIn);
+
+      const pairs = pairsOf(outcomes);
+      const successors = [...new Set(pairs.map(({ refreshToken }) => refreshToken))];
+      expect(refusalsOf(outcomes)).toEqual({});
+      expect(successors).toHaveLength(1);
+      expect(new Set(pairs.map(({ accessToken }) => accessToken)).size).toBe(NODES * PRESENTATIONS);
+      expect(await refreshRows(strict.dataSource, signedIn.familyId)).toHaveLength(2);
+      expect(tally(await auditActions(strict.dataSource, signedIn.familyId))).toEqual({
+        'api.jwt_issue': 1,
+        'api.jwt_refresh': 1,
+        'api.jwt_refresh_replay': NODES * PRESENTATIONS - 1,
+      });
+      expect(await lenient.jwt.refresh(successors[0]!)).toMatchObject({ scope: 'read:notes' });
+    }
+  });
+
+  /** The end comes in their midst, before all, or behind some that wait already. */
+  const presentAgainst = async (
+    end: () => Promise<void>,
+    round: number,
+    leeway: number,
+    { pair, familyId }: SignedIn,
+  ) => {
+    let presented: Promise<Outcome[]> | undefined;
+    let ended: Promise<void> | undefined;
+    const start = () => (presented = presentEverywhere(leeway, pair.refreshToken));
+    const stop = () => (ended = end());
+    if (round % 3 === 0) {
+      await Promise.all([start(), stop()]);
+    } else {
+      await holdingFamilies(strict.dataSource, [familyId], async () => {
+        const endFirst = round % 3 === 1;
+        void (endFirst ? stop() : start());
+        await untilWaiting(strict.dataSource, endFirst ? 1 : NODES * POOL);
+        void (endFirst ? start() : stop());
+        await untilWaiting(strict.dataSource, NODES * POOL + 1);
+      });
+    }
+    await ended;
+    return presented!;
+  };
+
+  /** Whoever won: neither a refresh token of the family works, nor an access token where its like is looked at. */
+  const expectDead = async ({ pair, familyId }: SignedIn, outcomes: readonly Outcome[]) => {
+    const successors = [...new Set(pairsOf(outcomes).map(({ refreshToken }) => refreshToken))];
+    expect(successors.length).toBeLessThanOrEqual(1);
+    for (const refreshToken of [pair.refreshToken, ...successors]) {
+      expect(await refusalOf(strict.jwt.refresh(refreshToken))).toBe('token_revoked');
+      expect(await refusalOf(lenient.jwt.refresh(refreshToken))).toBe('token_revoked');
+    }
+    expect((await familyRow(strict.dataSource, familyId)).revoked_at).not.toBeNull();
+    return successors.length;
+  };
+
+  it.each(LEEWAYS)('leave nothing behind against a revocation, with a leeway of %i s', async (leeway) => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const signedIn = await signIn();
+
+      const outcomes = await presentAgainst(
+        () => strict.jwt.revokeRefresh(signedIn.pair.refreshToken),
+        round,
+        leeway,
+        signedIn,
+      );
+
+      const successors = await expectDead(signedIn, outcomes);
+      const audit = tally(await auditActions(strict.dataSource, signedIn.familyId));
+      const {
+        'api.jwt_revoke': revoked = 0,
+        'api.jwt_refresh_reuse': reuse = 0,
+        'api.jwt_refresh': rotated = 0,
+      } = audit;
+      expect(rotated).toBe(successors);
+      // It died once, by one or the other.
+      expect(revoked + reuse).toBe(1);
+      if (leeway > 0) expect(revoked).toBe(1);
+      else expect(pairsOf(outcomes)).toHaveLength(rotated);
+    }
+  });
+
+  it.each(LEEWAYS)('leave nothing behind against signing out everywhere, with a leeway of %i s', async (leeway) => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const signedIn = await signIn();
+      const { user, pair, familyId } = signedIn;
+
+      const outcomes = await presentAgainst(() => strict.jwt.signOutEverywhere(user), round, leeway, signedIn);
+
+      const successors = await expectDead(signedIn, outcomes);
+      const audit = tally(await auditActions(strict.dataSource, familyId));
+      const accessTokens = [pair, ...pairsOf(outcomes)].map(({ accessToken }) => accessToken);
+      const refusals = await Promise.all(accessTokens.map((token) => refusalOf(strict.jwt.verifyAccess(token))));
+      expect(new Set(refusals)).toEqual(new Set(['epoch_mismatch']));
+      expect(audit['api.jwt_refresh'] ?? 0).toBe(successors);
+      expect(await auditActions(strict.dataSource, user.id)).toEqual(['api.sign_out_everywhere']);
+      await expectNextSignInWorks(user);
+    }
+  });
+
+  const expectNextSignInWorks = async (user: User) => {
+    const next = await strict.jwt.generateTokens(user, ['read:notes']);
+    expect(await strict.jwt.verifyAccess(next.accessToken)).toMatchObject({ epoch: 1 });
+    await strict.jwt.refresh(next.refreshToken);
+  };
+});
