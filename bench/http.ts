@@ -32,11 +32,10 @@ export async function run(stage: Stage): Promise<Findings> {
 
 async function runAdapter(stage: Stage, adapter: Adapter): Promise<Record<HttpContestantName, Figures>> {
   const { rounds, httpTurn, warmUp } = stage.settings;
-  const contestants: Contestant[] = [];
+  const names = Object.keys(LABELS) as HttpContestantName[];
+  await Promise.all([stage.seeded(), stage.load()]);
+  const contestants = await Promise.all(names.map((name) => startContestant(stage, adapter, name)));
   try {
-    for (const name of Object.keys(LABELS) as HttpContestantName[]) {
-      contestants.push(await startContestant(stage, adapter, name));
-    }
     for (const contestant of contestants) await contestant.turn(warmUp);
     stage.say(`http on ${adapter}: ${rounds} rounds of ${contestants.length} servers`);
     const turns = contestants.map(({ name, turn }) => [name, () => turn(httpTurn)] as const);

@@ -1,7 +1,5 @@
 import { Controller, Get, type INestApplication, Module, Req } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type HttpContestantName, httpContestants } from '../contestants/http/all.js';
 import type { HttpContestant, Visitor } from '../contestants/http/contestant.js';
 import { serve } from '../harness/child-api.js';
@@ -20,14 +18,17 @@ class WhoAmIController {
 }
 
 const [adapter, name = '', sigra = '', betterAuth = ''] = process.argv.slice(2);
-const contestant: HttpContestant = httpContestants[name as HttpContestantName]({ sigra, betterAuth });
+const factory = await httpContestants[name as HttpContestantName]();
+const contestant: HttpContestant = factory({ sigra, betterAuth });
 
 @Module({ ...contestant.module, controllers: [WhoAmIController] })
 class ServerModule {}
 
 const app: INestApplication = await NestFactory.create(
   ServerModule,
-  adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(),
+  adapter === 'fastify'
+    ? new (await import('@nestjs/platform-fastify')).FastifyAdapter()
+    : new (await import('@nestjs/platform-express')).ExpressAdapter(),
   { logger: false },
 );
 await app.listen(0, '127.0.0.1');

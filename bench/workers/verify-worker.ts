@@ -1,8 +1,4 @@
-import { betterAuthKeys } from '../contestants/verify/better-auth.js';
 import type { VerifyFactory } from '../contestants/verify/contestant.js';
-import { namedStatement } from '../contestants/verify/pg.js';
-import { sigra } from '../contestants/verify/sigra.js';
-import { typeorm } from '../contestants/verify/typeorm.js';
 import { serve } from '../harness/child-api.js';
 import { closedLoop } from '../harness/closed-loop.js';
 import { randomIndexes, rawApiKey, rawToken } from '../harness/tokens.js';
@@ -10,18 +6,19 @@ import { randomIndexes, rawApiKey, rawToken } from '../harness/tokens.js';
 /** `verify-worker.ts <contestant> <database url>`: one contestant in a process of its own. */
 export type VerifyContestantName = 'sigra' | 'typeorm' | 'pg' | 'better-auth';
 
-const factories: Readonly<Record<VerifyContestantName, VerifyFactory>> = {
-  sigra,
-  typeorm,
-  pg: namedStatement,
-  'better-auth': betterAuthKeys,
+const factories: Readonly<Record<VerifyContestantName, () => Promise<VerifyFactory>>> = {
+  sigra: async () => (await import('../contestants/verify/sigra.js')).sigra,
+  typeorm: async () => (await import('../contestants/verify/typeorm.js')).typeorm,
+  pg: async () => (await import('../contestants/verify/pg.js')).namedStatement,
+  'better-auth': async () => (await import('../contestants/verify/better-auth.js')).betterAuthKeys,
 };
 
 /** Distinct credentials that one turn goes through, drawn from all of them. */
 const DRAWN = 100_000;
 
 const [name = '', databaseUrl = ''] = process.argv.slice(2);
-const contestant = await factories[name as VerifyContestantName](databaseUrl);
+const factory = await factories[name as VerifyContestantName]();
+const contestant = await factory(databaseUrl);
 const rawCredential = name === 'better-auth' ? rawApiKey : rawToken;
 
 const methods = {

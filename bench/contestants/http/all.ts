@@ -1,20 +1,16 @@
-import { bare } from './bare.js';
-import { betterAuthGuard } from './better-auth.js';
 import type { HttpFactory } from './contestant.js';
-import { handWritten } from './hand-written.js';
-import { plainJwt, plainJwtUser } from './plain-jwt.js';
-import { sigraJwtEpoch, sigraJwtStateless, sigraSession, sigraToken } from './sigra.js';
 
+/** Imported one by one, so that a process holds nothing but its own contestant. */
 export const httpContestants = {
-  bare,
-  'sigra-token': sigraToken,
-  'sigra-jwt-stateless': sigraJwtStateless,
-  'sigra-jwt-epoch': sigraJwtEpoch,
-  'sigra-session': sigraSession,
-  'hand-written': handWritten,
-  'plain-jwt': plainJwt,
-  'plain-jwt-user': plainJwtUser,
-  'better-auth': betterAuthGuard,
-} satisfies Record<string, HttpFactory>;
+  bare: async () => (await import('./bare.js')).bare,
+  'sigra-token': async () => (await import('./sigra.js')).sigraToken,
+  'sigra-jwt-stateless': async () => (await import('./sigra.js')).sigraJwtStateless,
+  'sigra-jwt-epoch': async () => (await import('./sigra.js')).sigraJwtEpoch,
+  'sigra-session': async () => (await import('./sigra.js')).sigraSession,
+  'hand-written': async () => (await import('./hand-written.js')).handWritten,
+  'plain-jwt': async () => (await import('./plain-jwt.js')).plainJwt,
+  'plain-jwt-user': async () => (await import('./plain-jwt.js')).plainJwtUser,
+  'better-auth': async () => (await import('./better-auth.js')).betterAuthGuard,
+} satisfies Record<string, () => Promise<HttpFactory>>;
 
 export type HttpContestantName = keyof typeof httpContestants;
