@@ -59,6 +59,14 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX ${named('sigra_audit_events_action')} ON ${auditEvents} (action, occurred_at, id)`,
     );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_audit_events_target_type')} ON ${auditEvents} (target_type, occurred_at, id)`,
+    );
+    // Failures are few, and what is looked for.
+    await runner.query(
+      `CREATE INDEX ${named('sigra_audit_events_failure')} ON ${auditEvents} (occurred_at, id)
+       WHERE outcome = 'failure'`,
+    );
   }
 
   async down(runner: QueryRunner): Promise<void> {
