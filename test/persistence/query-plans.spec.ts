@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { AuditService, LastUsedRecorder, TokenCleanupService, VerifyFailureRecorder } from 'nestjs-sigra';
+import { type LoggedQuery, QueryLog } from '../support/query-log.js';
+import { refusalOf } from '../support/refusal.js';
+import { startTestApp, type TestApp, type User } from '../support/test-app.js';
+import { unknownToken } from '../support/unknown-token.js';
+
+const ROWS = 100_000;
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Actual Rows'?: number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+describe('the plan of every query, over large tables', () => {
+  let test: TestApp;
+  let log: QueryLog;
+  /** A user with thousands of tokens. */
+  let heavy: User;
+
+  /** How each statement that was sent since the test began reads its tables: `relation: node (index)`. */
+  const scans = async (): Promise<string[]> => {
+    const statements = log.queries.filter(({ sql }) => /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)/.test(sql));
+    const plans = await Promise.all(
+      statements.map(({ sql, parameters }) =>
+        test.dataSource.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(`EXPLAIN (FORMAT JSON) ${sql}`, [
+          ...parameters,
+        ]),
+      ),
+    );
+    return [...new Set(plans.flatMap(([plan]) => nodesOf(plan!['QUERY PLAN'][0]!.Plan)).flatMap(describeScan))].sort();
+  };
+
+  /** How many rows a query fetches from its tables, whether it returns them or not. */
+  const rowsRead = async ({ sql, parameters }: LoggedQuery): Promise<number> => {
+    const [plan] = await test.dataSource.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(
+      `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
+      [...parameters],
+    );
+    const tables = nodesOf(plan!['QUERY PLAN'][0]!.Plan).filter((node) => node['Relation Name'] !== undefined);
+    return tables.reduce((sum, node) => sum + (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0), 0);
+  };
+
+  /** Raw tokens of as many users. */
+  const putTokens = async (count: number): Promise<string[]> => {
+    const rawTokens = Array.from({ length: count }, () => unknownToken());
+    await test.dataSource.query(
+      `INSERT INTO sigra_api_tokens (id, user_id, name, prefix, hint, token_hash, scopes, created_at)
+       SELECT gen_random_uuid(), md5('user ' || n)::uuid::text, 'CI', 'sigra_sk_', 'abcd', sha256(raw::bytea), '{admin}', now()
+       FROM unnest($1::text[]) WITH ORDINALITY AS given(raw, n)`,
+      [rawTokens],
+    );
+    return rawTokens;
+  };
+
+  beforeAll(async () => {
+    test = await startTestApp({ sigra: { audit: { retention: 86_400 * 365 }, lookupTimeout: 60_000 } });
+    await test.dataSource.query(
+      `INSERT INTO users (id, email) SELECT md5('user ' || n)::uuid, n || '@example.com'
+       FROM generate_series(1, $1::int) n`,
+      [ROWS],
+    );
+    heavy = await test.addUser('heavy@example.com');
+    // One in twenty tokens is the heavy user's; one in ten is revoked, and one in ten has expired.
+    await test.dataSource.query(
+      `INSERT INTO sigra_api_tokens
+         (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, revoked_at, last_used_at, created_at)
+       SELECT md5('token ' || n)::uuid, CASE n % 20 WHEN 0 THEN $2::text ELSE md5('user ' || n)::uuid::text END, 'CI',
+         'sigra_sk_', 'abcd', sha256(n::text::bytea), '{read:notes}',
+         CASE n % 10 WHEN 1 THEN now() - n * interval '1 minute' WHEN 2 THEN now() + n * interval '1 minute' END,
+         CASE n % 10 WHEN 3 THEN now() - n * interval '1 minute' END, now() - interval '1 hour',
+         now() - n * interval '1 second'
+       FROM generate_series(1, $1::int) n`,
+      [ROWS, heavy.id],
+    );
+    await test.dataSource.query(
+      `INSERT INTO sigra_audit_events
+         (id, action, outcome, actor_id, actor_type, target_id, target_type, metadata, occurred_at)
+       SELECT gen_random_uuid(), (ARRAY['api.token_create', 'api.token_revoke', 'note.add'])[n % 3 + 1],
+         CASE n % 50 WHEN 0 THEN 'failure' ELSE 'success' END, md5('user ' || n % 5000)::uuid::text, 'user',
+         md5('token ' || n)::uuid::text, CASE n % 100 WHEN 0 THEN 'user' ELSE 'api_token' END, '{}',
+         now() - n * interval '5 minutes'
+       FROM generate_series(1, $1::int) n`,
+      [ROWS],
+    );
+    await test.dataSource.query('VACUUM (ANALYZE) users, sigra_api_tokens, sigra_audit_events');
+    log = QueryLog.of(test.dataSource);
+  }, 120_000);
+  beforeEach(async () => {
+    await test.get(LastUsedRecorder).flush();
+    await test.get(VerifyFailureRecorder).flush();
+    log.clear();
+  });
+  afterAll(() => test.close());
+
+  it('verify: one token', async () => {
+    const { rawToken } = await test.tokens.create(test.user, REQUEST);
+    log.clear();
+
+    await test.tokens.verify(rawToken);
+
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_hash', 'users: users_pkey']);
+  });
+
+  it('verify: a full batch', async () => {
+    const rawTokens = await putTokens(512);
+    log.clear();
+
+    await Promise.all(rawTokens.map((rawToken) => test.tokens.verify(rawToken)));
+
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_hash', 'users: users_pkey']);
+  });
+
+  it('users by id, for sessions', async () => {
+    const ids = await test.dataSource.query<User[]>('SELECT id FROM users LIMIT 64');
+    log.clear();
+
+    await Promise.all(ids.map(({ id }) => fetch(`${test.url}/notes/me`, { headers: { 'x-session-user': id } })));
+
+    expect(await scans()).toEqual(['users: users_pkey']);
+  });
+
+  it('listActive: the first page, and one deep in the middle, which reads no more than the first', async () => {
+    let { nextCursor } = await test.tokens.listActive(heavy, { limit: 200 });
+    for (let page = 0; page < 10; page++) {
+      ({ nextCursor } = await test.tokens.listActive(heavy, { limit: 200, cursor: nextCursor! }));
+    }
+
+    const [first, deep] = [await rowsRead(log.queries.at(0)!), await rowsRead(log.queries.at(-1)!)];
+
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_owner']);
+    // Dead tokens between the living ones are read, and no others.
+    expect(Math.max(first, deep)).toBeLessThan(2 * 200);
+  });
+
+  it('create, rotate and revoke', async () => {
+    const { token } = await test.tokens.create(test.user, REQUEST);
+    const rotated = await test.tokens.rotate(token.id);
+    await test.tokens.revokeForUser(test.user, rotated.token.id);
+
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_pkey']);
+  });
+
+  it('revokeAll: of a user with few tokens', async () => {
+    await test.tokens.create(test.user, REQUEST);
+    log.clear();
+
+    await test.tokens.revokeAll(test.user);
+
+    expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_owner',
+      'sigra_api_tokens: sigra_api_tokens_pkey',
+    ]);
+  });
+
+  it('last use: of one token, and of many', async () => {
+    const rawTokens = await putTokens(500);
+    await test.tokens.verify(rawTokens[0]!);
+    log.clear();
+
+    await test.get(LastUsedRecorder).flush();
+    const one = await scans();
+    await Promise.all(rawTokens.map((rawToken) => test.tokens.verify(rawToken)));
+    log.clear();
+    await test.get(LastUsedRecorder).flush();
+
+    expect(one).toEqual(['sigra_api_tokens: sigra_api_tokens_pkey']);
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_pkey']);
+  });
+
+  it('refusals: nothing is read to write them', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
+    await test.tokens.revoke(token.id);
+    await refusalOf(test.tokens.verify(rawToken));
+    log.clear();
+
+    await test.get(VerifyFailureRecorder).flush();
+
+    expect(log.queries).toHaveLength(1);
+    expect(await scans()).toEqual([]);
+  });
+
+  const filters = {
+    nothing: {},
+    'a frequent action': { action: 'note.add' },
+    'an action that never was': { action: 'note.archive' },
+    'an actor': { actorId: '11111111-1111-1111-1111-111111111111' },
+    'a target': { targetId: '11111111-1111-1111-1111-111111111111' },
+    'a frequent outcome': { outcome: 'success' },
+    'a rare outcome': { outcome: 'failure' },
+    'a frequent type of target': { targetType: 'api_token' },
+    'a rare type of target': { targetType: 'user' },
+    'a type of target that never was': { targetType: 'folder' },
+    'a time': { from: new Date(Date.now() - 3_600_000), to: new Date() },
+    'an action and an actor': { action: 'note.add', actorId: '11111111-1111-1111-1111-111111111111' },
+    'a rare outcome of an action': { action: 'note.add', outcome: 'failure' },
+  } as const;
+
+  it.each(Object.entries(filters))('audit: by %s', async (_name, filter) => {
+    const audit = test.get(AuditService);
+    const { nextCursor } = await audit.query(filter);
+    if (nextCursor) await audit.query({ ...filter, limit: 1000, cursor: nextCursor });
+    await audit.stream(filter).next();
+
+    const read = await scans();
+
+    expect(read.length).toBeGreaterThan(0);
+    expect(read.filter((scan) => !/^sigra_audit_events: sigra_audit_events_\w+$/.test(scan))).toEqual([]);
+  });
+
+  it('clean-up: full batches and the last one, with next to nothing left', async () => {
+    await test.get(TokenCleanupService).cleanupExpiredTokens({ batchSize: 1000 });
+    await test.dataSource.query('ANALYZE sigra_api_tokens, sigra_audit_events');
+    await test.get(TokenCleanupService).cleanupExpiredTokens({ batchSize: 1000 });
+
+    const read = await scans();
+
+    expect(read.filter((scan) => /^sigra_(?:api|audit)/.test(scan))).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_expired',
+      'sigra_api_tokens: sigra_api_tokens_pkey',
+      'sigra_api_tokens: sigra_api_tokens_revoked',
+      'sigra_audit_events: sigra_audit_events_pkey',
+      'sigra_audit_events: sigra_audit_events_time',
+    ]);
+  });
+});
+
+function nodesOf(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+}
+
+function describeScan(node: PlanNode): string[] {
+  const { 'Node Type': type, 'Relation Name': relation, 'Index Name': index } = node;
+  if (type === 'Seq Scan' || index === undefined) {
+    return relation !== undefined && type.endsWith('Scan') && type !== 'Bitmap Heap Scan'
+      ? [`${relation}: ${type}`]
+      : [];
+  }
+  // A bitmap index scan does not name its table; ours are in the index's name.
+  return [`${relation ?? index.replace(/^(sigra_[a-z]+_[a-z]+)_.*/, '$1')}: ${index}`];
+}
