@@ -94,7 +94,9 @@ export class RefreshTokenRotator {
         throw error;
       });
     } catch (error) {
-      if (sqlState(error) === undefined) throw error;
+      const state = sqlState(error);
+      // Unreachable is not the same: then nobody can say whether the token was used.
+      if (state === undefined || (error instanceof SigraError && !RACES.has(state))) throw error;
       throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.', { cause: error });
     }
   }

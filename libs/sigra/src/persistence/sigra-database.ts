@@ -114,9 +114,9 @@ function rowsOf<R extends object>(answer: unknown): R[] {
 
 /**
  * SQLSTATEs of a server that cannot serve now: connection, resources, operator intervention, a statement out of time, a
- * standby. Not a mistake.
+ * standby, and a race lost against another transaction. Not a mistake.
  */
-const UNAVAILABLE = /^(?:08|53|57P|57014|25006)/;
+const UNAVAILABLE = /^(?:08|53|57P|57014|25006|40001|40P01|55P03)/;
 
 function translate(error: unknown): unknown {
   if (error instanceof SigraError) return error;
@@ -125,9 +125,10 @@ function translate(error: unknown): unknown {
   return unreachable ? new SigraError('unavailable', 'The database did not answer.', { cause: error }) : error;
 }
 
-/** The five characters that PostgreSQL gives every error, or undefined when the error is not the server's. */
+/** The five characters that PostgreSQL gives every error, or undefined when the server is not where it comes from. */
 export function sqlState(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
+  const origin = error instanceof SigraError ? error.cause : error;
+  const code = (origin as { code?: unknown } | null | undefined)?.code;
   // With a digit among them, or EPIPE would be one.
   return typeof code === 'string' && /^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
