@@ -67,7 +67,7 @@ export class OAuthController {
     this.assertPublicClient(authorization);
     const token = requireParameter(parseOAuthParameters(body), 'token');
     if (token.startsWith('eyJ')) {
-      throw new OAuthError(400, 'unsupported_token_type', 'Revoke the refresh token: its access tokens follow.');
+      throw new OAuthError(400, 'unsupported_token_type', 'An access token cannot be revoked: revoke its refresh token.');
     }
     await (
       isRefreshToken(token)
