@@ -46,8 +46,8 @@ export type UsersOptions<User extends object> = UserEntityOptions<User> | UserPr
 /** API tokens. */
 export interface ApiTokenOptions {
   /**
-   * What every raw token begins with: 1 to 32 characters of `a-z`, `0-9` and `_`, not beginning like a JWT. Changing it
-   * ends all tokens with the old one. @default 'sigra_sk_'
+   * What every raw token begins with: 1 to 32 characters of `a-z`, `0-9` and `_`, not beginning like a JWT, and not
+   * `sigra_rt_`, which refresh tokens have. Changing it ends all tokens with the old one. @default 'sigra_sk_'
    */
   prefix?: string;
   /** The application's own scopes, such as `read:projects`, beside the built-in ones. @default [] */
