@@ -67,7 +67,11 @@ export class OAuthController {
     this.assertPublicClient(authorization);
     const token = requireParameter(parseOAuthParameters(body), 'token');
     if (token.startsWith('eyJ')) {
-      throw new OAuthError(400, 'unsupported_token_type', 'An access token cannot be revoked: revoke its refresh token.');
+      throw new OAuthError(
+        400,
+        'unsupported_token_type',
+        'An access token cannot be revoked: revoke its refresh token.',
+      );
     }
     await (
       isRefreshToken(token)
