@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, ValidationPipe } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { SigraAuthGuard, SigraModule } from 'nestjs-sigra';
+import { type JwtOptions, SigraAuthGuard, SigraModule } from 'nestjs-sigra';
 import { AdminModule } from './admin/admin.module.js';
 import { dataSourceOptions } from './database/data-source.options.js';
 import { UnavailableInterceptor } from './database/unavailable.interceptor.js';
@@ -14,9 +14,14 @@ import { User } from './users/user.entity.js';
 import { UsersModule } from './users/users.module.js';
 import { WelcomeModule } from './welcome/welcome.module.js';
 
+export interface AppSettings {
+  readonly databaseUrl: string;
+  readonly jwt: JwtOptions;
+}
+
 @Module({})
 export class AppModule {
-  static forRoot(databaseUrl: string): DynamicModule {
+  static forRoot({ databaseUrl, jwt }: AppSettings): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -26,7 +31,14 @@ export class AppModule {
           apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
           // express-session leaves its session on Node's own request, which is `raw` on Fastify.
           session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
-          controllers: { tokens: 'api/tokens', scopes: 'api/scopes' },
+          jwt,
+          controllers: {
+            tokens: 'api/tokens',
+            scopes: 'api/scopes',
+            jwt: 'api/jwt',
+            oauth: 'oauth',
+            jwks: '.well-known',
+          },
         }),
         UsersModule,
         SessionsModule,

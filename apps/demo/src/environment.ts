@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { JWT_CHECKS, type JwtSettings } from './jwt/jwt-settings.js';
 import { StartError } from './start-error.js';
 
 export const HTTP_ADAPTERS = ['express', 'fastify'] as const;
@@ -14,6 +15,7 @@ export interface Environment {
   readonly databaseUrl: string | undefined;
   /** `DEMO_DATA_DIR`: where the demo's own PostgreSQL keeps its files. @default .data */
   readonly dataDir: string;
+  readonly jwt: JwtSettings;
 }
 
 /** @throws StartError that names the variable and what it may be */
@@ -25,9 +27,15 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
   };
   return {
     port: parsePort(read('PORT', '3000')),
-    httpAdapter: parseAdapter(read('HTTP_ADAPTER', 'express')),
+    httpAdapter: parseChoice('HTTP_ADAPTER', read('HTTP_ADAPTER', 'express'), HTTP_ADAPTERS),
     databaseUrl: parseDatabaseUrl(read('DATABASE_URL', '')),
     dataDir: resolve(read('DEMO_DATA_DIR', '.data')),
+    jwt: {
+      secret: parseSecret(read('JWT_SECRET_KEY', '')),
+      check: parseChoice('JWT_CHECK', read('JWT_CHECK', 'epoch'), JWT_CHECKS),
+      accessTtl: parseSeconds('JWT_ACCESS_TTL', read('JWT_ACCESS_TTL', '900'), 1, 86_400),
+      reuseLeeway: parseSeconds('JWT_REUSE_LEEWAY', read('JWT_REUSE_LEEWAY', '0'), 0, 60),
+    },
   };
 }
 
@@ -39,10 +47,24 @@ function parsePort(value: string): number {
   return port;
 }
 
-function parseAdapter(value: string): HttpAdapterName {
-  const adapter = HTTP_ADAPTERS.find((name) => name === value);
-  if (!adapter) throw new StartError(`HTTP_ADAPTER is "${value}"; it must be ${HTTP_ADAPTERS.join(' or ')}.`);
-  return adapter;
+function parseChoice<T extends string>(name: string, value: string, choices: readonly T[]): T {
+  const choice = choices.find((each) => each === value);
+  if (choice !== undefined) return choice;
+  throw new StartError(`${name} is "${value}"; it must be ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}.`);
+}
+
+function parseSeconds(name: string, value: string, min: number, max: number): number {
+  const seconds = Number(value);
+  if (/^\d{1,9}$/.test(value) && seconds >= min && seconds <= max) return seconds;
+  throw new StartError(`${name} is "${value}"; it must be a number of seconds from ${min} to ${max}.`);
+}
+
+function parseSecret(value: string): string | undefined {
+  if (value === '') return undefined;
+  const bytes = Buffer.byteLength(value);
+  // The value is a secret, so it is not repeated.
+  if (bytes < 32) throw new StartError(`JWT_SECRET_KEY has ${bytes} bytes; it must have at least 32.`);
+  return value;
 }
 
 function parseDatabaseUrl(value: string): string | undefined {

@@ -7,6 +7,7 @@ import { createApp } from './create-app.js';
 import { openDatabase } from './database/open-database.js';
 import { prepareDatabase } from './database/prepare-database.js';
 import type { Environment } from './environment.js';
+import { deriveJwtSecret, jwtOptions } from './jwt/jwt-settings.js';
 import type { Shutdown } from './shutdown.js';
 import { guide } from './welcome/guide.js';
 import { StartTokensService } from './welcome/start-tokens.service.js';
@@ -26,9 +27,10 @@ export async function startDemo(environment: Environment, shutdown: Shutdown): P
   await checkPort(port, HOST);
   const database = await openDatabase(environment);
   shutdown.add(() => database.close());
-  await prepareDatabase(database.url);
+  const secret = await prepareDatabase(database.url);
 
-  const app = await createApp(database.url, httpAdapter);
+  const jwt = jwtOptions(environment.jwt, deriveJwtSecret(secret));
+  const app = await createApp({ databaseUrl: database.url, jwt }, httpAdapter);
   shutdown.add(() => close(app));
   await app.listen(port, HOST);
   const url = `http://${HOST}:${(app.getHttpServer().address() as AddressInfo).port}`;

@@ -9,16 +9,21 @@ const PREPARATION_LOCK = 7_365_777_250;
 /**
  * Brings the schema up to date and puts the first users in. Demos that start at the same time on one database take
  * turns.
+ *
+ * @returns the secret that the first of them has put into the database
  */
-export async function prepareDatabase(url: string): Promise<void> {
+export async function prepareDatabase(url: string): Promise<string> {
   const dataSource = new DataSource(dataSourceOptions(url));
   try {
     await dataSource.initialize();
-    await dataSource.transaction(async (manager) => {
+    return await dataSource.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [PREPARATION_LOCK]);
       // On other connections than the one that holds the lock, each with a transaction of its own.
       await dataSource.runMigrations();
       await seed(dataSource.manager);
+      const [row] = await manager.query<{ secret: string }[]>('SELECT secret FROM demo_session_secret');
+      if (!row) throw new Error('demo_session_secret is empty; its migration puts the secret in');
+      return row.secret;
     });
   } catch (error) {
     throw new StartError(`The database cannot be prepared: ${(error as Error).message}`, { cause: error });

@@ -4,7 +4,7 @@ import { SESSION_COOKIE } from '../sessions/session.middleware.js';
 import { describeSigraRoutes } from './sigra-routes.js';
 
 const DESCRIPTION = `
-The API of the demo. Every route under \`/api\` takes an API token (\`Authorization: Bearer sigra_sk_…\`) or the
+The API of the demo. Every route under \`/api\` takes an API token (\`Authorization: Bearer sigra_sk_…\`), a JWT, or the
 session of a browser that is signed in; routes that need a scope say so. Make a token under
 [API tokens](/settings/tokens), and use it here with **Authorize**.
 `;
@@ -13,7 +13,10 @@ const CONFIG = new DocumentBuilder()
   .setTitle('Sigra demo')
   .setDescription(DESCRIPTION)
   .setVersion('0.1.0')
-  .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API token, such as sigra_sk_…' }, 'token')
+  .addBearerAuth(
+    { type: 'http', scheme: 'bearer', description: 'An API token, such as sigra_sk_…, or a JWT.' },
+    'token',
+  )
   .addCookieAuth(SESSION_COOKIE, { type: 'apiKey', in: 'cookie', description: 'Sign in at /login.' }, 'session')
   // Either of the two; routes that are open say so themselves.
   .addSecurityRequirements('token')

@@ -19,6 +19,13 @@ const forbidden = refusal('The credential lacks a scope, or a session acts from 
 const notFound = refusal('No such token, or somebody else’s.');
 const idParameter = { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } };
 
+const form = (schema: SchemaName) => ({
+  required: true,
+  content: { 'application/x-www-form-urlencoded': { schema: { $ref: `#/components/schemas/${schema}` } } },
+});
+const oauthError = (description: string) => answer(description, 'OAuthError');
+
+const SIGN_IN_TAG = { tags: ['JWT'] };
 const TAG = { tags: ['API tokens'] };
 const PATH = '/api/tokens';
 
@@ -95,5 +102,65 @@ export const sigraOperations = [
     path: '/api/scopes',
     summary: 'The scopes that a token can be given',
     responses: { 200: answer('All of them.', 'ScopeList'), 401: unauthorized },
+  },
+  {
+    ...SIGN_IN_TAG,
+    method: 'post',
+    path: '/api/jwt',
+    summary: 'Sign a program in: a JWT and a refresh token',
+    description: 'Sessions only.',
+    requestBody: body('CreateJwt'),
+    responses: {
+      200: answer('The token response of RFC 6749 section 5.1.', 'TokenResponse'),
+      400: refusal('What is wrong with the scopes.'),
+      401: unauthorized,
+      403: forbidden,
+    },
+  },
+  {
+    ...SIGN_IN_TAG,
+    method: 'post',
+    path: '/oauth/token',
+    summary: 'Exchange a refresh token for a new pair (RFC 6749 section 6)',
+    description: 'A refresh token works once. One that comes back signs the program out.',
+    security: [],
+    requestBody: form('RefreshGrant'),
+    responses: {
+      200: answer('A new pair.', 'TokenResponse'),
+      400: oauthError('invalid_request, invalid_grant, invalid_scope or unsupported_grant_type.'),
+      503: oauthError('The database did not answer, and the refresh token was not used.'),
+    },
+  },
+  {
+    ...SIGN_IN_TAG,
+    method: 'post',
+    path: '/oauth/revoke',
+    summary: 'Revoke a refresh token or an API token (RFC 7009)',
+    security: [],
+    requestBody: form('TokenForm'),
+    responses: { 200: answer('Revoked, or no token of ours.'), 400: oauthError('A JWT, or no token at all.') },
+  },
+  {
+    ...SIGN_IN_TAG,
+    method: 'post',
+    path: '/oauth/introspect',
+    summary: 'Ask what a token is good for (RFC 7662)',
+    description: 'Scope: `oauth:introspect`, and no session.',
+    security: [{ token: [] }],
+    requestBody: form('TokenForm'),
+    responses: {
+      200: answer('What it is good for now.', 'Introspection'),
+      400: oauthError('No token.'),
+      401: unauthorized,
+      403: forbidden,
+    },
+  },
+  {
+    ...SIGN_IN_TAG,
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    summary: 'The public keys of JWTs (RFC 7517); none with a shared secret, which the demo uses',
+    security: [],
+    responses: { 200: answer('The keys.', 'JwkSet') },
   },
 ] as const;

@@ -83,4 +83,55 @@ export const sigraSchemas = {
     required: ['scopes'],
     properties: { scopes },
   },
+  CreateJwt: {
+    type: 'object',
+    required: ['scopes'],
+    additionalProperties: false,
+    properties: { scopes: { ...scopes, minItems: 1 } },
+  },
+  TokenResponse: {
+    type: 'object',
+    required: ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope'],
+    properties: {
+      access_token: { type: 'string', description: 'A JWT (RFC 9068).' },
+      token_type: { type: 'string', enum: ['Bearer'] },
+      expires_in: { type: 'integer', description: 'Seconds.', example: 900 },
+      refresh_token: { type: 'string', example: 'sigra_rt_…' },
+      scope: { type: 'string', example: 'read:projects' },
+    },
+  },
+  RefreshGrant: {
+    type: 'object',
+    required: ['grant_type', 'refresh_token'],
+    properties: {
+      grant_type: { type: 'string', enum: ['refresh_token'] },
+      refresh_token: { type: 'string' },
+      scope: { type: 'string', description: 'Fewer scopes for the new JWT, separated by spaces.' },
+    },
+  },
+  TokenForm: {
+    type: 'object',
+    required: ['token'],
+    properties: { token: { type: 'string' }, token_type_hint: { type: 'string' } },
+  },
+  Introspection: {
+    type: 'object',
+    required: ['active'],
+    properties: {
+      active: { type: 'boolean' },
+      sub: { type: 'string' },
+      scope: { type: 'string' },
+      exp: { type: 'integer', description: 'Seconds since 1970.' },
+    },
+  },
+  JwkSet: {
+    type: 'object',
+    required: ['keys'],
+    properties: { keys: { type: 'array', items: { type: 'object' } } },
+  },
+  OAuthError: {
+    type: 'object',
+    required: ['error', 'error_description'],
+    properties: { error: { type: 'string', example: 'invalid_grant' }, error_description: { type: 'string' } },
+  },
 } satisfies Schemas;

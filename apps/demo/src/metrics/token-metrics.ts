@@ -3,7 +3,8 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { SigraError, type SigraTrace } from 'nestjs-sigra';
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
-const OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'rotate'] as const;
+const API_TOKEN_OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'rotate'];
+const JWT_OPERATIONS = ['generate', 'verify', 'refresh'];
 
 interface Subscription {
   readonly channel: TracingChannel<unknown, SigraTrace>;
@@ -18,14 +19,10 @@ interface Subscription {
 export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
   readonly registry = new Registry();
   private readonly started = new WeakMap<object, bigint>();
-  private readonly subscriptions = OPERATIONS.map((operation) => this.subscriptionTo(operation));
-  private readonly durations = new Histogram({
-    name: 'sigra_api_token_operation_seconds',
-    help: 'API token operations, by operation and outcome: success, or the code of the refusal',
-    labelNames: ['operation', 'outcome'],
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2],
-    registers: [this.registry],
-  });
+  private readonly subscriptions = [
+    ...this.subscriptionsTo('api_token', API_TOKEN_OPERATIONS, this.histogram('api_token', 'API token operations')),
+    ...this.subscriptionsTo('jwt', JWT_OPERATIONS, this.histogram('jwt', 'JWT operations')),
+  ];
 
   onModuleInit(): void {
     collectDefaultMetrics({ register: this.registry });
@@ -36,26 +33,36 @@ export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
     for (const { channel, subscriber } of this.subscriptions) channel.unsubscribe(subscriber);
   }
 
-  private subscriptionTo(operation: (typeof OPERATIONS)[number]): Subscription {
+  private histogram(kind: string, what: string): Histogram {
+    return new Histogram({
+      name: `sigra_${kind}_operation_seconds`,
+      help: `${what}, by operation and outcome: success, or the code of the refusal`,
+      labelNames: ['operation', 'outcome'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2],
+      registers: [this.registry],
+    });
+  }
+
+  private subscriptionsTo(kind: string, operations: readonly string[], durations: Histogram): Subscription[] {
     const ignore = () => undefined;
-    return {
-      channel: tracingChannel<unknown, SigraTrace>(`sigra:api_token:${operation}`),
+    return operations.map((operation) => ({
+      channel: tracingChannel<unknown, SigraTrace>(`sigra:${kind}:${operation}`),
       subscriber: {
         // Every operation has one message object, from its start to its end.
         start: (trace) => this.started.set(trace, process.hrtime.bigint()),
         end: ignore,
         asyncStart: ignore,
-        asyncEnd: (trace) => this.observe(operation, trace),
+        asyncEnd: (trace) => this.observe(durations, operation, trace),
         error: ignore,
       },
-    };
+    }));
   }
 
-  private observe(operation: string, trace: SigraTrace): void {
+  private observe(durations: Histogram, operation: string, trace: SigraTrace): void {
     const began = this.started.get(trace);
     if (began === undefined) return;
     const seconds = Number(process.hrtime.bigint() - began) / 1e9;
-    this.durations.observe({ operation, outcome: outcomeOf(trace) }, seconds);
+    durations.observe({ operation, outcome: outcomeOf(trace) }, seconds);
   }
 }
 

@@ -35,6 +35,18 @@ function textOf({ action, metadata }: AuditEventEntity, target: string): string 
       return `All tokens revoked (${String(metadata.count)})`;
     case 'api.token_verify.failure':
       return `Token ${target} refused, because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
+    case 'api.jwt_issue':
+      return `Device signed in with ${scopesOf(metadata)}`;
+    case 'api.jwt_refresh':
+      return 'Device got fresh tokens';
+    case 'api.jwt_refresh_replay':
+      return 'Device got the same fresh tokens again';
+    case 'api.jwt_refresh_reuse':
+      return 'An old refresh token came back: the device is signed out';
+    case 'api.jwt_revoke':
+      return typeof metadata.count === 'number' ? `Devices signed out (${metadata.count})` : 'Device signed out';
+    case 'api.sign_out_everywhere':
+      return 'Signed out on all devices';
     case 'session.sign_in':
       return 'Signed in';
     case 'session.sign_out':

@@ -5,6 +5,7 @@ import { AssetFiles } from './asset-files.js';
 import { AssetsController } from './assets.controller.js';
 import { AuditController } from './audit.controller.js';
 import { BrowserErrorFilter } from './browser-error.filter.js';
+import { DeviceSettingsController } from './device-settings.controller.js';
 import { DocsController } from './docs.controller.js';
 import { LoginController } from './login.controller.js';
 import { OwnEventsService } from './own-events.service.js';
@@ -16,7 +17,14 @@ import { TokenSettingsController } from './token-settings.controller.js';
 
 @Module({
   imports: [SessionsModule],
-  controllers: [AssetsController, LoginController, TokenSettingsController, AuditController, DocsController],
+  controllers: [
+    AssetsController,
+    LoginController,
+    TokenSettingsController,
+    DeviceSettingsController,
+    AuditController,
+    DocsController,
+  ],
   providers: [
     AssetFiles,
     PageRenderer,

@@ -7,6 +7,7 @@ import {
   type Principal,
   SessionAuthGuard,
   SigraError,
+  SigraJwtService,
 } from 'nestjs-sigra';
 import { CurrentSession, type SessionHolder } from '../sessions/browser-session.js';
 import type { User } from '../users/user.entity.js';
@@ -50,6 +51,7 @@ export class TokenSettingsController {
     private readonly tokens: ApiTokenService,
     private readonly ownTokens: OwnTokensService,
     private readonly forms: SentFormsService,
+    private readonly jwt: SigraJwtService,
     private readonly clock: Clock,
   ) {}
 
@@ -149,9 +151,11 @@ export class TokenSettingsController {
 
   private async listView(user: User, { cursor, form, errors = {}, issued }: ListState): Promise<View> {
     const page = await this.tokens.listActive(user, { limit: PAGE_SIZE, cursor });
+    const devices = await this.jwt.listFamilies(user);
     const failed = Object.keys(errors).length > 0;
     const data = {
       ...page,
+      devices,
       cursor,
       issued,
       form: form ?? EMPTY_TOKEN_FORM,

@@ -55,6 +55,10 @@ function stepsFor(url: string, { demo, spare }: StartTokens): { says: string; co
       says: 'Use the revoked one: 401, from the very next request on',
       command: curl(`${url}/api/me`, spare.rawToken),
     },
+    {
+      says: 'Sign in as Ada, and take a JWT with a refresh token: 200',
+      command: signInWithCurl(url),
+    },
   ];
 }
 
@@ -63,6 +67,15 @@ function curl(url: string, token: string, request?: 'DELETE' | object): string {
   const body = typeof request === 'object' && ` -H 'Content-Type: application/json' -d '${JSON.stringify(request)}'`;
   const method = typeof request === 'string' && ` -X ${request}`;
   return `curl -sS -w '\\nHTTP %{http_code}\\n' ${url} -H 'Authorization: Bearer ${token}'${body || ''}${method || ''}`;
+}
+
+/** Two requests of one curl, which keeps the cookie of the first for the second. */
+function signInWithCurl(url: string): string {
+  const json = (body: object) => `-H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
+  const account = { email: DEMO_USERS[0].email, password: DEMO_PASSWORD };
+  const grant = { scopes: ['read:projects', 'write:projects'] };
+  const answer = String.raw`-w '\nHTTP %{http_code}\n'`;
+  return `curl -sS -b '' ${url}/session ${json(account)} --next -sS -b '' ${answer} ${url}/api/jwt ${json(grant)}`;
 }
 
 /** The token with its last character changed, as after a slip of the hand. */
