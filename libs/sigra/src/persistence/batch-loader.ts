@@ -126,10 +126,10 @@ export class BatchLoader<Value> {
     const late = new SigraError('unavailable', 'The database did not answer in time.');
     let next = Infinity;
     for (const batch of this.inFlight) {
-      const last = batch.entries.at(-1)?.deadline ?? 0;
       for (const entry of batch.entries) if (entry.deadline <= now) entry.reject(late);
-      if (last <= now) batch.abandoned = true;
-      else next = Math.min(next, batch.entries[0]?.deadline ?? Infinity);
+      const patient = batch.entries.find((entry) => entry.deadline > now);
+      if (patient) next = Math.min(next, patient.deadline);
+      else batch.abandoned = true;
     }
     for (const entry of this.queue.values()) {
       if (entry.deadline > now) {
