@@ -1,0 +1,326 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { BatchLoader, type BatchLoaderOptions } from './batch-loader.js';
+
+const TIMEOUT = 1000;
+
+/** A query that is under way until the test answers it. */
+interface RunningQuery {
+  readonly keys: readonly string[];
+  /** Finds `<key>!` for each of the keys, or for these alone. */
+  answer(keys?: readonly string[]): Promise<void>;
+  fail(error: Error): Promise<void>;
+}
+
+/** Lets the event loop turn once: what waits for `setImmediate` runs. */
+const turn = () => jest.advanceTimersByTimeAsync(0);
+
+describe('BatchLoader', () => {
+  let queries: RunningQuery[];
+  const loaderOf = (options: Partial<BatchLoaderOptions<string>> = {}) =>
+    new BatchLoader<string>({
+      timeout: TIMEOUT,
+      load: (keys) =>
+        new Promise((resolve, reject) => {
+          queries.push({
+            keys,
+            answer: (found = keys) => {
+              resolve(new Map(found.map((key) => [key, `${key}!`])));
+              return turn();
+            },
+            fail: (error) => {
+              reject(error);
+              return turn();
+            },
+          });
+        }),
+      ...options,
+    });
+  const keysOf = (prefix: string, count: number) => Array.from({ length: count }, (_, number) => `${prefix}${number}`);
+
+  beforeEach(() => {
+    queries = [];
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('reads all keys of one turn with one query, and tells each caller what was found', async () => {
+    const loader = loaderOf();
+
+    const answers = Promise.all([loader.load('a'), loader.load('b'), loader.load('c')]);
+    await turn();
+    await queries[0]!.answer(['a', 'c']);
+
+    expect(queries.map(({ keys }) => keys)).toEqual([['a', 'b', 'c']]);
+    expect(await answers).toEqual(['a!', undefined, 'c!']);
+  });
+
+  it('sends no query before the turn is over', async () => {
+    const loader = loaderOf();
+
+    const answer = loader.load('a');
+    await Promise.resolve();
+    const before = queries.length;
+    await turn();
+    await queries[0]!.answer();
+
+    expect(before).toBe(0);
+    expect(await answer).toBe('a!');
+  });
+
+  it('reads a key that several callers ask for in one turn once', async () => {
+    const loader = loaderOf();
+
+    const answers = Promise.all([loader.load('a'), loader.load('b'), loader.load('a'), loader.load('a')]);
+    await turn();
+    await queries[0]!.answer();
+
+    expect(queries.map(({ keys }) => keys)).toEqual([['a', 'b']]);
+    expect(await answers).toEqual(['a!', 'b!', 'a!', 'a!']);
+  });
+
+  it('reads a key again that is asked for while a query for it is running', async () => {
+    const loader = loaderOf();
+
+    const early = loader.load('a');
+    await turn();
+    const late = loader.load('a');
+    await turn();
+    await queries[0]!.answer();
+    await queries[1]!.answer([]);
+
+    expect(queries.map(({ keys }) => keys)).toEqual([['a'], ['a']]);
+    expect([await early, await late]).toEqual(['a!', undefined]);
+  });
+
+  it('keeps nothing when the answer is there', async () => {
+    const loader = loaderOf();
+
+    for (const found of [['a'], [], ['a']]) {
+      const answer = loader.load('a');
+      await turn();
+      await queries.at(-1)!.answer(found);
+      expect(await answer).toBe(found.length > 0 ? 'a!' : undefined);
+    }
+
+    expect(queries).toHaveLength(3);
+    await jest.advanceTimersByTimeAsync(TIMEOUT);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('has at most two queries under way, and sends what has come together when one ends', async () => {
+    const loader = loaderOf();
+
+    const answers = [loader.load('a')];
+    await turn();
+    answers.push(loader.load('b'));
+    await turn();
+    answers.push(loader.load('c'));
+    await turn();
+    answers.push(loader.load('d'));
+    await turn();
+    const underWay = queries.map(({ keys }) => keys);
+    await queries[0]!.answer();
+    const afterwards = queries.map(({ keys }) => keys);
+    await queries[1]!.answer();
+    await queries[2]!.answer();
+
+    expect(underWay).toEqual([['a'], ['b']]);
+    expect(afterwards).toEqual([['a'], ['b'], ['c', 'd']]);
+    expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!']);
+  });
+
+  it('asks for at most 512 keys with one query', async () => {
+    const loader = loaderOf();
+    const keys = keysOf('k', 1300);
+
+    const answers = Promise.all(keys.map((key) => loader.load(key)));
+    await turn();
+    const sizes = queries.map((query) => query.keys.length);
+    await queries[0]!.answer();
+    await queries[1]!.answer();
+    await queries[2]!.answer();
+
+    expect(sizes).toEqual([512, 512]);
+    expect(queries[2]!.keys).toEqual(keys.slice(1024));
+    expect(await answers).toEqual(keys.map((key) => `${key}!`));
+  });
+
+  it('rejects the callers of a query that fails, with the cause, and no others', async () => {
+    const loader = loaderOf({ maxBatchSize: 2 });
+    const failure = new Error('connection terminated');
+
+    const outcomes = Promise.allSettled(['a', 'b', 'c', 'd'].map((key) => loader.load(key)));
+    await turn();
+    await queries[0]!.fail(failure);
+    await queries[1]!.answer();
+
+    const refused = { status: 'rejected', reason: expect.objectContaining({ code: 'unavailable', cause: failure }) };
+    expect(await outcomes).toEqual([
+      refused,
+      refused,
+      { status: 'fulfilled', value: 'c!' },
+      { status: 'fulfilled', value: 'd!' },
+    ]);
+  });
+
+  it('reads on after a failure, also one that is thrown at once', async () => {
+    let fails = true;
+    const loader = loaderOf({
+      load: (keys) => {
+        if (fails) throw new Error('no connection');
+        return Promise.resolve(new Map(keys.map((key) => [key, `${key}!`])));
+      },
+    });
+
+    const refused = expect(loader.load('a')).rejects.toMatchObject({ code: 'unavailable' });
+    await turn();
+    await refused;
+    fails = false;
+    const answer = loader.load('a');
+    await turn();
+
+    expect(await answer).toBe('a!');
+  });
+
+  it('rejects a caller that has waited for the timeout, and not a millisecond before', async () => {
+    const loader = loaderOf();
+    const outcome = jest.fn();
+
+    loader.load('a').catch(outcome);
+    await jest.advanceTimersByTimeAsync(TIMEOUT - 1);
+    const before = outcome.mock.calls.length;
+    await jest.advanceTimersByTimeAsync(1);
+
+    expect(before).toBe(0);
+    expect(outcome).toHaveBeenCalledWith(expect.objectContaining({ code: 'unavailable' }));
+  });
+
+  it('rejects each caller at its own time, whether its key is being read or still waits', async () => {
+    const loader = loaderOf({ maxInFlight: 1 });
+    const late: string[] = [];
+    const load = (key: string) => void loader.load(key).catch(() => late.push(key));
+
+    load('reading');
+    await jest.advanceTimersByTimeAsync(400);
+    load('waiting');
+    await jest.advanceTimersByTimeAsync(400);
+    load('later');
+    await jest.advanceTimersByTimeAsync(200);
+    const first = [...late];
+    await jest.advanceTimersByTimeAsync(400);
+    const second = [...late];
+    await jest.advanceTimersByTimeAsync(400);
+
+    expect([first, second, late]).toEqual([['reading'], ['reading', 'waiting'], ['reading', 'waiting', 'later']]);
+  });
+
+  it('serves a caller in time although another one of the same query gave up', async () => {
+    const loader = loaderOf({ maxInFlight: 1 });
+
+    const blocking = loader.load('blocking');
+    await turn();
+    const impatient = expect(loader.load('impatient')).rejects.toMatchObject({ code: 'unavailable' });
+    await jest.advanceTimersByTimeAsync(TIMEOUT - 10);
+    const patient = loader.load('patient');
+    await queries[0]!.answer();
+    await jest.advanceTimersByTimeAsync(20);
+    await queries[1]!.answer();
+
+    await impatient;
+    expect(queries[1]!.keys).toEqual(['impatient', 'patient']);
+    expect([await blocking, await patient]).toEqual(['blocking!', 'patient!']);
+  });
+
+  it('leaves keys alone that nobody waits for any more', async () => {
+    const loader = loaderOf({ maxInFlight: 1 });
+
+    const abandoned = ['a', 'b'].map((key) => loader.load(key).catch(() => 'late'));
+    await turn();
+    const waiting = loader.load('c').catch(() => 'late');
+    await jest.advanceTimersByTimeAsync(TIMEOUT);
+    const fresh = loader.load('d');
+    await queries[0]!.answer();
+    await turn();
+    await queries.at(-1)!.answer();
+
+    expect(await Promise.all([...abandoned, waiting])).toEqual(['late', 'late', 'late']);
+    expect(await fresh).toBe('d!');
+    expect(queries.map(({ keys }) => keys)).toEqual([['a', 'b'], ['d']]);
+  });
+
+  it('frees the slots of a database that hangs, but no more than twice as many', async () => {
+    const loader = loaderOf();
+
+    for (let round = 0; round < 10; round++) {
+      loader.load(`hanging ${round}`).catch(() => undefined);
+      await turn();
+      await jest.advanceTimersByTimeAsync(TIMEOUT);
+    }
+
+    expect(queries).toHaveLength(4);
+  });
+
+  it('serves again as soon as the database does', async () => {
+    const loader = loaderOf();
+    for (let round = 0; round < 6; round++) {
+      loader.load(`hanging ${round}`).catch(() => undefined);
+      await jest.advanceTimersByTimeAsync(TIMEOUT);
+    }
+
+    const answer = loader.load('a');
+    await turn();
+    const hung = queries.length;
+    await queries[0]!.fail(new Error('connection terminated'));
+    await queries.at(-1)!.answer();
+
+    expect(hung).toBe(4);
+    expect(await answer).toBe('a!');
+  });
+
+  it('ignores an answer that comes too late', async () => {
+    const loader = loaderOf();
+    const outcome = loader.load('a').catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(TIMEOUT);
+
+    await queries[0]!.answer();
+
+    expect(await outcome).toMatchObject({ code: 'unavailable' });
+  });
+
+  it('turns callers away when the queue is full, and takes them again when it has emptied', async () => {
+    const loader = loaderOf({ maxQueued: 3, maxInFlight: 1 });
+
+    const running = loader.load('running');
+    await turn();
+    const queued = keysOf('k', 3).map((key) => loader.load(key));
+    const shared = loader.load('k0');
+    const shed = loader.load('one too many');
+    await expect(shed).rejects.toMatchObject({ code: 'unavailable' });
+    await queries[0]!.answer();
+    const next = loader.load('next');
+    await queries[1]!.answer();
+    await turn();
+    await queries[2]!.answer();
+
+    expect(await Promise.all([running, ...queued, shared, next])).toEqual([
+      'running!',
+      'k0!',
+      'k1!',
+      'k2!',
+      'k0!',
+      'next!',
+    ]);
+  });
+
+  it('tells keys apart that are properties of every object', async () => {
+    const loader = loaderOf();
+
+    const answers = Promise.all(['__proto__', 'constructor', 'toString'].map((key) => loader.load(key)));
+    await turn();
+    await queries[0]!.answer(['constructor']);
+
+    expect(await answers).toEqual([undefined, 'constructor!', undefined]);
+  });
+});
