@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { TokenPair } from 'nestjs-sigra';
+import { openSuccessor } from '../../libs/sigra/src/jwt/sealed-successor.js';
+import { auditActions } from '../support/audit-rows.js';
+import { familyIdOf, joinJwtApp, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { holdingFamilies, JwtNode, type Outcome, untilWaiting } from '../support/jwt-nodes.js';
+import { refreshRows } from '../support/jwt-rows.js';
+import { refusalOf } from '../support/refusal.js';
+
+/** Rotations that are under way when a process dies. */
+const AT_ONCE = 40;
+/** After how many answers it dies: with ten connections, others are at every stage of a rotation then. */
+const MOMENTS = [1, 8, 15, 25];
+/** At the points that are held, one for every connection. */
+const HELD = 10;
+/** Any number that nothing else locks. */
+const LATCH = 4_202;
+
+jest.setTimeout(180_000);
+
+describe('when a process is killed in the middle of rotations', () => {
+  let strict: JwtApp;
+  let lenient: JwtApp;
+  const victims: JwtNode[] = [];
+
+  beforeAll(async () => {
+    strict = await startJwtApp();
+    lenient = await joinJwtApp(strict, { reuseLeeway: 10 });
+    const setup = { databaseUrl: strict.databaseUrl, jwt: JWT, leeways: [10], time: strict.clock.now().toJSON() };
+    victims.push(...(await Promise.all(Array.from({ length: MOMENTS.length + 3 }, () => JwtNode.start(setup)))));
+    // Whoever runs into it waits for the latch.
+    await strict.dataSource.query(
+      `CREATE FUNCTION wait_for_latch() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN PERFORM pg_advisory_xact_lock_shared(${LATCH}); RETURN NEW; END $$`,
+    );
+  });
+  afterAll(async () => {
+    await Promise.all(victims.map((victim) => victim.stop()));
+    await lenient.close();
+    await strict.close();
+  });
+
+  const nextVictim = () => {
+    const victim = victims.pop();
+    if (!victim) throw new Error('No process is left');
+    return victim;
+  };
+  const signIns = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => strict.jwt.generateTokens(strict.user, ['read:notes'])));
+  const tokensOf = (pairs: readonly TokenPair[]) => pairs.map(({ refreshToken }) => refreshToken);
+
+  /** What became of a sign-in: its old token still works, or the new one that only the old one opens. */
+  const stateOf = async (pair: TokenPair) => {
+    const rows = await refreshRows(strict.dataSource, familyIdOf(pair));
+    const live = rows.filter(({ consumed_at }) => consumed_at === null);
+    const actions = await auditActions(strict.dataSource, familyIdOf(pair));
+    expect(live).toHaveLength(1);
+    if (rows.length === 1) {
+      expect(actions).toEqual(['api.jwt_issue']);
+      return { rotated: false as const, working: pair.refreshToken };
+    }
+    expect(rows).toHaveLength(2);
+    expect(actions).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
+    return { rotated: true as const, working: openSuccessor(rows[0]!.sealed_successor!, pair.refreshToken) };
+  };
+
+  /**
+   * One token works, and one only. In every other sign-in that is seen by the client that lost its answer: it asks again
+   * and gets the successor that was made. In the others the successor itself is used, and the old token is reuse.
+   */
+  const expectOneWorks = async (pairs: readonly TokenPair[], outcomes: readonly (Outcome | undefined)[]) => {
+    const states = [];
+    for (const [index, pair] of pairs.entries()) {
+      const { rotated, working } = await stateOf(pair);
+      const told = outcomes[index];
+      // What was answered had been committed.
+      if (told) expect(told).toMatchObject({ pair: { refreshToken: working } });
+      if (rotated && index % 2 === 0) {
+        expect((await lenient.jwt.refresh(pair.refreshToken)).refreshToken).toBe(working);
+      }
+      const next = await strict.jwt.refresh(working);
+      expect(await refusalOf(strict.jwt.refresh(pair.refreshToken))).toBe('reuse_detected');
+      expect(await refusalOf(strict.jwt.refresh(next.refreshToken))).toBe('token_revoked');
+      states.push(rotated);
+    }
+    return states;
+  };
+
+  it('at whatever moment, either the old token works afterwards or the new one', async () => {
+    const states: boolean[] = [];
+    for (const moment of MOMENTS) {
+      const victim = nextVictim();
+      const pairs = await signIns(AT_ONCE);
+
+      const outcomes = await victim.refresh(10, tokensOf(pairs), (count) => {
+        if (count === moment) victim.kill();
+      });
+      await victim.gone(strict.dataSource);
+
+      expect(outcomes.filter((outcome) => outcome !== undefined).length).toBeGreaterThanOrEqual(moment);
+      states.push(...(await expectOneWorks(pairs, outcomes)));
+    }
+    // Both happened, or nothing was tested.
+    expect(new Set(states)).toEqual(new Set([true, false]));
+  });
+
+  /** Kills a process when all its rotations have come to a point where they are held. */
+  const killAt = async (pairs: readonly TokenPair[], hold: (act: () => Promise<void>) => Promise<void>) => {
+    const victim = nextVictim();
+    let presented: Promise<readonly (Outcome | undefined)[]> | undefined;
+    await hold(async () => {
+      presented = victim.refresh(10, tokensOf(pairs));
+      await untilWaiting(strict.dataSource, HELD);
+      victim.kill();
+      await presented;
+    });
+    await victim.gone(strict.dataSource);
+    return presented!;
+  };
+  const holdingLatch = (act: () => Promise<void>) =>
+    strict.dataSource.transaction(async (manager) => {
+      await manager.query('SELECT pg_advisory_xact_lock($1)', [LATCH]);
+      await act();
+    });
+
+  it('while they wait for their sign-ins, one token of each works', async () => {
+    const pairs = await signIns(HELD);
+
+    const outcomes = await killAt(pairs, (act) =>
+      holdingFamilies(
+        strict.dataSource,
+        pairs.map((pair) => familyIdOf(pair)),
+        act,
+      ),
+    );
+
+    expect(outcomes).toEqual(pairs.map(() => undefined));
+    await expectOneWorks(pairs, outcomes);
+  });
+
+  it('between the rotation and its audit row, one token of each works', async () => {
+    const pairs = await signIns(HELD);
+    await strict.dataSource.query(
+      `CREATE TRIGGER halfway BEFORE INSERT ON sigra_audit_events FOR EACH ROW
+       WHEN (NEW.action = 'api.jwt_refresh') EXECUTE FUNCTION wait_for_latch()`,
+    );
+
+    const outcomes = await killAt(pairs, holdingLatch);
+
+    await strict.dataSource.query('DROP TRIGGER halfway ON sigra_audit_events');
+    expect(outcomes).toEqual(pairs.map(() => undefined));
+    await expectOneWorks(pairs, outcomes);
+  });
+
+  it('while they are being committed, the new tokens work, and who asks again gets them', async () => {
+    const pairs = await signIns(HELD);
+    await strict.dataSource.query(
+      `CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON sigra_audit_events DEFERRABLE INITIALLY DEFERRED
+       FOR EACH ROW WHEN (NEW.action = 'api.jwt_refresh') EXECUTE FUNCTION wait_for_latch()`,
+    );
+
+    const outcomes = await killAt(pairs, holdingLatch);
+
+    await strict.dataSource.query('DROP TRIGGER at_commit ON sigra_audit_events');
+    expect(outcomes).toEqual(pairs.map(() => undefined));
+    expect(await expectOneWorks(pairs, outcomes)).toEqual(pairs.map(() => true));
+  });
+});
