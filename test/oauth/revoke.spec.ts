@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { auditRows } from '../support/audit-rows.js';
+import { refusalOf } from '../support/refusal.js';
+import { ADAPTERS } from '../support/test-app.js';
+import { INVALID_GRANT, type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+
+describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
+  let test: OAuthApp;
+
+  beforeAll(async () => {
+    test = await startOAuthApp({ check: 'family' }, { adapter });
+  });
+  afterAll(() => test.close());
+
+  const create = (expiresAt?: Date) => test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'], expiresAt });
+
+  it('ends the sign-in of a refresh token, its access tokens with it (RFC 7009 section 2.1)', async () => {
+    const { accessToken, refreshToken } = await test.signIn();
+    const before = await test.present(accessToken);
+
+    const { status, headers, body } = await test.post('revoke', { token: refreshToken });
+    const after = await test.present(accessToken);
+
+    expect([status, body, headers.get('cache-control')]).toEqual([200, {}, 'no-store']);
+    expect([before.status, after.status]).toEqual([200, 401]);
+    expect((await test.refresh(refreshToken)).body).toEqual(INVALID_GRANT);
+  });
+
+  it('ends the sign-in of a consumed refresh token too: whoever presents it had it', async () => {
+    const { refreshToken } = await test.signIn();
+    const successor = await test.jwt.refresh(refreshToken);
+
+    const { status } = await test.post('revoke', { token: refreshToken });
+
+    expect(status).toBe(200);
+    expect(await refusalOf(test.jwt.refresh(successor.refreshToken))).toBe('token_revoked');
+  });
+
+  it('ends an API token for whoever holds it, from the next request on', async () => {
+    const { rawToken, token } = await create();
+    const before = await test.present(rawToken);
+
+    const { status, body } = await test.post('revoke', { token: rawToken }, { 'user-agent': 'scanner/1.0' });
+    const after = await test.present(rawToken);
+
+    expect([status, body]).toEqual([200, {}]);
+    expect([before.status, after.status]).toEqual([200, 401]);
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
+    expect((await auditRows(test.dataSource, token.id)).at(1)).toMatchObject({
+      action: 'api.token_revoke',
+      actor_id: null,
+      user_agent: 'scanner/1.0',
+    });
+  });
+
+  it('ends an API token of a user who may not sign in any more', async () => {
+    const user = await test.addUser('suspended@example.com');
+    const { rawToken } = await test.tokens.create(user, { name: 'CI', scopes: ['read:notes'] });
+    await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]);
+
+    const { status } = await test.post('revoke', { token: rawToken });
+    await test.dataSource.query('UPDATE users SET disabled_at = NULL WHERE id = $1', [user.id]);
+
+    expect(status).toBe(200);
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
+  });
+
+  it('answers 200 for what is revoked already, and writes nothing down (RFC 7009 section 2.2)', async () => {
+    const { refreshToken, accessToken } = await test.signIn();
+    const { sid } = await test.jwt.verifyAccess(accessToken);
+    const { rawToken, token } = await create();
+    await test.post('revoke', { token: refreshToken });
+    await test.post('revoke', { token: rawToken });
+
+    const again = [await test.post('revoke', { token: refreshToken }), await test.post('revoke', { token: rawToken })];
+
+    expect(again.map(({ status }) => status)).toEqual([200, 200]);
+    expect((await auditRows(test.dataSource, sid)).map(({ action }) => action)).toEqual([
+      'api.jwt_issue',
+      'api.jwt_revoke',
+    ]);
+    expect((await auditRows(test.dataSource, token.id)).map(({ action }) => action)).toEqual([
+      'api.token_create',
+      'api.token_revoke',
+    ]);
+  });
+
+  it('answers 200 for tokens that nobody knows, or that are none (RFC 7009 section 2.2)', async () => {
+    const { refreshToken } = await test.signIn();
+    const { rawToken } = await create();
+    const unknown = [`${refreshToken}x`, `${rawToken}x`, 'sigra_rt_', 'sigra_sk_', 'x', '\0', "' OR 1=1 --", 'ü'];
+
+    const answers = await Promise.all(unknown.map((token) => test.post('revoke', { token })));
+
+    expect(answers.map(({ status, body }) => [status, body])).toEqual(unknown.map(() => [200, {}]));
+    expect((await test.refresh(refreshToken)).status).toBe(200);
+    expect((await test.present(rawToken)).status).toBe(200);
+  });
+
+  it('leaves an expired API token expired', async () => {
+    const { rawToken } = await create(new Date(test.clock.now().getTime() + 1000));
+    test.clock.advance({ seconds: 1 });
+
+    const { status } = await test.post('revoke', { token: rawToken });
+
+    expect(status).toBe(200);
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
+  });
+
+  it('does not take access tokens, and says so (RFC 7009 section 2.2.1)', async () => {
+    const { accessToken } = await test.signIn();
+
+    const { status, body } = await test.post('revoke', { token: accessToken });
+
+    expect([status, body]).toEqual([
+      400,
+      {
+        error: 'unsupported_token_type',
+        error_description: 'An access token cannot be revoked: revoke its refresh token.',
+      },
+    ]);
+    expect((await test.present(accessToken)).status).toBe(200);
+  });
+
+  it.each(['refresh_token', 'access_token', 'nonsense', ''])(
+    'works with any hint, here %j (RFC 7009 section 2.1)',
+    async (hint) => {
+      const { refreshToken } = await test.signIn();
+      const { rawToken } = await create();
+
+      const answers = [
+        await test.post('revoke', { token: refreshToken, token_type_hint: hint }),
+        await test.post('revoke', { token: rawToken, token_type_hint: hint }),
+      ];
+
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
+      expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
+    },
+  );
+
+  it('demands a token, once, and no credentials of a client (RFC 7009 section 2.1)', async () => {
+    const { refreshToken } = await test.signIn();
+
+    const answers = [
+      await test.post('revoke', {}),
+      await test.post('revoke', { token: '' }),
+      await test.post('revoke', [
+        ['token', refreshToken],
+        ['token', refreshToken],
+      ]),
+      await test.post('revoke', { token: refreshToken }, { authorization: 'Basic YTpi' }),
+    ];
+
+    expect(answers.map(({ status, body }) => [status, (body as { error: string }).error])).toEqual([
+      [400, 'invalid_request'],
+      [400, 'invalid_request'],
+      [400, 'invalid_request'],
+      [401, 'invalid_client'],
+    ]);
+    expect((await test.refresh(refreshToken)).status).toBe(200);
+  });
+
+  it('takes JSON, and ignores an access_token beside the token', async () => {
+    const [victim, own] = [await test.signIn(), await test.signIn()];
+
+    const { status } = await test.postRaw(
+      'revoke',
+      'application/json',
+      JSON.stringify({ token: own.refreshToken, access_token: victim.accessToken }),
+    );
+
+    expect(status).toBe(200);
+    expect(await refusalOf(test.jwt.refresh(own.refreshToken))).toBe('token_revoked');
+    expect((await test.present(victim.accessToken)).status).toBe(200);
+  });
+});
+
+describe('POST /oauth/revoke under a prefix that refresh tokens begin with too', () => {
+  it('knows refresh tokens and API tokens apart', async () => {
+    const test = await startOAuthApp({}, { sigra: { apiTokens: { prefix: 'sigra_', scopes: ['read:notes'] } } });
+    const { refreshToken } = await test.signIn();
+    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+
+    await test.post('revoke', { token: refreshToken });
+    await test.post('revoke', { token: rawToken });
+    const refusals = [await refusalOf(test.jwt.refresh(refreshToken)), await refusalOf(test.tokens.verify(rawToken))];
+    await test.close();
+
+    expect(refusals).toEqual(['token_revoked', 'token_revoked']);
+  });
+});

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sendRaw } from '../e2e/support/raw-http.js';
+import { ADAPTERS } from '../support/test-app.js';
+import { type OAuthApp, startOAuthApp, tokensIn } from './support/oauth-app.js';
+
+const FORM = 'application/x-www-form-urlencoded';
+const TWICE = 'A parameter is given more than once, or is no text.';
+const NO_GRANT = 'The parameter grant_type is missing.';
+
+const invalidRequest = (description: string) => ({ error: 'invalid_request', error_description: description });
+
+describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
+  let test: OAuthApp;
+
+  beforeAll(async () => {
+    test = await startOAuthApp({}, { adapter });
+  });
+  afterAll(() => test.close());
+
+  const grant = async () => ({ grant_type: 'refresh_token', refresh_token: (await test.signIn()).refreshToken });
+
+  it('may be a form (RFC 6749 section 3.2) or JSON', async () => {
+    const byForm = await test.post('token', await grant());
+    const withCharset = await test.postRaw(
+      'token',
+      `${FORM}; charset=UTF-8`,
+      new URLSearchParams(await grant()).toString(),
+    );
+    const byJson = await test.postRaw('token', 'application/json', JSON.stringify(await grant()));
+
+    expect([byForm, withCharset, byJson].map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  it('may have parameters that nobody knows (RFC 6749 section 3.2), access_token among them', async () => {
+    const { accessToken } = await test.signIn();
+    const more = { client_id: 'web', resource: 'https://api.example', ['__proto__']: 'x', access_token: accessToken };
+
+    const answer = await test.post('token', { ...(await grant()), ...more });
+
+    expect(answer.status).toBe(200);
+    expect(tokensIn(answer).scope).toBe('read:notes');
+  });
+
+  it('may have empty parameters: they count as left out (RFC 6749 section 3.2)', async () => {
+    const withEmptyScope = await test.post('token', { ...(await grant()), scope: '' });
+    const withEmptyGrant = await test.post('token', { ...(await grant()), grant_type: '' });
+    const withEmptyToken = await test.post('token', { grant_type: 'refresh_token', refresh_token: '' });
+
+    expect(tokensIn(withEmptyScope).scope).toBe('read:notes');
+    expect([withEmptyGrant.status, withEmptyGrant.body]).toEqual([400, invalidRequest(NO_GRANT)]);
+    expect([withEmptyToken.status, withEmptyToken.body]).toEqual([
+      400,
+      invalidRequest('The parameter refresh_token is missing.'),
+    ]);
+  });
+
+  it('must name its grant (RFC 6749 section 5.2)', async () => {
+    const { refresh_token } = await grant();
+
+    const answers = [await test.post('token', {}), await test.post('token', { refresh_token })];
+
+    for (const { status, body } of answers) expect([status, body]).toEqual([400, invalidRequest(NO_GRANT)]);
+  });
+
+  it.each(['password', 'client_credentials', 'authorization_code', 'REFRESH_TOKEN', 'refresh_token ', 'constructor'])(
+    'must name a grant that exists, unlike %j (RFC 6749 section 5.2)',
+    async (grantType) => {
+      const { status, body } = await test.post('token', { ...(await grant()), grant_type: grantType });
+
+      expect([status, body]).toEqual([
+        400,
+        { error: 'unsupported_grant_type', error_description: 'The only grant is refresh_token.' },
+      ]);
+    },
+  );
+
+  it.each(['grant_type', 'refresh_token', 'scope', 'whatever'])(
+    'must not repeat a parameter, here %s (RFC 6749 section 3.2)',
+    async (name) => {
+      const parameters: [string, string][] = [
+        ...Object.entries(await grant()),
+        ['scope', 'read:notes'],
+        ['whatever', '1'],
+      ];
+      const repeated = parameters.find(([each]) => each === name)!;
+
+      const refused = await test.post('token', [...parameters, repeated]);
+      const afterwards = await test.post('token', parameters);
+
+      expect([refused.status, refused.body]).toEqual([400, invalidRequest(TWICE)]);
+      expect(afterwards.status).toBe(200);
+    },
+  );
+
+  it.each([
+    ['a list', { grant_type: ['refresh_token'] }],
+    ['an object', { grant_type: { $ne: '' } }],
+    ['a number', { grant_type: 'refresh_token', refresh_token: 1 }],
+    ['null', { grant_type: 'refresh_token', refresh_token: null }],
+    ['true', { grant_type: 'refresh_token', refresh_token: true }],
+  ])('must have texts for values, not %s', async (_what, json) => {
+    const { status, body } = await test.postRaw('token', 'application/json', JSON.stringify(json));
+
+    expect([status, body]).toEqual([400, invalidRequest(TWICE)]);
+  });
+
+  it.each([
+    ['nested parameters', FORM, 'grant_type[a]=refresh_token'],
+    ['an empty form', FORM, ''],
+    ['a JSON array', 'application/json', '[]'],
+    ['plain text', 'text/plain', 'grant_type=refresh_token'],
+  ])('must be a form: %s is an invalid_request (RFC 6749 section 5.2)', async (_what, type, body) => {
+    const answer = await test.postRaw('token', type, body);
+
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ error: 'invalid_request', error_description: expect.any(String) });
+  });
+
+  it('is not read from the query (RFC 6749 section 2.3.1)', async () => {
+    const query = new URLSearchParams(await grant());
+
+    const { status, body } = await test.post(`token?${query.toString()}`, {});
+
+    expect([status, body]).toEqual([400, invalidRequest(NO_GRANT)]);
+  });
+
+  // What the framework cannot read never reaches the endpoint: the answer is the framework's own.
+  it.each([
+    ['half a JSON text', 'application/json', '{"grant_type":"refresh_token","refresh_token":"sigra_rt_', [400]],
+    ['a form in the name of JSON', 'application/json', 'grant_type=refresh_token&refresh_token=sigra_rt_x', [400]],
+    ['a form of 2 MB', FORM, `refresh_token=${'x'.repeat(2_000_000)}`, [413]],
+    ['multipart', 'multipart/form-data; boundary=x', '--x--\r\n', [400, 415]],
+  ])(
+    'that cannot be read is refused in JSON, without the body in the answer: %s',
+    async (_what, type, body, statuses) => {
+      const answer = await test.postRaw('token', type, body);
+
+      expect(statuses).toContain(answer.status);
+      expect(JSON.stringify(answer.body)).not.toContain('sigra_rt_');
+    },
+  );
+
+  it.each([
+    ['Basic d2ViOnNlY3JldA==', 'Basic realm="api"'],
+    ['basic d2ViOg==', 'basic realm="api"'],
+    ['Bearer x', 'Bearer realm="api"'],
+    ['DPoP x', 'DPoP realm="api"'],
+    ['"strange', 'Bearer realm="api"'],
+  ])('must not bring credentials of a client, such as %s (RFC 6749 section 5.2)', async (authorization, challenge) => {
+    const parameters = await grant();
+
+    const refused = await test.post('token', parameters, { authorization });
+    const afterwards = await test.post('token', parameters);
+
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toBe(challenge);
+    expect(refused.body).toEqual({
+      error: 'invalid_client',
+      error_description: 'Clients do not authenticate at this endpoint.',
+    });
+    expect(afterwards.status).toBe(200);
+  });
+
+  it('must not bring them twice either', async () => {
+    const head = ['POST /oauth/token HTTP/1.1', 'Host: localhost', `Content-Type: ${FORM}`, 'Content-Length: 0'];
+
+    const answer = await sendRaw(test.url, [...head, 'Authorization: Basic YTpi', 'Authorization: Basic Yzpk']);
+
+    expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
+  });
+
+  it('is nobody’s session: a cookie neither helps nor hurts', async () => {
+    const answer = await test.post('token', await grant(), {
+      'x-session-user': test.user.id,
+      origin: 'https://attacker.example',
+      'sec-fetch-site': 'cross-site',
+    });
+
+    expect(answer.status).toBe(200);
+  });
+
+  it('is told what is wrong in characters that RFC 6749 section 5.2 allows', async () => {
+    const answers = [
+      await test.post('token', {}),
+      await test.post('token', { grant_type: '"x"\\' }),
+      await test.post('token', { ...(await grant()), scope: '"admin"\\' }),
+      await test.post('token', { ...(await grant()), scope: 'admin' }),
+      await test.post('token', { grant_type: 'refresh_token', refresh_token: '"' }),
+      await test.post('revoke', { token: 'eyJ' }),
+    ];
+
+    for (const { body } of answers) {
+      const { error_description: description } = body as { error_description: string };
+      expect(description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+    }
+  });
+});
