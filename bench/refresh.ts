@@ -76,6 +76,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
 async function startWorker(name: RefreshContestantName, url: string): Promise<Child<RefreshWorker>> {
   const worker = await Child.start<RefreshWorker>(new URL('./workers/refresh-worker.ts', import.meta.url), {
     args: [name, url],
+    execArgv: ['--expose-gc'],
   });
   await worker.call('signIn', { families: FAMILIES });
   return worker;

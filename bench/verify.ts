@@ -47,7 +47,10 @@ export async function run(stage: Stage): Promise<Findings> {
 }
 
 export function startVerifyWorker(name: VerifyContestantName, url: string): Promise<Child<VerifyWorker>> {
-  return Child.start<VerifyWorker>(new URL('./workers/verify-worker.ts', import.meta.url), { args: [name, url] });
+  return Child.start<VerifyWorker>(new URL('./workers/verify-worker.ts', import.meta.url), {
+    args: [name, url],
+    execArgv: ['--expose-gc'],
+  });
 }
 
 function findings(results: [number, Record<VerifyContestantName, Figures>][]): Findings {

@@ -11,9 +11,12 @@ export interface Sample {
   readonly p99: number;
 }
 
-/** Latencies of one turn, in milliseconds; room for more than any turn needs. */
+/** Room for the latencies of the longest turn. One for all turns: to allocate it is work that no turn should do. */
+const room = new Float64Array(8_000_000);
+
+/** Latencies of one turn, in milliseconds. There is one at a time. */
 export class Latencies {
-  private readonly values = new Float64Array(4_000_000);
+  private readonly values = room;
   private count = 0;
 
   get length(): number {

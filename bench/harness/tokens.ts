@@ -15,7 +15,12 @@ export function rawToken(index: number): string {
     checksum = ALPHABET.charAt(rest % 62) + checksum;
     rest = Math.floor(rest / 62);
   }
-  return payload + checksum;
+  return flat(payload + checksum);
+}
+
+/** V8 keeps a sum of texts in pieces until somebody reads it; what comes by HTTP is in one piece. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** The same as `rawToken`, in SQL. */

@@ -6,5 +6,8 @@ export const IN_FLIGHT = 64;
 
 /** An application with Sigra, in a process of its own. */
 export function startNode(databaseUrl: string): Promise<Child<SigraWorker>> {
-  return Child.start<SigraWorker>(new URL('../workers/sigra-worker.ts', import.meta.url), { args: [databaseUrl] });
+  return Child.start<SigraWorker>(new URL('../workers/sigra-worker.ts', import.meta.url), {
+    args: [databaseUrl],
+    execArgv: ['--expose-gc'],
+  });
 }
