@@ -1,6 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { BackgroundTask } from '../common/background-task.js';
 import { Clock } from '../common/clock.js';
+import { MAX_IP_LENGTH, storableText } from '../common/storable-text.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenRow } from '../persistence/api-token-row.js';
 import { ApiTokenRepository, type TokenUse } from '../persistence/api-token.repository.js';
@@ -40,7 +41,9 @@ export class LastUsedRecorder implements BeforeApplicationShutdown, OnApplicatio
     const last = token.last_used_at;
     if (last && at.getTime() - last.getTime() < this.threshold * 1000) return;
     if (this.pending.size >= MAX_PENDING && !this.pending.has(token.id)) return;
-    this.pending.set(token.id, { id: token.id, at, ip: origin.ipAddress ?? null });
+    const { ipAddress } = origin;
+    const ip = ipAddress === undefined ? null : storableText(ipAddress, MAX_IP_LENGTH);
+    this.pending.set(token.id, { id: token.id, at, ip });
     this.flushing.request();
   }
 
