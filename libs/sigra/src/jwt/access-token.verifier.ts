@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { isScope } from '../common/scope-grammar.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
 import { SubjectReader } from '../persistence/subject-reader.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import type { AccessTokenClaims } from './access-token-claims.js';
-import { openCompactJws } from './compact-jws.js';
+import { CompactJwsReader } from './compact-jws.js';
 
 /** An access token that is good now, and its user. */
 export interface VerifiedAccessToken {
@@ -25,11 +25,15 @@ const UNSTORABLE = /[\0\p{Cs}]/u;
 /** Tells good access tokens from all others: signature, claims, and what the database says by `jwt.check`. */
 @Injectable()
 export class AccessTokenVerifier {
+  private readonly reader: CompactJwsReader | undefined;
+
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly subjects: SubjectReader,
-  ) {}
+  ) {
+    if (config.jwt) this.reader = new CompactJwsReader(config.jwt.keys);
+  }
 
   /** Whether a bearer credential claims to be a JWT that this application could accept. */
   claims(credential: string): boolean {
@@ -51,8 +55,8 @@ export class AccessTokenVerifier {
 
   private async check(jwt: string): Promise<VerifiedAccessToken> {
     const config = this.config.jwt;
-    if (!config) throw new SigraError('jwt_disabled', 'JWTs are not enabled.');
-    const payload = openCompactJws(jwt, config.keys);
+    if (!config || !this.reader) throw new SigraError('jwt_disabled', 'JWTs are not enabled.');
+    const payload = this.reader.open(jwt);
     assertClaims(payload, config, this.clock.now().getTime() / 1000);
     if (config.check === 'stateless') {
       return { claims: payload, user: { [this.config.users.idProperty]: payload.sub } };
@@ -65,9 +69,9 @@ export class AccessTokenVerifier {
     const subject = await this.subjects.find(claims.sub, byFamily ? claims.sid : undefined);
     if (!subject) throw invalid('The subject may not sign in.');
     if (subject.epoch !== (claims.epoch ?? 0)) {
-      throw new SigraError('epoch_mismatch', 'The user has signed out everywhere since.');
+      throw refuse('epoch_mismatch', 'The user has signed out everywhere since.');
     }
-    if (byFamily && !subject.familyLive) throw new SigraError('token_revoked', 'The sign-in has been revoked.');
+    if (byFamily && !subject.familyLive) throw refuse('token_revoked', 'The sign-in has been revoked.');
     return subject.user;
   }
 }
@@ -95,7 +99,7 @@ function assertClaims(
   if (scope !== undefined && !isScopeClaim(scope)) throw invalid('The scope is no list of scopes.');
   if (epoch !== undefined && !isWholeNumber(epoch)) throw invalid('The epoch is no whole number.');
   if (sid !== undefined && !isText(sid)) throw invalid('The sid is no text.');
-  if (exp + tolerance <= now) throw new SigraError('token_expired', 'The token has expired.');
+  if (exp + tolerance <= now) throw refuse('token_expired', 'The token has expired.');
 }
 
 function isTime(value: unknown): value is number {
@@ -120,5 +124,5 @@ function isScopeClaim(value: unknown): boolean {
 }
 
 function invalid(message: string): SigraError {
-  return new SigraError('invalid_token', message);
+  return refuse('invalid_token', message);
 }
