@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADAPTERS } from '../support/test-app.js';
+import { type Demo, startDemo } from './support/start-demo.js';
+
+const run = promisify(execFile);
+
+describe.each(ADAPTERS)('what a start on %s prints', (adapter) => {
+  let demo: Demo;
+
+  beforeAll(async () => {
+    demo = await startDemo({ HTTP_ADAPTER: adapter });
+  });
+  afterAll(() => demo.stop());
+
+  it('tells a newcomer where to go, and as whom', () => {
+    const { output, errors } = demo.process;
+
+    expect(output).toContain(`Sigra demo is running at ${demo.url}`);
+    expect(output).toContain(`${demo.url}/login`);
+    expect(output).toContain(`${demo.url}/docs`);
+    expect(output).toMatch(/ada@example\.com +password sigra-demo/);
+    expect(output).toMatch(/grace@example\.com +password sigra-demo/);
+    expect(errors).toBe('');
+  });
+
+  it('offers commands that work when they are pasted, each with what it says about itself', async () => {
+    const promised = [...demo.process.output.matchAll(/^ +\d\. .*: (\d{3})/gm)].map(([, status]) => status);
+    const answers: string[] = [];
+
+    for (const command of demo.process.commands) answers.push((await run('sh', ['-c', command])).stdout);
+
+    const statuses = answers.map((answer) => /\nHTTP (\d{3})\n$/.exec(answer)![1]);
+    expect(promised).toEqual(['200', '403', '401', '201', '204', '401', '200']);
+    expect(statuses).toEqual(promised);
+    expect(answers[0]).toContain('Analytical engine');
+    expect(answers[1]).toContain('insufficient_scope');
+    expect(answers[2]).toContain('invalid_token');
+    expect(answers[3]).toContain('"rawToken":"sigra_sk_');
+  });
+});

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADAPTERS } from '../support/test-app.js';
+import { bodyOf } from './support/body-of.js';
+import { type Demo, startDemo } from './support/start-demo.js';
+
+interface Operation {
+  summary?: string;
+  tags?: string[];
+  responses: Record<string, object>;
+  requestBody?: object;
+  security?: object[];
+}
+
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  security: object[];
+  components: { schemas: Record<string, object>; securitySchemes: object };
+}
+
+describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
+  let demo: Demo;
+  let document: Document;
+
+  const operations = () =>
+    Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        route: `${method.toUpperCase()} ${path}`,
+        ...operation,
+      })),
+    );
+
+  beforeAll(async () => {
+    demo = await startDemo({ HTTP_ADAPTER: adapter });
+    document = await bodyOf<Document>(fetch(`${demo.url}/docs-json`));
+  });
+  afterAll(() => demo.stop());
+
+  it('describes every route of the API, those of the library too', () => {
+    expect(
+      operations()
+        .map(({ route }) => route)
+        .sort(),
+    ).toEqual([
+      'DELETE /api/tokens',
+      'DELETE /api/tokens/{id}',
+      'DELETE /session',
+      'GET /api/admin/stats',
+      'GET /api/me',
+      'GET /api/projects',
+      'GET /api/scopes',
+      'GET /api/tokens',
+      'GET /health',
+      'GET /metrics',
+      'POST /api/projects',
+      'POST /api/tokens',
+      'POST /api/tokens/{id}/rotate',
+      'POST /session',
+    ]);
+    for (const { summary, tags, responses } of operations()) {
+      expect(summary).toMatch(/^[A-Z]/);
+      expect(tags).toHaveLength(1);
+      expect(Object.keys(responses)).toContainEqual(expect.stringMatching(/^20[014]$/));
+    }
+  });
+
+  it('says what a body has in it', () => {
+    expect(document.paths['/api/tokens']!.post!.requestBody).toEqual({
+      required: true,
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/CreateApiToken' } } },
+    });
+    expect(document.components.schemas).not.toHaveProperty('Object');
+  });
+
+  it('refers to nothing that it does not have', () => {
+    const references = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)];
+
+    expect(references.length).toBeGreaterThan(20);
+    for (const [, name] of references) expect(Object.keys(document.components.schemas)).toContain(name);
+  });
+
+  it('takes a token or a session everywhere but where it is open', () => {
+    const open = operations().filter(({ security }) => security?.length === 0);
+
+    expect(document.components.securitySchemes).toMatchObject({
+      token: { type: 'http', scheme: 'bearer' },
+      session: { type: 'apiKey', in: 'cookie', name: 'sigra_demo' },
+    });
+    expect(document.security).toEqual([{ token: [] }, { session: [] }]);
+    expect(open.map(({ route }) => route).sort()).toEqual([
+      'DELETE /session',
+      'GET /health',
+      'GET /metrics',
+      'POST /session',
+    ]);
+  });
+
+  it('describes an answer as it is', async () => {
+    const headers = { authorization: `Bearer ${demo.token}` };
+
+    const { tokens } = await bodyOf<{ tokens: object[] }>(fetch(`${demo.url}/api/tokens`, { headers }));
+
+    const { properties, required } = document.components.schemas.ApiToken as { properties: object; required: string[] };
+    expect(Object.keys(tokens[0]!).sort()).toEqual(Object.keys(properties).sort());
+    expect([...required].sort()).toEqual(Object.keys(properties).sort());
+  });
+});

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADAPTERS } from '../support/test-app.js';
+import { type Demo, startDemo } from './support/start-demo.js';
+
+describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
+  let demo: Demo;
+
+  const callWith = (token: string) =>
+    fetch(`${demo.url}/api/projects`, { headers: { authorization: `Bearer ${token}` } });
+  const count = async (operation: string, outcome: string) => {
+    const metrics = await (await fetch(`${demo.url}/metrics`)).text();
+    const series = `sigra_api_token_operation_seconds_count{operation="${operation}",outcome="${outcome}"}`;
+    return Number(
+      metrics
+        .split('\n')
+        .find((line) => line.startsWith(series))
+        ?.slice(series.length) ?? 0,
+    );
+  };
+
+  beforeAll(async () => {
+    demo = await startDemo({ HTTP_ADAPTER: adapter });
+  });
+  afterAll(() => demo.stop());
+
+  it('counts what Sigra does, by operation and outcome', async () => {
+    const verified = await count('verify', 'success');
+    const refused = await count('verify', 'invalid_token');
+
+    await callWith(demo.token);
+    await callWith(demo.token.replace(/.$/, (last) => (last === '0' ? '1' : '0')));
+
+    expect(await count('verify', 'success')).toBe(verified + 1);
+    expect(await count('verify', 'invalid_token')).toBe(refused + 1);
+    expect(await count('create', 'success')).toBe(2);
+  });
+
+  it('serves metrics as Prometheus text', async () => {
+    const answer = await fetch(`${demo.url}/metrics`);
+
+    expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(await answer.text()).toContain('# TYPE process_cpu_user_seconds_total counter');
+  });
+
+  it('is healthy with its database', async () => {
+    const answer = await fetch(`${demo.url}/health`);
+
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ status: 'ok', database: 'up' });
+  });
+});

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADAPTERS } from '../support/test-app.js';
+import { type Demo, startDemo } from './support/start-demo.js';
+import { Visitor } from './support/visitor.js';
+
+describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
+  let demo: Demo;
+  const credentials = { email: 'ada@example.com', password: 'sigra-demo' };
+
+  beforeAll(async () => {
+    demo = await startDemo({ HTTP_ADAPTER: adapter });
+  });
+  afterAll(() => demo.stop());
+
+  it.each([
+    ['/', '/settings/tokens'],
+    ['/settings/tokens', '/login'],
+    ['/settings/audit', '/login?next=%2Fsettings%2Faudit'],
+    ['/settings/audit?cursor=a%26b', '/login?next=%2Fsettings%2Faudit%3Fcursor%3Da%2526b'],
+  ])('lead who is not signed in from %s to %s', async (path, location) => {
+    const answer = await new Visitor(demo.url).get(path);
+
+    expect(answer.status).toBe(303);
+    expect(answer.headers.get('location')).toBe(location);
+  });
+
+  it('lead a form that comes without a session to the sign-in page', async () => {
+    const answer = await new Visitor(demo.url).post('/settings/tokens', { name: 'x' });
+
+    expect(answer.status).toBe(303);
+    expect(answer.headers.get('location')).toBe('/login');
+  });
+
+  it.each([
+    ['/settings/audit?cursor=a', '/settings/audit?cursor=a'],
+    ['/settings/../settings/audit', '/settings/audit'],
+    ['https://elsewhere.example/', '/settings/tokens'],
+    ['//elsewhere.example/', '/settings/tokens'],
+    ['/\\elsewhere.example/', '/settings/tokens'],
+    ['/\t/elsewhere.example/', '/settings/tokens'],
+    ['/.//elsewhere.example/', '/settings/tokens'],
+    ['javascript:alert(1)', '/settings/tokens'],
+    ['', '/settings/tokens'],
+  ])('lead back to %j after signing in as %j', async (next, location) => {
+    const answer = await new Visitor(demo.url).post('/login', { ...credentials, next });
+
+    expect(answer.status).toBe(303);
+    expect(answer.headers.get('location')).toBe(location);
+  });
+
+  it('keep the email and say what is wrong when signing in fails', async () => {
+    const answer = await new Visitor(demo.url).post('/login', { email: '"><b>ada', password: 'x', next: '/docs' });
+
+    const html = await answer.text();
+    expect(answer.status).toBe(401);
+    expect(html).toContain('role="alert" id="sign-in-error">Wrong email or password.<');
+    expect(html).toContain('value="&quot;&gt;&lt;b&gt;ada"');
+    expect(html).toContain('name="next" value="/docs"');
+    expect(html).not.toContain('value="x"');
+  });
+
+  it('sign nobody in from another site', async () => {
+    const visitor = new Visitor(demo.url);
+
+    const answer = await visitor.post('/login', credentials, { 'sec-fetch-site': 'cross-site' });
+    const byOrigin = await visitor.send('/login', {
+      method: 'POST',
+      body: new URLSearchParams(credentials),
+      headers: { origin: 'https://elsewhere.example' },
+    });
+
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain('<h1>That is not allowed</h1>');
+    expect(byOrigin.status).toBe(403);
+    expect((await visitor.get('/settings/tokens')).status).toBe(303);
+  });
+
+  it.each(['/settings/tokens', '/settings/tokens/revoke-all', '/logout'])(
+    'refuse a form to %s from another site, whoever is signed in',
+    async (path) => {
+      const ada = await new Visitor(demo.url).signIn();
+
+      const answer = await ada.post(path, {}, { 'sec-fetch-site': 'same-site' });
+
+      expect(answer.status).toBe(403);
+      expect((await ada.get('/settings/tokens')).status).toBe(200);
+    },
+  );
+
+  it('take no token for a session', async () => {
+    const headers = { authorization: `Bearer ${demo.token}` };
+
+    const page = await fetch(`${demo.url}/settings/tokens`, { headers, redirect: 'manual' });
+    const form = await fetch(`${demo.url}/settings/tokens/revoke-all`, { method: 'POST', headers, redirect: 'manual' });
+
+    expect([page.status, form.status]).toEqual([303, 303]);
+    expect((await fetch(`${demo.url}/api/me`, { headers })).status).toBe(200);
+  });
+
+  it('sign out, and show nothing afterwards', async () => {
+    const ada = await new Visitor(demo.url).signIn();
+
+    const answer = await ada.post('/logout');
+
+    expect(answer.headers.get('location')).toBe('/login');
+    expect((await ada.get('/settings/tokens')).headers.get('location')).toBe('/login');
+  });
+
+  it('are kept by no cache', async () => {
+    const ada = await new Visitor(demo.url).signIn();
+
+    for (const path of ['/login', '/settings/tokens', '/settings/audit', '/settings/tokens/absent/revoke']) {
+      expect((await ada.get(path)).headers.get('cache-control')).toBe('no-store');
+    }
+  });
+
+  it('have files that browsers may keep, because their addresses change with them', async () => {
+    const html = await new Visitor(demo.url).html('/login');
+    const files = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path]) => path!);
+
+    const answers = await Promise.all(files.map((path) => fetch(demo.url + path)));
+
+    expect(files).toEqual([
+      expect.stringMatching(/^\/assets\/seal\.svg\?v=\w{12}$/),
+      expect.stringMatching(/^\/assets\/pages\.css\?v=\w{12}$/),
+      expect.stringMatching(/^\/assets\/pages\.js\?v=\w{12}$/),
+      expect.stringMatching(/^\/assets\/seal\.svg\?v=\w{12}$/),
+    ]);
+    for (const answer of answers) {
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    }
+    expect((await fetch(`${demo.url}/assets/..%2Fmain.js`)).status).toBe(404);
+  });
+});

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { DemoProcess } from './support/demo-process.js';
+import { Visitor } from './support/visitor.js';
+
+describe('several demos on one database', () => {
+  let database: TestDatabase;
+  let demos: DemoProcess[];
+
+  const statusAt = async (demo: DemoProcess, token: string) => {
+    const answer = await fetch(`${demo.url}/api/projects`, { headers: { authorization: `Bearer ${token}` } });
+    return answer.status;
+  };
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    // All at once, on a database that has nothing in it yet.
+    demos = ['express', 'fastify', 'express'].map(
+      (adapter) => new DemoProcess({ DATABASE_URL: database.url, HTTP_ADAPTER: adapter }),
+    );
+    await Promise.all(demos.map((demo) => demo.ready()));
+  });
+  afterAll(async () => {
+    await Promise.all(demos.map((demo) => demo.stop()));
+    await database.drop();
+  });
+
+  it('start at the same time without getting into each other’s way', async () => {
+    const ada = await new Visitor(demos[0]!.url).signIn();
+
+    const stats = await (await ada.send('/api/admin/stats')).json();
+
+    expect(demos.map(({ errors }) => errors)).toEqual(['', '', '']);
+    expect(stats).toMatchObject({ users: 2, projects: 3, activeTokens: 6 });
+  });
+
+  it('accept each other’s tokens, and refuse one that another has revoked from the next request on', async () => {
+    const [one, two] = demos as [DemoProcess, DemoProcess];
+    const ada = await new Visitor(one.url).signIn();
+    const answer = await ada.createToken({ name: 'Shared', scopes: 'read:projects' });
+    const raw = /id="raw-token">(\w+)/.exec(await answer.text())![1]!;
+    const before = await statusAt(two, raw);
+
+    await ada.post('/settings/tokens/revoke-all');
+
+    expect(before).toBe(200);
+    expect(await statusAt(two, raw)).toBe(401);
+  });
+
+  it('accept each other’s cookies', async () => {
+    const ada = await new Visitor(demos[0]!.url).signIn();
+
+    const answer = await ada.at(demos[1]!.url).send('/api/me');
+
+    expect(await answer.json()).toMatchObject({ email: 'ada@example.com', auth: { method: 'session' } });
+  });
+
+  it('leave alone what another has printed', async () => {
+    const late = await new DemoProcess({ DATABASE_URL: database.url }).ready();
+    const later = await new DemoProcess({ DATABASE_URL: database.url }).ready();
+
+    const status = await statusAt(later, late.token);
+    await Promise.all([late.stop(), later.stop()]);
+
+    expect(status).toBe(200);
+  });
+});
