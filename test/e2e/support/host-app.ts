@@ -1,4 +1,4 @@
-import { type INestApplication, Module, type Provider, type Type } from '@nestjs/common';
+import { type INestApplication, type LoggerService, Module, type Provider, type Type } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -20,6 +20,8 @@ export interface HostOptions {
   readonly typeOrm?: Partial<TypeOrmModuleOptions>;
   readonly controllers?: Type<object>[];
   readonly providers?: Provider[];
+  /** Where everything that the application logs goes. @default nowhere */
+  readonly logger?: LoggerService;
   /** What a host's `main.ts` does between `create` and `listen`. */
   prepare?(app: INestApplication): void;
 }
@@ -49,7 +51,7 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
   class HostModule {}
 
   const adapter = options.adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
-  const app = await NestFactory.create(HostModule, adapter, { logger: false, abortOnError: false });
+  const app = await NestFactory.create(HostModule, adapter, { logger: options.logger ?? false, abortOnError: false });
   options.prepare?.(app);
   await app.listen(0, '127.0.0.1');
   return { app, url: await app.getUrl(), close: () => app.close() };

@@ -18,6 +18,7 @@ import { traced } from '../telemetry/traced.js';
 import { type IssuedApiToken, toApiToken } from './api-token.js';
 import { hintOf, mintRawToken } from '../common/token-format.js';
 import { parseExpiry, parseGrace, parseName } from './token-request.js';
+import { traceOf } from './token-trace.js';
 
 /** What a token is made of. */
 export interface CreateApiToken {
@@ -88,7 +89,7 @@ export class ApiTokenIssuer {
     const graceSeconds = parseGrace(request.graceSeconds);
     const { rawToken, token } = await traced(
       apiTokenChannels.rotate,
-      { tokenId },
+      traceOf(tokenId),
       () =>
         this.database.transaction((manager) => this.replace(manager, tokenId, graceSeconds, request, context, userId)),
       (issued) => issued.token,

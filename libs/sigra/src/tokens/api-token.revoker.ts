@@ -13,6 +13,7 @@ import { SigraDatabase } from '../persistence/sigra-database.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type ApiToken, toApiToken } from './api-token.js';
+import { traceOf } from './token-trace.js';
 
 /** Ends tokens, with the audit row in the same transaction. What resolved is refused by the next request everywhere. */
 @Injectable()
@@ -30,7 +31,7 @@ export class ApiTokenRevoker {
   revoke(tokenId: string, context: CallContext, userId?: string): Promise<ApiToken> {
     return traced(
       apiTokenChannels.revoke,
-      { tokenId },
+      traceOf(tokenId),
       () => this.revokeOne(tokenId, context, userId),
       (token) => token,
     );
