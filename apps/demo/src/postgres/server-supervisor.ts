@@ -11,10 +11,11 @@ export interface SupervisedServer {
 
 /**
  * Runs the server until its standard input closes, which the kernel sees to when the app is killed. It ignores the
- * signals that a service manager sends to everyone at once: the app may still have to write.
+ * signals that a service manager sends to everyone at once: the app may still have to write. It also ignores SIGPIPE, so
+ * that it survives saying "ready" to an app that is gone already.
  */
 const SUPERVISOR = `
-trap '' INT TERM HUP
+trap '' INT TERM HUP PIPE
 "$POSTGRES" "$@" < /dev/null > "$HOME_DIR/server.log" 2>&1 &
 server=$!
 while :; do
