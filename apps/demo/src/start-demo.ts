@@ -34,8 +34,13 @@ export async function startDemo(environment: Environment, shutdown: Shutdown): P
   shutdown.add(() => close(app));
   await app.listen(port, HOST);
   const url = `http://${HOST}:${(app.getHttpServer().address() as AddressInfo).port}`;
-  const tokens = await app.get(StartTokensService).issue(`${hostname()} ${url}`);
+  const tokens = await app.get(StartTokensService).issue(instanceOf(environment, url));
   return guide({ url, httpAdapter, database: database.description, tokens });
+}
+
+/** Which demo this is, at every start the same. One uses its own database alone; a given one is shared. */
+function instanceOf({ databaseUrl }: Environment, url: string): string {
+  return databaseUrl === undefined ? 'own database' : `${hostname()} ${url}`;
 }
 
 async function close(app: INestApplication<Server>): Promise<void> {
