@@ -16,13 +16,11 @@ export function section(path: string, value: unknown, known: readonly string[]):
       `must be an object, not ${typeof value === 'string' ? 'a string' : describe(value)}`,
     );
   }
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) {
-      throw new SigraConfigError(
-        path === 'options' ? key : `${path}.${key}`,
-        `is not an option; known are: ${known.join(', ')}`,
-      );
-    }
+  for (const [key, option] of Object.entries(value)) {
+    const name = path === 'options' ? key : `${path}.${key}`;
+    if (!known.includes(key)) throw new SigraConfigError(name, `is not an option; known are: ${known.join(', ')}`);
+    // Or a setting that was looked up in vain would silently become the default.
+    if (option === null) throw new SigraConfigError(name, 'must not be null; leave it out for its default');
   }
   return value as Options;
 }
@@ -55,5 +53,6 @@ export function strings(path: string, value: unknown): readonly string[] {
 export function describe(value: unknown): string {
   if (typeof value === 'string') return `the string ${JSON.stringify(value)}`;
   if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'function') return 'a function';
   return value === null || typeof value !== 'object' ? String(value) : 'an object';
 }

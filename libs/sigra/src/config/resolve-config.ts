@@ -4,7 +4,9 @@ import { describe, flag, section, SECONDS, SECONDS_OR_ZERO, strings, wholeNumber
 import { resolveJwt } from './resolve-jwt.js';
 import type { SigraConfig, UserSourceConfig } from './sigra-config.js';
 import { SigraConfigError } from './sigra-config-error.js';
-import type { SessionOptions, SigraModuleOptions, UserProvider } from './sigra-options.js';
+import type { SessionOptions, SigraModuleExtras, SigraModuleOptions, UserProvider } from './sigra-options.js';
+
+const EXTRAS = ['isGlobal', 'dataSource', 'controllers'] satisfies (keyof SigraModuleExtras)[];
 
 const PREFIX = /^[a-z0-9_]{1,32}$/;
 
@@ -14,6 +16,14 @@ const PREFIX = /^[a-z0-9_]{1,32}$/;
  * @throws SigraConfigError that names the option and the remedy, never a secret
  */
 export function resolveConfig(options: SigraModuleOptions): SigraConfig {
+  for (const extra of EXTRAS) {
+    if (Object.hasOwn(Object(options) as object, extra)) {
+      throw new SigraConfigError(
+        extra,
+        'shapes the module itself; give it beside useFactory, not in what that returns',
+      );
+    }
+  }
   const known = ['users', 'apiTokens', 'jwt', 'session', 'audit', 'cleanup', 'realm', 'lookupTimeout'];
   const root = section('options', options, known);
   return deepFreeze({
