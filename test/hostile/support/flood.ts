@@ -37,7 +37,8 @@ export async function flood<S extends Shot>(
   await Promise.all(Array.from({ length: CONNECTIONS }, worker));
 }
 
-async function fire(socket: Socket, shot: Shot): Promise<Hit> {
+/** Sends one request over a connection that is free, and waits for the answer. */
+export async function fire(socket: Socket, shot: Shot): Promise<Hit> {
   socket.write(serialize(shot), 'latin1');
   let received = Buffer.alloc(0);
   for (;;) {

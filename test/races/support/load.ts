@@ -1,0 +1,62 @@
+import { connect, type Socket } from 'node:net';
+import { fire } from '../../hostile/support/flood.js';
+
+export interface Served {
+  readonly node: string;
+  /** When it was sent and answered, on the clock of `performance.now()`. */
+  readonly start: number;
+  readonly end: number;
+  readonly status: number;
+}
+
+/** So many requests in flight at all times, spread over several nodes. */
+export class Load {
+  private readonly sockets: readonly (readonly [string, Socket])[];
+
+  constructor(urls: readonly string[], inFlight: number) {
+    this.sockets = Array.from({ length: inFlight }, (_, index) => {
+      const url = urls[index % urls.length] as string;
+      const { hostname, port } = new URL(url);
+      return [url, connect(Number(port), hostname)];
+    });
+  }
+
+  /**
+   * Presents a token over and over, and ends it meanwhile.
+   *
+   * @param end resolves once the token has ended
+   * @returns every answer, and when the token had ended
+   */
+  async endUnder(
+    rawToken: string,
+    end: () => Promise<void>,
+  ): Promise<{ served: Served[]; began: number; ended: number }> {
+    const served: Served[] = [];
+    let ended = Infinity;
+    const isOver = () => served.filter(({ start }) => start > ended).length >= 2 * this.sockets.length;
+    const warmUp = this.whenServed(served, 2 * this.sockets.length);
+    const shot = { path: '/me', headers: { authorization: `Bearer ${rawToken}` } };
+    const present = async ([node, socket]: readonly [string, Socket]) => {
+      while (!isOver()) {
+        const start = performance.now();
+        const { status } = await fire(socket, shot);
+        served.push({ node, start, end: performance.now(), status });
+      }
+    };
+    const presenting = Promise.all(this.sockets.map(present));
+    await warmUp;
+    const began = performance.now();
+    await end();
+    ended = performance.now();
+    await presenting;
+    return { served, began, ended };
+  }
+
+  stop(): void {
+    for (const [, socket] of this.sockets) socket.destroy();
+  }
+
+  private async whenServed(served: readonly Served[], count: number): Promise<void> {
+    while (served.length < count) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
