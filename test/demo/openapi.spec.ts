@@ -44,6 +44,7 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
       'DELETE /api/tokens',
       'DELETE /api/tokens/{id}',
       'DELETE /session',
+      'GET /.well-known/jwks.json',
       'GET /api/admin/stats',
       'GET /api/me',
       'GET /api/projects',
@@ -51,9 +52,13 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
       'GET /api/tokens',
       'GET /health',
       'GET /metrics',
+      'POST /api/jwt',
       'POST /api/projects',
       'POST /api/tokens',
       'POST /api/tokens/{id}/rotate',
+      'POST /oauth/introspect',
+      'POST /oauth/revoke',
+      'POST /oauth/token',
       'POST /session',
     ]);
     for (const { summary, tags, responses } of operations()) {
@@ -88,8 +93,11 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
     expect(document.security).toEqual([{ token: [] }, { session: [] }]);
     expect(open.map(({ route }) => route).sort()).toEqual([
       'DELETE /session',
+      'GET /.well-known/jwks.json',
       'GET /health',
       'GET /metrics',
+      'POST /oauth/revoke',
+      'POST /oauth/token',
       'POST /session',
     ]);
   });
