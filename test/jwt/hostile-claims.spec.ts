@@ -22,7 +22,7 @@ const withRawClaim = (what: string, reason: string, claim: string, json: string)
 const seconds = (claims: Claims, offset: number) => Number(claims.iat) + offset;
 
 const ISS = 'The iss is another.';
-refusesAll('A JWT of another issuer (RFC 9068 section 4)', [
+refusesAll('A JWT of another issuer (RFC 9068 section 4, RFC 8725 section 3.8)', [
   withClaims('another iss', ISS, { iss: 'https://attacker.example' }),
   withClaims('iss with a trailing slash', ISS, { iss: 'https://issuer.example/' }),
   withClaims('iss in another case', ISS, { iss: 'https://ISSUER.example' }),
@@ -70,7 +70,7 @@ refusesAll('A JWT without a sound exp (RFC 9068 section 2.2)', [
 
 const IAT = 'The iat is missing or no time.';
 const NBF = 'The nbf is no time.';
-refusesAll('A JWT that was not issued yet, or at no time', [
+refusesAll('A JWT that was not issued yet, or at no time (RFC 7519 sections 4.1.5 and 4.1.6)', [
   withClaims('no iat', IAT, { iat: undefined }),
   withClaims('iat null', IAT, { iat: null }),
   withClaims('iat as a string', IAT, (good) => ({ iat: String(good.iat) })),
@@ -85,7 +85,7 @@ refusesAll('A JWT that was not issued yet, or at no time', [
 ]);
 
 const SUB = 'The sub is missing or no text.';
-refusesAll('A JWT about nobody', [
+refusesAll('A JWT about nobody (RFC 8725 section 3.8)', [
   withClaims('no sub', SUB, { sub: undefined }),
   withClaims('an empty sub', SUB, { sub: '' }),
   withClaims('sub as a number', SUB, { sub: 1 }),
@@ -110,7 +110,7 @@ const CLIENT = 'The client_id is missing or no text.';
 const SCOPE = 'The scope is no list of scopes.';
 const EPOCH = 'The epoch is no whole number.';
 const SID = 'The sid is no text.';
-refusesAll('A JWT with a wrong claim of another kind', [
+refusesAll('A JWT with a wrong claim of another kind (RFC 9068 section 2.2)', [
   withClaims('no jti', JTI, { jti: undefined }),
   withClaims('an empty jti', JTI, { jti: '' }),
   withClaims('jti as a number', JTI, { jti: 7 }),

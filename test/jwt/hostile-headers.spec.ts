@@ -49,7 +49,7 @@ refusesAll('A JWT whose alg is not its key’s (RFC 8725 section 3.1)', [
   { ...withHeader('alg HS256 under the kid of an EC key', ALG, { alg: 'HS256' }), key: KEYS.ec },
 ]);
 
-refusesAll('A JWT whose kid names no key of ours', [
+refusesAll('A JWT whose kid names no key of ours (RFC 8725 section 3.10)', [
   withHeader('a foreign kid', KID, { kid: 'rsa-2' }),
   withHeader('the kid in another case', KID, { kid: 'RSA-1' }),
   withHeader('the kid with a space', KID, { kid: 'rsa-1 ' }),
@@ -68,7 +68,7 @@ refusesAll('A JWT whose kid names no key of ours', [
   withHeader('a kid with a NUL', KID, { kid: 'rsa-1\0' }),
 ]);
 
-refusesAll('A JWT that brings its own key (RFC 7515 section 4.1)', [
+refusesAll('A JWT that brings its own key (RFC 7515 section 4.1, RFC 8725 section 3.10)', [
   withHeader('jwk', CARRIER, { jwk: publicJwk }),
   withHeader('jwk null', CARRIER, { jwk: null }),
   withHeader('jku', CARRIER, { jku: 'https://issuer.example/.well-known/jwks.json' }),

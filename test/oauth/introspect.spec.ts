@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../e2e/support/answers.js';
+import { withoutGlobalGuard } from '../e2e/support/without-global-guard.js';
 import { auditActions } from '../support/audit-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS } from '../support/test-app.js';
@@ -222,5 +223,23 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     expect(answers).not.toContain(refreshToken.slice(9, 30));
     expect(answers).not.toContain(accessToken.split('.')[2]);
     expect(await refusalOf(test.jwt.refresh('x'))).toBe('invalid_token');
+  });
+});
+
+describe.each(ADAPTERS)('POST /oauth/introspect on %s, of an application without a global guard', (adapter) => {
+  it('needs its credential and its scope all the same', async () => {
+    const test = await startOAuthApp({}, { adapter, configure: withoutGlobalGuard });
+    const [able, unable] = [await test.signIn('oauth:introspect'), await test.signIn('admin')];
+    const ask = (headers: Record<string, string>) => test.post('introspect', { token: able.accessToken }, headers);
+
+    const answers = [
+      await ask({}),
+      await ask({ 'x-session-user': test.user.id }),
+      await ask({ authorization: `Bearer ${unable.accessToken}` }),
+      await ask({ authorization: `Bearer ${able.accessToken}` }),
+    ];
+    await test.close();
+
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 403, 200]);
   });
 });
