@@ -107,7 +107,10 @@ export interface JwtOptions<User extends object = object> {
    * @default 7_776_000, 90 days, or `refreshTtl` if that is more
    */
   absoluteTtl?: number;
-  /** The one HS256 secret, of at least 32 bytes. Give this or `keys`. */
+  /**
+   * The one HS256 secret, of at least 32 bytes. Give this or `keys`. To rotate it without ending access tokens, move it
+   * into `keys`, under the `kid` in the header of its tokens and with `sign: false`, beside the new one.
+   */
   secret?: string;
   /** Several keys, for rotation without downtime, or for RS256 and ES256. Exactly one of them signs. */
   keys?: readonly JwtKeyOptions[];
