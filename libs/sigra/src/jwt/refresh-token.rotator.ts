@@ -97,7 +97,8 @@ export class RefreshTokenRotator {
       const state = sqlState(error);
       // Unreachable is not the same: then nobody can say whether the token was used.
       if (state === undefined || (error instanceof SigraError && !RACES.has(state))) throw error;
-      throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.', { cause: error });
+      const cause = error instanceof SigraError ? error.cause : error;
+      throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.', { cause });
     }
   }
 

@@ -149,9 +149,12 @@ export class RefreshTokenRepository {
 
   /**
    * Consumes a token, puts its successor in its place and records it, in one statement that tells whether it won. It takes
-   * the family's lock first, like everything else, and everything that may have changed during the wait is looked at
-   * again by PostgreSQL: whether the family was revoked, and whether the token was consumed. A sign-out takes the same
-   * lock and revokes the family, so that the epoch, which is not looked at again, cannot move on unseen.
+   * the family's lock first, like everything else, and everything that may have changed until then is looked at again by
+   * PostgreSQL: whether the family was revoked, and whether the token was consumed. A sign-out takes the same lock and
+   * revokes the family, so that the epoch, which is not looked at again, cannot move on unseen.
+   *
+   * It does not wait for the lock, and has not won when somebody holds it: a statement that commits by itself would do so
+   * even after a wait that the client did not live to see the end of, and nobody would know the successor.
    *
    * What the parent had sealed is gone with it: its successor is used now.
    *
@@ -165,7 +168,7 @@ export class RefreshTokenRepository {
          SELECT id FROM ${this.families}
          WHERE id = $1 AND revoked_at IS NULL AND absolute_expires_at > $2
            AND epoch = coalesce((SELECT token_epoch FROM ${this.subjects} WHERE user_id = $3), 0)
-         FOR NO KEY UPDATE
+         FOR NO KEY UPDATE SKIP LOCKED
        ), consumed AS (
          UPDATE ${this.tokens} t SET consumed_at = $2, sealed_successor = $4 FROM family
          WHERE t.id = $5 AND t.family_id = family.id AND t.consumed_at IS NULL AND t.expires_at > $2
