@@ -1,0 +1,151 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { TokenPair } from 'nestjs-sigra';
+import { auditActions } from '../support/audit-rows.js';
+import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { forbidAudit } from '../support/jwt-faults.js';
+import { everyRow } from '../support/jwt-rows.js';
+import { refusalOf } from '../support/refusal.js';
+
+const SCOPES = ['read:notes'];
+const CHECK_VIOLATION = { code: '23514' };
+
+describe('when the audit row cannot be written', () => {
+  let test: JwtApp;
+  let pair: TokenPair;
+  let allow: (() => Promise<void>) | undefined;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ reuseLeeway: 10 });
+  });
+  afterAll(() => test.close());
+  beforeEach(async () => {
+    pair = await test.jwt.generateTokens(test.user, SCOPES);
+  });
+  afterEach(async () => {
+    await allow?.();
+    allow = undefined;
+  });
+
+  /** What a call rejects with while an action is forbidden; nothing may have been written. */
+  const failureUnder = async (action: string, call: () => Promise<unknown>): Promise<unknown> => {
+    const before = await everyRow(test.dataSource);
+    allow = await forbidAudit(test.dataSource, action);
+    const failure: unknown = await call().then(
+      () => 'it resolved',
+      (error: unknown) => error,
+    );
+    expect(await everyRow(test.dataSource)).toEqual(before);
+    await allow();
+    allow = undefined;
+    return failure;
+  };
+
+  it('a refresh is aborted, and the old token works afterwards', async () => {
+    const failure = await failureUnder('api.jwt_refresh', () => test.jwt.refresh(pair.refreshToken));
+
+    const next = await test.jwt.refresh(pair.refreshToken);
+    expect(failure).toMatchObject({ code: 'refresh_aborted', cause: CHECK_VIOLATION });
+    expect(next.scope).toBe('read:notes');
+    expect(await auditActions(test.dataSource, familyIdOf(pair))).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
+  });
+
+  it('a refresh over HTTP is answered 503, to be tried again', async () => {
+    const own = await startJwtApp({}, { sigra: { controllers: { oauth: 'oauth' } } });
+    const { refreshToken } = await own.jwt.generateTokens(own.user, SCOPES);
+    const refresh = () =>
+      fetch(`${own.url}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken }),
+      });
+    const mend = await forbidAudit(own.dataSource, 'api.jwt_refresh');
+
+    const aborted = await refresh();
+    await mend();
+    const again = await refresh();
+    await own.close();
+
+    expect(aborted.status).toBe(503);
+    expect(aborted.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(again.status).toBe(200);
+  });
+
+  it('a replay is aborted, and works afterwards', async () => {
+    const second = await test.jwt.refresh(pair.refreshToken);
+
+    const failure = await failureUnder('api.jwt_refresh_replay', () => test.jwt.refresh(pair.refreshToken));
+
+    expect(failure).toMatchObject({ code: 'refresh_aborted' });
+    expect((await test.jwt.refresh(pair.refreshToken)).refreshToken).toBe(second.refreshToken);
+  });
+
+  it('reuse revokes nothing and is not published, and is detected afterwards', async () => {
+    const second = await test.jwt.refresh(pair.refreshToken);
+    await test.jwt.refresh(second.refreshToken);
+    const published: unknown[] = [];
+    const listen = (message: unknown) => published.push(message);
+    subscribe('sigra:jwt:refresh_reuse_detected', listen);
+
+    const failure = await failureUnder('api.jwt_refresh_reuse', () => test.jwt.refresh(pair.refreshToken));
+    const publishedThen = [...published];
+    const again = await refusalOf(test.jwt.refresh(pair.refreshToken));
+    unsubscribe('sigra:jwt:refresh_reuse_detected', listen);
+
+    expect(failure).toMatchObject({ code: 'refresh_aborted' });
+    expect(publishedThen).toEqual([]);
+    expect(again).toBe('reuse_detected');
+    expect(published).toHaveLength(1);
+  });
+
+  it('nobody is signed in', async () => {
+    const failure = await failureUnder('api.jwt_issue', () => test.jwt.generateTokens(test.user, SCOPES));
+
+    expect(failure).toMatchObject(CHECK_VIOLATION);
+  });
+
+  it.each([
+    { title: 'by its token', revoke: () => test.jwt.revokeRefresh(pair.refreshToken) },
+    { title: 'by its id', revoke: () => test.jwt.revokeFamily(test.user, familyIdOf(pair)) },
+    { title: 'with all of the user', revoke: () => test.jwt.revokeAllRefresh(test.user) },
+  ])('a sign-in that is revoked $title lives on', async ({ revoke }) => {
+    const failure = await failureUnder('api.jwt_revoke', revoke);
+
+    const next = await test.jwt.refresh(pair.refreshToken);
+    await revoke();
+    expect(failure).toMatchObject(CHECK_VIOLATION);
+    expect(await refusalOf(test.jwt.refresh(next.refreshToken))).toBe('token_revoked');
+  });
+
+  it('nobody is signed out everywhere: epoch and sign-ins stay', async () => {
+    const failure = await failureUnder('api.sign_out_everywhere', () => test.jwt.signOutEverywhere(test.user));
+
+    expect(failure).toMatchObject(CHECK_VIOLATION);
+    expect(await test.jwt.verifyAccess(pair.accessToken)).toMatchObject({ epoch: 0 });
+    await test.jwt.refresh(pair.refreshToken);
+  });
+});
+
+describe('where audit is switched off', () => {
+  let test: JwtApp;
+
+  beforeAll(async () => {
+    test = await startJwtApp({}, { sigra: { audit: { enabled: false } } });
+  });
+  afterAll(() => test.close());
+
+  it('everything works, reuse is still published, and no row is written', async () => {
+    const published: unknown[] = [];
+    const listen = (message: unknown) => published.push(message);
+    subscribe('sigra:jwt:refresh_reuse_detected', listen);
+    const first = await test.jwt.generateTokens(test.user, SCOPES);
+    await test.jwt.refresh(first.refreshToken);
+
+    const refusal = await refusalOf(test.jwt.refresh(first.refreshToken));
+    await test.jwt.signOutEverywhere(test.user);
+    unsubscribe('sigra:jwt:refresh_reuse_detected', listen);
+
+    expect(refusal).toBe('reuse_detected');
+    expect(published).toEqual([{ userId: test.user.id, familyId: familyIdOf(first) }]);
+    expect(await auditActions(test.dataSource)).toEqual([]);
+  });
+});
