@@ -1,0 +1,25 @@
+import { describe, expect, it } from '@jest/globals';
+import { generateSecret, hashSecret } from './secret.js';
+
+describe('generateSecret', () => {
+  it('is 43 characters of base62, and never the same', () => {
+    const secrets = Array.from({ length: 1000 }, generateSecret);
+
+    expect(secrets.every((secret) => /^[0-9A-Za-z]{43}$/.test(secret))).toBe(true);
+    expect(new Set(secrets).size).toBe(1000);
+  });
+
+  it('uses the whole alphabet at the places that 256 bits fill', () => {
+    const secrets = Array.from({ length: 2000 }, generateSecret);
+
+    for (let place = 1; place < 43; place++) {
+      expect(new Set(secrets.map((secret) => secret.charAt(place))).size).toBe(62);
+    }
+  });
+});
+
+describe('hashSecret', () => {
+  it('is SHA-256 in hexadecimal', () => {
+    expect(hashSecret('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+  });
+});
