@@ -1,0 +1,98 @@
+import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AxeResults } from 'axe-core';
+import type { BrowserContextOptions } from 'playwright-core';
+import { Site, type Visit } from './support/site.js';
+
+const PHONE = { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+const SCREENS: [string, BrowserContextOptions][] = [
+  ['desktop', { viewport: { width: 1280, height: 900 } }],
+  ['desktop-dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' }],
+  ['tablet', { viewport: { width: 820, height: 1100 } }],
+  ['phone', PHONE],
+  ['phone-dark', { ...PHONE, colorScheme: 'dark' }],
+];
+
+/** Pages, and what has to be done on them before they are looked at. */
+const PAGES: [string, string, (visit: Visit) => Promise<void>][] = [
+  ['tokens', '/settings/tokens', async () => undefined],
+  ['more-scopes', '/settings/tokens', ({ page }) => page.getByText('More scopes').click()],
+  [
+    'custom-day',
+    '/settings/tokens',
+    async ({ page }) => {
+      await page.getByLabel('Expires').selectOption('custom');
+      await page.getByLabel('Last day (UTC)').waitFor();
+    },
+  ],
+  [
+    'errors',
+    '/settings/tokens',
+    async ({ page }) => {
+      await page.getByRole('button', { name: 'Create token' }).click();
+      await page.getByText('Choose at least one scope.').waitFor();
+    },
+  ],
+  [
+    'created',
+    '/settings/tokens',
+    async (visit) => {
+      await visit.createToken('A name that is quite long, as names of deployments in large organisations tend to be');
+    },
+  ],
+  ['revoke', '/settings/tokens', ({ page }) => page.getByRole('link', { name: 'Revoke Revoke me' }).click()],
+  ['rotate', '/settings/tokens', ({ page }) => page.getByRole('link', { name: 'Rotate Revoke me' }).click()],
+  ['revoke-all', '/settings/tokens/revoke-all', async () => undefined],
+  ['activity', '/settings/audit', async () => undefined],
+  ['not-found', '/nowhere', async () => undefined],
+  ['docs', '/docs', ({ page }) => page.getByText('Your active tokens, oldest first').waitFor()],
+];
+
+/** A form or an address that is wrong is answered with a status that says so, which the console repeats. */
+const EXPECTED = /^Failed to load resource: the server responded with a status of (?:404 \(Not Found\)|422 .*)$/;
+
+describe.each(SCREENS)('on a screen like a %s', (screen, options) => {
+  let site: Site;
+  let visit: Visit;
+  let axe: string;
+
+  beforeAll(async () => {
+    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    site = await Site.open();
+    visit = await site.visit(options);
+  });
+  afterAll(() => site.close());
+
+  const violations = async () => {
+    await visit.page.evaluate(axe);
+    const { violations: found } = await visit.page.evaluate<AxeResults>('axe.run()');
+    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  };
+  const overflow = () => visit.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+
+  it('the sign-in page fits, is accessible, and gives the browser nothing to complain about', async () => {
+    await visit.page.goto('/login');
+    await visit.screenshot(`${screen}-login`);
+
+    expect(await violations()).toEqual([]);
+    expect(await overflow()).toBe(0);
+    expect(visit.complaints).toEqual([]);
+    await visit.signIn();
+  });
+
+  it.each(PAGES)(
+    'the page "%s" fits, is accessible, and gives the browser nothing to complain about',
+    async (name, path, act) => {
+      await visit.page.goto(path);
+      await act(visit);
+      await visit.page.waitForLoadState();
+      await visit.screenshot(`${screen}-${name}`);
+
+      // Swagger UI is not ours to mend.
+      if (name !== 'docs') expect(await violations()).toEqual([]);
+      expect(await overflow()).toBe(0);
+      expect(visit.complaints.filter((complaint) => !EXPECTED.test(complaint))).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Locator } from 'playwright-core';
+import { Site, type Visit } from './support/site.js';
+
+describe('the pages without a mouse', () => {
+  let site: Site;
+  let visit: Visit;
+
+  beforeAll(async () => {
+    site = await Site.open();
+    visit = await site.visit({ permissions: ['clipboard-read', 'clipboard-write'] });
+  });
+  afterAll(() => site.close());
+
+  const press = (key: string) => visit.page.keyboard.press(key);
+  const type = (text: string) => visit.page.keyboard.type(text);
+  const isFocused = async (target: Locator) => (await target.and(visit.page.locator(':focus')).count()) === 1;
+
+  /** Tabs forward to the target, and sees that one can see where one is. */
+  const tabTo = async (target: Locator) => {
+    for (let steps = 0; steps < 80 && !(await isFocused(target)); steps++) {
+      await press('Tab');
+      const outline = await visit.page.evaluate<string>('getComputedStyle(document.activeElement).outlineStyle');
+      expect(outline).toBe('solid');
+    }
+    expect(await isFocused(target)).toBe(true);
+  };
+
+  it('can be signed in to, and let one create, copy, use and revoke a token', async () => {
+    const { page } = visit;
+    await page.goto('/login');
+    await type('ada@example.com');
+    await press('Tab');
+    await type('sigra-demo');
+    await press('Enter');
+    await page.waitForURL('**/settings/tokens');
+
+    await tabTo(page.getByLabel('Name'));
+    await type('By keyboard');
+    await tabTo(page.getByLabel('read:projects'));
+    await press('Space');
+    await tabTo(page.getByLabel('Expires'));
+    await type('In 7');
+    await tabTo(page.getByRole('button', { name: 'Create token' }));
+    await press('Enter');
+    await page.locator('#raw-token').waitFor();
+    const raw = await page.locator('#raw-token').innerText();
+
+    // What is new has the focus, so the button is the next stop.
+    await press('Tab');
+    expect(await isFocused(page.getByRole('button', { name: 'Copy' }))).toBe(true);
+    await press('Space');
+    await page.getByText('Copied to the clipboard.').waitFor();
+    expect(await page.evaluate<string>('navigator.clipboard.readText()')).toBe(raw);
+    expect(await visit.fetchWith(raw)).toBe(200);
+
+    await tabTo(page.getByRole('link', { name: 'Revoke By keyboard' }));
+    await press('Enter');
+    await page.waitForURL('**/revoke');
+    await tabTo(page.getByRole('button', { name: 'Revoke token' }));
+    await press('Enter');
+    await page.getByText('“By keyboard” is revoked.').waitFor();
+    expect(await visit.fetchWith(raw)).toBe(401);
+  });
+
+  it('let one skip to the content', async () => {
+    const { page } = visit;
+    await page.goto('/settings/tokens');
+
+    await press('Tab');
+    const skip = page.getByRole('link', { name: 'Skip to content' });
+    expect(await isFocused(skip)).toBe(true);
+    expect((await skip.boundingBox())!.y).toBeGreaterThanOrEqual(0);
+    await press('Enter');
+    await press('Tab');
+
+    expect(await page.evaluate<boolean>('document.activeElement.closest("main") !== null')).toBe(true);
+  });
+
+  it('put the focus on what is wrong with a form', async () => {
+    const { page } = visit;
+    await page.goto('/settings/tokens');
+    await tabTo(page.getByRole('button', { name: 'Create token' }));
+
+    await press('Enter');
+    await page.getByText('Give the token a name.').waitFor();
+
+    expect(await isFocused(page.getByLabel('Name'))).toBe(true);
+    expect(await page.getByLabel('Name').getAttribute('aria-describedby')).toBe('name-error');
+  });
+});

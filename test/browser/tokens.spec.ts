@@ -1,0 +1,91 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ADAPTERS } from '../support/test-app.js';
+import { Site, type Visit } from './support/site.js';
+
+const UNAUTHORIZED = 'Failed to load resource: the server responded with a status of 401 (Unauthorized)';
+
+describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
+  let site: Site;
+  let visit: Visit;
+
+  beforeAll(async () => {
+    site = await Site.open({ HTTP_ADAPTER: adapter });
+  });
+  afterAll(() => site.close());
+  beforeEach(async () => {
+    visit = await site.visit({ permissions: ['clipboard-read', 'clipboard-write'] });
+  });
+  afterEach(() => visit.close());
+
+  it('are created, copied, used and revoked', async () => {
+    const { page } = visit;
+    await page.goto('/settings/tokens');
+    await page.getByLabel('Email').fill('ada@example.com');
+    await page.getByLabel('Password').fill('sigra-demo');
+    await visit.screenshot(`${adapter}-1-login`);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+
+    const raw = await visit.createToken('Deployment from CI');
+    const warning = page.getByText("This is the only time you'll see this token. Copy it now.", { exact: true });
+    expect(await warning.isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByText('Copied to the clipboard.').waitFor();
+    await visit.screenshot(`${adapter}-2-created`);
+    const copied = await page.evaluate<string>('navigator.clipboard.readText()');
+    expect(copied).toBe(raw);
+    expect(await visit.fetchWith(copied)).toBe(200);
+
+    await page.getByRole('link', { name: 'Revoke Deployment from CI' }).click();
+    await visit.screenshot(`${adapter}-3-revoke`);
+    expect(await visit.fetchWith(copied)).toBe(200);
+    expect(visit.complaints).toEqual([]);
+    await page.getByRole('button', { name: 'Revoke token' }).click();
+    await page.getByText('“Deployment from CI” is revoked.').waitFor();
+    await visit.screenshot(`${adapter}-4-revoked`);
+    expect(await visit.fetchWith(copied)).toBe(401);
+    expect(visit.complaints).toEqual([UNAUTHORIZED]);
+  });
+
+  it('are shown once: not after a reload, not on the way back, and no second one is made', async () => {
+    const { page } = await visit.signIn();
+    const raw = await visit.createToken('Seen once');
+    expect(raw).toMatch(/^sigra_sk_[0-9A-Za-z]{49}$/);
+
+    await page.reload();
+    expect(await page.content()).not.toContain(raw);
+    await visit.createToken('Seen twice');
+    const second = await page.locator('#raw-token').innerText();
+    await page.getByRole('link', { name: 'Activity' }).click();
+    await page.getByRole('heading', { name: 'Activity' }).waitFor();
+    await page.goBack();
+
+    expect(await page.content()).not.toContain(second);
+    expect(await page.getByRole('heading', { name: /^Seen (once|twice)$/ }).count()).toBe(2);
+    await page.getByRole('link', { name: 'Revoke all tokens' }).click();
+    await page.getByRole('button', { name: 'Revoke all tokens' }).click();
+    expect(await page.getByText('You have no active tokens.').isVisible()).toBe(true);
+    expect(visit.complaints).toEqual([]);
+  });
+
+  it('are not for whoever has the wrong password', async () => {
+    const { page } = await visit.signIn('ada@example.com', 'sigra-demi');
+
+    expect(await page.getByRole('alert').innerText()).toBe('Wrong email or password.');
+    expect(await page.getByLabel('Email').inputValue()).toBe('ada@example.com');
+    expect(await page.getByLabel('Password').inputValue()).toBe('');
+    await visit.screenshot(`${adapter}-5-wrong-password`);
+    await page.goto('/settings/tokens');
+    expect(page.url()).toMatch(/\/login$/);
+    expect(visit.complaints).toEqual([UNAUTHORIZED]);
+  });
+
+  it('have times in the words of the browser', async () => {
+    const { page } = await visit.signIn();
+    await page.goto('/settings/audit');
+
+    const time = page.locator('time').first();
+
+    expect(await time.getAttribute('title')).toMatch(/^\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC$/);
+    expect(await time.innerText()).toMatch(/^[A-Z][a-z]{2} \d{1,2}, \d{4}, /);
+  });
+});
