@@ -1,0 +1,90 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SigraJwtService, type TokenPair } from 'nestjs-sigra';
+import { JWT } from '../support/jwt-app.js';
+import { ADAPTERS } from '../support/test-app.js';
+import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
+
+const SLACK = 1500;
+
+describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %s', (adapter) => {
+  let test: FaultyApp;
+  let pair: TokenPair;
+
+  beforeAll(async () => {
+    test = await startFaultyApp(adapter, {
+      sigra: { jwt: JWT, controllers: { tokens: 'api/tokens', oauth: 'oauth', jwt: 'api/jwt' } },
+    });
+    pair = await test.host.app
+      .get(SigraJwtService)
+      .generateTokens(test.sound.user, ['api_tokens:read', 'oauth:introspect']);
+  });
+  afterEach(() => test.proxy.speak());
+  afterAll(() => test.close());
+
+  const form = (parameters: Record<string, string>) => ({
+    method: 'POST',
+    body: new URLSearchParams(parameters),
+  });
+  const bearer = () => ({ authorization: `Bearer ${pair.accessToken}` });
+  const requests: [string, () => { path: string; init: RequestInit; code: string }][] = [
+    ['a JWT', () => ({ path: '/api/tokens', init: { headers: bearer() }, code: 'unavailable' })],
+    [
+      'a refresh',
+      () => ({
+        path: '/oauth/token',
+        init: form({ grant_type: 'refresh_token', refresh_token: pair.refreshToken }),
+        code: 'temporarily_unavailable',
+      }),
+    ],
+    [
+      'a revocation',
+      () => ({ path: '/oauth/revoke', init: form({ token: pair.refreshToken }), code: 'temporarily_unavailable' }),
+    ],
+    [
+      'an introspection',
+      () => ({
+        path: '/oauth/introspect',
+        init: { ...form({ token: pair.refreshToken }), headers: bearer() },
+        code: 'unavailable',
+      }),
+    ],
+    [
+      'a sign-in',
+      () => ({
+        path: '/api/jwt',
+        init: {
+          method: 'POST',
+          headers: { 'x-session-user': test.sound.user.id, 'content-type': 'application/json' },
+          body: '{"scopes":["read:notes"]}',
+        },
+        code: 'unavailable',
+      }),
+    ],
+  ];
+
+  it.each(requests)('%s is answered with 503, in time', async (_what, requestOf) => {
+    const { path, init, code } = requestOf();
+    test.proxy.silence();
+
+    const start = performance.now();
+    const response = await fetch(test.host.url + path, init);
+    const duration = performance.now() - start;
+
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await response.json()).toMatchObject({ error: code });
+    expect(duration).toBeLessThan(LOOKUP_TIMEOUT + SLACK);
+  });
+
+  it('a refresh of which nobody knows whether it happened is answered with 503, not as bad or used', async () => {
+    const { refreshToken } = await test.host.app.get(SigraJwtService).generateTokens(test.sound.user, ['read:notes']);
+    const reached = test.proxy.silenceAt('INSERT INTO "sigra_refresh_tokens"');
+
+    const response = await fetch(
+      `${test.host.url}/oauth/token`,
+      form({ grant_type: 'refresh_token', refresh_token: refreshToken }),
+    );
+    await reached;
+
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+  });
+});
