@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { JwtCheck } from 'nestjs-sigra';
+import { Controller, Get } from '@nestjs/common';
+import { CurrentPrincipal, type JwtCheck, type Principal } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
 import {
   type ForgeKey,
@@ -15,6 +16,14 @@ import {
 import { HOSTILE_APP, KEYS } from './support/hostile.js';
 import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
 import { reasonOf } from './support/reason.js';
+
+@Controller('sign-in')
+class SignInController {
+  @Get()
+  get(@CurrentPrincipal() { familyId }: Principal) {
+    return { familyId };
+  }
+}
 
 const { keys } = HOSTILE_APP.sigra.jwt;
 const signs = (key: ForgeKey, test: JwtApp) => signWithJose(key, standardClaims(test.user.id, test.clock.now()));
@@ -66,7 +75,7 @@ describe('An access token that looks unusual', () => {
   let good: GoodToken;
 
   beforeAll(async () => {
-    test = await startJwtApp({ keys });
+    test = await startJwtApp({ keys }, { controllers: [SignInController] });
     good = await signs(KEYS.rsa, test);
   });
   afterAll(() => test.close());
@@ -155,7 +164,10 @@ describe('An access token that looks unusual', () => {
   it('says who the caller is, and which sign-in it belongs to', async () => {
     const sid = randomUUID();
 
-    const me = await test.present(resign(good, { payload: { sid, scope: 'read:notes write:notes' } }));
+    const jwt = resign(good, { payload: { sid, scope: 'read:notes write:notes' } });
+
+    const me = await test.present(jwt);
+    const signIns = [await test.present(jwt, '/sign-in'), await test.present(good.jwt, '/sign-in')];
 
     expect(await me.json()).toEqual({
       userId: test.user.id,
@@ -163,6 +175,7 @@ describe('An access token that looks unusual', () => {
       scopes: ['read:notes', 'write:notes'],
       email: 'ada@example.com',
     });
+    expect(await Promise.all(signIns.map((answer) => answer.json()))).toEqual([{ familyId: sid }, {}]);
   });
 });
 

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../e2e/support/answers.js';
 import { withoutGlobalGuard } from '../e2e/support/without-global-guard.js';
-import { auditActions } from '../support/audit-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS } from '../support/test-app.js';
 import { type OAuthAnswer, type OAuthApp, startOAuthApp } from './support/oauth-app.js';
@@ -29,124 +28,6 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
     return body;
   };
-  const now = () => Math.floor(test.clock.now().getTime() / 1000);
-  const signInAs = async (email: string) => {
-    const user = await test.addUser(email);
-    return { user, pair: await test.jwt.generateTokens(user, ['read:notes']) };
-  };
-
-  describe('an access token (RFC 7662 section 2.2)', () => {
-    it('is active, with what a resource server needs and none of the application’s own claims', async () => {
-      const { accessToken } = await test.signIn('read:notes', 'admin');
-      const { jti } = await test.jwt.verifyAccess(accessToken);
-
-      expect(await introspect(accessToken)).toEqual({
-        active: true,
-        iss: 'https://issuer.example',
-        sub: test.user.id,
-        aud: 'api',
-        client_id: 'web',
-        iat: now(),
-        exp: now() + 900,
-        jti,
-        scope: 'read:notes admin',
-        token_type: 'Bearer',
-      });
-    });
-
-    it('is not active once it has expired, its sign-in is revoked, or its user has signed out or is gone', async () => {
-      const [expired, revoked] = [await test.signIn(), await test.signIn()];
-      const [careful, suspended] = [await signInAs('a@example.com'), await signInAs('b@example.com')];
-      await test.jwt.revokeRefresh(revoked.refreshToken);
-      await test.jwt.signOutEverywhere(careful.user);
-      await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [suspended.user.id]);
-
-      const answers = [revoked, careful.pair, suspended.pair].map(({ accessToken }) => introspect(accessToken));
-      const early = await Promise.all([...answers, introspect(expired.accessToken)]);
-      test.clock.advance({ seconds: 900 });
-      const late = await introspect(expired.accessToken);
-
-      expect(early).toEqual([INACTIVE, INACTIVE, INACTIVE, expect.objectContaining({ active: true })]);
-      expect(late).toEqual(INACTIVE);
-    });
-  });
-
-  describe('a refresh token', () => {
-    it('is active while it can be used', async () => {
-      const { refreshToken } = await test.signIn('read:notes', 'admin');
-
-      expect(await introspect(refreshToken)).toEqual({
-        active: true,
-        iss: 'https://issuer.example',
-        sub: test.user.id,
-        client_id: 'web',
-        iat: now(),
-        exp: now() + 2_592_000,
-        scope: 'read:notes admin',
-      });
-    });
-
-    it('is not active once it is consumed, and asking is no reuse', async () => {
-      const { refreshToken, accessToken } = await test.signIn();
-      const { sid } = await test.jwt.verifyAccess(accessToken);
-      const successor = await test.jwt.refresh(refreshToken);
-
-      const answers = [await introspect(refreshToken), await introspect(refreshToken)];
-      const next = await test.jwt.refresh(successor.refreshToken);
-
-      expect(answers).toEqual([INACTIVE, INACTIVE]);
-      expect(next.scope).toBe('read:notes');
-      expect(await auditActions(test.dataSource, sid)).toEqual(['api.jwt_issue', 'api.jwt_refresh', 'api.jwt_refresh']);
-    });
-
-    it('is not consumed by being asked about', async () => {
-      const { refreshToken } = await test.signIn();
-
-      await introspect(refreshToken);
-      const refreshed = await test.jwt.refresh(refreshToken);
-
-      expect(refreshed.scope).toBe('read:notes');
-    });
-
-    it('is not active once it has expired, is revoked, or its user has signed out or is gone', async () => {
-      const [revoked, expired] = [await test.signIn(), await test.signIn()];
-      const [careful, suspended] = [await signInAs('c@example.com'), await signInAs('d@example.com')];
-      await test.jwt.revokeRefresh(revoked.refreshToken);
-      await test.jwt.signOutEverywhere(careful.user);
-      await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [suspended.user.id]);
-
-      const early = await Promise.all(
-        [revoked, careful.pair, suspended.pair, expired].map(({ refreshToken }) => introspect(refreshToken)),
-      );
-      test.clock.advance({ days: 30 });
-      const late = await introspect(expired.refreshToken);
-
-      expect(early).toEqual([INACTIVE, INACTIVE, INACTIVE, expect.objectContaining({ active: true })]);
-      expect(late).toEqual(INACTIVE);
-    });
-  });
-
-  describe('an API token', () => {
-    it('is active until it is revoked or expires', async () => {
-      const expiresAt = new Date((now() + 60) * 1000);
-      const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'], expiresAt });
-      const forGood = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin', 'read:notes'] });
-
-      const active = [await introspect(rawToken), await introspect(forGood.rawToken)];
-      test.clock.advance({ seconds: 60 });
-      await test.tokens.revoke(forGood.token.id);
-      const inactive = [await introspect(rawToken), await introspect(forGood.rawToken)];
-
-      const common = { active: true, sub: test.user.id, token_type: 'Bearer' };
-      const iat = Math.floor(token.createdAt.getTime() / 1000);
-      expect(active).toEqual([
-        { ...common, iat, jti: token.id, scope: 'admin', exp: Math.floor(expiresAt.getTime() / 1000) },
-        { ...common, iat, jti: forGood.token.id, scope: 'admin read:notes' },
-      ]);
-      expect(inactive).toEqual([INACTIVE, INACTIVE]);
-    });
-  });
-
   it('says of everything else that it is not active, and no more (RFC 7662 section 2.2)', async () => {
     const { accessToken, refreshToken } = await test.signIn();
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'] });

@@ -1,0 +1,69 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import type { SigraModuleOptions } from 'nestjs-sigra';
+import { resolveConfig } from '../../libs/sigra/src/config/resolve-config.js';
+import { User } from '../support/test-app.js';
+
+const SECRET = 'correct horse battery staple, and more';
+const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+const optionsWith = (jwt: object): SigraModuleOptions => ({
+  users: { entity: User },
+  jwt: { enabled: true, issuer: 'https://issuer.example', ...jwt },
+});
+
+describe('Keys that work', () => {
+  it.each([
+    ['a secret of 32 bytes', { secret: SECRET.slice(0, 32) }, 'HS256'],
+    ['a secret of 16 characters with two bytes each', { secret: 'ü'.repeat(16) }, 'HS256'],
+    ['a Buffer', { keys: [{ kid: 'a', secret: Buffer.alloc(32, 1) }] }, 'HS256'],
+    ['PEM of PKCS #8', { keys: [{ kid: 'a', privateKey: pem(RSA.privateKey) }] }, 'RS256'],
+    [
+      'PEM of PKCS #1',
+      { keys: [{ kid: 'a', privateKey: RSA.privateKey.export({ type: 'pkcs1', format: 'pem' }) }] },
+      'RS256',
+    ],
+    [
+      'PEM of SEC 1',
+      { keys: [{ kid: 'a', privateKey: EC.privateKey.export({ type: 'sec1', format: 'pem' }) }] },
+      'ES256',
+    ],
+    ['PEM in a Buffer', { keys: [{ kid: 'a', privateKey: Buffer.from(pem(EC.privateKey)) }] }, 'ES256'],
+    ['a KeyObject', { keys: [{ kid: 'a', privateKey: EC.privateKey }] }, 'ES256'],
+    [
+      'a key with the algorithm that it is for',
+      { keys: [{ kid: 'a', privateKey: EC.privateKey }], algorithm: 'ES256' },
+      'ES256',
+    ],
+  ])('%s', (_what, jwt, algorithm) => {
+    const { jwt: config } = resolveConfig(optionsWith(jwt));
+
+    expect(config?.signingKey.algorithm).toBe(algorithm);
+  });
+
+  it('sign with the one that is told to, or else with the only one that can', () => {
+    const [rsa, ec] = [
+      { kid: 'a', privateKey: RSA.privateKey },
+      { kid: 'b', privateKey: EC.privateKey },
+    ];
+    const signers = [
+      [rsa, { ...ec, sign: true }],
+      [{ ...rsa, sign: false }, ec],
+      [{ kid: 'a', publicKey: RSA.publicKey }, ec],
+    ].map((keys) => resolveConfig(optionsWith({ keys })).jwt?.signingKey.kid);
+
+    expect(signers).toEqual(['b', 'b', 'b']);
+  });
+
+  it('are copied: what the host does with its Buffer afterwards is its own affair', () => {
+    const secret = Buffer.from(SECRET);
+    const { jwt } = resolveConfig(optionsWith({ keys: [{ kid: 'a', secret }] }));
+
+    secret.fill(0);
+
+    expect(jwt?.signingKey.signingKey?.export().toString()).toBe(SECRET);
+  });
+});
