@@ -34,11 +34,18 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-
  */
 export function parseInstant(value: unknown): Date | null | undefined {
   if (value === undefined || value === null) return value;
-  const date = typeof value === 'string' && INSTANT.test(value) ? new Date(value) : undefined;
+  const date = typeof value === 'string' && INSTANT.test(value) && isDay(value) ? new Date(value) : undefined;
   if (!date || Number.isNaN(date.getTime())) {
     throw new SigraError('invalid_expiry', 'expiresAt is an ISO 8601 time with a zone, such as 2030-01-31T12:00:00Z.');
   }
   return date;
+}
+
+/** JavaScript takes 31 February for 3 March. */
+function isDay(instant: string): boolean {
+  const day = instant.slice(0, 10);
+  const midnight = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
 
 /** A whole number in a query parameter, or NaN, which no limit accepts. */
