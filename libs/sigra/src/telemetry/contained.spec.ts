@@ -100,17 +100,19 @@ describe('a contained channel', () => {
     expect(() => subscribe(name, 'x' as never)).toThrow('must be of type function');
   });
 
-  it('is contained once, however often it is asked for', () => {
-    const again = contained(channel(name));
+  it('is contained once, however many copies of the library are loaded', () => {
     const seen: unknown[] = [];
-    const listener = (message: unknown) => void seen.push(message);
+    const [early, late] = [(each: unknown) => void seen.push(each), (each: unknown) => void seen.push(['late', each])];
 
-    subscribe(name, listener);
+    subscribe(name, early);
+    const again = contained(channel(name));
+    subscribe(name, late);
     again.publish(1);
-    unsubscribe(name, listener);
+    const left = [unsubscribe(name, early), unsubscribe(name, late)];
+    again.publish(2);
 
-    expect(seen).toEqual([1]);
-    expect(published.hasSubscribers).toBe(false);
+    expect(seen).toEqual([1, ['late', 1]]);
+    expect([...left, published.hasSubscribers]).toEqual([true, true, false]);
   });
 
   it('is each of the five of a tracing channel', async () => {

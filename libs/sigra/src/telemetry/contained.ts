@@ -8,6 +8,9 @@ interface Subscribable {
   unsubscribe(subscriber: Subscriber): boolean;
 }
 
+/** Channels belong to the process. Two copies of the library in it have to know each other's subscribers. */
+const GUARDS = Symbol.for('nestjs-sigra:guards');
+
 const logger = new Logger('Sigra telemetry');
 
 /**
@@ -16,8 +19,8 @@ const logger = new Logger('Sigra telemetry');
  * left to Node.
  */
 export function contained(channel: Channel): Channel {
-  if (Object.hasOwn(channel, 'subscribe')) return channel;
-  const guards = new WeakMap<Subscriber, Subscriber>();
+  const shared = channel as Channel & { [GUARDS]?: WeakMap<Subscriber, Subscriber> };
+  const guards = (shared[GUARDS] ??= new WeakMap());
 
   const guardOf = (subscriber: Subscriber): Subscriber => {
     // Left to Node, which says what is wrong with it.
