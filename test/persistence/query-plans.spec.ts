@@ -59,7 +59,7 @@ describe('the plan of every query, over large tables', () => {
   };
 
   beforeAll(async () => {
-    test = await startTestApp({ sigra: { audit: { retention: 86_400 * 365 }, lookupTimeout: 60_000 } });
+    test = await startTestApp({ sigra: { audit: { retention: 86_400 * 365 } } });
     await test.dataSource.query(
       `INSERT INTO users (id, email) SELECT md5('user ' || n)::uuid, n || '@example.com'
        FROM generate_series(1, $1::int) n`,

@@ -112,6 +112,8 @@ export const SIGRA_OPTIONS = {
   apiTokens: { scopes: ['read:notes', 'write:notes', 'admin'] },
   session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
   cleanup: { schedule: false },
+  // A slow machine is not an unreachable database.
+  lookupTimeout: 30_000,
   controllers: { tokens: 'api/tokens', scopes: 'api/scopes' },
 } satisfies SigraModuleOptions<User> & SigraModuleExtras;
 

@@ -61,6 +61,7 @@ export async function startHost<User extends object>(options: HostOptions<User>)
         users: options.users,
         apiTokens: { scopes: ['read:notes'] },
         cleanup: { schedule: false },
+        lookupTimeout: 30_000,
       }),
     ],
     controllers: [WhoamiController],

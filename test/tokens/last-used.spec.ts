@@ -182,7 +182,7 @@ describe('the last use, noted by two nodes', () => {
   });
 
   it('never deadlocks, in 200 rounds over the same tokens in opposite orders', async () => {
-    const sigra = { apiTokens: { scopes: ['read:notes'], activityUpdateThreshold: 0 }, lookupTimeout: 30_000 };
+    const sigra = { apiTokens: { scopes: ['read:notes'], activityUpdateThreshold: 0 } };
     const test = await startTestApp({ sigra });
     const other = await startTestApp({ sigra, databaseUrl: test.databaseUrl, clock: test.clock });
     const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();

@@ -34,7 +34,7 @@ describe('ApiTokenService.listActive', () => {
   };
 
   beforeAll(async () => {
-    test = await startTestApp({ sigra: { lookupTimeout: 30_000 } });
+    test = await startTestApp();
   });
   beforeEach(async () => {
     user = await test.addUser('ada@example.com');
