@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { INestApplication, INestApplicationContext } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
 import type { LightMyRequestResponse } from 'fastify';
-import type { AuditEvent, CreateApiToken, IssuedApiToken, UserRef } from 'nestjs-sigra';
+import type { AuditEvent, CreateApiToken, IssuedApiToken, TokenPair, UserRef } from 'nestjs-sigra';
 import * as kit from 'nestjs-sigra/testing';
 import type supertest from 'supertest';
 
@@ -27,6 +27,19 @@ const types = {
     true satisfies Equal<keyof NonNullable<Parameter<typeof kit.scopedApiToken, 3>>, 'name' | 'expiresAt'>,
     true satisfies Equal<ReturnType<typeof kit.scopedApiToken>, Promise<IssuedApiToken>>,
   ],
+  generateJwt: true satisfies Equal<
+    typeof kit.generateJwt,
+    (app: kit.Providers, user: UserRef, scopes?: readonly string[]) => Promise<string>
+  >,
+  expiredJwt: true satisfies Equal<typeof kit.expiredJwt, typeof kit.generateJwt>,
+  jwtWithScopes: true satisfies Equal<
+    typeof kit.jwtWithScopes,
+    (app: kit.Providers, user: UserRef, scopes: readonly string[]) => Promise<string>
+  >,
+  refreshPair: true satisfies Equal<
+    typeof kit.refreshPair,
+    (app: kit.Providers, user: UserRef, scopes?: readonly string[]) => Promise<TokenPair>
+  >,
   bearer: [
     true satisfies Equal<typeof kit.bearer, (rawToken: string) => { authorization: string }>,
     (test: supertest.Test) => test.set(kit.bearer('raw')),

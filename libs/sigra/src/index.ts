@@ -38,6 +38,8 @@ export type { CursorPosition } from './common/cursor.js';
 export { SigraJwtService } from './jwt/sigra-jwt.service.js';
 export type { SignIn } from './jwt/sigra-jwt.service.js';
 export type { AccessTokenClaims } from './jwt/access-token-claims.js';
+export { AccessTokenSigner } from './jwt/access-token.signer.js';
+export type { AccessTokenSubject, SignedAccessToken } from './jwt/access-token.signer.js';
 export type { RefreshRequest } from './jwt/refresh-token.rotator.js';
 export type { TokenPair } from './jwt/token-pair.js';
 export type { TokenResponse } from './http/token-response.js';

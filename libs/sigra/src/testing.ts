@@ -4,6 +4,10 @@ export type { ApiTokenOverrides } from './testing/create-api-token.js';
 export { scopedApiToken } from './testing/scoped-api-token.js';
 export { expiredApiToken } from './testing/expired-api-token.js';
 export { revokedApiToken } from './testing/revoked-api-token.js';
+export { generateJwt } from './testing/generate-jwt.js';
+export { jwtWithScopes } from './testing/jwt-with-scopes.js';
+export { expiredJwt } from './testing/expired-jwt.js';
+export { refreshPair } from './testing/refresh-pair.js';
 export { bearer } from './testing/bearer.js';
 export type { Providers } from './testing/providers.js';
 

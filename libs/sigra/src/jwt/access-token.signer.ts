@@ -18,6 +18,7 @@ export interface AccessTokenSubject {
   readonly familyExpiresAt: Date;
 }
 
+/** What signing gives out. */
 export interface SignedAccessToken {
   readonly accessToken: string;
   /** Seconds until it expires. */
@@ -50,11 +51,14 @@ export class AccessTokenSigner {
     return claims;
   }
 
-  /** @throws TypeError when the application's claims make it too long to be accepted */
-  sign(subject: AccessTokenSubject): SignedAccessToken {
+  /**
+   * @param now when it counts as signed: a test's expired token was signed long ago
+   * @throws TypeError when the application's claims make it too long to be accepted
+   */
+  sign(subject: AccessTokenSubject, now: Date = this.clock.now()): SignedAccessToken {
     const { jwt, config } = this;
     if (!jwt || !config.jwt) throw new Error('sigra: JWTs are not enabled');
-    const iat = Math.floor(this.clock.now().getTime() / 1000);
+    const iat = Math.floor(now.getTime() / 1000);
     const exp = Math.min(iat + config.jwt.accessTtl, Math.floor(subject.familyExpiresAt.getTime() / 1000));
     const claims: AccessTokenClaims = {
       ...subject.ownClaims,
