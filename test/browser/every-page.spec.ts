@@ -44,6 +44,16 @@ const PAGES: [string, string, (visit: Visit) => Promise<void>][] = [
   ['revoke', '/settings/tokens', ({ page }) => page.getByRole('link', { name: 'Revoke Revoke me' }).click()],
   ['rotate', '/settings/tokens', ({ page }) => page.getByRole('link', { name: 'Rotate Revoke me' }).click()],
   ['revoke-all', '/settings/tokens/revoke-all', async () => undefined],
+  [
+    'devices',
+    '/settings/tokens',
+    async ({ page }) => {
+      await page.request.post('/api/jwt', { data: { scopes: ['read:projects'] } });
+      await page.reload();
+      await page.getByRole('link', { name: 'Sign out everywhere' }).waitFor();
+    },
+  ],
+  ['sign-out-everywhere', '/settings/devices/sign-out-everywhere', async () => undefined],
   ['activity', '/settings/audit', async () => undefined],
   ['not-found', '/nowhere', async () => undefined],
   ['docs', '/docs', ({ page }) => page.getByText('Your active tokens, oldest first').waitFor()],

@@ -28,7 +28,7 @@ describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
 
     const html = await eventually(async () => {
       const page = await grace.html('/settings/audit');
-      return page.includes('refused') && page;
+      return page.includes('because it is revoked') && page;
     });
 
     expect(sentences(String(html))).toEqual([
