@@ -33,7 +33,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
 
   it('may have parameters that nobody knows (RFC 6749 section 3.2), access_token among them', async () => {
     const { accessToken } = await test.signIn();
-    const more = { client_id: 'web', resource: 'https://api.example', ['__proto__']: 'x', access_token: accessToken };
+    const more = { client_id: 'web', resource: 'https://api.example', constructor: 'x', access_token: accessToken };
 
     const answer = await test.post('token', { ...(await grant()), ...more });
 
