@@ -113,8 +113,7 @@ describe('SigraModule', () => {
   });
 
   it('fails where it is configured when the path of a controller is wrong', () => {
-    const configure = (controllers: object) => () =>
-      SigraModule.forRoot({ ...OPTIONS, controllers });
+    const configure = (controllers: object) => () => SigraModule.forRoot({ ...OPTIONS, controllers });
 
     expect(configure({ token: 'api/tokens' })).toThrow(
       /^sigra: controllers.token is no controller of Sigra; known are: tokens/,
