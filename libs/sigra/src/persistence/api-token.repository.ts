@@ -73,6 +73,15 @@ export class ApiTokenRepository {
     return rows[0] && toApiTokenRow(rows[0]);
   }
 
+  async isRevoked(manager: EntityManager, id: string): Promise<boolean> {
+    const rows = await this.database.query(
+      `SELECT 1 FROM ${this.table} WHERE id = $1 AND revoked_at IS NOT NULL`,
+      [id],
+      manager,
+    );
+    return rows.length > 0;
+  }
+
   /** Revokes a token that its transaction has locked. */
   async markRevoked(manager: EntityManager, id: string, at: Date): Promise<ApiTokenRow> {
     const rows = await this.database.query<RawApiTokenRow>(
@@ -97,8 +106,8 @@ export class ApiTokenRepository {
   }
 
   /**
-   * Makes `revokeAll` of the token's owner wait until the transaction ends. It would not see a successor that has not been
-   * committed yet, and the user would be left with a live token.
+   * Makes `revokeAll` of the token's owner wait until the transaction ends. It would not see a token that has not been
+   * committed yet, and the user would be left with a live one.
    */
   async holdOffRevokeAll(manager: EntityManager, id: string): Promise<void> {
     await this.database.query(

@@ -63,6 +63,7 @@ export class ApiTokenIssuer {
       { userId, tokenId: minted.row.id },
       () =>
         this.database.transaction(async (manager) => {
+          await this.assertStillLive(manager, context.principal?.tokenId);
           const row = await this.tokens.insert(manager, minted.row);
           const details = auditDetailsOf(context);
           await this.audit.append(manager, {
@@ -129,6 +130,18 @@ export class ApiTokenIssuer {
       metadata: { ...details.metadata, userId: user_id, replacedBy: row.id, graceSeconds },
     });
     return { rawToken: minted.rawToken, token: toApiToken(row) };
+  }
+
+  /**
+   * A token that is revoked while it makes another one must leave none behind: a `revokeAll` under way waits for this
+   * transaction, or has come first.
+   */
+  private async assertStillLive(manager: EntityManager, actingTokenId: string | undefined): Promise<void> {
+    if (!isUuid(actingTokenId)) return;
+    await this.tokens.holdOffRevokeAll(manager, actingTokenId);
+    if (await this.tokens.isRevoked(manager, actingTokenId)) {
+      throw new SigraError('token_revoked', 'The token that makes this one has been revoked.');
+    }
   }
 
   private async hold(manager: EntityManager, tokenId: string, userId?: string): Promise<ApiTokenRow | undefined> {

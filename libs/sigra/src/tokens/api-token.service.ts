@@ -56,7 +56,8 @@ export class ApiTokenService {
    * @param context on whose behalf; with a principal, the token can only be given scopes that the principal holds
    * @returns the token and its raw form, which exists here only
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `scopes_required`, `invalid_scope_format`,
-   * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`
+   * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
+   * `token_revoked` when the token that the principal acts through has been revoked meanwhile
    */
   async create(user: UserRef, request: CreateApiToken, context: CallContext = {}): Promise<IssuedApiToken> {
     return this.issuer.create(this.users.idOf(user), request, context);
