@@ -96,4 +96,20 @@ describe('many calls for one token at once, on two nodes', () => {
       expect(await test.tokens.listActive(user)).toEqual({ tokens: [], nextCursor: null });
     }
   });
+
+  it('no token that a revoked one was making outlives a revocation of all tokens', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const user = await test.addUser(`maker-${round}@example.com`);
+      const { token } = await test.tokens.create(user, { name: 'CI', scopes: ['api_tokens:write'] });
+      const principal = { user, userId: user.id, method: 'api_token', scopes: ['*'], tokenId: token.id } as const;
+
+      const makings = nodes(12).map((tokens) => tokens.create(user, REQUEST, { principal }));
+      const revocation = test.tokens.revokeAll(user);
+      const [outcomes] = await Promise.all([outcomesOf(makings), revocation]);
+
+      // Each was made before, and revoked with the rest; or after, and refused.
+      expect(outcomes.filter(isRefused).every(({ refused }) => refused === 'token_revoked')).toBe(true);
+      expect(await test.tokens.listActive(user)).toEqual({ tokens: [], nextCursor: null });
+    }
+  });
 });
