@@ -23,7 +23,7 @@ if (issued) {
   issued.focus();
   // Reloading goes to the list, instead of asking whether to send the form again.
   history.replaceState(null, '', issued.dataset.returnTo);
-  // Going back to this page must not show the token a second time.
+  // Going back must not show the token again, in browsers that keep even pages that no cache may keep.
   addEventListener('pagehide', () => raw.replaceChildren());
 }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentUser, RequireScopes } from 'nestjs-sigra';
+import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes } from 'nestjs-sigra';
 import { RefusalResponse } from '../docs/refusal-response.decorator.js';
 import type { User } from '../users/user.entity.js';
 import { CurrentVisitor, type Visitor } from '../visitor.decorator.js';
@@ -31,11 +31,11 @@ export class ProjectsController {
   @RefusalResponse(400, 'The name is missing or too long.')
   @RefusalResponse(403, 'The credential lacks `write:projects`.')
   async create(
-    @CurrentUser() user: User,
+    @CurrentPrincipal() principal: Principal<User>,
     @Body() { name }: CreateProjectDto,
     @CurrentVisitor() visitor: Visitor,
   ): Promise<ProjectDto> {
-    return toDto(await this.projects.create(user, name, visitor));
+    return toDto(await this.projects.create(principal, name, visitor));
   }
 }
 

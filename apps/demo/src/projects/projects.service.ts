@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AuditService, decodeCursor, encodeCursor } from 'nestjs-sigra';
+import { AuditService, decodeCursor, encodeCursor, type Principal } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import type { User } from '../users/user.entity.js';
 import type { Visitor } from '../visitor.decorator.js';
@@ -36,7 +36,7 @@ export class ProjectsService {
   }
 
   /** The project and its audit event are there afterwards, or neither is: the event joins the transaction. */
-  create(owner: User, name: string, visitor: Visitor): Promise<Project> {
+  create({ user: owner, tokenId }: Principal<User>, name: string, visitor: Visitor): Promise<Project> {
     return this.dataSource.transaction(async (manager) => {
       const project = manager.create(Project, { id: randomUUID(), ownerId: owner.id, name, createdAt: new Date() });
       await manager.insert(Project, project);
@@ -45,7 +45,7 @@ export class ProjectsService {
         actorId: owner.id,
         targetId: project.id,
         targetType: 'project',
-        metadata: { name },
+        metadata: { name, ...(tokenId !== undefined && { viaTokenId: tokenId }) },
         ...visitor,
       });
       return project;
