@@ -158,6 +158,9 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
       [400, 'invalid_request'],
       [401, 'invalid_client'],
     ]);
+    for (const { headers } of answers) {
+      expect([headers.get('cache-control'), headers.get('pragma')]).toEqual(['no-store', 'no-cache']);
+    }
     expect((await test.refresh(refreshToken)).status).toBe(200);
   });
 

@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 import { decodeJwt } from 'jose';
 import { auditRows } from '../support/audit-rows.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { INVALID_GRANT, type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp } from './support/oauth-app.js';
 
 describe.each(ADAPTERS)('POST /api/jwt on %s', (adapter) => {
   let test: OAuthApp;
@@ -93,33 +91,5 @@ describe.each(ADAPTERS)('A session of fewer scopes on %s', (adapter) => {
     await test.close();
 
     expect([answer.status, body]).toMatchObject([403, { error: 'insufficient_scope', missing: ['admin'] }]);
-  });
-});
-
-/** What many hosts have: every error that is no HttpException is a fault. */
-@Catch()
-class CatchAll implements ExceptionFilter {
-  constructor(private readonly adapterHost: HttpAdapterHost) {}
-
-  catch(error: unknown, host: ArgumentsHost): void {
-    const status = error instanceof HttpException ? error.getStatus() : 500;
-    const body = error instanceof HttpException ? error.getResponse() : { error: 'fault' };
-    this.adapterHost.httpAdapter.reply(host.switchToHttp().getResponse(), body, status);
-  }
-}
-
-describe.each(ADAPTERS)('Behind a host’s filter that catches everything on %s', (adapter) => {
-  it('all endpoints keep their status and their form', async () => {
-    const test = await startOAuthApp({}, { adapter });
-    test.app.useGlobalFilters(new CatchAll(test.app.get(HttpAdapterHost)));
-
-    const refused = await test.refresh('x');
-    const issued = await fetch(`${test.url}/api/jwt`, { method: 'POST', headers: { 'x-session-user': test.user.id } });
-    const asked = await test.post('introspect', { token: 'x' });
-    await test.close();
-
-    expect([refused.status, refused.body]).toEqual([400, INVALID_GRANT]);
-    expect([issued.status, await issued.json()]).toMatchObject([400, { error: 'scopes_required' }]);
-    expect([asked.status, asked.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="api"']);
   });
 });

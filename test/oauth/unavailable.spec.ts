@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { JwtIntrospector } from '../../libs/sigra/src/jwt/introspector.js';
 import { closeJwtApps } from '../jwt/support/jwt-app.js';
+import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS } from '../support/test-app.js';
 import { type OAuthApp, startOAuthApp } from './support/oauth-app.js';
 
@@ -69,6 +71,17 @@ describe.each(ADAPTERS)('Without a database on %s', (adapter) => {
       503,
       { statusCode: 503, error: 'unavailable', message: 'The database did not answer.' },
     ]);
+  });
+
+  it('introspection knows nothing of an access token that is held against the database (RFC 7662 section 2.3)', async () => {
+    const test = await startOAuthApp({}, { adapter });
+    const { accessToken } = await test.signIn();
+    // Not over HTTP: there the credential of whoever asks is refused before.
+    const introspector = test.get(JwtIntrospector);
+
+    const code = await withoutDatabase(test, () => refusalOf(introspector.introspect(accessToken)));
+
+    expect(code).toBe('unavailable');
   });
 
   it('a session is given no tokens, but 503', async () => {
