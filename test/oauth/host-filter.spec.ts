@@ -49,7 +49,7 @@ describe.each(VARIANTS)(
 
     const post = async (path: string, form: Record<string, string>, headers: Record<string, string> = {}) => {
       const answer = await fetch(host.url + path, { method: 'POST', headers, body: new URLSearchParams(form) });
-      return { status: answer.status, headers: answer.headers, body: (await answer.json()) };
+      return { status: answer.status, headers: answer.headers, body: await answer.json() };
     };
 
     it('leaves the OAuth endpoints their answers', async () => {
