@@ -14,6 +14,8 @@ import { type Adapter, SIGRA_OPTIONS, User } from '../../support/test-app.js';
 
 export interface HostOptions {
   readonly adapter: Adapter;
+  /** Whether Fastify speaks HTTP/2 without TLS. @default false */
+  readonly http2?: boolean;
   /** Of a database that has the tables: a test application's. */
   readonly databaseUrl: string;
   readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
@@ -50,9 +52,13 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
   })
   class HostModule {}
 
-  const adapter = options.adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
+  const adapter = options.adapter === 'express' ? new ExpressAdapter() : fastifyAdapter(options.http2);
   const app = await NestFactory.create(HostModule, adapter, { logger: options.logger ?? false, abortOnError: false });
   options.prepare?.(app);
   await app.listen(0, '127.0.0.1');
   return { app, url: await app.getUrl(), close: () => app.close() };
+}
+
+function fastifyAdapter(http2?: boolean) {
+  return http2 ? new FastifyAdapter({ http2 }) : new FastifyAdapter();
 }
