@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { SigraDatabase } from './sigra-database.js';
 import type { PagePosition } from './api-token.repository.js';
+import { SigraDatabase } from './sigra-database.js';
+import { timeColumn, withDates } from './time-column.js';
 
 export interface AuditEventRow {
   readonly id: string;
@@ -42,6 +43,9 @@ const TYPES = {
   occurred_at: 'timestamptz',
 } as const satisfies Record<keyof AuditEventRow, string>;
 const COLUMNS = Object.keys(TYPES) as readonly (keyof AuditEventRow)[];
+const SELECTED = COLUMNS.map((column) =>
+  column === 'occurred_at' ? `${timeColumn('e.occurred_at')} AS occurred_at` : `e.${column}`,
+);
 
 /** Every statement on `sigra_audit_events`. */
 @Injectable()
@@ -96,18 +100,19 @@ export class AuditEventRepository {
     if (position) {
       values.push(position.createdAt, position.id);
       const beyond = order === 'newest' ? '<' : '>';
-      clauses.push(`(occurred_at, id) ${beyond} ($${values.length - 1}, $${values.length})`);
+      clauses.push(`(e.occurred_at, e.id) ${beyond} ($${values.length - 1}, $${values.length})`);
     }
     values.push(limit);
     const direction = order === 'newest' ? 'DESC' : 'ASC';
-    return this.database.query<AuditEventRow>(
-      `SELECT ${COLUMNS.join(', ')} FROM ${this.table}
+    const rows = await this.database.query(
+      `SELECT ${SELECTED.join(', ')} FROM ${this.table} e
        ${clauses.length > 0 ? `WHERE ${clauses.join(' AND ')}` : ''}
-       ORDER BY occurred_at ${direction}, id ${direction} LIMIT $${values.length}`,
+       ORDER BY e.occurred_at ${direction}, e.id ${direction} LIMIT $${values.length}`,
       values,
       undefined,
       timeout,
     );
+    return withDates<AuditEventRow>(rows, ['occurred_at']);
   }
 
   async deleteBefore(manager: EntityManager, before: Date, limit: number): Promise<number> {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditEventRepository, type AuditEventRow } from './audit-event.repository.js';
 import { SigraDatabase } from './sigra-database.js';
+import { timeColumn, timeColumns, withDates } from './time-column.js';
 
 export interface RefreshFamilyRow {
   readonly id: string;
@@ -10,6 +11,14 @@ export interface RefreshFamilyRow {
   readonly scopes: readonly string[];
   readonly absolute_expires_at: Date;
   readonly revoked_at: Date | null;
+}
+
+const FAMILY_TIMES = ['absolute_expires_at', 'revoked_at'] as const;
+
+/** A refresh token that can be used now, and its family. */
+export interface LiveRefreshTokenRow extends RefreshFamilyRow {
+  readonly expires_at: Date;
+  readonly created_at: Date;
 }
 
 /** A sign-in as its user sees it. */
@@ -121,13 +130,13 @@ export class RefreshTokenRepository {
 
   /** Reads a family and holds it until the transaction ends: the one lock that refresh, revocation and sign-out share. */
   async lockFamily(manager: EntityManager, id: string, userId?: string): Promise<RefreshFamilyRow | undefined> {
-    const rows = await this.database.query<RefreshFamilyRow>(
-      `SELECT id, user_id, epoch, scopes, absolute_expires_at, revoked_at FROM ${this.families}
-       WHERE id = $1 AND ($2::text IS NULL OR user_id = $2) FOR NO KEY UPDATE`,
+    const rows = await this.database.query(
+      `SELECT f.id, f.user_id, f.epoch, f.scopes, ${timeColumns('f', FAMILY_TIMES)} FROM ${this.families} f
+       WHERE f.id = $1 AND ($2::text IS NULL OR f.user_id = $2) FOR NO KEY UPDATE`,
       [id, userId ?? null],
       manager,
     );
-    return rows[0];
+    return withDates<RefreshFamilyRow>(rows, FAMILY_TIMES)[0];
   }
 
   /**
@@ -135,16 +144,16 @@ export class RefreshTokenRepository {
    * tables' rows as they were before the wait.
    */
   async readState(manager: EntityManager, tokenId: string, userId: string): Promise<RefreshTokenState | undefined> {
-    const rows = await this.database.query<RefreshTokenState>(
-      `SELECT t.expires_at, t.consumed_at, t.sealed_successor,
-         child.id AS child_id, child.consumed_at AS child_consumed_at,
+    const rows = await this.database.query(
+      `SELECT ${timeColumns('t', ['expires_at', 'consumed_at'])}, t.sealed_successor,
+         child.id AS child_id, ${timeColumn('child.consumed_at')} AS child_consumed_at,
          coalesce((SELECT token_epoch FROM ${this.subjects} WHERE user_id = $2), 0) AS current_epoch
        FROM ${this.tokens} t LEFT JOIN ${this.tokens} child ON child.parent_id = t.id
        WHERE t.id = $1`,
       [tokenId, userId],
       manager,
     );
-    return rows[0];
+    return withDates<RefreshTokenState>(rows, ['expires_at', 'consumed_at', 'child_consumed_at'])[0];
   }
 
   /**
@@ -233,9 +242,10 @@ export class RefreshTokenRepository {
   }
 
   /** Sign-ins of a user that can still be refreshed, newest first. */
-  listLive(userId: string, now: Date): Promise<SignInRow[]> {
-    return this.database.query<SignInRow>(
-      `SELECT f.id, f.scopes, f.ip, f.user_agent, f.created_at, t.created_at AS refreshed_at, f.absolute_expires_at
+  async listLive(userId: string, now: Date): Promise<SignInRow[]> {
+    const rows = await this.database.query(
+      `SELECT f.id, f.scopes, f.ip, f.user_agent, ${timeColumns('f', ['created_at', 'absolute_expires_at'])},
+         ${timeColumn('t.created_at')} AS refreshed_at
        FROM ${this.families} f
        JOIN ${this.tokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $2
        WHERE f.user_id = $1 AND f.revoked_at IS NULL AND f.absolute_expires_at > $2
@@ -243,22 +253,21 @@ export class RefreshTokenRepository {
        ORDER BY f.created_at DESC, f.id DESC`,
       [userId, now],
     );
+    return withDates<SignInRow>(rows, ['created_at', 'absolute_expires_at', 'refreshed_at']);
   }
 
   /** Whether a refresh token could be used now; for introspection, which changes nothing. */
-  async findLive(
-    tokenHash: string,
-    now: Date,
-  ): Promise<(RefreshFamilyRow & { expires_at: Date; created_at: Date }) | undefined> {
-    const rows = await this.database.query<RefreshFamilyRow & { expires_at: Date; created_at: Date }>(
-      `SELECT f.id, f.user_id, f.epoch, f.scopes, f.absolute_expires_at, f.revoked_at, t.expires_at, t.created_at
+  async findLive(tokenHash: string, now: Date): Promise<LiveRefreshTokenRow | undefined> {
+    const rows = await this.database.query(
+      `SELECT f.id, f.user_id, f.epoch, f.scopes, ${timeColumns('f', FAMILY_TIMES)},
+         ${timeColumns('t', ['expires_at', 'created_at'])}
        FROM ${this.tokens} t JOIN ${this.families} f ON f.id = t.family_id
        WHERE t.token_hash = decode($1, 'hex') AND t.consumed_at IS NULL AND t.expires_at > $2
          AND f.revoked_at IS NULL AND f.absolute_expires_at > $2
          AND f.epoch = coalesce((SELECT token_epoch FROM ${this.subjects} s WHERE s.user_id = f.user_id), 0)`,
       [tokenHash, now],
     );
-    return rows[0];
+    return withDates<LiveRefreshTokenRow>(rows, [...FAMILY_TIMES, 'expires_at', 'created_at'])[0];
   }
 
   /**
