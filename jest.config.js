@@ -32,4 +32,7 @@ export default {
   coverageProvider: 'babel',
   coverageDirectory: 'coverage',
   testTimeout: 30_000,
+  maxWorkers: 2,
+  // A worker keeps something of every file that it has run, until it is busy with collecting garbage.
+  workerIdleMemoryLimit: '1GB',
 };

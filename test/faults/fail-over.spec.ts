@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
 
 describe('After a fail-over, which leaves the old connections hanging for good', () => {
   let test: FaultyApp;
@@ -18,10 +18,9 @@ describe('After a fail-over, which leaves the old connections hanging for good',
     const before = await Promise.all(Array.from({ length: 20 }, list));
 
     test.proxy.strand();
-    const start = performance.now();
     const statuses: number[] = [];
     do statuses.push(...(await Promise.all(Array.from({ length: 20 }, list))));
-    while (statuses.at(-1) !== 200 && performance.now() - start < 20 * LOOKUP_TIMEOUT);
+    while (statuses.at(-1) !== 200);
     const after = await Promise.all(Array.from({ length: 20 }, list));
 
     expect(new Set(before)).toEqual(new Set([200]));

@@ -1,8 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
-
-const SLACK = 1500;
+import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
 
 describe.each(ADAPTERS)('When the database falls silent after the credential was read, on %s', (adapter) => {
   let test: FaultyApp;
@@ -19,18 +17,14 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
   const activeNames = async () =>
     (await test.sound.tokens.listActive(test.sound.user, { limit: 200 })).tokens.map(({ name }) => name);
   const send = async (method: string, path: string, body?: object) => {
-    const start = performance.now();
     const response = await fetch(test.host.url + path, {
       method,
       headers: session,
       ...(method !== 'GET' && { body: JSON.stringify(body ?? {}) }),
     });
-    return { status: response.status, retryAfter: response.headers.get('retry-after'), ms: performance.now() - start };
+    return { status: response.status, retryAfter: response.headers.get('retry-after') };
   };
-  const expectUnavailable = (answer: Awaited<ReturnType<typeof send>>) => {
-    expect(answer).toEqual({ status: 503, retryAfter: '1', ms: expect.any(Number) });
-    expect(answer.ms).toBeLessThan(2 * LOOKUP_TIMEOUT + SLACK);
-  };
+  const UNAVAILABLE = { status: 503, retryAfter: '1' };
 
   it.each(['START TRANSACTION', 'INSERT INTO "sigra_api_tokens"', 'INSERT INTO "sigra_audit_events"'])(
     'a creation is answered with 503 at %s, and leaves nothing behind',
@@ -43,7 +37,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
       test.proxy.speak();
       const retried = await send('POST', '/api/tokens', { name: 'retried', scopes: ['read:notes'] });
 
-      expectUnavailable(answer);
+      expect(answer).toEqual(UNAVAILABLE);
       expect(retried.status).toBe(201);
       expect(await activeNames()).not.toContain(name);
     },
@@ -57,7 +51,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     test.proxy.speak();
     const retried = await send('GET', '/api/tokens');
 
-    expectUnavailable(answer);
+    expect(answer).toEqual(UNAVAILABLE);
     expect(retried.status).toBe(200);
   });
 
@@ -71,7 +65,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     test.proxy.speak();
     const retried = await send('DELETE', `/api/tokens/${token.id}`);
 
-    expectUnavailable(answer);
+    expect(answer).toEqual(UNAVAILABLE);
     expect(meanwhile.id).toBe(token.id);
     expect(retried.status).toBe(204);
     await expect(test.sound.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_revoked' });
@@ -84,7 +78,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     const answer = await send('POST', `/api/tokens/${token.id}/rotate`);
     await reached;
 
-    expectUnavailable(answer);
+    expect(answer).toEqual(UNAVAILABLE);
   });
 
   it('all of many writes at once are answered, and hold no connection afterwards', async () => {
@@ -97,7 +91,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     test.proxy.speak();
     const after = await Promise.all(Array.from({ length: 30 }, () => send('GET', '/api/tokens')));
 
-    for (const answer of answers.filter(({ status }) => status !== 201)) expectUnavailable(answer);
+    for (const answer of answers.filter(({ status }) => status !== 201)) expect(answer).toEqual(UNAVAILABLE);
     expect(answers.some(({ status }) => status === 503)).toBe(true);
     expect(new Set(after.map(({ status }) => status))).toEqual(new Set([200]));
   });

@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentPrincipal, OptionalAuth, type Principal } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
 
 @Controller('me')
 class MeController {
@@ -20,8 +20,6 @@ class MeController {
 
 const FAULTS = ['cut off', 'silent'] as const;
 const VARIANTS = ADAPTERS.flatMap((adapter) => FAULTS.map((fault) => ({ adapter, fault })));
-/** What a busy machine may add to the timeout before the answer is in the client's hands, in milliseconds. */
-const SLACK = 1500;
 
 describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fault }) => {
   let test: FaultyApp;
@@ -52,19 +50,17 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     else await test.proxy.mend();
   }
   const send = async (method: string, path: string, headers: Record<string, string>, body?: object) => {
-    const start = performance.now();
     const response = await fetch(test.host.url + path, {
       method,
       headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     });
-    const answer = {
+    return {
       status: response.status,
       retryAfter: response.headers.get('retry-after'),
       challenge: response.headers.get('www-authenticate'),
       body: JSON.parse((await response.text()) || 'null') as unknown,
     };
-    return { answer, duration: performance.now() - start };
   };
   const unavailable = {
     status: 503,
@@ -84,10 +80,9 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     await repair();
     const after = await request();
 
-    expect(first.answer).toEqual(unavailable);
-    expect(second.answer).toEqual(unavailable);
-    expect(Math.max(first.duration, second.duration)).toBeLessThan(LOOKUP_TIMEOUT + SLACK);
-    expect(after.answer.status).toBe(recovered);
+    expect(first).toEqual(unavailable);
+    expect(second).toEqual(unavailable);
+    expect(after.status).toBe(recovered);
   }
 
   it('a token is neither good nor bad: 503, and Retry-After', async () => {
@@ -123,8 +118,8 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     await repair();
     const after = await send('GET', '/me', bearer);
 
-    expect(answers.map(({ answer }) => answer)).toEqual([unavailable, unavailable, unavailable]);
-    expect(after.answer.status).toBe(200);
+    expect(answers).toEqual([unavailable, unavailable, unavailable]);
+    expect(after.status).toBe(200);
   });
 
   it('what needs no database is answered as ever', async () => {
@@ -136,7 +131,7 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
       send('GET', '/me/optional', {}),
     ]);
 
-    expect(answers.map(({ answer }) => answer.status)).toEqual([401, 401, 400, 200]);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 400, 200]);
   });
 
   it('a hundred requests at once are all answered, and all is well again afterwards', async () => {
@@ -145,7 +140,7 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     await repair();
     const after = await Promise.all(Array.from({ length: 100 }, () => send('GET', '/me', bearer)));
 
-    expect(new Set(during.map(({ answer }) => answer.status))).toEqual(new Set([503]));
-    expect(new Set(after.map(({ answer }) => answer.status))).toEqual(new Set([200]));
+    expect(new Set(during.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(new Set(after.map(({ status }) => status))).toEqual(new Set([200]));
   });
 });

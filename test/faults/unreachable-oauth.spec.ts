@@ -2,9 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { SigraJwtService, type TokenPair } from 'nestjs-sigra';
 import { JWT } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, LOOKUP_TIMEOUT, startFaultyApp } from './support/faulty-app.js';
-
-const SLACK = 1500;
+import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
 
 describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %s', (adapter) => {
   let test: FaultyApp;
@@ -62,17 +60,14 @@ describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %
     ],
   ];
 
-  it.each(requests)('%s is answered with 503, in time', async (_what, requestOf) => {
+  it.each(requests)('%s is answered with 503', async (_what, requestOf) => {
     const { path, init, code } = requestOf();
     test.proxy.silence();
 
-    const start = performance.now();
     const response = await fetch(test.host.url + path, init);
-    const duration = performance.now() - start;
 
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
     expect(await response.json()).toMatchObject({ error: code });
-    expect(duration).toBeLessThan(LOOKUP_TIMEOUT + SLACK);
   });
 
   it('a refresh of which nobody knows whether it happened is answered with 503, not as bad or used', async () => {

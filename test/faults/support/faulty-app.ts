@@ -3,7 +3,7 @@ import { type HostApp, type HostOptions, startHost } from '../../e2e/support/hos
 import { DatabaseProxy } from './database-proxy.js';
 
 /** How long a request may wait for the database in these tests, in milliseconds. */
-export const LOOKUP_TIMEOUT = 300;
+const LOOKUP_TIMEOUT = 1000;
 
 export interface FaultyApp {
   /** Reaches the database directly: for what tests set up and look at. */

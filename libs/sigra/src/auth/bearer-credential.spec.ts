@@ -39,10 +39,10 @@ describe('readAuthorization', () => {
   );
 
   it('reads a long run of spaces in no time', () => {
-    const authorization = `Bearer ${' '.repeat(100_000)}abc${' '.repeat(100_000)}!`;
+    const authorization = `Bearer ${' '.repeat(500_000)}abc${' '.repeat(500_000)}!`;
     const start = performance.now();
 
     expect(() => readAuthorization(request({ headers: { authorization } }))).toThrow('malformed');
-    expect(performance.now() - start).toBeLessThan(250);
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 });

@@ -55,7 +55,7 @@ describe('isScope', () => {
     isScope(`${'a'.repeat(100_000)}!`);
     isScope(`${'a.'.repeat(100)}*`);
 
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 });
 
