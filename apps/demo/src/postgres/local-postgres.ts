@@ -19,6 +19,8 @@ export interface LocalPostgresOptions {
   persistent?: boolean;
   /** `false`: commits do not wait for the disk, which is good enough for tests. @default `persistent` */
   durable?: boolean;
+  /** What the server is told beside what it must have, as in `postgresql.conf`. @default nothing */
+  settings?: Readonly<Record<string, string>>;
   /** Where a line for the user goes. @default console.log */
   print?: (line: string) => void;
 }
@@ -58,6 +60,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
     const { server, port } = await startOnPort(home, binaries, user, {
       port: options.port,
       durable,
+      settings: options.settings,
       discard: persistent ? undefined : dataDir,
     });
 
@@ -123,6 +126,7 @@ async function initialise(
 interface StartOptions {
   port: number | undefined;
   durable: boolean;
+  settings: Readonly<Record<string, string>> | undefined;
   discard: string | undefined;
 }
 
@@ -135,6 +139,7 @@ async function startOnPort(
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
     const settings = {
+      ...options.settings,
       port,
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',

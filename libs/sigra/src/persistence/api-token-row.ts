@@ -16,41 +16,57 @@ export interface ApiTokenRow {
   readonly created_at: Date;
 }
 
-const TEXTS = ['id', 'user_id', 'name', 'prefix', 'hint', 'last_used_ip', 'replaced_by'] as const;
-const TIMES = ['expires_at', 'revoked_at', 'last_used_at', 'created_at'] as const;
+/** A row as `apiTokenColumn` delivers it. */
+export interface RawApiTokenRow {
+  readonly sigra_token: string;
+}
 
-/** The row as the select list of `apiTokenColumns` delivers it: in types that cost little to read. */
-export type RawApiTokenRow = Pick<ApiTokenRow, (typeof TEXTS)[number]> & {
-  readonly scopes: string;
-  readonly expires_at: number | null;
-  readonly revoked_at: number | null;
-  readonly last_used_at: number | null;
-  readonly created_at: number;
-};
+/** Times are in milliseconds since 1970. */
+type Packed = readonly [
+  id: string,
+  userId: string,
+  name: string,
+  prefix: string,
+  hint: string,
+  lastUsedIp: string | null,
+  replacedBy: string | null,
+  scopes: readonly string[],
+  expiresAt: number | null,
+  revokedAt: number | null,
+  lastUsedAt: number | null,
+  createdAt: number,
+];
 
-/** The select list of a token, with the table's alias. */
-export function apiTokenColumns(alias: string): string {
-  return [
-    ...TEXTS.map((column) => `${alias}.${column}`),
-    ...TIMES.map((column) => `${timeColumn(`${alias}.${column}`)} AS ${column}`),
-    // No scope has a space in it.
-    `array_to_string(${alias}.scopes, ' ') AS scopes`,
-  ].join(', ');
+const AS_THEY_ARE = ['id', 'user_id', 'name', 'prefix', 'hint', 'last_used_ip', 'replaced_by', 'scopes'];
+const TIMES = ['expires_at', 'revoked_at', 'last_used_at', 'created_at'];
+
+/**
+ * A token as a piece of a select list, with the table's alias: all in one column, which costs the driver a third of what
+ * it spends on one for each.
+ */
+export function apiTokenColumn(alias: string): string {
+  const values = [
+    ...AS_THEY_ARE.map((column) => `${alias}.${column}`),
+    ...TIMES.map((column) => timeColumn(`${alias}.${column}`)),
+  ];
+  // As text: what becomes of JSON is the host's choice, and is read by `toApiTokenRow`.
+  return `json_build_array(${values.join(', ')})::text AS sigra_token`;
 }
 
 export function toApiTokenRow(raw: RawApiTokenRow): ApiTokenRow {
+  const packed = JSON.parse(raw.sigra_token) as Packed;
   return {
-    id: raw.id,
-    user_id: raw.user_id,
-    name: raw.name,
-    prefix: raw.prefix,
-    hint: raw.hint,
-    scopes: raw.scopes.split(' '),
-    expires_at: toOptionalDate(raw.expires_at),
-    revoked_at: toOptionalDate(raw.revoked_at),
-    last_used_at: toOptionalDate(raw.last_used_at),
-    last_used_ip: raw.last_used_ip,
-    replaced_by: raw.replaced_by,
-    created_at: toDate(raw.created_at),
+    id: packed[0],
+    user_id: packed[1],
+    name: packed[2],
+    prefix: packed[3],
+    hint: packed[4],
+    last_used_ip: packed[5],
+    replaced_by: packed[6],
+    scopes: packed[7],
+    expires_at: toOptionalDate(packed[8]),
+    revoked_at: toOptionalDate(packed[9]),
+    last_used_at: toOptionalDate(packed[10]),
+    created_at: toDate(packed[11]),
   };
 }

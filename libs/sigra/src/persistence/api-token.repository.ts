@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { apiTokenColumns, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
+import { apiTokenColumn, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { SigraDatabase } from './sigra-database.js';
 
 export interface NewApiTokenRow {
@@ -34,7 +34,7 @@ const BACKGROUND_TIMEOUT_MS = 5_000;
 @Injectable()
 export class ApiTokenRepository {
   private readonly table: string;
-  private readonly columns = apiTokenColumns('t');
+  private readonly column = apiTokenColumn('t');
 
   constructor(private readonly database: SigraDatabase) {
     this.table = database.tables.apiTokens;
@@ -45,7 +45,7 @@ export class ApiTokenRepository {
       `INSERT INTO ${this.table} AS t
          (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, created_at)
        VALUES ($1, $2, $3, $4, $5, decode($6, 'hex'), $7, $8, $9)
-       RETURNING ${this.columns}`,
+       RETURNING ${this.column}`,
       [
         token.id,
         token.userId,
@@ -65,7 +65,7 @@ export class ApiTokenRepository {
   /** Reads a token and holds its row until the transaction ends. */
   async lock(manager: EntityManager, id: string, userId?: string): Promise<ApiTokenRow | undefined> {
     const rows = await this.database.query<RawApiTokenRow>(
-      `SELECT ${this.columns} FROM ${this.table} t
+      `SELECT ${this.column} FROM ${this.table} t
        WHERE t.id = $1 AND ($2::text IS NULL OR t.user_id = $2) FOR NO KEY UPDATE`,
       [id, userId ?? null],
       manager,
@@ -85,7 +85,7 @@ export class ApiTokenRepository {
   /** Revokes a token that its transaction has locked. */
   async markRevoked(manager: EntityManager, id: string, at: Date): Promise<ApiTokenRow> {
     const rows = await this.database.query<RawApiTokenRow>(
-      `UPDATE ${this.table} t SET revoked_at = $2 WHERE t.id = $1 RETURNING ${this.columns}`,
+      `UPDATE ${this.table} t SET revoked_at = $2 WHERE t.id = $1 RETURNING ${this.column}`,
       [id, at],
       manager,
     );
@@ -139,7 +139,7 @@ export class ApiTokenRepository {
   /** Active tokens of a user after `position`, oldest first. */
   async listActive(userId: string, now: Date, limit: number, position?: PagePosition): Promise<ApiTokenRow[]> {
     const rows = await this.database.query<RawApiTokenRow>(
-      `SELECT ${this.columns} FROM ${this.table} t
+      `SELECT ${this.column} FROM ${this.table} t
        WHERE t.user_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
          AND (t.created_at, t.id) > ($3, $4)
        ORDER BY t.created_at, t.id LIMIT $5`,

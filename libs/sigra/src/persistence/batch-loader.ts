@@ -34,8 +34,8 @@ interface Batch<Value> {
  * caller that waits for longer than the timeout, or finds the queue full, is rejected with `unavailable`.
  */
 export class BatchLoader<Value> {
-  private readonly queue = new Map<string, Waiting<Value>>();
-  private readonly inFlight = new Set<Batch<Value>>();
+  private queue = new Map<string, Waiting<Value>>();
+  private inFlight: readonly Batch<Value>[] = [];
   private readonly maxBatchSize: number;
   private readonly maxInFlight: number;
   private readonly maxQueued: number;
@@ -88,25 +88,24 @@ export class BatchLoader<Value> {
 
   /** Batches whose callers have all given up free their slot, but only so many: each may still hold a connection. */
   private hasFreeSlot(): boolean {
-    if (this.inFlight.size < this.maxInFlight) return true;
-    if (this.inFlight.size >= 2 * this.maxInFlight) return false;
+    if (this.inFlight.length < this.maxInFlight) return true;
+    if (this.inFlight.length >= 2 * this.maxInFlight) return false;
     let live = 0;
     for (const batch of this.inFlight) if (!batch.abandoned) live++;
     return live < this.maxInFlight;
   }
 
   private takeBatch(): Batch<Value> {
-    const entries: Waiting<Value>[] = [];
-    for (const entry of this.queue.values()) {
-      entries.push(entry);
-      this.queue.delete(entry.key);
-      if (entries.length === this.maxBatchSize) break;
-    }
+    const entries = [...this.queue.values()];
+    // A new map each time: a map that keys are deleted from leads the garbage collector from what it held to what it
+    // holds, until everything that ever waited is taken for alive.
+    this.queue = new Map();
+    for (const entry of entries.splice(this.maxBatchSize)) this.queue.set(entry.key, entry);
     return { entries, abandoned: false };
   }
 
   private async run(batch: Batch<Value>): Promise<void> {
-    this.inFlight.add(batch);
+    this.inFlight = [...this.inFlight, batch];
     try {
       const found = await this.options.load(batch.entries.map((entry) => entry.key));
       for (const entry of batch.entries) entry.resolve(found.get(entry.key));
@@ -114,7 +113,7 @@ export class BatchLoader<Value> {
       const error = new SigraError('unavailable', 'The database did not answer.', { cause });
       for (const entry of batch.entries) entry.reject(error);
     } finally {
-      this.inFlight.delete(batch);
+      this.inFlight = this.inFlight.filter((other) => other !== batch);
       this.scheduleDispatch();
     }
   }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { apiTokenColumns, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
+import { apiTokenColumn, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { BatchLoader } from './batch-loader.js';
-import { byteaArray } from './bytea-array.js';
+import { byteaArray, isOneOf } from './batch-parameters.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
 
@@ -34,10 +34,10 @@ export class CredentialReader {
   ) {
     const { table } = users;
     this.sql = `
-      SELECT encode(t.token_hash, 'hex') AS sigra_key, ${apiTokenColumns('t')}${table ? `, ${table.columns}` : ''}
+      SELECT encode(t.token_hash, 'hex') AS sigra_key, ${apiTokenColumn('t')}${table ? `, ${table.columns}` : ''}
       FROM ${database.tables.apiTokens} t
       ${table ? `LEFT JOIN ${table.name} u ON ${table.joinOn('t.user_id')}` : ''}
-      WHERE t.token_hash = ANY ($1::bytea[])`;
+      WHERE ${isOneOf('t.token_hash', '$1')}`;
     this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout });
   }
 
@@ -48,12 +48,13 @@ export class CredentialReader {
   async find(tokenHash: string): Promise<FoundCredential | undefined> {
     const row = await this.loader.load(tokenHash);
     if (!row) return undefined;
-    return { token: toApiTokenRow(row), owner: () => this.ownerOf(row) };
+    const token = toApiTokenRow(row);
+    return { token, owner: () => this.ownerOf(row, token.user_id) };
   }
 
-  private ownerOf(row: CredentialRow): object | undefined | Promise<object | undefined> {
+  private ownerOf(row: CredentialRow, userId: string): object | undefined | Promise<object | undefined> {
     const { table } = this.users;
-    if (!table) return this.users.findActive(row.user_id);
+    if (!table) return this.users.findActive(userId);
     const user = table.hydrate(row);
     return user && this.users.isActive(user) ? user : undefined;
   }

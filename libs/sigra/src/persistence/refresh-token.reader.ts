@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { BatchLoader } from './batch-loader.js';
-import { byteaArray } from './bytea-array.js';
+import { byteaArray, isOneOf } from './batch-parameters.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { timeColumn, toDate } from './time-column.js';
 import { UserDirectory } from './user-directory.js';
@@ -48,7 +48,7 @@ export class RefreshTokenReader {
         t.consumed_at IS NULL AND f.revoked_at IS NULL AS fresh${table ? `, ${table.columns}` : ''}
       FROM ${refreshTokens} t JOIN ${refreshFamilies} f ON f.id = t.family_id
       ${table ? `LEFT JOIN ${table.name} u ON ${table.joinOn('f.user_id')}` : ''}
-      WHERE t.token_hash = ANY ($1::bytea[])`;
+      WHERE ${isOneOf('t.token_hash', '$1')}`;
     this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout });
   }
 

@@ -106,10 +106,15 @@ function late(): SigraError {
   return new SigraError('unavailable', 'The database did not answer in time.');
 }
 
-/** TypeORM answers UPDATE and DELETE with `[rows, count]`, and everything else with the rows. */
+/**
+ * TypeORM answers UPDATE and DELETE with `[rows, count]`, and everything else with the rows. They are taken out of the
+ * driver's result, which outlives them in memory for a while: with its rows it would move all of them into the old
+ * generation, where collecting them costs most.
+ */
 function rowsOf<R extends object>(answer: unknown): R[] {
   const rows = answer as R[] | [R[], number];
-  return rows.length === 2 && Array.isArray(rows[0]) && typeof rows[1] === 'number' ? rows[0] : (rows as R[]);
+  const own = rows.length === 2 && Array.isArray(rows[0]) && typeof rows[1] === 'number' ? rows[0] : (rows as R[]);
+  return own.splice(0);
 }
 
 /**

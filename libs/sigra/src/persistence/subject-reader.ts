@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { unnestOf } from './batch-parameters.js';
 import { BatchLoader } from './batch-loader.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
@@ -31,7 +32,7 @@ export class SubjectReader {
     this.sql = `
       SELECT wanted.key AS sigra_key, coalesce(s.token_epoch, 0) AS sigra_epoch,
         f.id IS NOT NULL AND f.revoked_at IS NULL AS sigra_family_live${table ? `, ${table.columns}` : ''}
-      FROM unnest($1::text[], $2::text[], $3::uuid[]) AS wanted(key, user_id, family_id)
+      FROM ${unnestOf('$1::text[]', '$2::text[]', '$3::uuid[]')} AS wanted(key, user_id, family_id)
       LEFT JOIN ${subjects} s ON s.user_id = wanted.user_id
       LEFT JOIN ${refreshFamilies} f ON f.id = wanted.family_id AND f.user_id = wanted.user_id
       ${table ? `JOIN ${table.name} u ON ${table.joinOn('wanted.user_id')}` : ''}`;

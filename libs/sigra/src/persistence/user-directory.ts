@@ -3,6 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
+import { unnestOf } from './batch-parameters.js';
 import { BatchLoader } from './batch-loader.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { UserTable } from './user-table.js';
@@ -74,7 +75,7 @@ export class UserDirectory implements OnModuleInit {
     const table = this.table as UserTable;
     const rows = await this.database.query(
       `SELECT wanted.id AS sigra_key, ${table.columns}
-       FROM unnest($1::text[]) AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`,
+       FROM ${unnestOf('$1::text[]')} AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`,
       [ids],
     );
     return new Map(rows.map((row) => [row.sigra_key as string, row]));
