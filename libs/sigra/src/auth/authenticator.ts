@@ -26,7 +26,10 @@ export class Authenticator {
    * @returns nothing when the request has no credential that the route takes
    * @throws SigraError `invalid_request`, `invalid_token`, `token_revoked`, `token_expired`, `cross_origin`, `unavailable`
    */
-  async authenticate(request: HttpRequest, accepted: AcceptedCredentials): Promise<Principal | undefined> {
+  authenticate(
+    request: HttpRequest,
+    accepted: AcceptedCredentials,
+  ): Principal | undefined | Promise<Principal | undefined> {
     const authorization = readAuthorization(request);
     switch (authorization.kind) {
       case 'absent':

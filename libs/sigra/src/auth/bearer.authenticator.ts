@@ -15,7 +15,7 @@ export class BearerAuthenticator {
   ) {}
 
   /** @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `epoch_mismatch`, `unavailable` */
-  async authenticate(credential: string, origin: RequestOrigin): Promise<Principal> {
+  authenticate(credential: string, origin: RequestOrigin): Promise<Principal> {
     if (this.apiTokens.claims(credential)) return this.byApiToken(credential, origin);
     if (this.accessTokens.claims(credential)) return this.byAccessToken(credential);
     throw refuse('invalid_token', 'The credential is of no kind that this API issues.');

@@ -37,12 +37,14 @@ export function headerOf(request: HttpRequest, name: string): string | undefined
 
 /** The HTTP request behind a call: of a controller, or of a GraphQL resolver whose context carries it as `req`. */
 export function requestOf(context: ExecutionContext): HttpRequest {
+  const type = context.getType<string>();
+  // By index: `switchToHttp()` makes three functions for each call.
   const request: unknown =
-    context.getType<string>() === 'graphql'
+    type === 'graphql'
       ? context.getArgByIndex<{ req?: unknown } | undefined>(2)?.req
-      : context.getType() === 'http' && context.switchToHttp().getRequest();
+      : type === 'http' && context.getArgByIndex<unknown>(0);
   if (typeof request !== 'object' || request === null) {
-    throw new TypeError(`sigra: a "${context.getType()}" call carries no HTTP request to authenticate`);
+    throw new TypeError(`sigra: a "${type}" call carries no HTTP request to authenticate`);
   }
   return request as HttpRequest;
 }
@@ -52,7 +54,7 @@ export function responseOf(context: ExecutionContext): HttpResponse | undefined 
   const response: unknown =
     context.getType<string>() === 'graphql'
       ? context.getArgByIndex<{ res?: unknown } | undefined>(2)?.res
-      : context.switchToHttp().getResponse();
+      : context.getArgByIndex<unknown>(1);
   return typeof (response as Partial<HttpResponse> | undefined)?.header === 'function'
     ? (response as HttpResponse)
     : undefined;

@@ -8,14 +8,28 @@ import { UserDirectory } from './user-directory.js';
 
 type CredentialRow = RawApiTokenRow & Row;
 
-/** What the database says of a presented token. */
-export interface FoundCredential {
-  readonly token: ApiTokenRow;
+/** What the database says of a presented token. Requests that present it at the same moment share it. */
+export class FoundCredential {
+  constructor(
+    private readonly row: CredentialRow,
+    private readonly users: UserDirectory,
+  ) {}
+
+  /** Made anew for every caller, who may do with it what it likes. */
+  token(): ApiTokenRow {
+    return toApiTokenRow(this.row);
+  }
+
   /**
-   * The owner of the token, where that one exists and is active. A host's own UserProvider is asked only now: it has nothing
+   * The owner of `token`, where that one exists and is active. A host's own UserProvider is asked only now: it has nothing
    * to do with a token that is refused anyway.
    */
-  owner(): object | undefined | Promise<object | undefined>;
+  ownerOf(token: ApiTokenRow): object | undefined | Promise<object | undefined> {
+    const { table } = this.users;
+    if (!table) return this.users.findActive(token.user_id);
+    const user = table.hydrate(this.row);
+    return user && this.users.isActive(user) ? user : undefined;
+  }
 }
 
 /**
@@ -24,7 +38,7 @@ export interface FoundCredential {
  */
 @Injectable()
 export class CredentialReader {
-  private readonly loader: BatchLoader<CredentialRow>;
+  private readonly loader: BatchLoader<FoundCredential>;
   private readonly sql: string;
 
   constructor(
@@ -45,22 +59,12 @@ export class CredentialReader {
    * @param tokenHash SHA-256 of the raw token, in hex
    * @throws SigraError `unavailable`
    */
-  async find(tokenHash: string): Promise<FoundCredential | undefined> {
-    const row = await this.loader.load(tokenHash);
-    if (!row) return undefined;
-    const token = toApiTokenRow(row);
-    return { token, owner: () => this.ownerOf(row, token.user_id) };
+  find(tokenHash: string): Promise<FoundCredential | undefined> {
+    return this.loader.load(tokenHash);
   }
 
-  private ownerOf(row: CredentialRow, userId: string): object | undefined | Promise<object | undefined> {
-    const { table } = this.users;
-    if (!table) return this.users.findActive(userId);
-    const user = table.hydrate(row);
-    return user && this.users.isActive(user) ? user : undefined;
-  }
-
-  private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, CredentialRow>> {
+  private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, FoundCredential>> {
     const rows = await this.database.query<CredentialRow>(this.sql, [byteaArray(hashes)]);
-    return new Map(rows.map((row) => [row.sigra_key as string, row]));
+    return new Map(rows.map((row) => [row.sigra_key as string, new FoundCredential(row, this.users)]));
   }
 }

@@ -46,10 +46,8 @@ export class SubjectReader {
    */
   async find(userId: string, familyId?: string): Promise<FoundSubject | undefined> {
     const { table } = this.users;
-    const [row, provided] = await Promise.all([
-      this.loader.load(`${familyId ?? ''} ${userId}`),
-      table ? undefined : this.users.findActive(userId),
-    ]);
+    const loading = this.loader.load(`${familyId ?? ''} ${userId}`);
+    const [row, provided] = table ? [await loading] : await Promise.all([loading, this.users.findActive(userId)]);
     if (!row) return undefined;
     const user = table ? table.hydrate(row) : provided;
     if (!user || !this.users.isActive(user)) return undefined;

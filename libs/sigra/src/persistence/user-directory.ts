@@ -55,20 +55,16 @@ export class UserDirectory implements OnModuleInit {
    * @throws SigraError `unavailable`
    */
   async findActive(id: string): Promise<object | undefined> {
-    const user = this.table ? await this.findInTable(this.table, id) : await this.provided.load(id);
+    const { table } = this;
+    if (table && UNSTORABLE.test(id)) return undefined;
+    // Every caller gets an object of its own: handlers may change what they find in request.user.
+    const user = table ? hydrate(table, await this.rows.load(id)) : await this.provided.load(id);
     return user && this.isActive(user) ? user : undefined;
   }
 
   isActive(user: object): boolean {
     // Exactly true: a promise, which would be truthy, must not let anybody in.
     return (this.config.users.isActive(user) as unknown) === true;
-  }
-
-  private async findInTable(table: UserTable, id: string): Promise<object | undefined> {
-    if (UNSTORABLE.test(id)) return undefined;
-    const row = await this.rows.load(id);
-    // Every caller gets an object of its own: handlers may change what they find in request.user.
-    return row && table.hydrate(row);
   }
 
   private async readRows(ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
@@ -97,6 +93,10 @@ export class UserDirectory implements OnModuleInit {
       );
     }
   }
+}
+
+function hydrate(table: UserTable, row: Row | undefined): object | undefined {
+  return row && table.hydrate(row);
 }
 
 /** PostgreSQL stores no NUL, and would store any half of a surrogate pair as one and the same character. */

@@ -44,8 +44,9 @@ export class ApiTokenRevoker {
   async revokeByRawToken(rawToken: string, context: CallContext): Promise<void> {
     if (!isWellFormed(rawToken, this.config.apiTokens.prefix)) return;
     const found = await this.credentials.find(hashSecret(rawToken));
-    if (!found || (found.token.expires_at && found.token.expires_at <= this.clock.now())) return;
-    await this.revoke(found.token.id, context);
+    const token = found?.token();
+    if (!token || (token.expires_at && token.expires_at <= this.clock.now())) return;
+    await this.revoke(token.id, context);
   }
 
   revokeAll(userId: string, context: CallContext): Promise<number> {

@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { InjectSigraConfig, type SigraConfig } from '../../config/sigra-config.js';
 import { admit, type AdmissionSettings } from '../admit.js';
 import { type AcceptedCredentials, Authenticator } from '../authenticator.js';
-import { requestOf } from '../http-exchange.js';
+import type { HttpRequest } from '../http-exchange.js';
 
 /**
  * What the three authenticating guards share: find the caller, leave it on the request, and hold it to the route's
@@ -13,6 +13,7 @@ import { requestOf } from '../http-exchange.js';
 export abstract class CredentialGuard implements CanActivate {
   protected abstract readonly accepted: AcceptedCredentials;
   private readonly settings: AdmissionSettings;
+  private readonly identify = (request: HttpRequest) => this.authenticator.authenticate(request, this.accepted);
 
   constructor(
     @InjectSigraConfig() { realm, apiTokens }: SigraConfig,
@@ -22,6 +23,6 @@ export abstract class CredentialGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, this.settings, () => this.authenticator.authenticate(requestOf(context), this.accepted));
+    return admit(context, this.settings, this.identify);
   }
 }
