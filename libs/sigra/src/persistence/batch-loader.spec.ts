@@ -131,6 +131,55 @@ describe('BatchLoader', () => {
     expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!']);
   });
 
+  describe('while a batch of four is under way', () => {
+    const underWay = () => queries.map(({ keys }) => keys.length);
+    const startFour = async () => {
+      const loader = loaderOf();
+      void Promise.all(keysOf('first', 4).map((key) => loader.load(key)));
+      await turn();
+      return loader;
+    };
+
+    it('fewer keys wait for its end, and go along with those that have come until then', async () => {
+      const loader = await startFour();
+
+      void loader.load('a');
+      await turn();
+      void Promise.all([loader.load('b'), loader.load('c')]);
+      await turn();
+      const meanwhile = underWay();
+      await queries[0]!.answer();
+
+      expect(meanwhile).toEqual([4]);
+      expect(underWay()).toEqual([4, 3]);
+    });
+
+    it('as many keys have a query of their own', async () => {
+      const loader = await startFour();
+
+      void loader.load('a');
+      await turn();
+      void Promise.all(keysOf('second', 3).map((key) => loader.load(key)));
+      await turn();
+
+      expect(underWay()).toEqual([4, 4]);
+    });
+
+    it('a single key waits for 5 ms, and no longer', async () => {
+      const loader = await startFour();
+
+      const answer = loader.load('a');
+      await jest.advanceTimersByTimeAsync(4);
+      const early = underWay();
+      await jest.advanceTimersByTimeAsync(2);
+      await queries[1]!.answer();
+
+      expect(early).toEqual([4]);
+      expect(underWay()).toEqual([4, 1]);
+      expect(await answer).toBe('a!');
+    });
+  });
+
   it('asks for at most 512 keys with one query', async () => {
     const loader = loaderOf();
     const keys = keysOf('k', 1300);

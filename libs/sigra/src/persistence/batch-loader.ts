@@ -23,8 +23,12 @@ interface Waiting<Value> {
 
 interface Batch<Value> {
   readonly entries: readonly Waiting<Value>[];
+  readonly start: number;
   abandoned: boolean;
 }
+
+/** How long keys wait for company while a larger batch is under way, in milliseconds. */
+const GATHERING_MS = 5;
 
 /**
  * Turns the single-key reads of one event-loop turn into one query.
@@ -41,6 +45,7 @@ export class BatchLoader<Value> {
   private readonly maxQueued: number;
   private dispatchScheduled = false;
   private sweepTimer: NodeJS.Timeout | undefined;
+  private gatheringTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: BatchLoaderOptions<Value>) {
     this.maxBatchSize = options.maxBatchSize ?? 512;
@@ -78,12 +83,32 @@ export class BatchLoader<Value> {
   }
 
   private scheduleDispatch(): void {
-    if (this.dispatchScheduled || this.queue.size === 0 || !this.hasFreeSlot()) return;
+    if (this.dispatchScheduled || !this.mayDispatch()) return;
     this.dispatchScheduled = true;
     setImmediate(() => {
       this.dispatchScheduled = false;
-      while (this.queue.size > 0 && this.hasFreeSlot()) void this.run(this.takeBatch());
+      while (this.mayDispatch()) void this.run(this.takeBatch());
     });
+  }
+
+  private mayDispatch(): boolean {
+    return this.queue.size > 0 && this.hasFreeSlot() && !this.isGathering();
+  }
+
+  /**
+   * Whether fewer keys wait than the newest batch carries. They go along with those that will come when that one ends: a
+   * query for sixty costs hardly more than one for thirty. A batch that takes its time is not waited for.
+   */
+  private isGathering(): boolean {
+    const newest = this.inFlight.at(-1);
+    if (!newest || newest.abandoned || this.queue.size >= newest.entries.length) return false;
+    const rest = newest.start + GATHERING_MS - performance.now();
+    if (rest <= 0) return false;
+    this.gatheringTimer ??= setTimeout(() => {
+      this.gatheringTimer = undefined;
+      this.scheduleDispatch();
+    }, rest);
+    return true;
   }
 
   /** Batches whose callers have all given up free their slot, but only so many: each may still hold a connection. */
@@ -101,7 +126,7 @@ export class BatchLoader<Value> {
     // holds, until everything that ever waited is taken for alive.
     this.queue = new Map();
     for (const entry of entries.splice(this.maxBatchSize)) this.queue.set(entry.key, entry);
-    return { entries, abandoned: false };
+    return { entries, start: performance.now(), abandoned: false };
   }
 
   private async run(batch: Batch<Value>): Promise<void> {
