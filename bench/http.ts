@@ -36,10 +36,12 @@ async function runAdapter(stage: Stage, adapter: Adapter): Promise<Record<HttpCo
   await Promise.all([stage.seeded(), stage.load()]);
   const contestants = await Promise.all(names.map((name) => startContestant(stage, adapter, name)));
   try {
-    for (const contestant of contestants) await contestant.turn(warmUp);
     stage.say(`http on ${adapter}: ${rounds} rounds of ${contestants.length} servers`);
-    const turns = contestants.map(({ name, turn }) => [name, () => turn(httpTurn)] as const);
-    return await inTurn(rounds, Object.fromEntries(turns) as Record<HttpContestantName, () => Promise<Sample>>);
+    const turns = contestants.map(({ name, turn }) => [name, turn] as const);
+    return await inTurn(
+      { rounds, turn: httpTurn, warmUp },
+      Object.fromEntries(turns) as Record<HttpContestantName, Contestant['turn']>,
+    );
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.stop()));
   }

@@ -27,12 +27,16 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
   await createTables(url, FAMILIES);
   const sigra = await startWorker('sigra', url);
   const handWritten = await startWorker('hand-written', url);
-  for (const worker of [sigra, handWritten]) await worker.call('turn', { seconds: warmUp });
-  const figures = await inTurn(rounds, {
-    sigra: () => sigra.call('turn', { seconds: httpTurn }),
-    handWritten: () => handWritten.call('turn', { seconds: httpTurn }),
-  });
-  for (const worker of [sigra, handWritten]) {
+  const betterAuth = await startWorker('better-auth', await server.createDatabase('refresh_better_auth'));
+  const figures = await inTurn(
+    { rounds, turn: httpTurn, warmUp },
+    {
+      sigra: (seconds) => sigra.call('turn', { seconds }),
+      handWritten: (seconds) => handWritten.call('turn', { seconds }),
+      betterAuth: (seconds) => betterAuth.call('turn', { seconds }),
+    },
+  );
+  for (const worker of [sigra, handWritten, betterAuth]) {
     const live = await worker.call('countLive', undefined);
     if (live !== FAMILIES) throw new Error(`${live} tokens are live in ${FAMILIES} families`);
     await worker.stop();
@@ -51,6 +55,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
       figuresTable('', 'rotations', [
         ['Sigra (user, family, reuse, audit)', figures.sigra],
         ['TypeORM transaction by hand (token, audit)', figures.handWritten],
+        ['better-auth oauth-provider (client, user, reuse)', figures.betterAuth],
       ]),
     ],
     charts: [
@@ -62,6 +67,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
         bars: [
           { label: 'Sigra', value: figures.sigra.rate },
           { label: 'TypeORM transaction by hand', value: figures.handWritten.rate },
+          { label: 'better-auth oauth-provider', value: figures.betterAuth.rate },
         ],
       },
     ],
@@ -69,6 +75,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
       'Commits wait for the disk. Each family presents its newest token, and the next one when that has been answered.',
       'The transaction by hand locks the token, consumes it, inserts the successor and an audit row, and signs an access ' +
         'token; it knows no families, does not tell reuse and does not read the user.',
+      'better-auth answers the `refresh_token` grant for a public client, with opaque access tokens, and writes no audit row.',
     ],
   };
 }

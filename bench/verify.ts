@@ -20,7 +20,7 @@ const LABELS: Readonly<Record<VerifyContestantName, string>> = {
 const NAMES = Object.keys(LABELS) as VerifyContestantName[];
 
 export async function run(stage: Stage): Promise<Findings> {
-  const { rounds, turn, warmUp, tokens } = stage.settings;
+  const { tokens } = stage.settings;
   const databases = await stage.seeded();
   const workers = await Promise.all(
     NAMES.map(async (name) => {
@@ -34,13 +34,17 @@ export async function run(stage: Stage): Promise<Findings> {
 
   for (const [name, worker] of workers) {
     if (!(await worker.call('refusesUnknown', { tokens }))) throw new Error(`${name} accepts what nobody was given`);
-    await turnOf(worker, JUDGED, warmUp);
   }
   const results: [number, Record<VerifyContestantName, Figures>][] = [];
   for (const inFlight of IN_FLIGHT) {
     stage.say(`verify, ${inFlight} in flight`);
-    const turns = workers.map(([name, worker]) => [name, () => turnOf(worker, inFlight, turn)] as const);
-    results.push([inFlight, await inTurn(rounds, Object.fromEntries(turns) as Record<VerifyContestantName, never>)]);
+    const turns = workers.map(
+      ([name, worker]) => [name, (seconds: number) => turnOf(worker, inFlight, seconds)] as const,
+    );
+    results.push([
+      inFlight,
+      await inTurn(stage.settings, Object.fromEntries(turns) as Record<VerifyContestantName, never>),
+    ]);
   }
   await Promise.all(workers.map(([, worker]) => worker.stop()));
   return findings(results);

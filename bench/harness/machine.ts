@@ -21,7 +21,7 @@ const PACKAGES = [
   'pg',
   'passport-http-bearer',
 ];
-const PEERS = ['better-auth', '@better-auth/api-key', 'autocannon'];
+const PEERS = ['better-auth', '@better-auth/api-key', '@better-auth/oauth-provider', 'autocannon'];
 
 export async function describeMachine(): Promise<Machine> {
   const ours = await Promise.all(PACKAGES.map((name) => versionOf(name, '../../node_modules')));

@@ -12,15 +12,30 @@ export interface Figures {
   readonly p99: number;
 }
 
-/** Lets contestants run in turn, A B C, A B C, so that whatever changes on the machine meanwhile meets all of them. */
+/** How contestants take turns. */
+export interface Rounds {
+  readonly rounds: number;
+  /** Length of a turn, in seconds. */
+  readonly turn: number;
+  /** What a contestant runs right before each turn and does not count, in seconds. */
+  readonly warmUp: number;
+}
+
+/**
+ * Lets contestants run in turn, A B C, A B C, so that whatever changes on the machine meanwhile meets all of them. Each
+ * warms up before each turn: the system has taken memory away from a process that others have kept waiting.
+ */
 export async function inTurn<Name extends string>(
-  rounds: number,
-  contestants: Readonly<Record<Name, () => Promise<Sample>>>,
+  { rounds, turn, warmUp }: Rounds,
+  contestants: Readonly<Record<Name, (seconds: number) => Promise<Sample>>>,
 ): Promise<Record<Name, Figures>> {
-  const entries = Object.entries(contestants) as [Name, () => Promise<Sample>][];
+  const entries = Object.entries(contestants) as [Name, (seconds: number) => Promise<Sample>][];
   const samples = new Map<Name, Sample[]>(entries.map(([name]) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const [name, turn] of entries) samples.get(name)?.push(await turn());
+    for (const [name, run] of entries) {
+      await run(warmUp);
+      samples.get(name)?.push(await run(turn));
+    }
   }
   return Object.fromEntries([...samples].map(([name, turns]) => [name, figuresOf(turns)])) as Record<Name, Figures>;
 }

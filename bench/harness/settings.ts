@@ -8,7 +8,7 @@ export interface Settings {
   readonly turn: number;
   /** Length of one turn over HTTP, in seconds. */
   readonly httpTurn: number;
-  /** What runs before the first turn counts, in seconds. */
+  /** What runs before each turn and does not count, in seconds. */
   readonly warmUp: number;
   readonly users: number;
   readonly tokens: number;
@@ -28,7 +28,7 @@ export const FULL: Settings = {
   rounds: 3,
   turn: 1,
   httpTurn: 2,
-  warmUp: 1,
+  warmUp: 0.6,
   users: 10_000,
   tokens: 1_000_000,
   scaleTokens: [10_000, 1_000_000, 10_000_000],

@@ -8,7 +8,7 @@ import { IN_FLIGHT, startNode } from './sigra-node.js';
 
 /** The same verification with and without a transaction pooler between. */
 export async function measurePgBouncer(stage: Stage, { usual }: ScaleDatabases): Promise<Findings> {
-  const { rounds, turn, warmUp, scaleTokens } = stage.settings;
+  const { scaleTokens } = stage.settings;
   stage.say('scale: through PgBouncer');
   const pooler = await startPgBouncer(usual);
   if (!pooler) {
@@ -19,10 +19,9 @@ export async function measurePgBouncer(stage: Stage, { usual }: ScaleDatabases):
   let seed = 0;
   const turnOf = (node: (typeof nodes)[number], seconds: number) =>
     node.call('turn', { inFlight: IN_FLIGHT, seconds, tokens: scaleTokens[1] / 2, seed: ++seed });
-  for (const node of nodes) await turnOf(node, warmUp);
-  const figures = await inTurn(rounds, {
-    direct: () => turnOf(nodes[0], turn),
-    pooled: () => turnOf(nodes[1], turn),
+  const figures = await inTurn(stage.settings, {
+    direct: (seconds) => turnOf(nodes[0], seconds),
+    pooled: (seconds) => turnOf(nodes[1], seconds),
   });
   await Promise.all(nodes.map((node) => node.stop()));
   await pooler.stop();

@@ -1,6 +1,5 @@
 import { figuresTable } from '../harness/figures-table.js';
 import { type Figures, inTurn } from '../harness/rounds.js';
-import type { Sample } from '../harness/sample.js';
 import type { Findings } from '../harness/section.js';
 import type { Stage } from '../harness/stage.js';
 import type { ScaleDatabases } from './seed-scale.js';
@@ -8,7 +7,7 @@ import { IN_FLIGHT, startNode } from './sigra-node.js';
 
 /** Does verification slow down as the table grows? */
 export async function measureSizes(stage: Stage, { small, usual, large }: ScaleDatabases): Promise<Findings> {
-  const { rounds, turn, warmUp, scaleTokens } = stage.settings;
+  const { scaleTokens } = stage.settings;
   stage.say('scale: verification by the size of the table');
   const nodes = await Promise.all([small, usual, large].map((url) => startNode(url)));
   let seed = 0;
@@ -19,9 +18,7 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
       (seconds: number) => node.call('turn', { inFlight: IN_FLIGHT, seconds, tokens, seed: ++seed }),
     ] as const;
   });
-  for (const [, run] of turns) await run(warmUp);
-  const contestants = turns.map(([name, run]): [string, () => Promise<Sample>] => [name, () => run(turn)]);
-  const figures: Readonly<Record<string, Figures>> = await inTurn(rounds, Object.fromEntries(contestants));
+  const figures: Readonly<Record<string, Figures>> = await inTurn(stage.settings, Object.fromEntries(turns));
   await Promise.all(nodes.map((node) => node.stop()));
 
   const rows = scaleTokens.map((tokens) => [tokens, figures[tokens]] as const);

@@ -1,4 +1,5 @@
 import type { RefreshFactory } from '../contestants/refresh/contestant.js';
+import { betterAuthProvider } from '../contestants/refresh/better-auth.js';
 import { handWritten } from '../contestants/refresh/hand-written.js';
 import { sigra } from '../contestants/refresh/sigra.js';
 import { serve } from '../harness/child-api.js';
@@ -6,9 +7,13 @@ import { closedLoop } from '../harness/closed-loop.js';
 import { userId } from '../harness/tokens.js';
 
 /** `refresh-worker.ts <contestant> <database url>`: one contestant in a process of its own. */
-export type RefreshContestantName = 'sigra' | 'hand-written';
+export type RefreshContestantName = 'sigra' | 'hand-written' | 'better-auth';
 
-const factories: Readonly<Record<RefreshContestantName, RefreshFactory>> = { sigra, 'hand-written': handWritten };
+const factories: Readonly<Record<RefreshContestantName, RefreshFactory>> = {
+  sigra,
+  'hand-written': handWritten,
+  'better-auth': betterAuthProvider,
+};
 
 const [name = '', databaseUrl = ''] = process.argv.slice(2);
 const contestant = await factories[name as RefreshContestantName](databaseUrl);

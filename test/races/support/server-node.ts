@@ -27,9 +27,21 @@ export class ServerNode {
     return new ServerNode(started, child);
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.end(() => {
+      this.child.disconnect();
+    });
+  }
+
+  /** Ends the process in the middle of whatever it does. */
+  kill(): Promise<void> {
+    return this.end(() => this.child.kill('SIGKILL'));
+  }
+
+  private async end(how: () => void): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.disconnect();
-    await once(this.child, 'exit');
+    const exited = once(this.child, 'exit');
+    how();
+    await exited;
   }
 }

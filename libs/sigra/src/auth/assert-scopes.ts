@@ -1,6 +1,6 @@
 import type { Principal } from '../common/principal.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
-import { missingScopes } from '../scopes/can.js';
+import { holds, missingScopes } from '../scopes/can.js';
 import type { ScopeRequirement } from './decorators/route-metadata.js';
 
 /** @throws SigraError `unauthorized` without a principal, `insufficient_scope` when it lacks something */
@@ -11,8 +11,9 @@ export function assertScopes(
 ): void {
   if (requirements.length === 0) return;
   if (!principal) throw unauthorized();
-  const missing = requirements.flatMap((requirement) => missingOf(principal, requirement, writeImpliesRead));
-  if (missing.length === 0) return;
+  const unmet = requirements.filter(({ match, scopes }) => !holds(principal.scopes, scopes, match, writeImpliesRead));
+  if (unmet.length === 0) return;
+  const missing = unmet.flatMap(({ scopes }) => missingScopes(principal.scopes, scopes, writeImpliesRead));
   const required = [...new Set(requirements.flatMap((requirement) => requirement.scopes))];
   throw refuse('insufficient_scope', 'The credential lacks a scope that this request needs.', {
     refusal: { required, missing: [...new Set(missing)] },
@@ -21,13 +22,4 @@ export function assertScopes(
 
 export function unauthorized(): SigraError {
   return refuse('unauthorized', 'This request needs a credential.');
-}
-
-function missingOf(
-  principal: Principal,
-  { match, scopes }: ScopeRequirement,
-  writeImpliesRead: boolean,
-): readonly string[] {
-  const missing = missingScopes(principal.scopes, scopes, writeImpliesRead);
-  return match === 'any' && missing.length < scopes.length ? [] : missing;
 }

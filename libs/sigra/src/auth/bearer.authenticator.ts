@@ -28,7 +28,10 @@ export class BearerAuthenticator {
 
   private async byAccessToken(credential: string): Promise<Principal> {
     const { claims, user } = await this.accessTokens.verify(credential);
-    const principal = { user, userId: claims.sub, method: 'jwt', scopes: scopesOf(claims) } as const;
-    return claims.sid === undefined ? principal : { ...principal, familyId: claims.sid };
+    const { sub: userId, sid: familyId } = claims;
+    const scopes = scopesOf(claims);
+    return familyId === undefined
+      ? { user, userId, method: 'jwt', scopes }
+      : { user, userId, method: 'jwt', scopes, familyId };
   }
 }

@@ -22,12 +22,19 @@ export interface CanOptions {
  * can({ scopes: ['projects:read'] }, ['projects:read', 'admin'], { match: 'any' }); // true
  */
 export function can(holder: ScopeHolder, scopes: readonly string[], options: CanOptions = {}): boolean {
-  const granted = holder.scopes;
+  return holds(holder.scopes, scopes, options.match ?? 'all', options.writeImpliesRead ?? false);
+}
+
+/** What `can` says, without options to be made for each request. */
+export function holds(
+  granted: readonly string[],
+  scopes: readonly string[],
+  match: 'all' | 'any',
+  writeImpliesRead: boolean,
+): boolean {
   if (granted.length === 0) return false;
-  const implied = options.writeImpliesRead ?? false;
-  return options.match === 'any'
-    ? scopes.some((scope) => grants(granted, scope, implied))
-    : scopes.every((scope) => grants(granted, scope, implied));
+  const isGranted = (scope: string) => grants(granted, scope, writeImpliesRead);
+  return match === 'any' ? scopes.some(isGranted) : scopes.every(isGranted);
 }
 
 /** Those of `scopes` that `granted` does not cover, in their order. */

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { IssuedApiToken } from 'nestjs-sigra';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+import { unknownToken } from '../support/unknown-token.js';
+import { ServerNode } from './support/server-node.js';
+
+describe('What a process notes in the background', () => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  afterAll(() => test.close());
+
+  const startNode = () => ServerNode.start({ adapter: 'fastify', databaseUrl: test.databaseUrl });
+  const issue = () => test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+  const present = async ({ url }: ServerNode, rawToken: string) => {
+    const response = await fetch(`${url}/me`, { headers: { authorization: `Bearer ${rawToken}` } });
+    await response.arrayBuffer();
+    return response.status;
+  };
+  const wasUsed = async ({ token }: IssuedApiToken) => {
+    const rows = await test.dataSource.query<object[]>(
+      'SELECT FROM sigra_api_tokens WHERE id = $1 AND last_used_at IS NOT NULL',
+      [token.id],
+    );
+    return rows.length === 1;
+  };
+  const countRefusals = async () => {
+    const [row] = await test.dataSource.query<{ count: number }[]>(
+      `SELECT count(*)::int AS count FROM sigra_audit_events WHERE action = 'api.token_verify.failure'`,
+    );
+    return row!.count;
+  };
+
+  it('is in the database after a while, without another request, so that a kill cannot take it back', async () => {
+    const node = await startNode();
+    const issued = await issue();
+
+    const statuses = [await present(node, issued.rawToken), await present(node, unknownToken())];
+    // The test's time limit says when this has taken too long.
+    while (!((await wasUsed(issued)) && (await countRefusals()) > 0)) await new Promise((next) => setTimeout(next, 50));
+    await node.kill();
+
+    expect(statuses).toEqual([200, 401]);
+    expect([await wasUsed(issued), await countRefusals()]).toEqual([true, 1]);
+  });
+
+  it('is written when the process is told to stop', async () => {
+    const node = await startNode();
+    const issued = await issue();
+    const before = await countRefusals();
+
+    const statuses = [await present(node, issued.rawToken), await present(node, unknownToken())];
+    await node.stop();
+
+    expect(statuses).toEqual([200, 401]);
+    expect([await wasUsed(issued), await countRefusals()]).toEqual([true, before + 1]);
+  });
+});
