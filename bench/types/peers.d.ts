@@ -71,9 +71,16 @@ declare module 'better-auth' {
       }): Promise<{ user: { id: string } }>;
       createApiKey(input: { body: { userId: string; name: string } }): Promise<ApiKey & { key: string }>;
       verifyApiKey(input: { body: { key: string } }): Promise<{ valid: boolean; error: unknown; key: ApiKey | null }>;
+      oauth2Token(input: {
+        body: { grant_type: 'refresh_token'; refresh_token: string; client_id: string };
+      }): Promise<{ refresh_token?: string }>;
     };
     readonly $context: Promise<{
       readonly internalAdapter: { findUserById(id: string): Promise<{ id: string } | null> };
+      readonly adapter: {
+        create(row: { model: string; data: object }): Promise<object>;
+        count(rows: { model: string; where: readonly { field: string; value: unknown }[] }): Promise<number>;
+      };
     }>;
   }
 
@@ -84,6 +91,15 @@ declare module 'better-auth/db/migration' {
   import type { BetterAuthOptions } from 'better-auth';
 
   export function getMigrations(options: BetterAuthOptions): Promise<{ runMigrations(): Promise<void> }>;
+}
+
+declare module '@better-auth/oauth-provider' {
+  export function oauthProvider(options: {
+    loginPage: string;
+    consentPage: string;
+    scopes: readonly string[];
+    disableJwtPlugin: boolean;
+  }): object;
 }
 
 declare module '@better-auth/api-key' {

@@ -51,12 +51,10 @@ export const betterAuthProvider: RefreshFactory = async (databaseUrl) => {
       return token;
     },
     refresh: async (refreshToken) => {
-      const body = { grant_type: 'refresh_token' as const, refresh_token: refreshToken, client_id: CLIENT_ID };
-      const answer = await auth.api.oauth2Token({ body });
-      if (!('refresh_token' in answer) || typeof answer.refresh_token !== 'string') {
-        throw new Error(`better-auth answers ${JSON.stringify(answer)}`);
-      }
-      return answer.refresh_token;
+      const body = { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: CLIENT_ID } as const;
+      const { refresh_token: successor } = await auth.api.oauth2Token({ body });
+      if (successor === undefined) throw new Error('better-auth gives no successor');
+      return successor;
     },
     countLive: () => adapter.count({ model: 'oauthRefreshToken', where: [{ field: 'revoked', value: null }] }),
     close: () => pool.end(),
