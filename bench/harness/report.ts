@@ -1,8 +1,12 @@
 import type { Machine } from './machine.js';
 import { type Demand, isMet, type Section, type Table } from './section.js';
 
-/** `RESULTS.md`, from nothing but the sections. */
-export function renderReport(sections: Readonly<Record<string, Section>>): string {
+/**
+ * `RESULTS.md`, from nothing but the sections and what was found out about them.
+ *
+ * @param profile Markdown that says what the time goes to
+ */
+export function renderReport(sections: Readonly<Record<string, Section>>, profile: string): string {
   const entries = Object.entries(sections);
   const demands = entries.flatMap(([name, section]) => section.demands.map((demand) => ({ name, demand })));
   return [
@@ -25,6 +29,7 @@ export function renderReport(sections: Readonly<Record<string, Section>>): strin
       ]),
     }),
     ...entries.flatMap(([name, section]) => renderSection(name, section)),
+    profile.trim(),
     '## Machines',
     ...machines(entries),
   ].join('\n\n');

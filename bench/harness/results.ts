@@ -21,7 +21,8 @@ export async function keepSection(name: string, section: Section, order: readonl
 
   await writeFile(file, `${JSON.stringify(sections, null, 2)}\n`);
   const report = new URL('RESULTS.md', folder);
-  await writeFile(report, `${renderReport(sections)}\n`);
+  const profile = await readFile(new URL('PROFILE.md', BENCH), 'utf8');
+  await writeFile(report, `${renderReport(sections, profile)}\n`);
   for (const chart of Object.values(sections).flatMap(({ charts }) => charts)) {
     await writeFile(new URL(`charts/${chart.name}.svg`, folder), renderChart(chart));
   }
