@@ -13,6 +13,7 @@ import {
   type UserRef,
 } from 'nestjs-sigra';
 import type { DataSource } from 'typeorm';
+import { CredentialReader } from '../../libs/sigra/src/persistence/credential-reader.js';
 import { createDatabase } from '../support/database.js';
 
 export interface Host {
@@ -20,6 +21,7 @@ export interface Host {
   readonly tokens: ApiTokenService;
   /** The user that a guarded handler finds for a raw token, or the status of the refusal. */
   userBehind(rawToken: string): Promise<unknown>;
+  readonly credentials: CredentialReader;
   /** The same for a token made for this owner. */
   userOf(owner: UserRef): Promise<unknown>;
   close(): Promise<void>;
@@ -83,6 +85,7 @@ export async function startHost<User extends object>(options: HostOptions<User>)
     dataSource,
     tokens,
     userBehind,
+    credentials: app.get(CredentialReader),
     userOf: async (owner) => {
       const { rawToken } = await tokens.create(owner, { name: 'CI', scopes: ['read:notes'] });
       return userBehind(rawToken);

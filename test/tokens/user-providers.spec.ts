@@ -57,6 +57,18 @@ describe.each([
     expect(await host.userOf(2)).toEqual(GRACE);
   });
 
+  it('may leave a gap where there is no user', async () => {
+    const issued = await Promise.all([ADA, GRACE].map((user) => host.tokens.create(user, REQUEST)));
+    directory.answer = (ids) => ids.map((id) => people([id]).find(({ uid }) => uid === 1) ?? null) as Person[];
+
+    const outcomes = await Promise.allSettled(issued.map(({ rawToken }) => host.tokens.verify(rawToken)));
+
+    expect(outcomes).toMatchObject([
+      { status: 'fulfilled', value: { userId: '1' } },
+      { status: 'rejected', reason: { code: 'invalid_token' } },
+    ]);
+  });
+
   it('is asked once for all verifications of one turn, and for each user once', async () => {
     const issued = await Promise.all(
       [ADA, ADA, GRACE, ADA, GRACE, GRACE].map((user) => host.tokens.create(user, REQUEST)),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   AfterLoad,
@@ -72,6 +73,14 @@ class Member {
   greet(): void {
     this.greeting = `Hello, ${this.name}`;
   }
+
+  farewell!: string;
+
+  @AfterLoad()
+  async part(): Promise<void> {
+    await Promise.resolve();
+    this.farewell = `Goodbye, ${this.name}`;
+  }
 }
 
 const SQL = `
@@ -106,6 +115,7 @@ describe('users in a table of another schema, with names, transformers and relat
       joined: new Date('2026-01-01Z'),
       address: { city: 'London' },
       deletedAt: null,
+      farewell: 'Goodbye, Ada',
       greeting: 'Hello, Ada',
     });
   });
@@ -126,10 +136,18 @@ describe('users in a table of another schema, with names, transformers and relat
   it('are objects of their own for every request', async () => {
     const { rawToken } = await host.tokens.create(7n, REQUEST);
 
-    const [first, second] = [await host.userBehind(rawToken), await host.userBehind(rawToken)];
+    const hash = createHash('sha256').update(rawToken).digest('hex');
 
-    expect(first).toEqual(second);
-    expect(first).not.toBe(second);
+    const [one, other] = await Promise.all([host.credentials.find(hash), host.credentials.find(hash)]);
+    const users = (await Promise.all([one!.ownerOf(one!.token()), other!.ownerOf(other!.token())])) as Member[];
+
+    // They share what was read, and nothing that a handler is given.
+    expect(one).toBe(other);
+    expect(one!.token().scopes).not.toBe(other!.token().scopes);
+    expect(users[0]).toEqual(users[1]);
+    expect(users[0]).not.toBe(users[1]);
+    expect(users[0]!.plan).not.toBe(users[1]!.plan);
+    expect(users[0]!.joined).not.toBe(users[1]!.joined);
   });
 
   it('are refused from the request after the one that deletes them softly, and accepted again when restored', async () => {

@@ -11,8 +11,9 @@ export function assertScopes(
 ): void {
   if (requirements.length === 0) return;
   if (!principal) throw unauthorized();
-  const unmet = requirements.filter(({ match, scopes }) => !holds(principal.scopes, scopes, match, writeImpliesRead));
-  if (unmet.length === 0) return;
+  const isMet = ({ match, scopes }: ScopeRequirement) => holds(principal.scopes, scopes, match, writeImpliesRead);
+  if (requirements.every(isMet)) return;
+  const unmet = requirements.filter((requirement) => !isMet(requirement));
   const missing = unmet.flatMap(({ scopes }) => missingScopes(principal.scopes, scopes, writeImpliesRead));
   const required = [...new Set(requirements.flatMap((requirement) => requirement.scopes))];
   throw refuse('insufficient_scope', 'The credential lacks a scope that this request needs.', {

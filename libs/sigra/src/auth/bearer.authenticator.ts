@@ -18,7 +18,7 @@ export class BearerAuthenticator {
   authenticate(credential: string, origin: RequestOrigin): Promise<Principal> {
     if (this.apiTokens.claims(credential)) return this.byApiToken(credential, origin);
     if (this.accessTokens.claims(credential)) return this.byAccessToken(credential);
-    throw refuse('invalid_token', 'The credential is of no kind that this API issues.');
+    return Promise.reject(refuse('invalid_token', 'The credential is of no kind that this API issues.'));
   }
 
   private async byApiToken(credential: string, origin: RequestOrigin): Promise<Principal> {

@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks';
+
 /**
  * Runs `work` some time after it was asked for: many requests, one run. Runs never overlap, a failing run never rejects
  * anywhere, and the timer never keeps the process alive.
@@ -5,6 +7,8 @@
 export class BackgroundTask {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
+  /** Its runs belong to no request: not to the one that happened to ask first. */
+  private readonly context = new AsyncResource('SigraBackgroundTask');
 
   constructor(
     private readonly delayMs: number,
@@ -21,7 +25,7 @@ export class BackgroundTask {
   run(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.running = this.running.then(this.work).catch(this.onError);
+    this.running = this.context.runInAsyncScope(() => this.running.then(this.work).catch(this.onError));
     return this.running;
   }
 }

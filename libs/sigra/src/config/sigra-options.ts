@@ -8,8 +8,9 @@ import type { Type } from '@nestjs/common';
  */
 export interface UserProvider<User extends object = object> {
   /**
-   * Finds users by id, in one go: every request of one event-loop turn shares the call. Users that do not exist are left
-   * out; order does not matter.
+   * Finds users by id, in one go: requests of one event-loop turn share the call, which belongs to none of them, and those
+   * of the same user share the object, which is to be read and not changed. Users that do not exist are left out; order does
+   * not matter. A call that takes longer than `lookupTimeout` is given up.
    *
    * @param ids at most 512 distinct ids, as text
    */
@@ -35,7 +36,7 @@ export interface UserEntityOptions<User extends object> extends UserRules<User> 
 
 /** Users that the host finds itself: an instance, or a class that is a provider of the application. */
 export interface UserProviderOptions<User extends object> extends UserRules<User> {
-  /** Asked once for all requests of one event-loop turn. */
+  /** Asked once for the requests of one event-loop turn, up to 512 users at a time. */
   provider: Type<UserProvider<User>> | UserProvider<User>;
   entity?: never;
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { BatchLoader, type BatchLoaderOptions } from './batch-loader.js';
 
@@ -178,6 +179,44 @@ describe('BatchLoader', () => {
       expect(underWay()).toEqual([4, 1]);
       expect(await answer).toBe('a!');
     });
+  });
+
+  it('sends what has come together without a pause between, also beyond 512 keys', async () => {
+    const loader = loaderOf();
+
+    void Promise.all(keysOf('k', 600).map((key) => loader.load(key)));
+    await turn();
+
+    expect(queries.map(({ keys }) => keys.length)).toEqual([512, 88]);
+  });
+
+  it('reads in the context of no caller, and answers each in its own', async () => {
+    const caller = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const loader = new BatchLoader<string>({
+      timeout: TIMEOUT,
+      load: async (keys) => {
+        seen.push(caller.getStore());
+        await Promise.resolve();
+        return new Map(keys.map((key) => [key, key]));
+      },
+    });
+    const loadAs = (name: string) =>
+      caller.run(name, async () => {
+        await loader.load(name);
+        return caller.getStore();
+      });
+
+    const first = Promise.all([loadAs('ada'), loadAs('grace')]);
+    await turn();
+    // Also one that is sent when another has ended.
+    const second = loadAs('ada');
+    await turn();
+    await turn();
+
+    expect(await first).toEqual(['ada', 'grace']);
+    expect(await second).toBe('ada');
+    expect(seen).toEqual([undefined, undefined]);
   });
 
   it('asks for at most 512 keys with one query', async () => {

@@ -1,4 +1,5 @@
-import { SigraError } from '../common/sigra-error.js';
+import { AsyncResource } from 'node:async_hooks';
+import { refuse, SigraError } from '../common/sigra-error.js';
 
 export interface BatchLoaderOptions<Value> {
   /** Reads all of `keys` at once; keys without an entry in the result do not exist. */
@@ -35,7 +36,8 @@ const GATHERING_MS = 5;
  *
  * A key is always read by a query that starts after `load` was called for it, and nothing is kept once the answer is
  * there: what was committed before the call is seen by the call. A failed batch rejects its own callers and no others. A
- * caller that waits for longer than the timeout, or finds the queue full, is rejected with `unavailable`.
+ * caller that waits for longer than the timeout, or finds the queue full, is rejected with `unavailable`; whoever asks for a
+ * key that waits already shares its time, too.
  */
 export class BatchLoader<Value> {
   private queue = new Map<string, Waiting<Value>>();
@@ -43,6 +45,8 @@ export class BatchLoader<Value> {
   private readonly maxBatchSize: number;
   private readonly maxInFlight: number;
   private readonly maxQueued: number;
+  /** Batches belong to no request: they run in the context in which the application was made. */
+  private readonly context = new AsyncResource('SigraBatchLoader');
   private dispatchScheduled = false;
   private sweepTimer: NodeJS.Timeout | undefined;
   private gatheringTimer: NodeJS.Timeout | undefined;
@@ -62,7 +66,7 @@ export class BatchLoader<Value> {
     const queued = this.queue.get(key);
     if (queued) return queued.promise;
     if (this.queue.size >= this.maxQueued) {
-      return Promise.reject(new SigraError('unavailable', 'Too many requests are waiting for the database.'));
+      return Promise.reject(refuse('unavailable', 'Too many requests are waiting for the database.'));
     }
     const entry = this.enqueue(key);
     this.scheduleDispatch();
@@ -87,7 +91,10 @@ export class BatchLoader<Value> {
     this.dispatchScheduled = true;
     setImmediate(() => {
       this.dispatchScheduled = false;
-      while (this.mayDispatch()) void this.run(this.takeBatch());
+      this.context.runInAsyncScope(() => {
+        // What has come together goes together: only newcomers gather.
+        while (this.queue.size > 0 && this.hasFreeSlot()) void this.run(this.takeBatch());
+      });
     });
   }
 
@@ -96,8 +103,8 @@ export class BatchLoader<Value> {
   }
 
   /**
-   * Whether fewer keys wait than the newest batch carries. They go along with those that will come when that one ends: a
-   * query for sixty costs hardly more than one for thirty. A batch that takes its time is not waited for.
+   * Whether fewer keys wait than the newest batch carries. They go along with those that will come when that one ends: one
+   * query costs less than two for the same keys. A batch that takes its time is not waited for.
    */
   private isGathering(): boolean {
     const newest = this.inFlight.at(-1);
@@ -147,7 +154,7 @@ export class BatchLoader<Value> {
   private sweep(): void {
     this.sweepTimer = undefined;
     const now = performance.now();
-    const late = new SigraError('unavailable', 'The database did not answer in time.');
+    const late = refuse('unavailable', 'The database did not answer in time.');
     let next = Infinity;
     for (const batch of this.inFlight) {
       for (const entry of batch.entries) if (entry.deadline <= now) entry.reject(late);

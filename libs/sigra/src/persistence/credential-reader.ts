@@ -26,9 +26,7 @@ export class FoundCredential {
    */
   ownerOf(token: ApiTokenRow): object | undefined | Promise<object | undefined> {
     const { table } = this.users;
-    if (!table) return this.users.findActive(token.user_id);
-    const user = table.hydrate(this.row);
-    return user && this.users.isActive(user) ? user : undefined;
+    return table ? this.users.activeOf(table.hydrate(this.row)) : this.users.findActive(token.user_id);
   }
 }
 

@@ -61,7 +61,7 @@ export class RefreshTokenReader {
     const row = await this.loader.load(tokenHash);
     if (!row) return undefined;
     const { table } = this.users;
-    const user = table ? table.hydrate(row) : await this.users.findActive(row.user_id);
+    const user = table ? await table.hydrate(row) : await this.users.findActive(row.user_id);
     return { located: toLocated(row), user: user && this.users.isActive(user) ? user : undefined };
   }
 

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { Injectable, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { SigraConfigError } from '../config/sigra-config-error.js';
@@ -57,8 +58,14 @@ export class UserDirectory implements OnModuleInit {
   async findActive(id: string): Promise<object | undefined> {
     const { table } = this;
     if (table && UNSTORABLE.test(id)) return undefined;
-    // Every caller gets an object of its own: handlers may change what they find in request.user.
-    const user = table ? hydrate(table, await this.rows.load(id)) : await this.provided.load(id);
+    if (!table) return this.activeOf(await this.provided.load(id));
+    const row = await this.rows.load(id);
+    return row && this.activeOf(table.hydrate(row));
+  }
+
+  /** A user that has been read, where it is active. */
+  activeOf(user: object | undefined | Promise<object>): object | undefined | Promise<object | undefined> {
+    if (types.isPromise(user)) return user.then((loaded) => this.activeOf(loaded as object));
     return user && this.isActive(user) ? user : undefined;
   }
 
@@ -79,8 +86,13 @@ export class UserDirectory implements OnModuleInit {
 
   private async askProvider(ids: readonly string[]): Promise<ReadonlyMap<string, object>> {
     if (!this.provider) throw new Error('sigra: users.provider is asked before the application has started');
-    const users = await this.provider.findByIds(ids);
-    return new Map(users.map((user) => [this.idOf(user), user]));
+    const users: readonly (object | null | undefined)[] = await inTime(
+      this.provider.findByIds(ids),
+      this.config.lookupTimeout,
+    );
+    // Some leave a gap where there is no user.
+    const found = users.filter((user) => user !== null && user !== undefined);
+    return new Map(found.map((user) => [this.idOf(user), user]));
   }
 
   private resolve(provider: Type<UserProvider>): UserProvider {
@@ -95,8 +107,18 @@ export class UserDirectory implements OnModuleInit {
   }
 }
 
-function hydrate(table: UserTable, row: Row | undefined): object | undefined {
-  return row && table.hydrate(row);
+/** A call that never ends would hold its place among those under way for ever. */
+function inTime<T>(call: Promise<T>, timeout: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error('sigra: users.provider did not answer in time'));
+    }, timeout);
+    void Promise.resolve(call)
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer);
+      });
+  });
 }
 
 /** PostgreSQL stores no NUL, and would store any half of a surrogate pair as one and the same character. */

@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import type { Type } from '@nestjs/common';
 import type { DataSource, EntityMetadata } from 'typeorm';
+import { ownCopy } from '../common/own-copy.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { Row } from './sigra-database.js';
 import { quote } from './table-names.js';
@@ -17,7 +19,8 @@ export class UserTable {
   readonly name: string;
   /** The select list under the alias `u`. */
   readonly columns: string;
-  private readonly selected: readonly Column[];
+  private readonly selected: readonly { readonly column: Column; readonly alias: string }[];
+  private readonly idAlias: string;
   private readonly idColumn: Column;
   private readonly idType: string;
   private readonly notDeleted: string;
@@ -32,15 +35,14 @@ export class UserTable {
     this.idColumn = idColumn(metadata, idProperty);
     this.idType = dataSource.driver.normalizeType(this.idColumn);
     this.name = metadata.tablePath.split('.').map(quote).join('.');
-    this.selected = metadata.columns.filter(
-      (column) => column.isSelect && !column.isVirtual && !column.isVirtualProperty,
-    );
-    if (!this.selected.includes(this.idColumn)) {
+    this.selected = metadata.columns
+      .filter((column) => column.isSelect && !column.isVirtual && !column.isVirtualProperty)
+      .map((column, index) => ({ column, alias: `sigra_user_${index}` }));
+    this.idAlias = this.selected.find(({ column }) => column === this.idColumn)?.alias ?? '';
+    if (this.idAlias === '') {
       throw new SigraConfigError('users.id', `names a column that is not selected; remove "select: false" from it`);
     }
-    this.columns = this.selected
-      .map((column, index) => `u.${quote(column.databaseName)} AS ${this.alias(index)}`)
-      .join(', ');
+    this.columns = this.selected.map(({ column, alias }) => `u.${quote(column.databaseName)} AS ${alias}`).join(', ');
     const deleted = metadata.deleteDateColumn;
     this.notDeleted = deleted ? ` AND u.${quote(deleted.databaseName)} IS NULL` : '';
     this.metadata = metadata;
@@ -59,20 +61,19 @@ export class UserTable {
     return this.idType === 'uuid' ? id.toLowerCase() : id;
   }
 
-  /** The user in a row that was selected with `columns`, or undefined when the row has none. */
-  hydrate(row: Row): object | undefined {
-    if (row[this.alias(this.selected.indexOf(this.idColumn))] == null) return undefined;
+  /**
+   * The user in a row that was selected with `columns`, or undefined when the row has none. An object of its own for each
+   * call: handlers may change what they find in request.user. A promise where an `@AfterLoad()` of the entity returns one.
+   */
+  hydrate(row: Row): object | undefined | Promise<object> {
+    if (row[this.idAlias] == null) return undefined;
+    const { driver } = this.dataSource;
     const user = this.metadata.create() as object;
-    this.selected.forEach((column, index) => {
-      const value = this.dataSource.driver.prepareHydratedValue(row[this.alias(index)], column) as unknown;
-      column.setEntityValue(user, value);
-    });
-    for (const listener of this.metadata.afterLoadListeners) listener.execute(user);
-    return user;
-  }
-
-  private alias(index: number): string {
-    return `sigra_user_${index}`;
+    for (const { column, alias } of this.selected) {
+      column.setEntityValue(user, driver.prepareHydratedValue(ownCopy(row[alias]), column));
+    }
+    const { afterLoadListeners } = this.metadata;
+    return afterLoadListeners.length === 0 ? user : afterLoad(user, afterLoadListeners);
   }
 
   private typedId(id: string): string {
@@ -104,6 +105,11 @@ export class UserTable {
 /** Whether a text is a UUID as PostgreSQL writes them, in either case: a third of what a regular expression costs. */
 function isUuid(text: string): string {
   return `${text} LIKE '________-____-____-____-____________' AND translate(${text}, '0123456789abcdefABCDEF', '') = '----'`;
+}
+
+function afterLoad(user: object, listeners: EntityMetadata['afterLoadListeners']): object | Promise<object> {
+  const results = listeners.map((listener): unknown => listener.execute(user));
+  return results.some(types.isPromise) ? Promise.all(results).then(() => user) : user;
 }
 
 function userMetadata(dataSource: DataSource, entity: Type<object>): EntityMetadata {

@@ -178,7 +178,7 @@ export class ApiTokenIssuer {
 function assertRotatable(token: ApiTokenRow | undefined, now: Date): ApiTokenRow {
   if (!token) throw new SigraError('not_found', 'There is no such token.');
   if (token.revoked_at) throw new SigraError('token_revoked', 'The token has been revoked.');
-  if (token.expires_at && token.expires_at <= now) throw new SigraError('token_expired', 'The token has expired.');
+  if (token.expires_at && !(token.expires_at > now)) throw new SigraError('token_expired', 'The token has expired.');
   // One successor each: of many rotations at once a single one wins.
   if (token.replaced_by) throw new SigraError('token_revoked', 'The token has been rotated already.');
   return token;

@@ -56,8 +56,7 @@ export class ApiTokenVerifier {
     }
     const token = found.token();
     this.assertLive(token, origin);
-    const owner = found.ownerOf(token);
-    const user = owner instanceof Promise ? await owner : owner;
+    const user = await found.ownerOf(token);
     if (!user) {
       this.failures.recordKnown(token, 'user_inactive', origin);
       throw refuse('invalid_token', 'The owner of the token may not sign in.');
@@ -71,7 +70,8 @@ export class ApiTokenVerifier {
       this.failures.recordKnown(token, 'token_revoked', origin);
       throw refuse('token_revoked', 'The token has been revoked.');
     }
-    if (token.expires_at && token.expires_at <= this.clock.now()) {
+    // Not the other way round: a time that is none, such as PostgreSQL's -infinity, is later than nothing.
+    if (token.expires_at && !(token.expires_at > this.clock.now())) {
       this.failures.recordKnown(token, 'token_expired', origin);
       throw refuse('token_expired', 'The token has expired.');
     }
