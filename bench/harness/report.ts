@@ -8,11 +8,13 @@ import { type Demand, isMet, type Section, type Table } from './section.js';
  */
 export function renderReport(sections: Readonly<Record<string, Section>>, profile: string): string {
   const entries = Object.entries(sections);
+  const minutes = entries.reduce((sum, [, section]) => sum + section.minutes, 0);
   const demands = entries.flatMap(([name, section]) => section.demands.map((demand) => ({ name, demand })));
   return [
     '# Results',
     'Made by `npm run bench`; [README.md](README.md) says what is measured and how to read it. Figures are medians over ' +
-      'the turns of one run. Compare ratios, not absolute figures, with those of another machine.',
+      'the turns of one run; what takes no turns (writes, pages, clean-up, soak) ran once. Compare ratios, not absolute ' +
+      `figures, with those of another machine. All of it took ${number(minutes)} minutes.`,
     ...(entries.some(([, { quick }]) => quick)
       ? ['**Some figures are of a quick run, which only shows that everything works. They mean nothing.**']
       : []),

@@ -10,7 +10,6 @@ const database = await startLocalPostgres({ dataDir, print: (notice) => report({
 const client = new pg.Client(database.url);
 await client.connect();
 await client.query('CREATE TABLE IF NOT EXISTS marks (mark text)');
-report({ url: database.url });
 
 process.once('SIGINT', () => {
   void (async () => {
@@ -21,3 +20,5 @@ process.once('SIGINT', () => {
     report({ stopped: true });
   })();
 });
+// Not before it listens to the signal that the report is answered with.
+report({ url: database.url });
