@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type IssuedApiToken, LastUsedRecorder } from 'nestjs-sigra';
@@ -83,6 +84,21 @@ describe('the last use of a token', () => {
     expect(log.matching(UPDATE)).toHaveLength(1);
     const uses = await Promise.all(many.map((each) => lastUse(test, each)));
     expect(uses.every(({ at }) => at?.getTime() === test.clock.now().getTime())).toBe(true);
+  });
+
+  it('is noted for at most 50,000 tokens at a time, which bounds the memory', async () => {
+    const [row] = await test.dataSource.query<Parameters<LastUsedRecorder['record']>[0][]>(
+      'SELECT id, NULL AS last_used_at FROM sigra_api_tokens WHERE id = $1',
+      [issued.token.id],
+    );
+    const recorder = test.get(LastUsedRecorder);
+    for (let each = 0; each < 50_010; each++) recorder.record({ ...row!, id: randomUUID() }, {});
+    log.clear();
+
+    await flush(test);
+
+    const sizes = log.matching(UPDATE).map(({ parameters }) => (parameters[0] as string[]).length);
+    expect(sizes).toEqual(Array.from({ length: 10 }, () => 5000));
   });
 
   it('is not noted of a token that is refused', async () => {
