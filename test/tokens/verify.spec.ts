@@ -71,6 +71,13 @@ describe('ApiTokenService.verify', () => {
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
   });
 
+  it('refuses a token whose expiry is no time that JavaScript knows', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+    await test.dataSource.query(`UPDATE sigra_api_tokens SET expires_at = '-infinity' WHERE id = $1`, [token.id]);
+
+    expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
+  });
+
   it('says of a token that is revoked and expired always that it is revoked', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 60_000);
     const { rawToken, token } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });

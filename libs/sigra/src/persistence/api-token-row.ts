@@ -53,6 +53,11 @@ export function apiTokenColumn(alias: string): string {
   return `json_build_array(${values.join(', ')})::text AS sigra_token`;
 }
 
+/** Whether `expires_at` has come. A time that is none, such as PostgreSQL's -infinity, has. */
+export function hasExpired(expiresAt: Date, now: Date): boolean {
+  return !(expiresAt > now);
+}
+
 export function toApiTokenRow(raw: RawApiTokenRow): ApiTokenRow {
   const packed = JSON.parse(raw.sigra_token) as Packed;
   return {

@@ -61,8 +61,8 @@ export class RefreshTokenReader {
     const row = await this.loader.load(tokenHash);
     if (!row) return undefined;
     const { table } = this.users;
-    const user = table ? await table.hydrate(row) : await this.users.findActive(row.user_id);
-    return { located: toLocated(row), user: user && this.users.isActive(user) ? user : undefined };
+    const user = table ? await this.users.activeOf(table.hydrate(row)) : await this.users.findActive(row.user_id);
+    return { located: toLocated(row), user };
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, RawRow>> {

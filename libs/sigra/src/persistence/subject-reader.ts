@@ -49,8 +49,8 @@ export class SubjectReader {
     const loading = this.loader.load(`${familyId ?? ''} ${userId}`);
     const [row, provided] = table ? [await loading] : await Promise.all([loading, this.users.findActive(userId)]);
     if (!row) return undefined;
-    const user = table ? await table.hydrate(row) : provided;
-    if (!user || !this.users.isActive(user)) return undefined;
+    const user = table ? await this.users.activeOf(table.hydrate(row)) : provided;
+    if (!user) return undefined;
     // Another spelling of the id, such as a UUID in capitals, finds the user but not what is kept under the one spelling.
     if (this.users.idOf(user) !== userId) return undefined;
     return { user, epoch: Number(row.sigra_epoch), familyLive: row.sigra_family_live === true };

@@ -57,8 +57,8 @@ export class UserDirectory implements OnModuleInit {
    */
   async findActive(id: string): Promise<object | undefined> {
     const { table } = this;
-    if (table && UNSTORABLE.test(id)) return undefined;
     if (!table) return this.activeOf(await this.provided.load(id));
+    if (UNSTORABLE.test(id)) return undefined;
     const row = await this.rows.load(id);
     return row && this.activeOf(table.hydrate(row));
   }

@@ -79,7 +79,7 @@ export class UserTable {
   private typedId(id: string): string {
     switch (this.idType) {
       case 'uuid':
-        return `CASE WHEN ${isUuid(id)} THEN ${id}::uuid END`;
+        return `CASE WHEN ${uuidCondition(id)} THEN ${id}::uuid END`;
       case 'smallint':
       case 'integer':
       case 'bigint':
@@ -103,7 +103,7 @@ export class UserTable {
 }
 
 /** Whether a text is a UUID as PostgreSQL writes them, in either case: a third of what a regular expression costs. */
-function isUuid(text: string): string {
+function uuidCondition(text: string): string {
   return `${text} LIKE '________-____-____-____-____________' AND translate(${text}, '0123456789abcdefABCDEF', '') = '----'`;
 }
 

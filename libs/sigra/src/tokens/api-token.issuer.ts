@@ -8,7 +8,7 @@ import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import type { ApiTokenRow } from '../persistence/api-token-row.js';
+import { type ApiTokenRow, hasExpired } from '../persistence/api-token-row.js';
 import { ApiTokenRepository, type NewApiTokenRow } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { assertMayGrant } from '../scopes/assert-may-grant.js';
@@ -178,7 +178,9 @@ export class ApiTokenIssuer {
 function assertRotatable(token: ApiTokenRow | undefined, now: Date): ApiTokenRow {
   if (!token) throw new SigraError('not_found', 'There is no such token.');
   if (token.revoked_at) throw new SigraError('token_revoked', 'The token has been revoked.');
-  if (token.expires_at && !(token.expires_at > now)) throw new SigraError('token_expired', 'The token has expired.');
+  if (token.expires_at && hasExpired(token.expires_at, now)) {
+    throw new SigraError('token_expired', 'The token has expired.');
+  }
   // One successor each: of many rotations at once a single one wins.
   if (token.replaced_by) throw new SigraError('token_revoked', 'The token has been rotated already.');
   return token;

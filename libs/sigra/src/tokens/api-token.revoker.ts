@@ -7,6 +7,7 @@ import { SigraError } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { hasExpired } from '../persistence/api-token-row.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { CredentialReader } from '../persistence/credential-reader.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -45,7 +46,7 @@ export class ApiTokenRevoker {
     if (!isWellFormed(rawToken, this.config.apiTokens.prefix)) return;
     const found = await this.credentials.find(hashSecret(rawToken));
     const token = found?.token();
-    if (!token || (token.expires_at && token.expires_at <= this.clock.now())) return;
+    if (!token || (token.expires_at && hasExpired(token.expires_at, this.clock.now()))) return;
     await this.revoke(token.id, context);
   }
 

@@ -3,7 +3,7 @@ import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import type { ApiTokenRow } from '../persistence/api-token-row.js';
+import { type ApiTokenRow, hasExpired } from '../persistence/api-token-row.js';
 import { CredentialReader } from '../persistence/credential-reader.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -70,8 +70,7 @@ export class ApiTokenVerifier {
       this.failures.recordKnown(token, 'token_revoked', origin);
       throw refuse('token_revoked', 'The token has been revoked.');
     }
-    // Not the other way round: a time that is none, such as PostgreSQL's -infinity, is later than nothing.
-    if (token.expires_at && !(token.expires_at > this.clock.now())) {
+    if (token.expires_at && hasExpired(token.expires_at, this.clock.now())) {
       this.failures.recordKnown(token, 'token_expired', origin);
       throw refuse('token_expired', 'The token has expired.');
     }
