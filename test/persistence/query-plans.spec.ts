@@ -107,8 +107,8 @@ describe('the plan of every query, over large tables', () => {
     expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_hash', 'users: users_pkey']);
   });
 
-  it('verify: a full batch', async () => {
-    const rawTokens = await putTokens(512);
+  it('verify: two full batches', async () => {
+    const rawTokens = await putTokens(2 * 512);
     log.clear();
 
     await Promise.all(rawTokens.map((rawToken) => test.tokens.verify(rawToken)));

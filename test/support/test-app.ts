@@ -103,6 +103,8 @@ export interface TestAppOptions {
   readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
   readonly controllers?: Type<object>[];
   readonly clock?: FakeClock;
+  /** Connections to the database. @default 10 */
+  readonly poolSize?: number;
   configure?(builder: TestingModuleBuilder): void;
 }
 
@@ -132,6 +134,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
         migrations: sigraMigrations,
         migrationsRun: database !== undefined,
         retryAttempts: 0,
+        poolSize: options.poolSize ?? 10,
       }),
       SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }),
     ],

@@ -96,6 +96,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     wrong: [...NO_WHOLE_NUMBERS, 0, 9, 60_001],
     remedy: /whole number of milliseconds from 10 to 60000/,
   },
+  preparedStatements: { wrong: NO_FLAGS, remedy: /^must be true or false/ },
 };
 
 describe.each(Object.entries(RULES))('a wrong %s', (path, { wrong, remedy }) => {
@@ -218,6 +219,7 @@ describe('resolveConfig', () => {
       cleanup: { schedule: '0 3 * * *', batchSize: 1000, revokedRetention: 7_776_000 },
       realm: 'api',
       lookupTimeout: 2000,
+      preparedStatements: true,
     });
   });
 
@@ -237,6 +239,7 @@ describe('resolveConfig', () => {
       cleanup: { schedule: '*/10 * * * * *', batchSize: 100_000, revokedRetention: 0 },
       realm: ' !#[]~',
       lookupTimeout: 10,
+      preparedStatements: false,
     });
 
     expect(config).toMatchObject({

@@ -24,7 +24,17 @@ export function resolveConfig(options: SigraModuleOptions): SigraConfig {
       );
     }
   }
-  const known = ['users', 'apiTokens', 'jwt', 'session', 'audit', 'cleanup', 'realm', 'lookupTimeout'];
+  const known = [
+    'users',
+    'apiTokens',
+    'jwt',
+    'session',
+    'audit',
+    'cleanup',
+    'realm',
+    'lookupTimeout',
+    'preparedStatements',
+  ];
   const root = section('options', options, known);
   return deepFreeze({
     users: resolveUsers(root.users),
@@ -39,6 +49,7 @@ export function resolveConfig(options: SigraModuleOptions): SigraConfig {
       max: 60_000,
       unit: 'milliseconds',
     }),
+    preparedStatements: flag('preparedStatements', root.preparedStatements, true),
   });
 }
 

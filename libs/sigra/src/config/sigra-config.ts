@@ -56,6 +56,7 @@ export interface SigraConfig {
   };
   readonly realm: string;
   readonly lookupTimeout: number;
+  readonly preparedStatements: boolean;
 }
 
 export const SIGRA_CONFIG = Symbol('SIGRA_CONFIG');

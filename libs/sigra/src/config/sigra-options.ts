@@ -205,6 +205,11 @@ export interface SigraModuleOptions<User extends object = object> {
    * longer is given up, and rejected with `unavailable`: 503 over HTTP. @default 2000
    */
   lookupTimeout?: number;
+  /**
+   * Whether the reads of every request are prepared statements, which PostgreSQL plans once for each connection. Behind a
+   * pooler that does not keep them they are given up by themselves. @default true
+   */
+  preparedStatements?: boolean;
 }
 
 /** Ready-made controllers, by the path under which each is mounted. A controller without a path does not exist. */

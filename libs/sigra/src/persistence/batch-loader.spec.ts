@@ -46,7 +46,7 @@ describe('BatchLoader', () => {
     jest.useRealTimers();
   });
 
-  it('reads all keys of one turn with one query, and tells each caller what was found', async () => {
+  it('reads the few keys of one turn with one query, and tells each caller what was found', async () => {
     const loader = loaderOf();
 
     const answers = Promise.all([loader.load('a'), loader.load('b'), loader.load('c')]);
@@ -132,62 +132,33 @@ describe('BatchLoader', () => {
     expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!']);
   });
 
-  describe('while a batch of four is under way', () => {
-    const underWay = () => queries.map(({ keys }) => keys.length);
-    const startFour = async () => {
-      const loader = loaderOf();
-      void Promise.all(keysOf('first', 4).map((key) => loader.load(key)));
+  describe('spreads what has come together over the free slots', () => {
+    const sizes = () => queries.map(({ keys }) => keys.length);
+    const loadMany = async (loader: BatchLoader<string>, prefix: string, count: number) => {
+      void Promise.all(keysOf(prefix, count).map((key) => loader.load(key)));
       await turn();
-      return loader;
     };
 
-    it('fewer keys wait for its end, and go along with those that have come until then', async () => {
-      const loader = await startFour();
+    it.each([
+      { keys: 30, expected: [30] },
+      { keys: 31, expected: [16, 15] },
+      { keys: 64, expected: [32, 32] },
+      { keys: 600, expected: [300, 300] },
+    ])('$keys keys', async ({ keys, expected }) => {
+      await loadMany(loaderOf(), 'k', keys);
 
-      void loader.load('a');
-      await turn();
-      void Promise.all([loader.load('b'), loader.load('c')]);
-      await turn();
-      const meanwhile = underWay();
-      await queries[0]!.answer();
-
-      expect(meanwhile).toEqual([4]);
-      expect(underWay()).toEqual([4, 3]);
+      expect(sizes()).toEqual(expected);
+      expect(queries.flatMap((query) => query.keys)).toEqual(keysOf('k', keys));
     });
 
-    it('as many keys have a query of their own', async () => {
-      const loader = await startFour();
+    it('all of them to the only one that is free', async () => {
+      const loader = loaderOf();
 
-      void loader.load('a');
-      await turn();
-      void Promise.all(keysOf('second', 3).map((key) => loader.load(key)));
-      await turn();
+      await loadMany(loader, 'first', 1);
+      await loadMany(loader, 'second', 100);
 
-      expect(underWay()).toEqual([4, 4]);
+      expect(sizes()).toEqual([1, 100]);
     });
-
-    it('a single key waits for 5 ms, and no longer', async () => {
-      const loader = await startFour();
-
-      const answer = loader.load('a');
-      await jest.advanceTimersByTimeAsync(4);
-      const early = underWay();
-      await jest.advanceTimersByTimeAsync(2);
-      await queries[1]!.answer();
-
-      expect(early).toEqual([4]);
-      expect(underWay()).toEqual([4, 1]);
-      expect(await answer).toBe('a!');
-    });
-  });
-
-  it('sends what has come together without a pause between, also beyond 512 keys', async () => {
-    const loader = loaderOf();
-
-    void Promise.all(keysOf('k', 600).map((key) => loader.load(key)));
-    await turn();
-
-    expect(queries.map(({ keys }) => keys.length)).toEqual([512, 88]);
   });
 
   it('reads in the context of no caller, and answers each in its own', async () => {

@@ -24,12 +24,11 @@ interface Waiting<Value> {
 
 interface Batch<Value> {
   readonly entries: readonly Waiting<Value>[];
-  readonly start: number;
   abandoned: boolean;
 }
 
-/** How long keys wait for company while a larger batch is under way, in milliseconds. */
-const GATHERING_MS = 5;
+/** Fewer keys are not worth a query of their own, beside what a query costs anyway. */
+const MIN_SHARE = 16;
 
 /**
  * Turns the single-key reads of one event-loop turn into one query.
@@ -49,7 +48,6 @@ export class BatchLoader<Value> {
   private readonly context = new AsyncResource('SigraBatchLoader');
   private dispatchScheduled = false;
   private sweepTimer: NodeJS.Timeout | undefined;
-  private gatheringTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: BatchLoaderOptions<Value>) {
     this.maxBatchSize = options.maxBatchSize ?? 512;
@@ -87,35 +85,14 @@ export class BatchLoader<Value> {
   }
 
   private scheduleDispatch(): void {
-    if (this.dispatchScheduled || !this.mayDispatch()) return;
+    if (this.dispatchScheduled || this.queue.size === 0 || !this.hasFreeSlot()) return;
     this.dispatchScheduled = true;
     setImmediate(() => {
       this.dispatchScheduled = false;
       this.context.runInAsyncScope(() => {
-        // What has come together goes together: only newcomers gather.
         while (this.queue.size > 0 && this.hasFreeSlot()) void this.run(this.takeBatch());
       });
     });
-  }
-
-  private mayDispatch(): boolean {
-    return this.queue.size > 0 && this.hasFreeSlot() && !this.isGathering();
-  }
-
-  /**
-   * Whether fewer keys wait than the newest batch carries. They go along with those that will come when that one ends: one
-   * query costs less than two for the same keys. A batch that takes its time is not waited for.
-   */
-  private isGathering(): boolean {
-    const newest = this.inFlight.at(-1);
-    if (!newest || newest.abandoned || this.queue.size >= newest.entries.length) return false;
-    const rest = newest.start + GATHERING_MS - performance.now();
-    if (rest <= 0) return false;
-    this.gatheringTimer ??= setTimeout(() => {
-      this.gatheringTimer = undefined;
-      this.scheduleDispatch();
-    }, rest);
-    return true;
   }
 
   /** Batches whose callers have all given up free their slot, but only so many: each may still hold a connection. */
@@ -128,12 +105,23 @@ export class BatchLoader<Value> {
   }
 
   private takeBatch(): Batch<Value> {
+    const size = this.batchSize();
     const entries = [...this.queue.values()];
     // A new map each time: a map that keys are deleted from leads the garbage collector from what it held to what it
     // holds, until everything that ever waited is taken for alive.
     this.queue = new Map();
-    for (const entry of entries.splice(this.maxBatchSize)) this.queue.set(entry.key, entry);
-    return { entries, start: performance.now(), abandoned: false };
+    for (const entry of entries.splice(size)) this.queue.set(entry.key, entry);
+    return { entries, abandoned: false };
+  }
+
+  /**
+   * Many keys are spread over all free slots: the database looks for some while this process still has its hands full with
+   * the answer for others.
+   */
+  private batchSize(): number {
+    const { size } = this.queue;
+    const share = Math.ceil(size / Math.max(this.maxInFlight - this.inFlight.length, 1));
+    return Math.min(share < MIN_SHARE ? size : share, this.maxBatchSize);
   }
 
   private async run(batch: Batch<Value>): Promise<void> {

@@ -3,7 +3,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { apiTokenColumn, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { BatchLoader } from './batch-loader.js';
 import { byteaArray, isOneOf } from './batch-parameters.js';
-import { type Row, SigraDatabase } from './sigra-database.js';
+import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
 
 type CredentialRow = RawApiTokenRow & Row;
@@ -37,7 +37,7 @@ export class FoundCredential {
 @Injectable()
 export class CredentialReader {
   private readonly loader: BatchLoader<FoundCredential>;
-  private readonly sql: string;
+  private readonly statement: PreparedStatement;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -45,11 +45,11 @@ export class CredentialReader {
     private readonly users: UserDirectory,
   ) {
     const { table } = users;
-    this.sql = `
+    this.statement = preparedStatement(`
       SELECT encode(t.token_hash, 'hex') AS sigra_key, ${apiTokenColumn('t')}${table ? `, ${table.columns}` : ''}
       FROM ${database.tables.apiTokens} t
       ${table ? `LEFT JOIN ${table.name} u ON ${table.joinOn('t.user_id')}` : ''}
-      WHERE ${isOneOf('t.token_hash', '$1')}`;
+      WHERE ${isOneOf('t.token_hash', '$1')}`);
     this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout });
   }
 
@@ -62,7 +62,7 @@ export class CredentialReader {
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, FoundCredential>> {
-    const rows = await this.database.query<CredentialRow>(this.sql, [byteaArray(hashes)]);
+    const rows = await this.database.read<CredentialRow>(this.statement, [byteaArray(hashes)]);
     return new Map(rows.map((row) => [row.sigra_key as string, new FoundCredential(row, this.users)]));
   }
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { BatchLoader } from './batch-loader.js';
 import { byteaArray, isOneOf } from './batch-parameters.js';
-import { type Row, SigraDatabase } from './sigra-database.js';
+import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { timeColumn, toDate } from './time-column.js';
 import { UserDirectory } from './user-directory.js';
 
@@ -33,7 +33,7 @@ interface RawRow extends Row {
 @Injectable()
 export class RefreshTokenReader {
   private readonly loader: BatchLoader<RawRow>;
-  private readonly sql: string;
+  private readonly statement: PreparedStatement;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -42,13 +42,13 @@ export class RefreshTokenReader {
   ) {
     const { table } = users;
     const { refreshTokens, refreshFamilies } = database.tables;
-    this.sql = `
+    this.statement = preparedStatement(`
       SELECT encode(t.token_hash, 'hex') AS sigra_key, t.id AS token_id, t.family_id, f.user_id, f.epoch,
         array_to_string(f.scopes, ' ') AS scopes, ${timeColumn('f.absolute_expires_at')} AS absolute_expires_at,
         t.consumed_at IS NULL AND f.revoked_at IS NULL AS fresh${table ? `, ${table.columns}` : ''}
       FROM ${refreshTokens} t JOIN ${refreshFamilies} f ON f.id = t.family_id
       ${table ? `LEFT JOIN ${table.name} u ON ${table.joinOn('f.user_id')}` : ''}
-      WHERE ${isOneOf('t.token_hash', '$1')}`;
+      WHERE ${isOneOf('t.token_hash', '$1')}`);
     this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout });
   }
 
@@ -66,7 +66,7 @@ export class RefreshTokenReader {
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, RawRow>> {
-    const rows = await this.database.query<RawRow>(this.sql, [byteaArray(hashes)]);
+    const rows = await this.database.read<RawRow>(this.statement, [byteaArray(hashes)]);
     return new Map(rows.map((row) => [row.sigra_key, row]));
   }
 }

@@ -1,4 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { SigraError } from '../common/sigra-error.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
@@ -11,10 +12,30 @@ export const SIGRA_DATA_SOURCE = Symbol('SIGRA_DATA_SOURCE');
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The one door to the host's DataSource. Plain SQL without session state, so that a transaction pooler may stand between. */
+/** A SELECT that is sent over and over again. */
+export interface PreparedStatement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Named by its text: whoever else has prepared this name on a connection, such as through a pooler, meant the same. */
+export function preparedStatement(text: string): PreparedStatement {
+  return { name: `sigra_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`, text };
+}
+
+interface PgClient {
+  query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
+  end(): Promise<void>;
+}
+
+/**
+ * The one door to the host's DataSource. Nothing here needs a session that outlasts the statement or the transaction, so
+ * that a transaction pooler may stand between.
+ */
 @Injectable()
 export class SigraDatabase {
   readonly tables: TableNames;
+  private prepares: boolean;
 
   constructor(
     @Inject(SIGRA_DATA_SOURCE) readonly dataSource: DataSource,
@@ -30,6 +51,7 @@ export class SigraDatabase {
       );
     }
     this.tables = tableNames(dataSource);
+    this.prepares = config.preparedStatements;
   }
 
   /**
@@ -55,6 +77,61 @@ export class SigraDatabase {
   }
 
   /**
+   * Runs a statement that is sent over and over again, so that PostgreSQL parses and plans it once on each connection: that
+   * takes as long as finding some twenty rows. Where it turns out that connections do not keep statements, as behind some
+   * poolers, it is sent whole, and so are all from then on.
+   *
+   * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
+   */
+  async read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
+    if (!this.prepares) return this.query<R>(statement.text, values);
+    let refusal: unknown;
+    try {
+      return await this.onConnection((runner) => this.execute<R>(runner, statement, values), this.config.lookupTimeout);
+    } catch (error) {
+      refusal = translate(error);
+      if (refusal instanceof SigraError) throw refusal;
+    }
+    const rows = await this.query<R>(statement.text, values);
+    this.stopPreparing(refusal);
+    return rows;
+  }
+
+  /** TypeORM's own `query` knows no names; the host's logger hears of the statement all the same. */
+  private async execute<R extends object>(
+    runner: QueryRunner,
+    statement: PreparedStatement,
+    values: readonly unknown[],
+  ): Promise<R[]> {
+    const { logger, options } = this.dataSource;
+    const { name, text } = statement;
+    const parameters = [...values];
+    const client = (await runner.connect()) as PgClient;
+    logger.logQuery(text, parameters, runner);
+    const start = performance.now();
+    try {
+      const { rows } = await client.query({ name, text, values: parameters });
+      const milliseconds = Math.round(performance.now() - start);
+      if (milliseconds > (options.maxQueryExecutionTime ?? Infinity)) {
+        logger.logQuerySlow(milliseconds, text, parameters, runner);
+      }
+      return rowsOf<R>(rows);
+    } catch (error) {
+      logger.logQueryError(error as Error, text, parameters, runner);
+      throw error;
+    }
+  }
+
+  private stopPreparing(cause: unknown): void {
+    if (!this.prepares) return;
+    this.prepares = false;
+    new Logger(SigraDatabase.name).warn(
+      `Connections do not keep prepared statements (${String(cause)}). They are sent whole from now on, which takes longer; ` +
+        'preparedStatements: false spares the attempt.',
+    );
+  }
+
+  /**
    * Commits when `work` resolves, and rolls back when it rejects.
    *
    * @param timeout milliseconds until it is given up, all in all
@@ -74,11 +151,11 @@ export class SigraDatabase {
    */
   private async onConnection<T>(work: (runner: QueryRunner) => Promise<T>, timeout: number): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
-    let connection: { end(): Promise<void> } | undefined;
+    let connection: PgClient | undefined;
     let isLate = false;
     const run = async (): Promise<T> => {
       try {
-        connection = (await runner.connect()) as { end(): Promise<void> };
+        connection = (await runner.connect()) as PgClient;
         if (isLate) throw late();
         return await work(runner);
       } finally {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { unnestOf } from './batch-parameters.js';
 import { BatchLoader } from './batch-loader.js';
-import { type Row, SigraDatabase } from './sigra-database.js';
+import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
 
 /** What the database says of the subject of a JWT. */
@@ -20,7 +20,7 @@ export interface FoundSubject {
 @Injectable()
 export class SubjectReader {
   private readonly loader: BatchLoader<Row>;
-  private readonly sql: string;
+  private readonly statement: PreparedStatement;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -29,13 +29,13 @@ export class SubjectReader {
   ) {
     const { table } = users;
     const { subjects, refreshFamilies } = database.tables;
-    this.sql = `
+    this.statement = preparedStatement(`
       SELECT wanted.key AS sigra_key, coalesce(s.token_epoch, 0) AS sigra_epoch,
         f.id IS NOT NULL AND f.revoked_at IS NULL AS sigra_family_live${table ? `, ${table.columns}` : ''}
       FROM ${unnestOf('$1::text[]', '$2::text[]', '$3::uuid[]')} AS wanted(key, user_id, family_id)
       LEFT JOIN ${subjects} s ON s.user_id = wanted.user_id
       LEFT JOIN ${refreshFamilies} f ON f.id = wanted.family_id AND f.user_id = wanted.user_id
-      ${table ? `JOIN ${table.name} u ON ${table.joinOn('wanted.user_id')}` : ''}`;
+      ${table ? `JOIN ${table.name} u ON ${table.joinOn('wanted.user_id')}` : ''}`);
     this.loader = new BatchLoader({ load: (keys) => this.read(keys), timeout: config.lookupTimeout });
   }
 
@@ -61,7 +61,7 @@ export class SubjectReader {
       const space = key.indexOf(' ');
       return { familyId: key.slice(0, space) || null, userId: key.slice(space + 1) };
     });
-    const rows = await this.database.query(this.sql, [
+    const rows = await this.database.read(this.statement, [
       keys,
       parts.map(({ userId }) => userId),
       parts.map(({ familyId }) => familyId),

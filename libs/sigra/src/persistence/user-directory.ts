@@ -6,7 +6,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
 import { unnestOf } from './batch-parameters.js';
 import { BatchLoader } from './batch-loader.js';
-import { type Row, SigraDatabase } from './sigra-database.js';
+import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { UserTable } from './user-table.js';
 
 /** A user, or just its id. */
@@ -17,6 +17,7 @@ export type UserRef = object | string | number | bigint;
 export class UserDirectory implements OnModuleInit {
   /** How to read users in the same query as something else; undefined when the host finds users itself. */
   readonly table: UserTable | undefined;
+  private readonly statement: PreparedStatement | undefined;
   private readonly rows: BatchLoader<Row>;
   private readonly provided: BatchLoader<object>;
   private provider: UserProvider | undefined;
@@ -27,7 +28,13 @@ export class UserDirectory implements OnModuleInit {
     private readonly moduleRef: ModuleRef,
   ) {
     const { source, idProperty } = config.users;
-    if (source.kind === 'entity') this.table = new UserTable(database.dataSource, source.entity, idProperty);
+    if (source.kind === 'entity') {
+      const table = new UserTable(database.dataSource, source.entity, idProperty);
+      this.table = table;
+      this.statement = preparedStatement(`
+        SELECT wanted.id AS sigra_key, ${table.columns}
+        FROM ${unnestOf('$1::text[]')} AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`);
+    }
     const timeout = config.lookupTimeout;
     this.rows = new BatchLoader({ load: (ids) => this.readRows(ids), timeout });
     this.provided = new BatchLoader({ load: (ids) => this.askProvider(ids), timeout });
@@ -75,12 +82,7 @@ export class UserDirectory implements OnModuleInit {
   }
 
   private async readRows(ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
-    const table = this.table as UserTable;
-    const rows = await this.database.query(
-      `SELECT wanted.id AS sigra_key, ${table.columns}
-       FROM ${unnestOf('$1::text[]')} AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`,
-      [ids],
-    );
+    const rows = await this.database.read(this.statement as PreparedStatement, [ids]);
     return new Map(rows.map((row) => [row.sigra_key as string, row]));
   }
 

@@ -1,0 +1,207 @@
+import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { DataSource, Logger as StatementLogger } from 'typeorm';
+import { refusalOf } from '../support/refusal.js';
+import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { QueryLog } from '../support/query-log.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+interface Prepared {
+  readonly name: string;
+  readonly statement: string;
+}
+
+/** Runs a statement on each connection of the pool. */
+async function onEveryConnection(dataSource: DataSource, sql: string): Promise<Prepared[]> {
+  const runners = Array.from({ length: dataSource.options.poolSize! }, () => dataSource.createQueryRunner());
+  await Promise.all(runners.map((runner) => runner.connect()));
+  const rows = await Promise.all(runners.map((runner) => runner.query(sql) as Promise<Prepared[]>));
+  await Promise.all(runners.map((runner) => runner.release()));
+  return rows.flat();
+}
+
+/** What connections have prepared by name, without repetition. */
+async function preparedBy(dataSource: DataSource): Promise<Prepared[]> {
+  const rows = await onEveryConnection(
+    dataSource,
+    `SELECT name, statement FROM pg_prepared_statements WHERE name <> '' ORDER BY prepare_time`,
+  );
+  return [...new Map(rows.map((row) => [row.name, row])).values()];
+}
+
+describe('Prepared statements', () => {
+  let warn: jest.SpiedFunction<Logger['warn']>;
+  let test: TestApp;
+  let rawToken: string;
+
+  beforeEach(async () => {
+    test = await startTestApp({ poolSize: 2 });
+    warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    ({ rawToken } = await test.tokens.create(test.user, REQUEST));
+  });
+  afterEach(async () => {
+    warn.mockRestore();
+    await test.close();
+  });
+
+  const verify = async () => (await test.tokens.verify(rawToken)).userId;
+  /** Verifies so many tokens at once that two queries are under way, each on a connection of its own. */
+  const onBothConnections = async () => {
+    const issued = await Promise.all(Array.from({ length: 100 }, () => test.tokens.create(test.user, REQUEST)));
+    await Promise.all(issued.map((each) => test.tokens.verify(each.rawToken)));
+    return issued;
+  };
+  const asSession = () => fetch(`${test.url}/notes/me`, { headers: { 'x-session-user': test.user.id } });
+
+  it('are what API tokens and sessions are read with, named by their text', async () => {
+    for (let request = 0; request < 3; request++) {
+      await verify();
+      await asSession();
+    }
+    const prepared = await preparedBy(test.dataSource);
+
+    expect(prepared.map(({ statement }) => /FROM (?:"sigra_api_tokens"|unnest)/.exec(statement)?.[0])).toEqual([
+      'FROM "sigra_api_tokens"',
+      'FROM unnest',
+    ]);
+    expect(prepared.map(({ name }) => name)).toEqual([
+      expect.stringMatching(/^sigra_[0-9a-f]{24}$/),
+      expect.stringMatching(/^sigra_[0-9a-f]{24}$/),
+    ]);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('that a connection has lost are given up, without a request that fails', async () => {
+    await onBothConnections();
+    await onEveryConnection(test.dataSource, 'DEALLOCATE ALL');
+
+    expect(await verify()).toBe(test.user.id);
+    expect(await verify()).toBe(test.user.id);
+
+    expect(await preparedBy(test.dataSource)).toEqual([]);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls[0]![0]).toMatch(
+      /do not keep prepared statements .*does not exist.*preparedStatements: false/,
+    );
+  });
+
+  it('that many requests miss at once are given up by all of them', async () => {
+    const issued = await onBothConnections();
+    await onEveryConnection(test.dataSource, 'DEALLOCATE ALL');
+
+    const verified = await Promise.all(issued.map((each) => test.tokens.verify(each.rawToken)));
+
+    expect(verified.map(({ id }) => id)).toEqual(issued.map(({ token }) => token.id));
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it('that another client has prepared on the same connection are given up', async () => {
+    await verify();
+    const [{ name }] = (await preparedBy(test.dataSource)) as [Prepared];
+    const other = await startTestApp({ databaseUrl: test.databaseUrl, poolSize: 2 });
+    warn.mockClear();
+    await onEveryConnection(other.dataSource, `PREPARE ${name} AS SELECT 1`);
+
+    const { userId } = await other.tokens.verify(rawToken);
+    await other.close();
+
+    expect(userId).toBe(test.user.id);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('already exists')]]);
+  });
+
+  it('whose result has become another one are given up', async () => {
+    await verify();
+    await test.dataSource.query('ALTER TABLE users ALTER COLUMN email TYPE varchar(300)');
+
+    expect(await verify()).toBe(test.user.id);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('cached plan must not change result type')]]);
+  });
+
+  it('see what has been revoked, and who has been disabled, meanwhile', async () => {
+    const second = await test.tokens.create(test.user, REQUEST);
+    for (let request = 0; request < 10; request++) await verify();
+
+    await test.tokens.revoke(second.token.id);
+    const revoked = await refusalOf(test.tokens.verify(second.rawToken));
+    await test.dataSource.query('UPDATE users SET disabled_at = now()');
+
+    expect(revoked).toBe('token_revoked');
+    expect(await refusalOf(verify())).toBe('invalid_token');
+  });
+
+  it('are kept where the statement itself is at fault', async () => {
+    await verify();
+    await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME TO hidden');
+    const refused = await refusalOf(verify());
+    await test.dataSource.query('ALTER TABLE hidden RENAME TO sigra_api_tokens');
+
+    expect(refused).toBe('unavailable');
+    expect(await verify()).toBe(test.user.id);
+    expect(await preparedBy(test.dataSource)).not.toEqual([]);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('are told to the logger of the DataSource, with their errors, and when they are slow', async () => {
+    const log = QueryLog.of(test.dataSource);
+    const logger: StatementLogger = log;
+    const slow = jest.spyOn(logger, 'logQuerySlow');
+    const failed = jest.spyOn(logger, 'logQueryError');
+    test.dataSource.setOptions({ maxQueryExecutionTime: 1 });
+    const ofTokens = expect.stringContaining('FROM "sigra_api_tokens"');
+
+    const runner = test.dataSource.createQueryRunner();
+    await runner.query('BEGIN; LOCK TABLE sigra_api_tokens');
+    const waiting = verify();
+    await runner.query('SELECT pg_sleep(0.05)');
+    await runner.query('ROLLBACK');
+    await runner.release();
+    await waiting;
+    await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME TO hidden');
+    await refusalOf(verify());
+
+    expect(log.matching(/FROM "sigra_api_tokens"/).length).toBeGreaterThanOrEqual(2);
+    expect(slow).toHaveBeenCalledWith(expect.any(Number), ofTokens, [expect.any(Buffer)], expect.anything());
+    expect(failed).toHaveBeenCalledWith(expect.any(Error), ofTokens, [expect.any(Buffer)], expect.anything());
+  });
+});
+
+describe('Prepared statements of JWTs', () => {
+  let test: JwtApp;
+
+  beforeEach(async () => {
+    test = await startJwtApp();
+  });
+  afterEach(() => test.close());
+
+  it('are what access tokens and refresh tokens are read with', async () => {
+    const { refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
+    const { accessToken } = await test.jwt.refresh(refreshToken);
+    await test.jwt.verifyAccess(accessToken);
+
+    const statements = (await preparedBy(test.dataSource)).map(({ statement }) => statement);
+
+    expect(statements).toEqual([
+      expect.stringContaining('FROM "sigra_refresh_tokens"'),
+      expect.stringContaining('LEFT JOIN "sigra_subjects"'),
+    ]);
+  });
+});
+
+describe('preparedStatements: false', () => {
+  let test: TestApp;
+
+  beforeEach(async () => {
+    test = await startTestApp({ sigra: { preparedStatements: false } });
+  });
+  afterEach(() => test.close());
+
+  it('sends every statement whole', async () => {
+    const { rawToken } = await test.tokens.create(test.user, REQUEST);
+
+    await test.tokens.verify(rawToken);
+
+    expect(await preparedBy(test.dataSource)).toEqual([]);
+  });
+});
