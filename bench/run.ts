@@ -1,4 +1,4 @@
-import { type Machine, describeMachine } from './harness/machine.js';
+import { describeMachine } from './harness/machine.js';
 import { prepare } from './harness/prepare.js';
 import { keepSection } from './harness/results.js';
 import type { Findings } from './harness/section.js';
@@ -32,15 +32,15 @@ if (unknown.length > 0) {
 
 await prepare();
 const { Stage: SharedStage } = await import('./harness/stage.js');
+const { DatabaseServer } = await import('./harness/database.js');
 const stage = new SharedStage(quick ? QUICK : FULL);
-const machine = await describeMachine();
 try {
-  for (const name of asked.length > 0 ? asked : order) await runOne(name, machine);
+  for (const name of asked.length > 0 ? asked : order) await runOne(name);
 } finally {
   await stage.close();
 }
 
-async function runOne(name: string, on: Machine): Promise<void> {
+async function runOne(name: string): Promise<void> {
   const benchmark = await benchmarks[name]?.();
   if (!benchmark) return;
   stage.say(`${name}: ${benchmark.title}`);
@@ -53,7 +53,7 @@ async function runOne(name: string, on: Machine): Promise<void> {
       date: new Date().toISOString().slice(0, 10),
       minutes: (performance.now() - start) / 60_000,
       quick,
-      machine: on,
+      machine: await describeMachine(DatabaseServer.hadHugePages),
       ...findings,
     },
     order,

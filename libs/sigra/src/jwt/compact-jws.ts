@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac, timingSafeEqual, verify as verifySignature } from 'node:crypto';
 import { hasDuplicateKeys } from '../common/json-duplicates.js';
-import { refuse, type SigraError } from '../common/sigra-error.js';
+import { refuse, type SigraError, withoutStack } from '../common/sigra-error.js';
 import type { JwtKey } from '../config/jwt-keys.js';
 
 /** Longer tokens are refused before anything looks into them, in bytes. */
@@ -84,7 +84,7 @@ function parseSegment(segment: string, part: string): JsonObject {
   if (!isUtf8(bytes)) throw invalid(`The ${part} is not UTF-8.`);
   const text = bytes.toString('utf8');
   try {
-    const value: unknown = JSON.parse(text);
+    const value = withoutStack(() => JSON.parse(text) as unknown);
     if (typeof value === 'object' && value !== null && !Array.isArray(value) && hasUniqueKeys(value, text)) {
       return value as JsonObject;
     }
