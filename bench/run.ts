@@ -30,6 +30,9 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
+// So that whatever has been started and reserved is ended and given back.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 await prepare();
 const { Stage: SharedStage } = await import('./harness/stage.js');
 const { DatabaseServer } = await import('./harness/database.js');

@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { AllowAnonymous, CurrentPrincipal, OptionalAuth, type Principal, RequireScopes } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 import { answerOf, insufficientScope, UNAUTHORIZED } from './support/answers.js';
@@ -164,6 +164,18 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
       insufficientScope(required, ['profile:read', 'admin']),
     );
     expect(await get('/scoped/stacked', 'read:notes', 'admin')).toEqual(insufficientScope(required, ['write:notes']));
+  });
+
+  it('are looked up once for a handler, and not for each request', async () => {
+    await get('/scoped/more', 'read:notes', 'write:notes');
+    const lookUps = jest.spyOn(Reflect, 'getMetadata');
+
+    const again = await get('/scoped/more', 'read:notes', 'write:notes');
+    const ours = lookUps.mock.calls.filter(([key]) => String(key).startsWith('sigra:'));
+    lookUps.mockRestore();
+
+    expect(again).toEqual(asUser());
+    expect(ours).toEqual([]);
   });
 
   it('open one handler of a scoped controller', async () => {

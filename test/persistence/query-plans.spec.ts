@@ -27,14 +27,17 @@ describe('the plan of every query, over large tables', () => {
   const scans = async (): Promise<string[]> => {
     const statements = log.queries.filter(({ sql }) => /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)/.test(sql));
     const plans = await Promise.all(
-      statements.map(({ sql, parameters }) =>
-        test.dataSource.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(`EXPLAIN (FORMAT JSON) ${sql}`, [
-          ...parameters,
-        ]),
-      ),
+      statements.flatMap(({ sql, parameters }) => [
+        explain(`EXPLAIN (FORMAT JSON) ${sql}`, parameters),
+        // What prepared statements come to after a while.
+        ...(sql.includes('sigra_key') ? [explain(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${sql}`)] : []),
+      ]),
     );
     return [...new Set(plans.flatMap(([plan]) => nodesOf(plan!['QUERY PLAN'][0]!.Plan)).flatMap(describeScan))].sort();
   };
+
+  const explain = (sql: string, parameters?: readonly unknown[]) =>
+    test.dataSource.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(sql, parameters && [...parameters]);
 
   /** How many rows a query fetches from its tables, whether it returns them or not. */
   const rowsRead = async ({ sql, parameters }: LoggedQuery): Promise<number> => {

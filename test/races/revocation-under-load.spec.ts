@@ -1,31 +1,35 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { IssuedApiToken } from 'nestjs-sigra';
-import { startTestApp, type TestApp, type User } from '../support/test-app.js';
+import type { IssuedApiToken, TokenPair } from 'nestjs-sigra';
+import { familyIdOf, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import type { User } from '../support/test-app.js';
 import { Load, type Served } from './support/load.js';
 import { ServerNode } from './support/server-node.js';
 
 const ROUNDS = 20;
 const IN_FLIGHT = 64;
+/** Looks at the epoch as well. Issued by a clock that stands still, for nodes whose clocks go on. */
+const CHECKED = { ...JWT, check: 'family', accessTtl: 3600 } as const;
 
 const statuses = (served: readonly Served[]) => [...new Set(served.map(({ status }) => status))];
 
 interface Round {
   readonly user: User;
   readonly issued: IssuedApiToken;
+  readonly pair: TokenPair;
   /** The node that is told; the other one has to know as well. */
   readonly url: string;
 }
 
 describe('With 64 requests in flight at two processes that share a database', () => {
-  let test: TestApp;
+  let test: JwtApp;
   let nodes: ServerNode[] = [];
   let load: Load;
 
   beforeAll(async () => {
-    test = await startTestApp();
+    test = await startJwtApp(CHECKED);
     nodes = await Promise.all([
-      ServerNode.start({ adapter: 'express', databaseUrl: test.databaseUrl }),
-      ServerNode.start({ adapter: 'fastify', databaseUrl: test.databaseUrl }),
+      ServerNode.start({ adapter: 'express', databaseUrl: test.databaseUrl, jwt: CHECKED }),
+      ServerNode.start({ adapter: 'fastify', databaseUrl: test.databaseUrl, jwt: CHECKED }),
     ]);
     load = new Load(
       nodes.map(({ url }) => url),
@@ -43,32 +47,44 @@ describe('With 64 requests in flight at two processes that share a database', ()
     await response.arrayBuffer();
     expect(response.status).toBe(expected);
   }
+  const deactivate = async ({ user }: Round) => {
+    await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]);
+  };
+  const remove = async ({ user }: Round) => {
+    await test.dataSource.query('DELETE FROM users WHERE id = $1', [user.id]);
+  };
 
-  it.each<[string, (round: Round) => Promise<void>]>([
-    ['revoke', (round) => call(round, 'DELETE', `/api/tokens/${round.issued.token.id}`, 204)],
-    ['revokeAll', (round) => call(round, 'DELETE', '/api/tokens', 200)],
-    ['rotate', (round) => call(round, 'POST', `/api/tokens/${round.issued.token.id}/rotate`, 201)],
+  const apiToken = ({ issued }: Round) => ({ authorization: `Bearer ${issued.rawToken}` });
+  const jwt = ({ pair }: Round) => ({ authorization: `Bearer ${pair.accessToken}` });
+  const session = ({ user }: Round) => ({ 'x-session-user': user.id });
+
+  it.each<[string, string, (round: Round) => Readonly<Record<string, string>>, (round: Round) => Promise<void>]>([
+    ['an API token', 'revoke', apiToken, (round) => call(round, 'DELETE', `/api/tokens/${round.issued.token.id}`, 204)],
+    ['an API token', 'revokeAll', apiToken, (round) => call(round, 'DELETE', '/api/tokens', 200)],
     [
-      'the deactivation of its user',
-      async ({ user }) => {
-        await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]);
-      },
+      'an API token',
+      'rotate',
+      apiToken,
+      (round) => call(round, 'POST', `/api/tokens/${round.issued.token.id}/rotate`, 201),
     ],
-    [
-      'the deletion of its user',
-      async ({ user }) => {
-        await test.dataSource.query('DELETE FROM users WHERE id = $1', [user.id]);
-      },
-    ],
+    ['an API token', 'the deactivation of its user', apiToken, deactivate],
+    ['an API token', 'the deletion of its user', apiToken, remove],
+    ['a JWT', 'signOutEverywhere', jwt, ({ user }) => test.jwt.signOutEverywhere(user)],
+    ['a JWT', 'revokeFamily', jwt, ({ user, pair }) => test.jwt.revokeFamily(user, familyIdOf(pair))],
+    ['a JWT', 'revokeRefresh', jwt, ({ pair }) => test.jwt.revokeRefresh(pair.refreshToken)],
+    ['a JWT', 'the deactivation of its user', jwt, deactivate],
+    ['a session', 'the deactivation of its user', session, deactivate],
+    ['a session', 'the deletion of its user', session, remove],
   ])(
-    'a token is refused by every request that starts after %s has resolved',
-    async (_what, end) => {
-      for (let round = 0; round < ROUNDS; round++) {
-        const user = await test.addUser(`round-${round}@example.com`);
+    '%s is refused by every request that starts after %s has resolved',
+    async (_what, _end, credentialOf, end) => {
+      for (let index = 0; index < ROUNDS; index++) {
+        const user = await test.addUser(`round-${index}@example.com`);
         const issued = await test.tokens.create(user, { name: 'CI', scopes: ['read:notes'] });
-        const { url } = nodes[round % nodes.length]!;
+        const pair = await test.jwt.generateTokens(user, ['read:notes']);
+        const round = { user, issued, pair, url: nodes[index % nodes.length]!.url };
 
-        const { served, began, ended } = await load.endUnder(issued.rawToken, () => end({ user, issued, url }));
+        const { served, began, ended } = await load.endUnder(credentialOf(round), () => end(round));
 
         const answered = served.filter(({ end: time }) => time < began);
         const after = served.filter(({ start }) => start > ended);

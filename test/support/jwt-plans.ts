@@ -37,16 +37,18 @@ const FILL = [
 
 /** The tables of the library that PostgreSQL would read from end to end for a statement. */
 export async function scannedTables(dataSource: DataSource, query: LoggedQuery): Promise<string[]> {
-  const rows = await dataSource.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }[]>(
-    `EXPLAIN (FORMAT JSON) ${query.sql}`,
-    [...query.parameters],
-  );
+  const explain = (sql: string, parameters?: unknown[]) =>
+    dataSource.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }[]>(sql, parameters);
+  const rows = await explain(`EXPLAIN (FORMAT JSON) ${query.sql}`, [...query.parameters]);
+  // What prepared statements come to after a while.
+  if (query.sql.includes('sigra_key'))
+    rows.push(...(await explain(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${query.sql}`)));
   const scanned: string[] = [];
   const visit = (node: PlanNode): void => {
     const table = node['Relation Name'];
     if (node['Node Type'] === 'Seq Scan' && table?.startsWith('sigra_')) scanned.push(table);
     node.Plans?.forEach(visit);
   };
-  rows[0]?.['QUERY PLAN'].forEach(({ Plan }) => visit(Plan));
+  for (const row of rows) row['QUERY PLAN'].forEach(({ Plan }) => visit(Plan));
   return scanned;
 }

@@ -25,13 +25,14 @@ export class Load {
   }
 
   /**
-   * Presents a token over and over, and ends it meanwhile.
+   * Presents a credential over and over, and ends it meanwhile.
    *
-   * @param end resolves once the token has ended
-   * @returns every answer, and when the token had ended
+   * @param headers that carry the credential
+   * @param end resolves once the credential has ended
+   * @returns every answer, and when the credential had ended
    */
   async endUnder(
-    rawToken: string,
+    headers: Readonly<Record<string, string>>,
     end: () => Promise<void>,
   ): Promise<{ served: Served[]; began: number; ended: number }> {
     const served: Served[] = [];
@@ -42,7 +43,7 @@ export class Load {
         (url) => served.filter(({ node, start }) => node === url && start > ended).length >= this.sockets.length,
       );
     const warmUp = this.whenServed(served, 2 * this.sockets.length);
-    const shot = { path: '/me', headers: { authorization: `Bearer ${rawToken}` } };
+    const shot = { path: '/me', headers };
     const present = async ([node, socket]: readonly [string, Socket]) => {
       while (!isOver()) {
         const start = performance.now();

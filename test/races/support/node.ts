@@ -15,7 +15,7 @@ import {
 import type { NodeSetup } from './server-node.js';
 
 // An application on a server and in a process of its own; see `ServerNode`.
-const { adapter, databaseUrl } = JSON.parse(process.argv[2] ?? '') as NodeSetup;
+const { adapter, databaseUrl, jwt } = JSON.parse(process.argv[2] ?? '') as NodeSetup;
 
 @Entity('users')
 class User {
@@ -41,6 +41,7 @@ class MeController {
       users: { entity: User, isActive: (user: User) => user.disabledAt === null },
       session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
       apiTokens: { scopes: ['read:notes'] },
+      jwt,
       cleanup: { schedule: false },
       controllers: { tokens: 'api/tokens' },
       // A slow machine is not an unreachable database.

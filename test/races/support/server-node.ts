@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { JwtOptions } from 'nestjs-sigra';
 import type { Adapter } from '../../support/test-app.js';
 
 export interface NodeSetup {
   readonly adapter: Adapter;
   readonly databaseUrl: string;
+  /** @default none */
+  readonly jwt?: JwtOptions;
 }
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));

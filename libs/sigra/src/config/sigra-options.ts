@@ -206,7 +206,7 @@ export interface SigraModuleOptions<User extends object = object> {
    */
   lookupTimeout?: number;
   /**
-   * Whether the reads of every request are prepared statements, which PostgreSQL plans once for each connection. Behind a
+   * Whether the reads of every request are prepared statements, whose plans PostgreSQL keeps for each connection. Behind a
    * pooler that does not keep them they are given up by themselves. @default true
    */
   preparedStatements?: boolean;

@@ -1,4 +1,4 @@
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, type SigraError } from '../common/sigra-error.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -36,7 +36,7 @@ export function parseInstant(value: unknown): Date | null | undefined {
   if (value === undefined || value === null) return value;
   const date = typeof value === 'string' && INSTANT.test(value) && isDay(value) ? new Date(value) : undefined;
   if (!date || Number.isNaN(date.getTime())) {
-    throw new SigraError('invalid_expiry', 'expiresAt is an ISO 8601 time with a zone, such as 2030-01-31T12:00:00Z.');
+    throw refuse('invalid_expiry', 'expiresAt is an ISO 8601 time with a zone, such as 2030-01-31T12:00:00Z.');
   }
   return date;
 }
@@ -55,5 +55,5 @@ export function parseNumber(value: unknown): number | undefined {
 }
 
 function invalid(message: string): SigraError {
-  return new SigraError('invalid_request', message);
+  return refuse('invalid_request', message);
 }

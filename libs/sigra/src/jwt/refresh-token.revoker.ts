@@ -4,7 +4,7 @@ import { auditDetailsOf, type CallContext } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -24,7 +24,7 @@ export class RefreshTokenRevoker {
     const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyOf(hashSecret(rawToken)) : undefined;
     // Clean-up may have taken the family in between.
     if (familyId === undefined || !(await this.endFamily(familyId, context))) {
-      throw new SigraError('invalid_token', 'The refresh token is unknown.');
+      throw refuse('invalid_token', 'The refresh token is unknown.');
     }
   }
 

@@ -6,7 +6,7 @@ import { AuditWriter } from '../audit/audit-writer.js';
 import { Clock } from '../common/clock.js';
 import { isScope } from '../common/scope-grammar.js';
 import { hashSecret } from '../common/secret.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type LocatedRefreshToken, RefreshTokenReader } from '../persistence/refresh-token.reader.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
@@ -72,11 +72,11 @@ export class RefreshTokenRotator {
       async () => {
         const requestedScopes = parseNarrowing(request.scopes);
         const found = isRefreshToken(rawToken) ? await this.reader.find(hashSecret(rawToken)) : undefined;
-        if (!found) throw new SigraError('invalid_token', 'The refresh token is unknown.');
+        if (!found) throw refuse('invalid_token', 'The refresh token is unknown.');
         const { located, user } = found;
         const { user_id: userId, family_id: familyId } = located;
         Object.assign(trace, { userId, familyId });
-        if (!user) throw new SigraError('invalid_token', 'The subject may not sign in.');
+        if (!user) throw refuse('invalid_token', 'The subject may not sign in.');
         const ownClaims = await this.signer.ownClaims(user);
         const outcome = await this.settle({ rawToken, located, ownClaims, requestedScopes, context, config });
         // Only now, after the commit: an error inside the transaction would undo the revocation that it reports.
@@ -210,10 +210,10 @@ function accept(outcome: RefreshOutcome, reuse: RefreshReuse): TokenPair {
     case 'issued':
       return outcome.pair;
     case 'refuse':
-      throw new SigraError(outcome.code, outcome.message);
+      throw refuse(outcome.code, outcome.message);
     case 'reuse':
       refreshReuseDetected.publish(reuse);
-      throw new SigraError('reuse_detected', 'The refresh token was used before; the sign-in has been revoked.');
+      throw refuse('reuse_detected', 'The refresh token was used before; the sign-in has been revoked.');
   }
 }
 

@@ -46,7 +46,7 @@ describe('BatchLoader', () => {
     jest.useRealTimers();
   });
 
-  it('reads the few keys of one turn with one query, and tells each caller what was found', async () => {
+  it('reads all keys of one turn with one query, and tells each caller what was found', async () => {
     const loader = loaderOf();
 
     const answers = Promise.all([loader.load('a'), loader.load('b'), loader.load('c')]);
@@ -132,7 +132,16 @@ describe('BatchLoader', () => {
     expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!']);
   });
 
-  describe('spreads what has come together over the free slots', () => {
+  it('lets what has come together go together, up to 512 keys', async () => {
+    const loader = loaderOf();
+
+    void Promise.all(keysOf('k', 600).map((key) => loader.load(key)));
+    await turn();
+
+    expect(queries.map(({ keys }) => keys.length)).toEqual([512, 88]);
+  });
+
+  describe('with spread, spreads what has come together over the free slots', () => {
     const sizes = () => queries.map(({ keys }) => keys.length);
     const loadMany = async (loader: BatchLoader<string>, prefix: string, count: number) => {
       void Promise.all(keysOf(prefix, count).map((key) => loader.load(key)));
@@ -144,15 +153,16 @@ describe('BatchLoader', () => {
       { keys: 31, expected: [16, 15] },
       { keys: 64, expected: [32, 32] },
       { keys: 600, expected: [300, 300] },
+      { keys: 1100, expected: [512, 512] },
     ])('$keys keys', async ({ keys, expected }) => {
-      await loadMany(loaderOf(), 'k', keys);
+      await loadMany(loaderOf({ spread: true }), 'k', keys);
 
       expect(sizes()).toEqual(expected);
-      expect(queries.flatMap((query) => query.keys)).toEqual(keysOf('k', keys));
+      expect(queries.flatMap((query) => query.keys)).toEqual(keysOf('k', Math.min(keys, 1024)));
     });
 
     it('all of them to the only one that is free', async () => {
-      const loader = loaderOf();
+      const loader = loaderOf({ spread: true });
 
       await loadMany(loader, 'first', 1);
       await loadMany(loader, 'second', 100);

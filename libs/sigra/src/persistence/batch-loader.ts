@@ -10,6 +10,8 @@ export interface BatchLoaderOptions<Value> {
   readonly maxBatchSize?: number;
   /** Batches under way at once. @default 2 */
   readonly maxInFlight?: number;
+  /** Whether many keys are spread over all free slots, instead of going together. @default false */
+  readonly spread?: boolean;
   /** Distinct keys that may wait for a batch before further ones are turned away. @default 20_000 */
   readonly maxQueued?: number;
 }
@@ -27,11 +29,11 @@ interface Batch<Value> {
   abandoned: boolean;
 }
 
-/** Fewer keys are not worth a query of their own, beside what a query costs anyway. */
+/** Fewer keys than this are not worth a query of their own, beside what a query costs anyway. */
 const MIN_SHARE = 16;
 
 /**
- * Turns the single-key reads of one event-loop turn into one query.
+ * Turns the single-key reads of one event-loop turn into one query, or few.
  *
  * A key is always read by a query that starts after `load` was called for it, and nothing is kept once the answer is
  * there: what was committed before the call is seen by the call. A failed batch rejects its own callers and no others. A
@@ -115,13 +117,13 @@ export class BatchLoader<Value> {
   }
 
   /**
-   * Many keys are spread over all free slots: the database looks for some while this process still has its hands full with
+   * Spread over all free slots, some keys are looked for by the database while this process still has its hands full with
    * the answer for others.
    */
   private batchSize(): number {
     const { size } = this.queue;
     const share = Math.ceil(size / Math.max(this.maxInFlight - this.inFlight.length, 1));
-    return Math.min(share < MIN_SHARE ? size : share, this.maxBatchSize);
+    return Math.min(this.options.spread && share >= MIN_SHARE ? share : size, this.maxBatchSize);
   }
 
   private async run(batch: Batch<Value>): Promise<void> {

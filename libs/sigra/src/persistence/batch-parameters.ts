@@ -6,10 +6,10 @@
 /**
  * The condition that a `bytea` column is one of the hashes in a parameter.
  *
- * @param parameter of which `byteaArray` makes the value
+ * @param parameter of which `hashArray` makes the value
  */
 export function isOneOf(column: string, parameter: string): string {
-  return `${column} = ANY (ARRAY(SELECT unnest(${parameter}::bytea[])))`;
+  return `${column} = ANY (ARRAY(SELECT decode(hash, 'hex') FROM unnest(${parameter}::text[]) AS hash))`;
 }
 
 /** Arrays side by side as the rows of a table. */
@@ -17,17 +17,7 @@ export function unnestOf(...parameters: readonly string[]): string {
   return `unnest(${parameters.map((parameter) => `(SELECT ${parameter})`).join(', ')})`;
 }
 
-const BYTEA_OID = 17;
-
-/** SHA-256 hashes in hex as a `bytea[]` in PostgreSQL's binary format, which it reads much quicker than an array as text. */
-export function byteaArray(hashes: readonly string[]): Buffer {
-  const array = Buffer.allocUnsafe(20 + hashes.length * (4 + 32));
-  // Dimensions, whether there are nulls, type of the elements; then the size of the one dimension and where it starts.
-  let offset = 0;
-  for (const field of [1, 0, BYTEA_OID, hashes.length, 1]) offset = array.writeInt32BE(field, offset);
-  for (const hash of hashes) {
-    offset = array.writeInt32BE(32, offset);
-    offset += array.write(hash, offset, 'hex');
-  }
-  return array;
+/** Hashes in hex as a `text[]` literal: without quotes, it is cheaper to make and to read than what the driver would. */
+export function hashArray(hashes: readonly string[]): string {
+  return `{${hashes.join(',')}}`;
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { apiTokenColumn, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
 import { BatchLoader } from './batch-loader.js';
-import { byteaArray, isOneOf } from './batch-parameters.js';
+import { hashArray, isOneOf } from './batch-parameters.js';
 import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { UserDirectory } from './user-directory.js';
 
@@ -32,7 +32,7 @@ export class FoundCredential {
 
 /**
  * The read of every request: a token by its hash, together with its owner where both live in the same database. One
- * query for all tokens that are presented in the same event-loop turn, and no cache.
+ * query, or two at once, for all tokens that are presented in the same event-loop turn, and no cache.
  */
 @Injectable()
 export class CredentialReader {
@@ -50,7 +50,7 @@ export class CredentialReader {
       FROM ${database.tables.apiTokens} t
       ${table ? `LEFT JOIN ${table.name} u ON ${table.joinOn('t.user_id')}` : ''}
       WHERE ${isOneOf('t.token_hash', '$1')}`);
-    this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout });
+    this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout, spread: true });
   }
 
   /**
@@ -62,7 +62,7 @@ export class CredentialReader {
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, FoundCredential>> {
-    const rows = await this.database.read<CredentialRow>(this.statement, [byteaArray(hashes)]);
+    const rows = await this.database.read<CredentialRow>(this.statement, [hashArray(hashes)]);
     return new Map(rows.map((row) => [row.sigra_key as string, new FoundCredential(row, this.users)]));
   }
 }

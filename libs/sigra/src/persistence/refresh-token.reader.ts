@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { BatchLoader } from './batch-loader.js';
-import { byteaArray, isOneOf } from './batch-parameters.js';
+import { hashArray, isOneOf } from './batch-parameters.js';
 import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { timeColumn, toDate } from './time-column.js';
 import { UserDirectory } from './user-directory.js';
@@ -29,7 +29,7 @@ interface RawRow extends Row {
   readonly fresh: boolean;
 }
 
-/** Finds refresh tokens and their users: one query for all that are presented in the same event-loop turn. */
+/** Finds refresh tokens and their users: one query, or two at once, for all of the same event-loop turn. */
 @Injectable()
 export class RefreshTokenReader {
   private readonly loader: BatchLoader<RawRow>;
@@ -49,7 +49,7 @@ export class RefreshTokenReader {
       FROM ${refreshTokens} t JOIN ${refreshFamilies} f ON f.id = t.family_id
       ${table ? `LEFT JOIN ${table.name} u ON ${table.joinOn('f.user_id')}` : ''}
       WHERE ${isOneOf('t.token_hash', '$1')}`);
-    this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout });
+    this.loader = new BatchLoader({ load: (hashes) => this.read(hashes), timeout: config.lookupTimeout, spread: true });
   }
 
   /**
@@ -66,7 +66,7 @@ export class RefreshTokenReader {
   }
 
   private async read(hashes: readonly string[]): Promise<ReadonlyMap<string, RawRow>> {
-    const rows = await this.database.read<RawRow>(this.statement, [byteaArray(hashes)]);
+    const rows = await this.database.read<RawRow>(this.statement, [hashArray(hashes)]);
     return new Map(rows.map((row) => [row.sigra_key, row]));
   }
 }

@@ -77,24 +77,21 @@ export class SigraDatabase {
   }
 
   /**
-   * Runs a statement that is sent over and over again, so that PostgreSQL parses and plans it once on each connection: that
-   * takes as long as finding some twenty rows. Where it turns out that connections do not keep statements, as behind some
-   * poolers, it is sent whole, and so are all from then on.
+   * Runs a statement that is sent over and over again, so that PostgreSQL does not parse and plan it every time: that takes
+   * as long as finding some twenty rows. Where it turns out that a connection does not keep it, as behind some poolers, it
+   * is sent whole, and so are all from then on.
    *
    * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
    */
   async read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
     if (!this.prepares) return this.query<R>(statement.text, values);
-    let refusal: unknown;
     try {
       return await this.onConnection((runner) => this.execute<R>(runner, statement, values), this.config.lookupTimeout);
     } catch (error) {
-      refusal = translate(error);
-      if (refusal instanceof SigraError) throw refusal;
+      if (!NOT_KEPT.has(sqlState(error) ?? '')) throw translate(error);
+      this.stopPreparing(error);
+      return this.query<R>(statement.text, values);
     }
-    const rows = await this.query<R>(statement.text, values);
-    this.stopPreparing(refusal);
-    return rows;
   }
 
   /** TypeORM's own `query` knows no names; the host's logger hears of the statement all the same. */
@@ -112,9 +109,8 @@ export class SigraDatabase {
     try {
       const { rows } = await client.query({ name, text, values: parameters });
       const milliseconds = Math.round(performance.now() - start);
-      if (milliseconds > (options.maxQueryExecutionTime ?? Infinity)) {
-        logger.logQuerySlow(milliseconds, text, parameters, runner);
-      }
+      const { maxQueryExecutionTime: limit } = options;
+      if (limit && milliseconds > limit) logger.logQuerySlow(milliseconds, text, parameters, runner);
       return rowsOf<R>(rows);
     } catch (error) {
       logger.logQueryError(error as Error, text, parameters, runner);
@@ -126,8 +122,8 @@ export class SigraDatabase {
     if (!this.prepares) return;
     this.prepares = false;
     new Logger(SigraDatabase.name).warn(
-      `Connections do not keep prepared statements (${String(cause)}). They are sent whole from now on, which takes longer; ` +
-        'preparedStatements: false spares the attempt.',
+      `A prepared statement could not be used: ${String(cause)}. Until this process ends, statements are sent whole, which ` +
+        'takes longer. Behind a pooler that does not keep them, set preparedStatements: false',
     );
   }
 
@@ -179,6 +175,12 @@ export class SigraDatabase {
   }
 }
 
+/**
+ * SQLSTATEs of a prepared statement that is not there, is there already, or returns what has another type by now. Behind a
+ * transaction pooler, the client and the session each take the other for somebody else.
+ */
+const NOT_KEPT: ReadonlySet<string> = new Set(['26000', '42P05', '0A000']);
+
 function late(): SigraError {
   return new SigraError('unavailable', 'The database did not answer in time.');
 }
@@ -219,7 +221,7 @@ function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN)/.test(code)) return true;
-  return /connection terminated|timeout exceeded when trying to connect|not queryable|not (?:yet )?(?:established|connected)|pool after calling end/i.test(
+  return /connection terminated|timeout exceeded when trying to connect|not queryable|not (?:yet )?(?:established|connected)|pool after calling end|query read timeout/i.test(
     error.message,
   );
 }

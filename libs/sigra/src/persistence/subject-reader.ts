@@ -14,8 +14,8 @@ export interface FoundSubject {
 }
 
 /**
- * The read of every request with a JWT: epoch, family and, where it lives in the same database, the user. One query for
- * all that arrive in the same event-loop turn, and no cache.
+ * The read of every request with a JWT: epoch, family and, where it lives in the same database, the user. One query,
+ * or two at once, for all that arrive in the same event-loop turn, and no cache.
  */
 @Injectable()
 export class SubjectReader {
@@ -36,7 +36,7 @@ export class SubjectReader {
       LEFT JOIN ${subjects} s ON s.user_id = wanted.user_id
       LEFT JOIN ${refreshFamilies} f ON f.id = wanted.family_id AND f.user_id = wanted.user_id
       ${table ? `JOIN ${table.name} u ON ${table.joinOn('wanted.user_id')}` : ''}`);
-    this.loader = new BatchLoader({ load: (keys) => this.read(keys), timeout: config.lookupTimeout });
+    this.loader = new BatchLoader({ load: (keys) => this.read(keys), timeout: config.lookupTimeout, spread: true });
   }
 
   /**

@@ -36,7 +36,7 @@ export class UserDirectory implements OnModuleInit {
         FROM ${unnestOf('$1::text[]')} AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`);
     }
     const timeout = config.lookupTimeout;
-    this.rows = new BatchLoader({ load: (ids) => this.readRows(ids), timeout });
+    this.rows = new BatchLoader({ load: (ids) => this.readRows(ids), timeout, spread: true });
     this.provided = new BatchLoader({ load: (ids) => this.askProvider(ids), timeout });
   }
 
