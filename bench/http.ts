@@ -7,7 +7,7 @@ import { type Figures, inTurn } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
-import { userId } from './harness/tokens.js';
+import { rawToken, userId } from './harness/tokens.js';
 import { chartOf, demandsOf, LABELS, type Results } from './http-findings.js';
 import type { Adapter, HttpServer } from './workers/http-server.js';
 
@@ -17,6 +17,8 @@ const ADAPTERS: readonly Adapter[] = ['fastify', 'express'];
 const CONNECTIONS = 64;
 /** Different credentials that each connection sends in turn; no two connections share one. */
 const PER_CONNECTION = 10;
+/** A token beyond all that are seeded. */
+const UNKNOWN = 999_999_999;
 
 interface Contestant {
   readonly name: HttpContestantName;
@@ -88,6 +90,10 @@ async function assertGuarded(
 ): Promise<void> {
   const stranger = await fetch(url);
   if (stranger.status !== 401) throw new Error(`${name} answers ${stranger.status} to a stranger`);
+  const forged = await fetch(url, {
+    headers: { authorization: `Bearer ${rawToken(UNKNOWN)}`, 'x-api-key': 'unknown' },
+  });
+  if (forged.status !== 401) throw new Error(`${name} answers ${forged.status} to a token that nobody was given`);
   await Promise.all(
     everyone.slice(0, 20).map(async ({ user }, index) => {
       const answer = await fetch(url, { headers: { ...headers[index] } });

@@ -18,7 +18,7 @@ export async function run(stage: Stage): Promise<Findings> {
   const database = await stage.server();
   const databaseUrl = await database.createDatabase('soak');
   await createTables(databaseUrl, 1000);
-  await seedTokens(databaseUrl, { count: 10_000, owner: '1 + i % 1000' });
+  await seedTokens(databaseUrl, { count: 10_000, owner: '1 + i % 1000', lastUsedAt: 'NULL' });
   const server = await Child.start<SoakServer>(new URL('./workers/soak-server.ts', import.meta.url), {
     args: [databaseUrl],
     execArgv: ['--expose-gc'],

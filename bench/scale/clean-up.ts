@@ -6,6 +6,9 @@ import type { Stage } from '../harness/stage.js';
 import type { ScaleDatabases } from './seed-scale.js';
 import { IN_FLIGHT, startNode } from './sigra-node.js';
 
+/** Together about as long as clean-up takes, in turns. */
+const QUIET_TURNS = 7;
+
 /** What users notice of the nightly clean-up, which runs in the process that serves them. */
 export async function measureCleanUp(stage: Stage, { usual }: ScaleDatabases): Promise<Findings> {
   const { expiredTokens, scaleTokens, users, tokensOfOneUser, turn, warmUp } = stage.settings;
@@ -20,9 +23,9 @@ export async function measureCleanUp(stage: Stage, { usual }: ScaleDatabases): P
   const load = { inFlight: IN_FLIGHT, tokens: scaleTokens[1] / 2 };
   const quiet = (seconds: number, seed: number) => node.call('turn', { ...load, seconds, seed });
   await quiet(warmUp, 1);
-  const before = await quiet(turn * 5, 2);
+  const before = await quiet(turn * QUIET_TURNS, 2);
   const during = await node.call('turnDuringCleanUp', { ...load, seed: 3 });
-  const after = await quiet(turn * 5, 4);
+  const after = await quiet(turn * QUIET_TURNS, 4);
   await node.stop();
   if (during.deleted !== expiredTokens) throw new Error(`${during.deleted} of ${expiredTokens} tokens were deleted`);
 

@@ -28,7 +28,11 @@ class SoakController {
 @Module({
   imports: [
     typeOrmModule(databaseUrl),
-    sigraModule({ controllers: { tokens: 'api/tokens', scopes: 'api/scopes', jwt: 'api/jwt', oauth: 'oauth' } }),
+    sigraModule({
+      // Uses are noted all the time.
+      apiTokens: { activityUpdateThreshold: 1 },
+      controllers: { tokens: 'api/tokens', scopes: 'api/scopes', jwt: 'api/jwt', oauth: 'oauth' },
+    }),
   ],
   controllers: [SoakController],
   providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
@@ -37,7 +41,9 @@ class SoakModule {}
 
 const app = await NestFactory.create<NestFastifyApplication>(SoakModule, new FastifyAdapter(), { logger: false });
 await app.listen(0, '127.0.0.1');
-const delay = monitorEventLoopDelay({ resolution: 10 });
+/** Between two looks at the event loop, in milliseconds; Node counts it as part of the delay. */
+const RESOLUTION = 10;
+const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
 delay.enable();
 
 const MIB = 2 ** 20;
@@ -56,7 +62,9 @@ const methods = {
 
   /** Memory in MiB, and how late the event loop was since the last call, in milliseconds. */
   vitals: () => {
-    const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((each) => each / 1e6);
+    const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((each) =>
+      Math.max(each / 1e6 - RESOLUTION, 0),
+    );
     const rss = process.memoryUsage.rss() / MIB;
     // What is alive, without what only waits to be collected. The pause is none of the server's own.
     globalThis.gc?.();

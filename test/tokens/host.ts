@@ -31,6 +31,8 @@ export interface HostOptions<User extends object> {
   readonly users: SigraModuleOptions<User>['users'];
   readonly entities?: Type<object>[];
   readonly providers?: Provider[];
+  /** In milliseconds. @default 30_000: a slow machine is not an unreachable database */
+  readonly lookupTimeout?: number;
   /** Makes and fills the host's tables. */
   readonly sql?: string;
 }
@@ -63,7 +65,7 @@ export async function startHost<User extends object>(options: HostOptions<User>)
         users: options.users,
         apiTokens: { scopes: ['read:notes'] },
         cleanup: { schedule: false },
-        lookupTimeout: 30_000,
+        lookupTimeout: options.lookupTimeout ?? 30_000,
       }),
     ],
     controllers: [WhoamiController],

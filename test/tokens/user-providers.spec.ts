@@ -138,3 +138,23 @@ describe('a UserProvider that no module provides', () => {
     );
   });
 });
+
+describe('a UserProvider that never answers', () => {
+  it('is given up, call by call, and serves again as soon as it does', async () => {
+    const directory = new PersonDirectory();
+    const users = { provider: directory, ...rules };
+    const host = await startHost<Person>({ users, lookupTimeout: 500 });
+    const { rawToken } = await host.tokens.create(ADA, REQUEST);
+    directory.answer = () => new Promise(() => undefined);
+
+    const refusals: string[] = [];
+    // More calls than may be under way at once.
+    for (let round = 0; round < 6; round++) refusals.push(await refusalOf(host.tokens.verify(rawToken)));
+    directory.answer = people;
+    const verified = await host.tokens.verify(rawToken);
+    await host.close();
+
+    expect(refusals).toEqual(refusals.map(() => 'unavailable'));
+    expect(verified).toMatchObject({ userId: '1' });
+  });
+});

@@ -15,6 +15,10 @@ describe('toHttpRefusal', () => {
     expect(codes.map(statusOf)).toEqual(codes.map(() => status));
   });
 
+  it('makes no stack trace', () => {
+    expect(toHttpRefusal(new SigraError('invalid_token', 'x'), 'api').stack).not.toContain('\n');
+  });
+
   it('gives every bad credential the same answer', () => {
     const codes: SigraErrorCode[] = ['invalid_token', 'token_revoked', 'token_expired', 'epoch_mismatch'];
 

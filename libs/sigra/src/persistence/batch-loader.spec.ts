@@ -364,23 +364,15 @@ describe('BatchLoader', () => {
     const running = loader.load('running');
     await turn();
     const queued = keysOf('k', 3).map((key) => loader.load(key));
-    const shared = loader.load('k0');
-    const shed = loader.load('one too many');
-    await expect(shed).rejects.toMatchObject({ code: 'unavailable' });
+    const shed = [loader.load('one too many'), loader.load('k0')];
+    for (const each of shed) await expect(each).rejects.toMatchObject({ code: 'unavailable' });
     await queries[0]!.answer();
     const next = loader.load('next');
     await queries[1]!.answer();
     await turn();
     await queries[2]!.answer();
 
-    expect(await Promise.all([running, ...queued, shared, next])).toEqual([
-      'running!',
-      'k0!',
-      'k1!',
-      'k2!',
-      'k0!',
-      'next!',
-    ]);
+    expect(await Promise.all([running, ...queued, next])).toEqual(['running!', 'k0!', 'k1!', 'k2!', 'next!']);
   });
 
   it('tells keys apart that are properties of every object', async () => {

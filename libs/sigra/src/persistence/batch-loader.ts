@@ -12,7 +12,7 @@ export interface BatchLoaderOptions<Value> {
   readonly maxInFlight?: number;
   /** Whether many keys are spread over all free slots, instead of going together. @default false */
   readonly spread?: boolean;
-  /** Distinct keys that may wait for a batch before further ones are turned away. @default 20_000 */
+  /** Callers that may wait for a batch before further ones are turned away. @default 20_000 */
   readonly maxQueued?: number;
 }
 
@@ -22,6 +22,8 @@ interface Waiting<Value> {
   readonly resolve: (value: Value | undefined) => void;
   readonly reject: (error: SigraError) => void;
   readonly deadline: number;
+  /** Who asked for the key, and shares its answer. */
+  callers: number;
 }
 
 interface Batch<Value> {
@@ -42,6 +44,7 @@ const MIN_SHARE = 16;
  */
 export class BatchLoader<Value> {
   private queue = new Map<string, Waiting<Value>>();
+  private waiting = 0;
   private inFlight: readonly Batch<Value>[] = [];
   private readonly maxBatchSize: number;
   private readonly maxInFlight: number;
@@ -64,9 +67,13 @@ export class BatchLoader<Value> {
   load(key: string): Promise<Value | undefined> {
     // Only a read that has not started yet can be shared: a running one may have looked before the caller came.
     const queued = this.queue.get(key);
-    if (queued) return queued.promise;
-    if (this.queue.size >= this.maxQueued) {
+    if (this.waiting >= this.maxQueued) {
       return Promise.reject(refuse('unavailable', 'Too many requests are waiting for the database.'));
+    }
+    this.waiting++;
+    if (queued) {
+      queued.callers++;
+      return queued.promise;
     }
     const entry = this.enqueue(key);
     this.scheduleDispatch();
@@ -80,7 +87,7 @@ export class BatchLoader<Value> {
       resolve = onResolve;
       reject = onReject;
     });
-    const entry = { key, promise, resolve, reject, deadline: performance.now() + this.options.timeout };
+    const entry = { key, promise, resolve, reject, deadline: performance.now() + this.options.timeout, callers: 1 };
     this.queue.set(key, entry);
     this.sweepTimer ??= setTimeout(() => this.sweep(), this.options.timeout).unref();
     return entry;
@@ -113,6 +120,7 @@ export class BatchLoader<Value> {
     // holds, until everything that ever waited is taken for alive.
     this.queue = new Map();
     for (const entry of entries.splice(size)) this.queue.set(entry.key, entry);
+    for (const { callers } of entries) this.waiting -= callers;
     return { entries, abandoned: false };
   }
 
@@ -158,6 +166,7 @@ export class BatchLoader<Value> {
         break;
       }
       this.queue.delete(entry.key);
+      this.waiting -= entry.callers;
       entry.reject(late);
     }
     if (next < Infinity) this.sweepTimer = setTimeout(() => this.sweep(), Math.max(next - now, 1)).unref();
