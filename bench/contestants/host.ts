@@ -42,11 +42,13 @@ export const typeOrmModule = (url: string) => TypeOrmModule.forRoot({ ...connect
 export const typeOrmDataSource = (url: string) =>
   new DataSource({ ...connection(url), migrations: sigraMigrations }).initialize();
 
+export const SCOPES = ['read:projects', 'write:projects', 'admin'];
+
 /** Sigra as a host sets it up; what is not named has its default. */
 export const sigraModule = (options: Partial<SigraModuleOptions<User>> & SigraModuleExtras = {}) =>
   SigraModule.forRoot<User>({
     users: { entity: User, isActive: (user) => user.disabledAt === null },
-    apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
+    apiTokens: { scopes: SCOPES },
     jwt: JWT_OPTIONS,
     session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
     cleanup: { schedule: false },

@@ -3,7 +3,7 @@ import { Controller, Get, Module } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CurrentUser, RequireScopes, SigraAuthGuard, SigraJwtService } from 'nestjs-sigra';
-import { sigraModule, typeOrmModule } from '../contestants/host.js';
+import { SCOPES, sigraModule, typeOrmModule } from '../contestants/host.js';
 import { serve } from '../harness/child-api.js';
 import { userId } from '../harness/tokens.js';
 import type { SignIn } from '../soak/mixed-load.js';
@@ -30,7 +30,7 @@ class SoakController {
     typeOrmModule(databaseUrl),
     sigraModule({
       // Uses are noted all the time.
-      apiTokens: { activityUpdateThreshold: 1 },
+      apiTokens: { scopes: SCOPES, activityUpdateThreshold: 1 },
       controllers: { tokens: 'api/tokens', scopes: 'api/scopes', jwt: 'api/jwt', oauth: 'oauth' },
     }),
   ],

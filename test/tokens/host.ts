@@ -73,8 +73,17 @@ export async function startHost<User extends object>(options: HostOptions<User>)
   }).compile();
   const app = module.createNestApplication<NestExpressApplication>({ logger: false });
   const dataSource = app.get<DataSource>(getDataSourceToken());
-  if (options.sql) await dataSource.query(options.sql);
-  await app.listen(0, '127.0.0.1');
+  const close = async () => {
+    await app.close();
+    await database.drop();
+  };
+  try {
+    if (options.sql) await dataSource.query(options.sql);
+    await app.listen(0, '127.0.0.1');
+  } catch (error) {
+    await close();
+    throw error;
+  }
   const url = await app.getUrl();
   const tokens = app.get(ApiTokenService);
 
@@ -92,9 +101,6 @@ export async function startHost<User extends object>(options: HostOptions<User>)
       const { rawToken } = await tokens.create(owner, { name: 'CI', scopes: ['read:notes'] });
       return userBehind(rawToken);
     },
-    close: async () => {
-      await app.close();
-      await database.drop();
-    },
+    close,
   };
 }
