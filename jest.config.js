@@ -1,32 +1,25 @@
+import { sources } from './tools/typescript/sources.js';
+import { swcOptions } from './tools/typescript/swc-options.js';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
-  testMatch: ['<rootDir>/libs/*/src/**/*.spec.ts', '<rootDir>/apps/*/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  testMatch: [
+    '<rootDir>/libs/*/src/**/*.spec.ts',
+    '<rootDir>/apps/*/src/**/*.spec.ts',
+    '<rootDir>/tools/*/test/**/*.spec.ts',
+    '<rootDir>/test/**/*.spec.ts',
+  ],
   // These have a configuration of their own: npm run test:browser, npm run test:package.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/browser/', '<rootDir>/test/packaging/'],
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   moduleNameMapper: {
-    '^nestjs-sigra$': '<rootDir>/libs/sigra/src/index.ts',
-    '^nestjs-sigra/testing$': '<rootDir>/libs/sigra/src/testing.ts',
+    ...Object.fromEntries(Object.entries(sources).map(([name, path]) => [`^${name}$`, path])),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: {
-          target: 'es2022',
-          parser: { syntax: 'typescript', decorators: true },
-          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-          keepClassNames: true,
-        },
-        module: { type: 'es6' },
-        sourceMaps: 'inline',
-      },
-    ],
-  },
+  transform: { '^.+\\.ts$': ['@swc/jest', swcOptions] },
   collectCoverageFrom: ['libs/sigra/src/**/*.ts', '!**/*.spec.ts'],
   // The v8 provider counts doc comments as covered lines and files of types as uncovered ones.
   coverageProvider: 'babel',

@@ -1,13 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { writePackageDocs } from './package-docs.js';
 
-/** Builds the library and packs it as dist/nestjs-sigra-<version>.tgz, just as npm would publish it. */
+/** Packs the library into dist/nestjs-sigra-<version>.tgz. Its `prepack` script builds it and copies its documents. */
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 
-execFileSync('npx', ['nest', 'build', 'sigra'], { cwd, stdio: 'inherit' });
-writePackageDocs();
 mkdirSync(`${cwd}dist`, { recursive: true });
 execFileSync('npm', ['pack', '--loglevel=error', '--workspace', 'nestjs-sigra', '--pack-destination', 'dist'], {
   cwd,

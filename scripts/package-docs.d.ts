@@ -1,4 +1,8 @@
-/** The README as the package has it. */
+/** The README of the package: the repository's, with file names in place of relative links. */
 export function packageReadme(): string;
-/** Puts README.md and docs/ into the package's folder. */
-export function writePackageDocs(): void;
+/**
+ * Writes README.md, CHANGELOG.md, LICENSE and docs/ into the folder of the package.
+ *
+ * @param folder the absolute path of the folder. @default `libs/sigra`
+ */
+export function writePackageDocs(folder?: string): void;

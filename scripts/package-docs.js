@@ -1,22 +1,32 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const COPIES = ['CHANGELOG.md', 'LICENSE', 'docs'];
 
 /**
- * The README as the package has it. npm's page cannot follow relative links, so they become names of files, all of
- * which the package holds.
+ * The README of the package: the repository's, with file names in place of relative links, which npm's page cannot follow.
+ * Files that the package does not contain are marked as such.
  */
 export function packageReadme() {
-  const readme = readFileSync(`${root}README.md`, 'utf8');
-  return readme
-    .replaceAll('(libs/sigra/CHANGELOG.md)', '(CHANGELOG.md)')
-    .replaceAll(/\[([^\]]+)\]\((?!https?:|#)([^)#]+)[^)]*\)/g, '$1 (`$2`)');
+  return readFileSync(join(root, 'README.md'), 'utf8').replaceAll(
+    /\[([^\]]+)\]\((?!https?:|#)([^)#]+)[^)]*\)/g,
+    (_, text, path) => `${text} (\`${path}\`${isCopied(path) ? '' : ' in the repository'})`,
+  );
 }
 
-/** Puts README.md and docs/ into the package's folder. The README is kept in the repository; a test compares the two. */
-export function writePackageDocs() {
-  writeFileSync(`${root}libs/sigra/README.md`, packageReadme());
-  rmSync(`${root}libs/sigra/docs`, { recursive: true, force: true });
-  cpSync(`${root}docs`, `${root}libs/sigra/docs`, { recursive: true });
+/** Writes README.md, CHANGELOG.md, LICENSE and docs/ into the folder of the package. The `prepack` script runs it. */
+export function writePackageDocs(folder = join(root, 'libs/sigra')) {
+  writeFileSync(join(folder, 'README.md'), packageReadme());
+  for (const path of COPIES) {
+    rmSync(join(folder, path), { recursive: true, force: true });
+    cpSync(join(root, path), join(folder, path), { recursive: true });
+  }
 }
+
+function isCopied(path) {
+  return COPIES.includes(path.split('/')[0]) && existsSync(join(root, path));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writePackageDocs();

