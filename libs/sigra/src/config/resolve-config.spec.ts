@@ -10,7 +10,7 @@ class User {
 
 const resolve = (options: object): SigraConfig => resolveConfig({ users: { entity: User }, ...options });
 
-/** The error for wrong options; a resolved configuration fails the test. */
+/** The error for invalid options; options that are accepted fail the test. */
 function problemWith(options: object): SigraConfigError {
   try {
     resolve(options);
@@ -29,10 +29,10 @@ function optionsWith(path: string, value: unknown): object {
   return { [section]: { ...required, [option]: value } };
 }
 
-const NO_WHOLE_NUMBERS = ['10', 1.5, Number.NaN, Infinity, -1, 10n, true, {}, [10], () => 10];
-const NO_FLAGS = ['true', 1, 0, '', {}, []];
-const NO_OBJECTS = ['text', 42, true, [], () => ({})];
-const NO_SCOPES = ['read', { read: true }, [42], ['read', null], ['Read'], ['read notes'], ['read:'], ['']];
+const NOT_INTEGERS = ['10', 1.5, Number.NaN, Infinity, -1, 10n, true, {}, [10], () => 10];
+const NOT_FLAGS = ['true', 1, 0, '', {}, []];
+const NOT_OBJECTS = ['text', 42, true, [], () => ({})];
+const NOT_SCOPES = ['read', { read: true }, [42], ['read', null], ['Read'], ['read notes'], ['read:'], ['']];
 
 interface Rule {
   readonly wrong: readonly unknown[];
@@ -40,81 +40,81 @@ interface Rule {
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
-  users: { wrong: NO_OBJECTS, remedy: /^must be an object/ },
+  users: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'users.entity': { wrong: ['User', 42, {}, []], remedy: /^must be an entity class/ },
-  'users.id': { wrong: ['', 42, {}, () => 'id'], remedy: /^must name a property of the user/ },
+  'users.id': { wrong: ['', 42, {}, () => 'id'], remedy: /^must be the name of a property of the user/ },
   'users.isActive': { wrong: [true, 'active', {}], remedy: /^must be a function/ },
-  apiTokens: { wrong: NO_OBJECTS, remedy: /^must be an object/ },
+  apiTokens: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'apiTokens.prefix': {
     wrong: ['', 'Sigra_', 'sigra-sk', 'sigra sk', 'é_', 'x'.repeat(33), 42, ['sk_'], 'sk_\n'],
     remedy: /for example 'myapp_sk_'$/,
   },
   'apiTokens.scopes': {
-    wrong: [...NO_SCOPES, ['*'], ['read:*']],
+    wrong: [...NOT_SCOPES, ['*'], ['read:*']],
     remedy: /array of strings|for example "read:projects"/,
   },
-  'apiTokens.writeImpliesRead': { wrong: NO_FLAGS, remedy: /^must be true or false/ },
-  'apiTokens.requireExpiry': { wrong: NO_FLAGS, remedy: /^must be true or false/ },
-  'apiTokens.maxTtl': { wrong: [...NO_WHOLE_NUMBERS, 0, 1e12], remedy: /whole number of seconds from 1 to 3155760000/ },
+  'apiTokens.writeImpliesRead': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  'apiTokens.requireExpiry': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  'apiTokens.maxTtl': { wrong: [...NOT_INTEGERS, 0, 1e12], remedy: /integer number of seconds from 1 to 3155760000/ },
   'apiTokens.activityUpdateThreshold': {
-    wrong: [...NO_WHOLE_NUMBERS, 1e12],
-    remedy: /whole number of seconds from 0 to 3155760000/,
+    wrong: [...NOT_INTEGERS, 1e12],
+    remedy: /integer number of seconds from 0 to 3155760000/,
   },
-  'apiTokens.defaultPageSize': { wrong: [...NO_WHOLE_NUMBERS, 0, 201], remedy: /whole number of tokens from 1 to 200/ },
+  'apiTokens.defaultPageSize': { wrong: [...NOT_INTEGERS, 0, 201], remedy: /integer number of tokens from 1 to 200/ },
   'apiTokens.maxPageSize': {
-    wrong: [...NO_WHOLE_NUMBERS, 0, 10_001],
-    remedy: /whole number of tokens from 1 to 10000/,
+    wrong: [...NOT_INTEGERS, 0, 10_001],
+    remedy: /integer number of tokens from 1 to 10000/,
   },
-  session: { wrong: NO_OBJECTS, remedy: /^must be an object/ },
+  session: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'session.userId': {
     wrong: [undefined, 'userId', {}],
     remedy: /^must be a function, for example \(request\) => request.session\?.userId$/,
   },
-  'session.scopes': { wrong: NO_SCOPES, remedy: /array of strings|for example "read:projects"/ },
+  'session.scopes': { wrong: NOT_SCOPES, remedy: /array of strings|for example "read:projects"/ },
   'session.trustedOrigins': {
     wrong: ['https://app.example', ['app.example'], ['https://app.example/'], ['https://app.example/path'], ['*'], [1]],
     remedy: /array of strings|an origin looks like "https:\/\/app.example.com"/,
   },
-  audit: { wrong: NO_OBJECTS, remedy: /^must be an object/ },
-  'audit.enabled': { wrong: NO_FLAGS, remedy: /^must be true or false/ },
-  'audit.retention': { wrong: [...NO_WHOLE_NUMBERS, 0, 1e12], remedy: /whole number of seconds from 1 to 3155760000/ },
-  cleanup: { wrong: NO_OBJECTS, remedy: /^must be an object/ },
+  audit: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'audit.enabled': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  'audit.retention': { wrong: [...NOT_INTEGERS, 0, 1e12], remedy: /integer number of seconds from 1 to 3155760000/ },
+  cleanup: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'cleanup.schedule': {
     wrong: [true, '', 'nightly', '61 * * * *', '* * *', 300, {}, new Date(), '2030-01-01T00:00:00Z'],
     remedy: /^must be a cron expression such as "0 3 \* \* \*", or false/,
   },
-  'cleanup.batchSize': { wrong: [...NO_WHOLE_NUMBERS, 0, 100_001], remedy: /whole number of rows from 1 to 100000/ },
+  'cleanup.batchSize': { wrong: [...NOT_INTEGERS, 0, 100_001], remedy: /integer number of rows from 1 to 100000/ },
   'cleanup.revokedRetention': {
-    wrong: [...NO_WHOLE_NUMBERS, 1e12],
-    remedy: /whole number of seconds from 0 to 3155760000/,
+    wrong: [...NOT_INTEGERS, 1e12],
+    remedy: /integer number of seconds from 0 to 3155760000/,
   },
   realm: {
     wrong: ['', 'a "quoted" realm', 'back\\slash', 'line\nbreak', 'é', 'x'.repeat(101), 42, {}],
     remedy: /^must be 1 to 100 printable ASCII characters without " and \\$/,
   },
   lookupTimeout: {
-    wrong: [...NO_WHOLE_NUMBERS, 0, 9, 60_001],
-    remedy: /whole number of milliseconds from 10 to 60000/,
+    wrong: [...NOT_INTEGERS, 0, 9, 60_001],
+    remedy: /integer number of milliseconds from 10 to 60000/,
   },
-  preparedStatements: { wrong: NO_FLAGS, remedy: /^must be true or false/ },
+  preparedStatements: { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
 };
 
-describe.each(Object.entries(RULES))('a wrong %s', (path, { wrong, remedy }) => {
-  it.each(wrong.map((value) => [value]))('such as %p is named, with the remedy', (value) => {
+describe.each(Object.entries(RULES))('an invalid %s', (path, { wrong, remedy }) => {
+  it.each(wrong.map((value) => [value]))('such as %p fails with the option and the remedy', (value) => {
     const error = problemWith(optionsWith(path, value));
 
     expect(error).toMatchObject({ name: 'SigraConfigError', option: path });
     expect(error.message.slice(`sigra: ${path} `.length)).toMatch(remedy);
   });
 
-  it('such as null is not taken for the default', () => {
+  it('such as null does not become the default', () => {
     expect(problemWith(optionsWith(path, null)).option).toBe(path);
   });
 });
 
 describe('resolveConfig', () => {
   it.each(['maxTtl', 'activityUpdateThreshold', 'defaultPageSize'])(
-    'says of a numeric string for %s how to convert it',
+    'explains how to convert a numeric string for %s',
     (option) => {
       expect(problemWith({ apiTokens: { [option]: '300' } }).message).toMatch(
         /not the string "300"; convert it with Number\(\)$/,
@@ -131,24 +131,24 @@ describe('resolveConfig', () => {
     ['cleanup.cron', { cleanup: { cron: '' } }, 'schedule'],
     ['constructor', { constructor: 1 }, 'users'],
     ['apiTokens.toString', { apiTokens: { toString: 1 } }, 'prefix'],
-  ])('knows no option %s, and says which it knows', (path, options, known) => {
+  ])('refuses the unknown option %s and lists the known ones', (path, options, known) => {
     const error = problemWith(options);
 
     expect(error.option).toBe(path);
     expect(error.message).toMatch(new RegExp(`is not an option; known are: .*${known}`));
   });
 
-  it.each(['isGlobal', 'dataSource', 'controllers'])('says of %s where it belongs', (extra) => {
+  it.each(['isGlobal', 'dataSource', 'controllers'])('explains where %s belongs', (extra) => {
     expect(problemWith({ [extra]: {} }).message).toBe(
       `sigra: ${extra} shapes the module itself; give it beside useFactory, not in what that returns`,
     );
   });
 
   it.each([
-    ['nothing at all', undefined],
-    ['nothing', {}],
+    ['undefined', undefined],
+    ['an empty object', {}],
     ['no users', { users: undefined }],
-  ])('says what is missing when it is given %s', (_case, options) => {
+  ])('names the missing users when it receives %s', (_case, options) => {
     expect(() => resolveConfig(options as SigraModuleOptions)).toThrow(
       'sigra: users is missing; give { entity: User } or { provider: MyUserProvider }',
     );
@@ -157,11 +157,11 @@ describe('resolveConfig', () => {
   it.each([
     ['neither', {}],
     ['both', { entity: User, provider: { findByIds: () => [] } }],
-  ])('wants one of entity and provider, not %s', (_case, users) => {
+  ])('requires one of entity and provider, not %s', (_case, users) => {
     expect(problemWith({ users }).message).toBe('sigra: users needs exactly one of entity and provider');
   });
 
-  it.each([['text'], [{}], [{ findByIds: [] }], [42]])('takes no %p for a provider', (provider) => {
+  it.each([['text'], [{}], [{ findByIds: [] }], [42]])('refuses the provider %p', (provider) => {
     expect(problemWith({ users: { provider } }).message).toBe(
       'sigra: users.provider must be a class, or an object with a findByIds() method',
     );
@@ -177,23 +177,23 @@ describe('resolveConfig', () => {
   );
 
   it('refuses the prefix of refresh tokens', () => {
-    expect(problemWith({ apiTokens: { prefix: 'sigra_rt_' } }).message).toMatch(/is that of refresh tokens/);
+    expect(problemWith({ apiTokens: { prefix: 'sigra_rt_' } }).message).toMatch(/is the prefix of refresh tokens/);
   });
 
-  it('holds the default page to a smaller largest one, and refuses a larger one', () => {
+  it('limits the default page size to maxPageSize, and refuses a larger one', () => {
     expect(resolve({ apiTokens: { maxPageSize: 10 } }).apiTokens).toMatchObject({ defaultPageSize: 10 });
     expect(problemWith({ apiTokens: { maxPageSize: 10, defaultPageSize: 11 } })).toMatchObject({
       option: 'apiTokens.defaultPageSize',
     });
   });
 
-  it('repeats no text that stands where options belong: it may be a secret', () => {
+  it('never repeats a string in the place of an object, because it can be a secret', () => {
     for (const section of ['users', 'apiTokens', 'session', 'audit', 'cleanup']) {
       expect(problemWith({ [section]: 's3cret' }).message).not.toContain('s3cret');
     }
   });
 
-  it('has a default for everything but users', () => {
+  it('has a default for everything except users', () => {
     const { users, ...rest } = resolve({});
 
     expect(users).toEqual({
@@ -223,7 +223,7 @@ describe('resolveConfig', () => {
     });
   });
 
-  it('takes everything that is right, at its bounds too', () => {
+  it('accepts valid options, also at their bounds', () => {
     const userId = () => '1';
     const config = resolve({
       apiTokens: {
@@ -251,7 +251,7 @@ describe('resolveConfig', () => {
     expect(resolve({ cleanup: { schedule: false } }).cleanup.schedule).toBe(false);
   });
 
-  it('is frozen, and apart from what the host gave', () => {
+  it('returns a frozen configuration that shares nothing with the options', () => {
     const scopes = ['read'];
     const config = resolve({ apiTokens: { scopes } });
 
@@ -263,7 +263,7 @@ describe('resolveConfig', () => {
     expect(Object.isFrozen(scopes)).toBe(false);
   });
 
-  it('leaves the host’s own provider as it is', () => {
+  it('does not freeze the provider of the host', () => {
     const provider = { findByIds: () => Promise.resolve([]), calls: 0 };
 
     const { users } = resolveConfig({ users: { provider } });
@@ -271,5 +271,21 @@ describe('resolveConfig', () => {
 
     expect(users.source).toEqual({ kind: 'provider', provider });
     expect(provider.calls).toBe(1);
+  });
+
+  it('does not quote a long string, because it can be a key', () => {
+    const key = 'k3y'.repeat(22);
+
+    expect(problemWith({ audit: { enabled: key } }).message).toBe(
+      'sigra: audit.enabled must be true or false, not a string of 66 characters',
+    );
+  });
+
+  it('refuses a sparse array of scopes', () => {
+    const scopes = Object.assign([], { 1: 'read' });
+
+    expect(problemWith({ apiTokens: { scopes } }).message).toBe(
+      'sigra: apiTokens.scopes must be an array of strings, not an array',
+    );
   });
 });

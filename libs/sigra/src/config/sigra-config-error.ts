@@ -1,4 +1,4 @@
-/** A host's configuration that cannot work. Thrown while the application boots; names the option and the remedy. */
+/** An invalid option. It fails the boot of the application, and names the option and the remedy. */
 export class SigraConfigError extends Error {
   override readonly name = 'SigraConfigError';
 

@@ -2,236 +2,261 @@ import type { KeyObject } from 'node:crypto';
 import type { Type } from '@nestjs/common';
 
 /**
- * A host's own way to its users, for users that are no TypeORM entity of the same DataSource.
+ * Finds users that are not TypeORM entities of the same DataSource.
  *
- * @typeParam User the host's user type
+ * @typeParam User the user type of the host
  */
 export interface UserProvider<User extends object = object> {
   /**
-   * Finds users by id, in one go: requests of one event-loop turn share the call, which belongs to none of them, and those
-   * of the same user share the object, which is to be read and not changed. Users that do not exist are left out; order does
-   * not matter. A call that takes longer than `lookupTimeout` is given up.
+   * Finds users by id, in any order, without the users that do not exist. Requests of one event-loop turn share the
+   * call, and requests of one user share the returned object, so nothing must change it. A call that takes longer than
+   * `lookupTimeout` is abandoned.
    *
-   * @param ids at most 512 distinct ids, as text
+   * @param ids at most 512 distinct ids, as strings
    */
   findByIds(ids: readonly string[]): Promise<readonly User[]>;
 }
 
 interface UserRules<User extends object> {
-  /** The property that holds the user's id. @default 'id' */
+  /** The property that holds the id of the user. @default 'id' */
   id?: keyof User & string;
   /**
-   * Whether the user may authenticate at all. A user for whom it does not return exactly `true` is refused with every
-   * credential. @default every existing user is active
+   * Whether the user can authenticate. Every request calls it. If it does not return exactly `true`, every credential
+   * of the user is refused. @default every user is active
    */
   isActive?: (user: User) => boolean;
 }
 
-/** Users that live in a table of the same DataSource. Read by its own columns: relations are not loaded. */
+/** Users in a table of the same DataSource. Sigra reads their columns, not their relations. */
 export interface UserEntityOptions<User extends object> extends UserRules<User> {
-  /** An entity of the DataSource, with a uuid, integer or text id and without table inheritance. */
+  /** An entity of the DataSource. Its id is a uuid, integer or text column; table inheritance is not supported. */
   entity: Type<User>;
   provider?: never;
 }
 
-/** Users that the host finds itself: an instance, or a class that is a provider of the application. */
+/** Users that the host finds: an instance of `UserProvider`, or a class that is a provider of the application. */
 export interface UserProviderOptions<User extends object> extends UserRules<User> {
-  /** Asked once for the requests of one event-loop turn, up to 512 users at a time. */
+  /** Finds the users of one event-loop turn with one call, up to 512 users at a time. */
   provider: Type<UserProvider<User>> | UserProvider<User>;
   entity?: never;
 }
 
-/** Whose tokens they are: exactly one of `entity` and `provider`. */
+/** The users who own credentials: exactly one of `entity` and `provider`. */
 export type UsersOptions<User extends object> = UserEntityOptions<User> | UserProviderOptions<User>;
 
 /** API tokens. */
 export interface ApiTokenOptions {
   /**
-   * What every raw token begins with: 1 to 32 characters of `a-z`, `0-9` and `_`, not beginning like a JWT, and not
-   * `sigra_rt_`, which refresh tokens have. Changing it ends all tokens with the old one. @default 'sigra_sk_'
+   * The start of every raw token. It must not begin like a JWT, nor be `sigra_rt_`, the prefix of refresh tokens. A new
+   * prefix ends all tokens with the old one. @default 'sigra_sk_'
    */
   prefix?: string;
-  /** The application's own scopes, such as `read:projects`, beside the built-in ones. @default [] */
+  /** The scopes of the application, such as `read:projects`, besides the built-in ones. @default [] */
   scopes?: readonly string[];
-  /** Whether holding `write:projects` also grants `read:projects`. @default false */
+  /** Whether `write:projects` also grants `read:projects`. @default false */
   writeImpliesRead?: boolean;
-  /** Whether every token must be created with `expiresAt`. @default false */
+  /** Whether a token without `expiresAt` is refused with `expiry_required`. @default false */
   requireExpiry?: boolean;
-  /** The longest lifetime of a token, in seconds, from 1. Tokens then need an expiry. @default no limit */
+  /**
+   * Longest lifetime of a token, in seconds. Every token then needs `expiresAt`; a later one is refused with
+   * `ttl_exceeded`. @default no limit
+   */
   maxTtl?: number;
-  /** `last_used_at` is written at most once per token in this many seconds, from 0, which notes every use. @default 300 */
+  /** Shortest time between two updates of `last_used_at` of one token, in seconds; 0 records every use. @default 300 */
   activityUpdateThreshold?: number;
-  /** Tokens per page when the caller names no limit, 1 to `maxPageSize`. @default 50, or `maxPageSize` if that is less */
-  defaultPageSize?: number;
-  /** The largest page that a caller may ask for, in tokens, 1 to 10,000. @default 200 */
+  /** Largest page that a caller can request, in tokens. A larger one is refused with `invalid_limit`. @default 200 */
   maxPageSize?: number;
+  /** Tokens per page when the caller sets no limit. A smaller `maxPageSize` also lowers the default. @default 50 */
+  defaultPageSize?: number;
 }
 
-/** What a JWT is signed with (RFC 7518 section 3.1). */
+/** Signature algorithms of JWTs (RFC 7518 section 3.1). */
 export type JwtAlgorithm = 'HS256' | 'RS256' | 'ES256';
 
-/** What of the database a JWT is held against; see `JwtOptions.check`. */
+/** How a JWT is checked against the database; see `JwtOptions.check`. */
 export type JwtCheck = 'stateless' | 'epoch' | 'family';
 
 /**
- * A signing key under its `kid`: a shared secret of at least 32 bytes (HS256), or an RSA or P-256 key (RS256, ES256). A
- * key with its public part only still verifies what it once signed.
+ * A signing key with its `kid`: a secret of at least 32 bytes (HS256), an RSA key of at least 2048 bits (RS256) or a
+ * P-256 key (ES256). A key with only its public part verifies the tokens that it signed before.
  */
 export type JwtKeyOptions = {
-  /** The `kid` of RFC 7515 section 4.1.4. */
+  /** The `kid` of RFC 7515 section 4.1.4, in token headers and in the JWKS. Each key has its own. */
   kid: string;
-  /** Whether new tokens are signed with it: exactly one key does. @default true for the only key that can */
+  /** Whether the key signs new tokens. Exactly one key signs. @default `true` for the only key that can sign */
   sign?: boolean;
 } & (
-  | { secret: string | Buffer; privateKey?: never; publicKey?: never }
-  | { privateKey: string | Buffer | KeyObject; secret?: never; publicKey?: never }
-  | { publicKey: string | Buffer | KeyObject; secret?: never; privateKey?: never }
+  | {
+      /** An HS256 secret. */
+      secret: string | Buffer;
+      privateKey?: never;
+      publicKey?: never;
+    }
+  | {
+      /** An RSA key of at least 2048 bits (RS256), or a P-256 key (ES256). */
+      privateKey: string | Buffer | KeyObject;
+      secret?: never;
+      publicKey?: never;
+    }
+  | {
+      /** The public part of such a key, which only verifies. A private key is refused here. */
+      publicKey: string | Buffer | KeyObject;
+      secret?: never;
+      privateKey?: never;
+    }
 );
 
 /** JWTs (RFC 9068) and their refresh tokens. */
 export interface JwtOptions<User extends object = object> {
-  /** Without it every call of `SigraJwtService` rejects with `jwt_disabled`, and no JWT is accepted. @default false */
+  /**
+   * Whether JWTs are enabled. Otherwise `SigraJwtService` rejects with `jwt_disabled`, and every JWT is refused.
+   * @default false
+   */
   enabled?: boolean;
-  /** The `iss` of access tokens (RFC 7519 section 4.1.1), such as `https://myapp.example`. Needed when enabled. */
+  /** The `iss` claim of access tokens (RFC 7519 section 4.1.1), such as `https://myapp.example`. */
   issuer?: string;
-  /** The `aud` of access tokens (RFC 7519 section 4.1.3): the API that they are for. @default 'api' */
+  /** The `aud` claim of access tokens (RFC 7519 section 4.1.3): the API that accepts them. @default 'api' */
   audience?: string;
-  /** The `client_id` of access tokens (RFC 9068 section 2.2). @default the audience */
+  /** The `client_id` claim of access tokens (RFC 9068 section 2.2). @default the audience */
   clientId?: string;
-  /** Lifetime of an access token, in seconds, from 1. @default 900 */
+  /** Lifetime of an access token, in seconds. @default 900 */
   accessTtl?: number;
-  /** How long a refresh token may lie unused, in seconds, from 1. @default 2_592_000, 30 days */
+  /** Longest time that a refresh token can stay unused, in seconds; 30 days by default. @default 2_592_000 */
   refreshTtl?: number;
   /**
-   * How long a sign-in lasts, however often it is refreshed, in seconds; not less than `refreshTtl` and `accessTtl`.
-   *
-   * @default 7_776_000, 90 days, or `refreshTtl` if that is more
+   * Lifetime of a refresh-token family, in seconds, at least `refreshTtl` and `accessTtl`; 90 days by default. A longer
+   * `refreshTtl` also raises the default. @default 7_776_000
    */
   absoluteTtl?: number;
   /**
-   * The one HS256 secret, of at least 32 bytes. Give this or `keys`. To rotate it without ending access tokens, move it
-   * into `keys`, under the `kid` in the header of its tokens and with `sign: false`, beside the new one.
+   * The only HS256 secret; give either this or `keys`. To replace it without ending its access tokens, move it into
+   * `keys` with `sign: false` and the `kid` from the header of its tokens, and add the new secret there.
    */
   secret?: string;
-  /** Several keys, for rotation without downtime, or for RS256 and ES256. Exactly one of them signs. */
+  /** Several keys, for rotation, or for RS256 and ES256. Exactly one of them signs. */
   keys?: readonly JwtKeyOptions[];
-  /** The algorithm that the signing key must be for: a safeguard against the wrong key. @default what the key says */
+  /** The expected algorithm of the signing key: a signing key for another one is refused. @default that of the key */
   algorithm?: JwtAlgorithm;
-  /** How far clocks of issuer and verifier may differ, in seconds, 0 to 300. @default 0 */
+  /** Allowed clock difference between issuer and verifier, in seconds. @default 0 */
   clockTolerance?: number;
   /**
-   * The application's own claims, asked for whenever an access token is made. They never replace one of Sigra's. What
-   * it throws, the caller gets, and no refresh token is consumed. @default none
+   * Returns claims of the application for each new access token. They never replace a claim of Sigra. An error that it
+   * throws reaches the caller, and no refresh token is consumed. @default none
    */
   claims?: (user: User) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
   /**
-   * `stateless` reads nothing: a token is good until it expires. `epoch` reads the user and the epoch, so that signing
-   * out everywhere and deactivation take effect at once. `family` also reads the sign-in that the token belongs to.
-   *
-   * @default 'epoch'
+   * How an access token is checked against the database. `stateless` reads nothing: a token is valid until it expires.
+   * `epoch` reads the user and the epoch, so that sign-out everywhere and deactivation take effect at once. `family`
+   * also reads the family of the token, so that its revocation takes effect at once. @default 'epoch'
    */
   check?: JwtCheck;
   /**
-   * For how long a rotated refresh token may be presented again, in seconds, 0 to 60, as long as its successor is
-   * unused: the same successor is answered. For clients that lose answers or refresh in several tabs. @default 0
+   * Time in which a rotated refresh token can be presented again, in seconds. While its successor is unused, the answer
+   * is the same successor. It helps clients that lose answers or refresh in several tabs. @default 0
    */
   reuseLeeway?: number;
 }
 
-/** Browser sessions. Without this option no session is ever accepted. */
+/** Browser sessions. Without this section, every session is refused. */
 export interface SessionOptions {
   /**
-   * Reads the signed-in user's id from the request; nothing when nobody is signed in. On Fastify it receives Fastify's
-   * request.
+   * Reads the id of the user from the request. It returns `undefined`, `null` or `''` when no user is signed in. On
+   * Fastify, it receives the request of Fastify.
    */
   userId: (request: SessionRequest) => SessionUserId | Promise<SessionUserId>;
-  /** What a session may do. @default ['*'], the user acts in person */
+  /** The scopes of a session. By default, the user can do everything. @default ['*'] */
   scopes?: readonly string[];
   /**
-   * Other origins whose pages may send unsafe requests (POST, PUT, PATCH, DELETE) with a session, such as
-   * `https://app.example.com`. @default [], the same origin only
+   * Other origins, such as `https://app.example.com`, whose pages can send unsafe requests (POST, PUT, PATCH, DELETE)
+   * with a session. By default, only the same origin can. @default []
    */
   trustedOrigins?: readonly string[];
 }
 
-/** A user's id as a session may hold it; nothing when nobody is signed in. */
+/** The id of a user in a session; `undefined`, `null` or `''` when no user is signed in. */
 export type SessionUserId = string | number | bigint | null | undefined;
 
-/** What a session resolver sees: the framework's request, with whatever the host's session middleware left on it. */
+/** The request of the framework, with the session that the middleware of the host adds to it. */
 export interface SessionRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** What express-session and its like leave on the request. */
+  /** The session of `express-session` and similar middleware. */
   readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>>;
-  /** Node's own request, on Fastify. */
+  /** The request of Node, on Fastify. */
   readonly raw?: { readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>> };
 }
 
-/** The durable trail. */
+/** The audit trail. */
 export interface AuditOptions {
-  /** Whether anything is recorded in `sigra_audit_events`, the host's own events included. @default true */
+  /** Whether events are written to `sigra_audit_events`, those of the host included. @default true */
   enabled?: boolean;
-  /** Clean-up deletes events older than this many seconds, from 1. @default undefined, events stay for ever */
+  /** Age at which clean-up deletes an event, in seconds. @default events are kept */
   retention?: number;
 }
 
-/** Clean-up of rows that no answer depends on any more. */
+/** Clean-up of rows that no longer affect any answer. */
 export interface CleanupOptions {
-  /** When clean-up runs, as a cron expression in the server's time zone; `false` never. @default '0 3 * * *' */
+  /** When clean-up runs, in the time zone of the server; `false` turns the schedule off. @default '0 3 * * *' */
   schedule?: string | false;
-  /** Rows deleted per transaction, 1 to 100,000. @default 1000 */
+  /** Rows that one transaction deletes. @default 1000 */
   batchSize?: number;
-  /** How long revoked tokens are kept, in seconds, from 0. @default 7_776_000, 90 days */
+  /** Time that revoked tokens are kept, in seconds; 90 days by default. @default 7_776_000 */
   revokedRetention?: number;
 }
 
-/** Options of `SigraModule.forRoot()`. Times are seconds, but for `lookupTimeout`. Only `users` has no default. */
+/** Options of `SigraModule.forRoot()`. Times are in seconds, except `lookupTimeout`. Only `users` is required. */
 export interface SigraModuleOptions<User extends object = object> {
-  /** Whose tokens they are. */
+  /** The users who own credentials. */
   users: UsersOptions<User>;
   /** Prefix, scopes and lifetimes of API tokens. */
   apiTokens?: ApiTokenOptions;
   /** JWTs and refresh tokens. @default not enabled */
   jwt?: JwtOptions<User>;
-  /** How to read the host's browser sessions. @default no session is accepted */
+  /** The browser sessions of the host. @default every session is refused */
   session?: SessionOptions;
-  /** The durable trail. @default enabled, kept for ever */
+  /** The audit trail. @default enabled, and events are kept */
   audit?: AuditOptions;
-  /** The nightly clean-up. @default at three in the morning */
+  /** The nightly clean-up. @default at 03:00 */
   cleanup?: CleanupOptions;
-  /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3): 1 to 100 printable ASCII characters. @default 'api' */
+  /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3). @default 'api' */
   realm?: string;
   /**
-   * How long the database may take for a read, or for a change as a whole, in milliseconds, 10 to 60,000. What takes
-   * longer is given up, and rejected with `unavailable`: 503 over HTTP. @default 2000
+   * Longest time that a read or a whole change can take in the database, in milliseconds. After it, the call rejects
+   * with `unavailable`: 503 over HTTP. @default 2000
    */
   lookupTimeout?: number;
   /**
-   * Whether the reads of every request are prepared statements, whose plans PostgreSQL keeps for each connection. Behind a
-   * pooler that does not keep them they are given up by themselves. @default true
+   * Whether connections keep prepared statements for the reads of every request. Behind a connection pooler that cannot
+   * keep them, Sigra stops using them. @default true
    */
   preparedStatements?: boolean;
 }
 
-/** Ready-made controllers, by the path under which each is mounted. A controller without a path does not exist. */
+/** The path of each ready-made controller. A controller without a path is not mounted. */
 export interface ControllerPaths {
-  /** Lists, creates, rotates and revokes the caller's own API tokens; for example `api/tokens`. */
+  /** Manages the API tokens of the caller; for example `api/tokens`. @default not mounted */
   tokens?: string;
-  /** Lists the scopes that tokens can be given; for example `api/scopes`. */
+  /** Lists the scopes that a token can have; for example `api/scopes`. @default not mounted */
   scopes?: string;
-  /** Gives the user of a session a pair of JWT and refresh token; for example `api/jwt`. Needs `jwt.enabled`. */
+  /**
+   * Issues an access token and a refresh token to the user of a session; for example `api/jwt`. Needs `jwt.enabled`.
+   * @default not mounted
+   */
   jwt?: string;
-  /** `token`, `revoke` and `introspect` (RFC 6749, 7009, 7662); for example `oauth`. Needs `jwt.enabled`. */
+  /**
+   * Mounts `token`, `revoke` and `introspect` (RFC 6749, 7009, 7662); for example under `oauth`. Needs `jwt.enabled`.
+   * @default not mounted
+   */
   oauth?: string;
-  /** `jwks.json` (RFC 7517), as a rule under `.well-known`. Needs `jwt.enabled`. */
+  /** Serves `jwks.json` (RFC 7517), usually under `.well-known`. Needs `jwt.enabled`. @default not mounted */
   jwks?: string;
 }
 
-/** What shapes the module itself; stands beside `useFactory` in `forRootAsync()`. */
+/** Options that shape the module; in `forRootAsync()`, they stand beside `useFactory`. */
 export interface SigraModuleExtras {
-  /** Whether guards and services can be injected everywhere without importing the module again. @default true */
+  /** Whether guards and services can be injected everywhere without another import of the module. @default true */
   isGlobal?: boolean;
-  /** The name of the TypeORM DataSource that holds Sigra's tables. @default 'default' */
+  /** The name of the TypeORM DataSource with the tables of Sigra. It must be of type `postgres`. @default 'default' */
   dataSource?: string;
-  /** Ready-made controllers to mount. @default none */
+  /** The ready-made controllers. @default none */
   controllers?: ControllerPaths;
 }

@@ -1,0 +1,35 @@
+import { collidesWithJwt, DEFAULT_PREFIX, REFRESH_TOKEN_PREFIX } from '../common/token-format.js';
+import { flag, integer, scopes, seconds } from './option-kinds.js';
+import { section, type SpecsOf } from './option-section.js';
+import { none, option, rejectOption } from './option-spec.js';
+import { SigraConfigError } from './sigra-config-error.js';
+import type { ApiTokenOptions } from './sigra-options.js';
+
+export const apiTokensSection = section({
+  prefix: option({ accepts: '1 to 32 characters of `a-z`, `0-9`, `_`', default: DEFAULT_PREFIX, check: checkPrefix }),
+  scopes: scopes({ wildcards: false, default: [] }),
+  writeImpliesRead: flag({ default: false }),
+  requireExpiry: flag({ default: false }),
+  maxTtl: seconds({ min: 1, default: none }),
+  activityUpdateThreshold: seconds({ min: 0, default: 300 }),
+  maxPageSize: integer({ unit: 'tokens', min: 1, max: 10_000, default: 200 }),
+  defaultPageSize: integer({
+    unit: 'tokens',
+    min: 1,
+    max: 'maxPageSize',
+    default: ({ maxPageSize }: { maxPageSize: number }) => Math.min(50, maxPageSize),
+  }),
+} satisfies SpecsOf<ApiTokenOptions>);
+
+function checkPrefix(path: string, value: unknown): string {
+  if (typeof value !== 'string' || !/^[a-z0-9_]{1,32}$/.test(value)) {
+    return rejectOption(path, '1 to 32 characters of a-z, 0-9 and _', value, "; for example 'myapp_sk_'");
+  }
+  if (collidesWithJwt(value)) {
+    throw new SigraConfigError(path, "begins like a JWT; choose another, for example 'myapp_sk_'");
+  }
+  if (value === REFRESH_TOKEN_PREFIX) {
+    throw new SigraConfigError(path, "is the prefix of refresh tokens; choose another, for example 'myapp_sk_'");
+  }
+  return value;
+}

@@ -1,0 +1,148 @@
+import { isScope, isWildcard } from '../common/scope-grammar.js';
+import {
+  type Computed,
+  describe,
+  option,
+  type OptionSpec,
+  rejectOption,
+  type SiblingsOf,
+  type ValueOf,
+} from './option-spec.js';
+import { SigraConfigError } from './sigra-config-error.js';
+
+const HUNDRED_YEARS = 3_155_760_000;
+
+export function flag<Default extends boolean | Computed>(facts: { readonly default: Default }) {
+  return option({
+    accepts: 'boolean',
+    default: facts.default,
+    check: (path, value) => (typeof value === 'boolean' ? value : rejectOption(path, 'true or false', value)),
+  });
+}
+
+/** The sibling that holds the largest value, if one does. */
+type Limits<Max> = Max extends string ? Readonly<Record<Max, number>> : unknown;
+
+/**
+ * A numeric string is refused: only the host knows what its environment variables mean.
+ *
+ * @param facts.unit in the plural, such as `rows`
+ * @param facts.max a number, or the name of the option that holds it
+ */
+export function integer<
+  const Max extends number | string,
+  Default extends number | Computed | undefined = undefined,
+>(facts: {
+  readonly unit: string;
+  readonly min: number;
+  readonly max: Max;
+  readonly default?: Default;
+}): OptionSpec<number | ValueOf<Default>, Limits<Max> & SiblingsOf<Default>> {
+  const { unit, min, max } = facts;
+  return option({
+    accepts: `${unit}, ${grouped(min)} to ${typeof max === 'string' ? `\`${max}\`` : grouped(max)}`,
+    default: facts.default,
+    check: (path, value, siblings: Limits<Max>) => {
+      const largest = typeof max === 'string' ? (siblings as Readonly<Record<string, number>>)[max] : max;
+      if (isInteger(value) && value >= min && value <= Number(largest)) return value;
+      const remedy = typeof value === 'string' ? '; convert it with Number()' : '';
+      return rejectOption(path, `an integer number of ${unit} from ${min} to ${largest}`, value, remedy);
+    },
+  });
+}
+
+/** @param facts.max at most a hundred years, unless given */
+export function seconds<Default extends number | Computed | undefined = undefined>(facts: {
+  readonly min: number;
+  readonly max?: number;
+  readonly default?: Default;
+}) {
+  return integer({ max: HUNDRED_YEARS, ...facts, unit: 'seconds' });
+}
+
+/**
+ * @param facts.form what the message asks for, such as `a non-empty string`
+ * @param facts.accepts what the documentation states; `form` unless given
+ */
+export function text<Default extends string | Computed | undefined = undefined>(facts: {
+  readonly form: string;
+  readonly accepts?: string;
+  readonly matches: (value: string) => boolean;
+  readonly default?: Default;
+}) {
+  const { form, accepts = form, matches } = facts;
+  return option({
+    accepts,
+    default: facts.default,
+    check: (path, value) => {
+      if (typeof value === 'string' && matches(value)) return value;
+      throw new SigraConfigError(path, `must be ${form}`);
+    },
+  });
+}
+
+export function oneOf<T extends string, Default extends T | Computed>(
+  allowed: readonly T[],
+  facts: { readonly default: Default },
+) {
+  return option({
+    accepts: allowed.map((each) => `\`${each}\``).join(', '),
+    default: facts.default,
+    check: (path, value) =>
+      allowed.find((each) => each === value) ?? rejectOption(path, `one of ${allowed.join(', ')}`, value),
+  });
+}
+
+/** @param facts.expected what the message asks for, such as `a function of the user` */
+export function callback<T>(facts: { readonly accepts: string; readonly expected: string; readonly default: () => T }) {
+  return option({
+    accepts: facts.accepts,
+    default: facts.default,
+    check: (path, value) => (typeof value === 'function' ? (value as T) : rejectOption(path, facts.expected, value)),
+  });
+}
+
+/**
+ * An array of strings without duplicates.
+ *
+ * @param facts.hint what a valid item looks like
+ */
+export function list(facts: {
+  readonly accepts: string;
+  readonly matches: (item: string) => boolean;
+  readonly hint: string;
+  readonly default: readonly string[];
+}) {
+  return option({
+    accepts: facts.accepts,
+    default: facts.default,
+    check: (path, value): readonly string[] => {
+      if (!isStrings(value)) return rejectOption(path, 'an array of strings', value);
+      const wrong = value.find((item) => !facts.matches(item));
+      if (wrong !== undefined) throw new SigraConfigError(path, `has ${describe(wrong)}; ${facts.hint}`);
+      return Object.freeze([...new Set(value)]);
+    },
+  });
+}
+
+export function scopes(facts: { readonly wildcards: boolean; readonly default: readonly string[] }) {
+  return list({
+    accepts: `array of scopes, wildcards ${facts.wildcards ? 'included' : 'excluded'}`,
+    matches: (scope) => isScope(scope) && (facts.wildcards || !isWildcard(scope)),
+    hint: 'a scope is lower-case segments joined by ":", for example "read:projects"',
+    default: facts.default,
+  });
+}
+
+function grouped(bound: number): string {
+  return bound.toLocaleString('en-US');
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isInteger(value);
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  // The copy turns the holes of a sparse array into undefined.
+  return Array.isArray(value) && [...(value as unknown[])].every((item) => typeof item === 'string');
+}
