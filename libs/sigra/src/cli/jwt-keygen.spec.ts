@@ -1,53 +1,52 @@
 import { describe, expect, it } from '@jest/globals';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { resolveKeys } from '../config/jwt-keys.js';
+import { jwtKeys, jwtSecret, keyRing } from '../config/jwt-keys.js';
 import { generateJwtKey } from './jwt-keygen.js';
 
+const ringOf = (key: object) => keyRing(undefined, jwtKeys.resolve('jwt.keys', [key], {}));
+
 describe('generateJwtKey', () => {
-  it('makes a secret of 384 random bits for HS256, another one each time', () => {
+  it('generates a secret of 384 random bits for HS256, different each time', () => {
     const secrets = [generateJwtKey('HS256', 'k'), generateJwtKey('HS256', 'k')].map(
       (text) => /^JWT_SECRET_KEY=([\w-]{64})$/m.exec(text)?.[1],
     );
 
     expect(secrets[0]).toBeDefined();
     expect(secrets[0]).not.toBe(secrets[1]);
-    expect(resolveKeys(secrets[0], undefined).signingKey.algorithm).toBe('HS256');
+    expect(keyRing(jwtSecret.resolve('jwt.secret', secrets[0], {}), undefined).signingKey.algorithm).toBe('HS256');
   });
 
-  it.each(['RS256', 'ES256'])('makes a key pair for %s whose parts belong together', (algorithm) => {
+  it.each(['RS256', 'ES256'])('generates a matching key pair for %s', (algorithm) => {
     const text = generateJwtKey(algorithm, 'k');
 
     const [privatePem = '', publicPem = ''] = text.match(/-----BEGIN[^]+?-----END [A-Z ]+-----/g) ?? [];
-    const { signingKey } = resolveKeys(undefined, [{ kid: 'k', privateKey: privatePem }]);
+    const { signingKey } = ringOf({ kid: 'k', privateKey: privatePem });
 
     expect(signingKey.algorithm).toBe(algorithm);
     expect(createPublicKey(publicPem).equals(createPublicKey(createPrivateKey(privatePem)))).toBe(true);
   });
 
   it.each(['RS256', 'ES256'])(
-    'can be saved as a whole and used as the private key of %s, never as the public one',
+    'makes output that works as the private key of %s, and is rejected as the public key',
     (algorithm) => {
       const text = generateJwtKey(algorithm, 'k');
 
-      expect(resolveKeys(undefined, [{ kid: 'k', privateKey: text }]).signingKey.algorithm).toBe(algorithm);
-      expect(() => resolveKeys(undefined, [{ kid: 'k', publicKey: text }])).toThrow('is no public key in PEM form');
+      expect(ringOf({ kid: 'k', privateKey: text }).signingKey.algorithm).toBe(algorithm);
+      expect(() => ringOf({ kid: 'k', publicKey: text })).toThrow('is not a public key in PEM format');
     },
   );
 
-  it('names the key as it was told to', () => {
+  it('uses the given kid', () => {
     const texts = ['HS256', 'RS256', 'ES256'].map((algorithm) => generateJwtKey(algorithm, 'it"s'));
 
     for (const text of texts) expect(text).toContain('kid: "it\\"s"');
   });
 
-  it.each(['none', 'hs256', 'RS512', 'EdDSA', ''])('refuses the algorithm %j', (algorithm) => {
+  it.each(['none', 'hs256', 'RS512', 'EdDSA', ''])('rejects the algorithm %j', (algorithm) => {
     expect(() => generateJwtKey(algorithm, 'k')).toThrow(TypeError);
   });
 
-  it.each(['', ' ', 'two words', 'ключ', 'a\n', 'x'.repeat(256)])(
-    'refuses the kid %j, which no key can have',
-    (kid) => {
-      expect(() => generateJwtKey('ES256', kid)).toThrow('A kid has 1 to 255 printable ASCII characters.');
-    },
-  );
+  it.each(['', ' ', 'two words', 'ключ', 'a\n', 'x'.repeat(256)])('rejects the invalid kid %j', (kid) => {
+    expect(() => generateJwtKey('ES256', kid)).toThrow('A kid has 1 to 255 printable ASCII characters.');
+  });
 });

@@ -2,9 +2,11 @@ import { generateKeyPairSync, type KeyPairKeyObjectResult, randomBytes } from 'n
 import { isKid } from '../config/jwt-keys.js';
 
 /**
- * A new key and the options that use it, as text to paste.
+ * Generates a key, with the options that use it, as text to paste.
  *
- * @throws TypeError for an algorithm that Sigra does not sign with, or a `kid` that no key can have
+ * @param algorithm `HS256`, `RS256` or `ES256`
+ * @param kid the key's name: 1 to 255 printable ASCII characters
+ * @throws TypeError for any other algorithm or `kid`
  */
 export function generateJwtKey(algorithm: string, kid: string): string {
   if (!isKid(kid)) throw new TypeError('A kid has 1 to 255 printable ASCII characters.');
@@ -22,7 +24,7 @@ export function generateJwtKey(algorithm: string, kid: string): string {
 
 function secret(kid: string): string {
   return [
-    '# Keep it secret: whoever has it can sign tokens. In the options: jwt.secret, or as one of several keys',
+    '# Keep it secret: anyone who holds it can sign tokens. In the options: jwt.secret, or as one of several keys',
     `# jwt.keys: [{ kid: ${JSON.stringify(kid)}, secret: '…' }]`,
     `JWT_SECRET_KEY=${randomBytes(48).toString('base64url')}`,
   ].join('\n');
@@ -31,9 +33,9 @@ function secret(kid: string): string {
 function keyPair(kid: string, { privateKey, publicKey }: KeyPairKeyObjectResult): string {
   const name = JSON.stringify(kid);
   return [
-    `# Signs. Keep it secret. In the options: jwt.keys: [{ kid: ${name}, privateKey: '…' }]`,
+    `# Private key: signs. Keep it secret. In the options: jwt.keys: [{ kid: ${name}, privateKey: '…' }]`,
     privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().trim(),
-    `# Verifies what it signed, before it takes over and after it has: { kid: ${name}, publicKey: '…' }`,
+    `# Public key: verifies, also while another key signs. In the options: { kid: ${name}, publicKey: '…' }`,
     publicKey.export({ type: 'spki', format: 'pem' }).toString().trim(),
   ].join('\n');
 }

@@ -4,12 +4,12 @@ import { generateJwtKey } from './jwt-keygen.js';
 
 const USAGE = `Usage: sigra jwt:keygen [--algorithm HS256|RS256|ES256] [--kid NAME]
 
-Makes a key for JWTs and prints it with the options that use it. Nothing is stored.
+Generates a key for JWTs and prints it with the options that use it. Stores nothing.
 
   --algorithm  HS256 (default), RS256 or ES256
-  --kid        the key's name; today's date by default`;
+  --kid        the key's name (default: today's date)`;
 
-/** Runs the command line. @returns the exit code */
+/** Runs a command. @returns the exit code: 0, or 2 for wrong arguments */
 function main(argv: readonly string[]): number {
   try {
     const { values, positionals } = parseArgs({

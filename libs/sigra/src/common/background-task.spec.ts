@@ -6,7 +6,7 @@ const DELAY = 2000;
 describe('BackgroundTask', () => {
   const errors: unknown[] = [];
   let runs: (() => void)[];
-  /** Work that lasts until the test ends it. */
+  /** Work that runs until the test ends it. */
   const work = () => new Promise<void>((end) => runs.push(end));
 
   beforeEach(() => {
@@ -18,7 +18,7 @@ describe('BackgroundTask', () => {
     jest.useRealTimers();
   });
 
-  it('runs once, within the delay, however often it is asked for', async () => {
+  it('runs once within the delay, even for many requests', async () => {
     const task = new BackgroundTask(DELAY, work, () => undefined);
 
     task.request();
@@ -32,7 +32,7 @@ describe('BackgroundTask', () => {
     expect([before, then, runs.length]).toEqual([0, 1, 1]);
   });
 
-  it('never runs without being asked', async () => {
+  it('never runs without a request', async () => {
     new BackgroundTask(DELAY, work, () => undefined);
 
     await jest.advanceTimersByTimeAsync(10 * DELAY);
@@ -40,7 +40,7 @@ describe('BackgroundTask', () => {
     expect(runs).toHaveLength(0);
   });
 
-  it('runs at once when told to, and not again for the request before', async () => {
+  it('runs at once on run(), and not again for an earlier request', async () => {
     const task = new BackgroundTask(DELAY, work, () => undefined);
 
     task.request();
@@ -68,7 +68,7 @@ describe('BackgroundTask', () => {
     expect([first, second]).toEqual([1, 2]);
   });
 
-  it('tells of a failure, rejects nowhere, and runs on', async () => {
+  it('reports a failure, never rejects, and runs again', async () => {
     let calls = 0;
     const task = new BackgroundTask(
       DELAY,

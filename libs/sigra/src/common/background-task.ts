@@ -1,27 +1,28 @@
 import { AsyncResource } from 'node:async_hooks';
 
 /**
- * Runs `work` some time after it was asked for: many requests, one run. Runs never overlap, a failing run never rejects
- * anywhere, and the timer never keeps the process alive.
+ * Runs `work` within a delay after a request, once for all requests of that time. Runs never overlap, `run` never
+ * rejects, and the timer does not keep the process alive.
  */
 export class BackgroundTask {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
-  /** Its runs belong to no request: not to the one that happened to ask first. */
+  /** Runs use the async context of the application, not that of the first request. */
   private readonly context = new AsyncResource('SigraBackgroundTask');
 
+  /** @param onError receives the error of each failed run */
   constructor(
     private readonly delayMs: number,
     private readonly work: () => Promise<void>,
     private readonly onError: (error: unknown) => void,
   ) {}
 
-  /** Asks for a run within the delay. */
+  /** Schedules a run within the delay. */
   request(): void {
     this.timer ??= setTimeout(() => void this.run(), this.delayMs).unref();
   }
 
-  /** Runs now, after the run that may be under way. */
+  /** Runs now, or as soon as the current run has ended. Replaces a scheduled run. */
   run(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;

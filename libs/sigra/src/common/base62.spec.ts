@@ -8,15 +8,15 @@ describe('encodeBytes', () => {
     [[62], '10'],
     [[255], '47'],
     [[1, 0], '48'],
-  ])('writes %p as %s, the digits in the order of ASCII', (bytes, text) => {
+  ])('encodes %p as %s, with digits in ASCII order', (bytes, text) => {
     expect(encodeBytes(Uint8Array.from(bytes), 1)).toBe(text);
   });
 
-  it('fills up with zeros', () => {
+  it('pads with zeros on the left', () => {
     expect(encodeBytes(Uint8Array.of(0, 61), 5)).toBe('0000z');
   });
 
-  it('keeps the order of numbers', () => {
+  it('preserves the order of numbers', () => {
     const texts = [0, 1, 61, 62, 100, 255, 256, 65_535].map((value) =>
       encodeBytes(Uint8Array.of(value >> 8, value & 255), 3),
     );
@@ -35,19 +35,19 @@ describe('encodeUint32', () => {
     [61, '00000z'],
     [62, '000010'],
     [4_294_967_295, '4gfFC3'],
-  ])('writes %i as %s', (value, text) => {
+  ])('encodes %i as %s', (value, text) => {
     expect(encodeUint32(value)).toBe(text);
   });
 });
 
 describe('isBase62', () => {
-  it('takes digits and letters from the given place on', () => {
+  it('accepts digits and letters from the given index on', () => {
     expect(isBase62('_-_09AZaz', 3)).toBe(true);
     expect(isBase62('abc', 3)).toBe(true);
   });
 
   it.each(['/', ':', '@', '[', '`', '{', '_', '-', ' ', '\0', 'é', '０', '\u{1f511}'])(
-    'refuses %j, wherever it stands',
+    'rejects %j in any position',
     (character) => {
       expect(isBase62(`${character}aa`, 0)).toBe(false);
       expect(isBase62(`aa${character}`, 0)).toBe(false);

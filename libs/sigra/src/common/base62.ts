@@ -1,7 +1,7 @@
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const BASE = 62;
 
-/** Big-endian bytes as base62, left-padded with `0` to `length` characters. */
+/** Encodes big-endian bytes as base62, left-padded with `0` to `length` characters. */
 export function encodeBytes(bytes: Uint8Array, length: number): string {
   let value = BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
   let text = '';
@@ -12,7 +12,7 @@ export function encodeBytes(bytes: Uint8Array, length: number): string {
   return text.padStart(length, '0');
 }
 
-/** An unsigned 32-bit integer as six base62 characters. */
+/** Encodes an unsigned 32-bit integer as six base62 characters. */
 export function encodeUint32(value: number): string {
   let rest = value;
   let text = '';
@@ -23,7 +23,10 @@ export function encodeUint32(value: number): string {
   return text;
 }
 
-/** Whether every character from `start` on is one of `0-9A-Za-z`. Written out because every request runs it. */
+/**
+ * Whether every character from `start` on is one of `0-9A-Za-z`. A loop, because a regular expression is slower on
+ * every request.
+ */
 export function isBase62(text: string, start: number): boolean {
   for (let index = start; index < text.length; index++) {
     const code = text.charCodeAt(index);

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
  * The source of time for everything that expires. Tests replace it with `FakeClock` of `nestjs-sigra/testing`.
  */
 export abstract class Clock {
-  /** The present. */
+  /** The current time. */
   abstract now(): Date;
 }
 
@@ -14,4 +14,15 @@ export class SystemClock extends Clock {
   now(): Date {
     return new Date();
   }
+}
+
+/**
+ * The last millisecond of the year 9999, in milliseconds since 1970. PostgreSQL and JavaScript both represent every
+ * time up to it.
+ */
+export const MAX_TIME = 253_402_300_799_999;
+
+/** Whether an expiry has passed. Invalid dates, such as PostgreSQL's `-infinity`, count as expired; null never expires. */
+export function hasExpired(expiresAt: Date | null, now: Date): boolean {
+  return expiresAt !== null && !(expiresAt > now);
 }

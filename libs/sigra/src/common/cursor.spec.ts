@@ -8,13 +8,13 @@ const LAST = 253_402_300_799_999;
 const base64url = (text: string) => Buffer.from(text, 'latin1').toString('base64url');
 
 describe('decodeCursor', () => {
-  it.each([0, 1, 1_767_225_600_123, LAST])('reads what encodeCursor wrote at %i ms', (time) => {
+  it.each([0, 1, 1_767_225_600_123, LAST])('decodes a cursor that encodeCursor made at %i ms', (time) => {
     const createdAt = new Date(time);
 
     expect(decodeCursor(encodeCursor(createdAt, ID))).toEqual({ createdAt, id: ID });
   });
 
-  it('is safe in a URL as it is', () => {
+  it('needs no escaping in a URL', () => {
     const cursor = encodeCursor(new Date(LAST), ID);
 
     expect(encodeURIComponent(cursor)).toBe(cursor);
@@ -26,22 +26,22 @@ describe('decodeCursor', () => {
     ['has an empty id', base64url('abc.')],
     ['has no time', base64url(`.${ID}`)],
     ['has three parts', base64url(`abc.${ID}.x`)],
-    ['has an id in capitals', base64url(`abc.${ID.toUpperCase()}`)],
-    ['has an id that is none', base64url('abc.x')],
+    ['has an upper-case id', base64url(`abc.${ID.toUpperCase()}`)],
+    ['has an invalid id', base64url('abc.x')],
     ['has a time before 1970', base64url(`-1.${ID}`)],
     ['has a time after the year 9999', base64url(`${(LAST + 1).toString(36)}.${ID}`)],
     ['has a time with a leading zero', base64url(`0abc.${ID}`)],
-    ['has a time in capitals', base64url(`ABC.${ID}`)],
+    ['has an upper-case time', base64url(`ABC.${ID}`)],
     ['has a time with a fraction', base64url(`abc,5.${ID}`)],
-    ['has a time with something behind it', base64url(`abc!.${ID}`)],
+    ['has characters after the time', base64url(`abc!.${ID}`)],
     ['is padded', `${encodeCursor(new Date(0), ID)}=`],
-    ['is base64 of another alphabet', Buffer.from(`\xfb\xff.${ID}`, 'latin1').toString('base64')],
-    ['ends in bits that mean nothing', `${encodeCursor(new Date(0), ID).slice(0, -1)}B`],
+    ['uses the base64 alphabet', Buffer.from(`\xfb\xff.${ID}`, 'latin1').toString('base64')],
+    ['ends in unused bits', `${encodeCursor(new Date(0), ID).slice(0, -1)}B`],
     ['has a line break', `${encodeCursor(new Date(0), ID)}\n`],
-    ['is longer than any', 'A'.repeat(101)],
-    ['is no string', { toString: () => encodeCursor(new Date(0), ID) }],
+    ['is too long', 'A'.repeat(101)],
+    ['is not a string', { toString: () => encodeCursor(new Date(0), ID) }],
     ['is missing', undefined],
-  ])('refuses a cursor that %s', (_case, cursor) => {
+  ])('rejects a cursor that %s', (_case, cursor) => {
     expect(() => decodeCursor(cursor as string)).toThrow(SigraError);
     expect(() => decodeCursor(cursor as string)).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
   });

@@ -1,32 +1,68 @@
+import { MAX_TIME } from './clock.js';
 import { SigraError } from './sigra-error.js';
 import { isUuid } from './uuid.js';
 
-/** The last instant of the year 9999: PostgreSQL and JavaScript agree on every time up to it. */
-const MAX_TIME = 253_402_300_799_999;
-
-/** Where a page ended. */
+/** The creation time and id of the last row of a page. */
 export interface CursorPosition {
   readonly createdAt: Date;
   readonly id: string;
 }
 
-/** An opaque cursor that stands for the row with this time of creation and id. */
+/** Encodes the creation time and id of a row as an opaque cursor. */
 export function encodeCursor(createdAt: Date, id: string): string {
   return Buffer.from(`${createdAt.getTime().toString(36)}.${id}`, 'latin1').toString('base64url');
 }
 
 /**
- * The position that a cursor stands for.
+ * Decodes a cursor.
  *
- * @throws SigraError `invalid_cursor` for anything that `encodeCursor` did not make
+ * @throws SigraError `invalid_cursor` for a string that `encodeCursor` did not make
  */
 export function decodeCursor(cursor: string): CursorPosition {
   const position = parse(cursor);
-  // Only the one spelling is accepted: what decodes but was not encoded here is refused too.
+  // Only one spelling is valid: a cursor that decodes but was not encoded here is rejected too.
   if (!position || encodeCursor(position.createdAt, position.id) !== cursor) {
-    throw new SigraError('invalid_cursor', 'The cursor is not one that this API gave out.');
+    throw new SigraError('invalid_cursor', 'The cursor is not valid.');
   }
   return position;
+}
+
+/** The page of a list to read. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly position: CursorPosition | undefined;
+}
+
+/**
+ * Checks the limit and the cursor of a request.
+ *
+ * @throws SigraError `invalid_limit` unless the limit is an integer from 1 to `max`, `invalid_cursor`
+ */
+export function parsePageRequest(
+  request: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
+  bounds: { readonly default: number; readonly max: number },
+): PageRequest {
+  // A default replaces undefined only: null is not a limit.
+  const { limit = bounds.default, cursor } = request;
+  if (!Number.isInteger(limit) || limit < 1 || limit > bounds.max) {
+    throw new SigraError('invalid_limit', `The limit must be an integer from 1 to ${bounds.max}.`);
+  }
+  return { limit, position: cursor === undefined ? undefined : decodeCursor(cursor) };
+}
+
+/**
+ * Makes a page of rows, with the cursor of the next page, which is null on the last page.
+ *
+ * @param rows up to `limit + 1` rows: the extra row shows that there is a next page
+ */
+export function pageOf<Item extends { readonly id: string }>(
+  rows: readonly Item[],
+  limit: number,
+  createdAt: (item: Item) => Date,
+): { readonly items: readonly Item[]; readonly nextCursor: string | null } {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: rows.length > limit && last ? encodeCursor(createdAt(last), last.id) : null };
 }
 
 function parse(cursor: unknown): CursorPosition | undefined {

@@ -18,7 +18,7 @@ describe('hasDuplicateKeys', () => {
     '{"__proto__":1,"__proto__":2}',
     '{"a":"}","a":2}',
     '{"a":[{}],"a":2}',
-  ])('finds the name that is there twice in %s', (json) => {
+  ])('finds a duplicate key in %s', (json) => {
     expect(hasDuplicateKeys(json)).toBe(true);
   });
 
@@ -37,11 +37,11 @@ describe('hasDuplicateKeys', () => {
     '{"a":1,"a ":2," a":3}',
     '{"\\\\":1,"\\"":2}',
     '{"\\ud83d":1,"\\ude00":2,"\\ud83d\\ude00":3}',
-  ])('finds none in %s', (json) => {
+  ])('finds no duplicate key in %s', (json) => {
     expect(hasDuplicateKeys(json)).toBe(false);
   });
 
-  it('agrees with a count of the names, over many random texts', () => {
+  it('agrees with a count of the keys in 2,000 random JSON texts', () => {
     const names = ['a', 'b', '\\u0061', '', '\\"', '{', ':'];
 
     const disagreements = Array.from({ length: 2000 }, () => randomJson(3, names)).filter(

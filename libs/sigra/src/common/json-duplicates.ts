@@ -1,6 +1,6 @@
 /**
- * Whether a JSON text that parses has an object with the same key twice. `JSON.parse` silently takes the last one, and
- * two parsers that disagree are a hole (RFC 7519 section 4, RFC 8725 section 2.4).
+ * Whether valid JSON has an object with the same key twice. `JSON.parse` silently uses the last one, and an attacker can
+ * exploit two parsers that disagree (RFC 7519 section 4, RFC 8725 section 2.4).
  */
 export function hasDuplicateKeys(json: string): boolean {
   const open: (Set<string> | undefined)[] = [];
@@ -26,7 +26,7 @@ export function hasDuplicateKeys(json: string): boolean {
   return false;
 }
 
-/** The position after the closing quote of the string that begins at `start`. */
+/** The index after the closing quote of the string that begins at `start`. */
 function endOfString(json: string, start: number): number {
   let index = start + 1;
   while (index < json.length && json[index] !== '"') index += json[index] === '\\' ? 2 : 1;

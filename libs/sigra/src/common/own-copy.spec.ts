@@ -6,11 +6,11 @@ class Money {
 }
 
 describe('ownCopy', () => {
-  it.each([null, undefined, 'text', 7, 7n, true])('leaves %p as it is', (value) => {
+  it.each([null, undefined, 'text', 7, 7n, true])('returns %p itself', (value) => {
     expect(ownCopy(value)).toBe(value);
   });
 
-  it('shares nothing that can be changed', () => {
+  it('shares no mutable value with the original', () => {
     const value = { list: [{ at: new Date(7) }], bytes: Buffer.from('abc'), nothing: null };
 
     const copy = ownCopy(value) as typeof value;
@@ -24,7 +24,7 @@ describe('ownCopy', () => {
     expect(value.bytes.toString()).toBe('abc');
   });
 
-  it('copies what is named like a prototype as a name', () => {
+  it('copies __proto__ as an ordinary key', () => {
     const value = JSON.parse('{"__proto__": {"admin": true}}') as object;
 
     const copy = ownCopy(value) as { admin?: boolean };
@@ -33,7 +33,7 @@ describe('ownCopy', () => {
     expect(copy.admin).toBeUndefined();
   });
 
-  it('gives what a host has made of a value as it is', () => {
+  it('returns instances of other classes as they are', () => {
     const price = new Money(100);
 
     expect((ownCopy({ price }) as { price: Money }).price).toBe(price);

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
 
 /**
- * A copy that shares nothing with a value that a driver has read, so that who gets it may change it. Instances of classes
- * other than Date and Buffer, which a host's own parsers have made, are given as they are.
+ * Copies a value that a driver has read, so that callers can change their copy. Instances of classes other than Date and
+ * Buffer, which the host's own parsers make, are returned as they are.
  */
 export function ownCopy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;

@@ -1,4 +1,4 @@
-/** How the caller proved who it is. */
+/** How the principal was authenticated. */
 export type AuthMethod = 'session' | 'api_token' | 'jwt';
 
 /**
@@ -7,15 +7,15 @@ export type AuthMethod = 'session' | 'api_token' | 'jwt';
  * @typeParam User the host's user type
  */
 export interface Principal<User extends object = object> {
-  /** As read for this request; with a JWT and `check: 'stateless'` nothing but the id. */
+  /** The user, read for this request. With a JWT and `check: 'stateless'`, an object with only the id. */
   readonly user: User;
-  /** The user's id as text, as stored in `sigra_api_tokens.user_id`. */
+  /** The user's id as a string, as stored in `sigra_api_tokens.user_id`. */
   readonly userId: string;
   readonly method: AuthMethod;
-  /** What the credential may do: of the token or JWT, or `session.scopes`. */
+  /** The scopes of the token or JWT; for a session, `session.scopes`. */
   readonly scopes: readonly string[];
-  /** The API token that was presented, when `method` is `api_token`. */
+  /** The id of the API token, when `method` is `api_token`. */
   readonly tokenId?: string;
-  /** The sign-in that a JWT belongs to, when `method` is `jwt`. */
+  /** The id of the JWT's refresh family, when `method` is `jwt`. */
   readonly familyId?: string;
 }

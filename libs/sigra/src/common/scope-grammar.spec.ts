@@ -3,7 +3,7 @@ import { isScope, isWildcard } from './scope-grammar.js';
 
 describe('isScope', () => {
   it.each(['a', 'admin', 'read:projects', 'a:b:c:d', 'api_tokens:read', 'v1.2-beta:x', '9', '*', 'a:*', 'a:b:*'])(
-    'takes %j',
+    'accepts %j',
     (scope) => {
       expect(isScope(scope)).toBe(true);
     },
@@ -36,19 +36,19 @@ describe('isScope', () => {
     'a\\b',
     'é',
     'a\0',
-  ])('refuses %j', (scope) => {
+  ])('rejects %j', (scope) => {
     expect(isScope(scope)).toBe(false);
   });
 
-  it.each([undefined, null, 42, {}, ['a'], Object('a')])('refuses %p, which is no string', (scope) => {
+  it.each([undefined, null, 42, {}, ['a'], Object('a')])('rejects %p, which is not a string', (scope) => {
     expect(isScope(scope)).toBe(false);
   });
 
-  it('takes 255 characters, and no more', () => {
+  it('accepts at most 255 characters', () => {
     expect([isScope('a'.repeat(255)), isScope('a'.repeat(256))]).toEqual([true, false]);
   });
 
-  it('answers at once for texts that are made to take long', () => {
+  it('takes no exponential time for hostile strings', () => {
     const started = performance.now();
 
     isScope(`${'a:'.repeat(127)}!`);
@@ -60,7 +60,7 @@ describe('isScope', () => {
 });
 
 describe('isWildcard', () => {
-  it('is what ends in an asterisk', () => {
+  it('accepts scopes that end in an asterisk', () => {
     expect(['*', 'a:*', 'a', 'a:b'].map(isWildcard)).toEqual([true, true, false, false]);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { refuse, SigraError, withoutStack } from './sigra-error.js';
 
 describe('SigraError', () => {
-  it('says nothing of its cause but to who asks for it', () => {
+  it('excludes its cause from its message and its JSON', () => {
     const cause = new Error('connection to 10.0.0.1 refused');
 
     const error = new SigraError('unavailable', 'The database did not answer.', { cause });
@@ -12,7 +12,7 @@ describe('SigraError', () => {
     expect(JSON.stringify(error)).toBe('{"code":"unavailable","name":"SigraError"}');
   });
 
-  it('has no cause and no refusal unless it is given them', () => {
+  it('has a cause and a refusal only if they are given', () => {
     const error = new SigraError('not_found', 'There is no such token.');
 
     expect(Object.hasOwn(error, 'cause')).toBe(false);
@@ -21,7 +21,7 @@ describe('SigraError', () => {
 });
 
 describe('refuse', () => {
-  it('is a SigraError without a stack trace', () => {
+  it('returns a SigraError without a stack trace', () => {
     const error = refuse('invalid_token', 'The token is unknown.');
 
     expect(error).toBeInstanceOf(SigraError);
@@ -30,14 +30,14 @@ describe('refuse', () => {
 });
 
 describe('withoutStack', () => {
-  it('leaves the stack traces of others alone, also when it throws', () => {
+  it('restores the stack trace limit, even after a throw', () => {
     const before = Error.stackTraceLimit;
 
     expect(() =>
       withoutStack(() => {
-        throw new Error('no error to be had');
+        throw new Error('failure');
       }),
-    ).toThrow('no error to be had');
+    ).toThrow('failure');
 
     expect(Error.stackTraceLimit).toBe(before);
   });

@@ -1,9 +1,6 @@
-/**
- * The stable vocabulary of everything that Sigra can refuse. Codes are part of the public API: they change only with a
- * major version.
- */
+/** The codes of `SigraError`. They are part of the public API and change only with a major version. */
 export type SigraErrorCode =
-  // What a caller asked to issue.
+  // Input for a new credential.
   | 'name_required'
   | 'name_too_long'
   | 'invalid_name'
@@ -15,7 +12,7 @@ export type SigraErrorCode =
   | 'invalid_expiry'
   | 'ttl_exceeded'
   | 'invalid_grace'
-  // What a credential turned out to be.
+  // The state of a credential.
   | 'invalid_token'
   | 'token_revoked'
   | 'token_expired'
@@ -23,7 +20,7 @@ export type SigraErrorCode =
   | 'reuse_detected'
   | 'refresh_aborted'
   | 'jwt_disabled'
-  // What a request lacks, or may not do.
+  // A request that is not allowed.
   | 'unauthorized'
   | 'invalid_request'
   | 'insufficient_scope'
@@ -38,30 +35,29 @@ export type SigraErrorCode =
   // The database did not answer, or not in time.
   | 'unavailable';
 
-/** The scopes that a refused caller would have needed. */
+/** The scopes that a refused caller needs. */
 export interface ScopeRefusal {
   readonly required: readonly string[];
   /** Those of `required` that the caller does not hold. */
   readonly missing: readonly string[];
 }
 
-/** What else a `SigraError` can carry. */
+/** Optional parts of a `SigraError`. */
 export interface SigraErrorOptions {
-  /** For operators only: never part of an HTTP answer. */
+  /** For logs only: never part of an HTTP answer. */
   readonly cause?: unknown;
   /** With `insufficient_scope`. */
   readonly refusal?: ScopeRefusal;
 }
 
 /**
- * The one error class that services and guards reject with.
+ * The only error class that services and guards reject with.
  *
- * `code` is stable, `message` is safe to show to the caller, and no instance ever holds a raw token. The `cause`, where
- * there is one, is for logs.
+ * `code` is stable, `message` is safe to show to the caller, and no instance holds a raw token. `cause` is for logs.
  */
 export class SigraError extends Error {
   override readonly name = 'SigraError';
-  /** With `insufficient_scope`: what was required and what of it is missing. */
+  /** With `insufficient_scope`: the required scopes, and the missing ones among them. */
   readonly refusal?: ScopeRefusal;
 
   constructor(
@@ -74,9 +70,33 @@ export class SigraError extends Error {
   }
 }
 
+const BAD_CREDENTIAL: ReadonlySet<SigraErrorCode> = new Set([
+  'invalid_token',
+  'token_revoked',
+  'token_expired',
+  'epoch_mismatch',
+  'reuse_detected',
+]);
+
+/** Whether the credential itself is refused. Clients get the same answer for all of these codes. */
+export function isBadCredential({ code }: SigraError): boolean {
+  return BAD_CREDENTIAL.has(code);
+}
+
+/** Whether the same request can succeed later, because the database could not decide it now. */
+export function isOutage({ code }: SigraError): boolean {
+  return code === 'unavailable' || code === 'refresh_aborted';
+}
+
+/** For `catch`: undefined for a refusal, which decides that a token is inactive. An outage decides nothing and is rethrown. */
+export function unlessOutage(error: unknown): undefined {
+  if (error instanceof SigraError && !isOutage(error)) return undefined;
+  throw error;
+}
+
 /**
- * Runs what makes or throws an error without a stack trace, which is most of what an error costs. For refusals that
- * anybody can provoke as often as they like, and that say nothing about the code that reports them.
+ * Runs a function whose errors get no stack trace, which is most of the cost of an error. For refusals, which any client can
+ * provoke and whose stack trace explains nothing.
  */
 export function withoutStack<T>(run: () => T): T {
   const { stackTraceLimit } = Error;
@@ -88,7 +108,7 @@ export function withoutStack<T>(run: () => T): T {
   }
 }
 
-/** A refusal of the caller, not a mistake of the code: a SigraError without a stack trace. */
+/** Makes a `SigraError` without a stack trace, for a refusal, which is not a defect of the code. */
 export function refuse(code: SigraErrorCode, message: string, options?: SigraErrorOptions): SigraError {
   return withoutStack(() => new SigraError(code, message, options));
 }

@@ -1,8 +1,18 @@
-/** A text from outside, made fit for a column: no longer than `length`, and without NUL, which PostgreSQL refuses. */
-export function storableText(text: string, length: number): string {
-  return text.slice(0, length).replaceAll('\0', '');
+/** PostgreSQL rejects NUL. The driver replaces every half of a surrogate pair with the same character. */
+const UNSTORABLE = /[\0\p{Cs}]/u;
+const EVERY_UNSTORABLE = /[\0\p{Cs}]/gu;
+
+/** Whether PostgreSQL can store a string unchanged. */
+export function isStorable(text: string): boolean {
+  return !UNSTORABLE.test(text);
 }
 
-/** Room for any IPv6 address with its zone; what a proxy forwards can be as long as a header. */
-export const MAX_IP_LENGTH = 64;
-export const MAX_USER_AGENT_LENGTH = 1024;
+/** Whether a string has more than `max` characters, counted as code points, as PostgreSQL counts them. */
+export function isLongerThan(text: string, max: number): boolean {
+  return text.length > max && Array.from(text).length > max;
+}
+
+/** The part of a string that a column can store: its first `max` code units without NUL and lone surrogates. */
+export function storablePart(text: string, max: number): string {
+  return text.slice(0, max).replace(EVERY_UNSTORABLE, '');
+}

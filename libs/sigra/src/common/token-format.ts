@@ -6,15 +6,21 @@ const CHECKSUM_LENGTH = 6;
 const BODY_LENGTH = SECRET_LENGTH + CHECKSUM_LENGTH;
 const HINT_LENGTH = 4;
 
-/** A new raw token: prefix, 256 random bits, and a checksum over both. */
+/** The default of `apiTokens.prefix`. */
+export const DEFAULT_PREFIX = 'sigra_sk_';
+/** The prefix of refresh tokens. The configuration rejects it for API tokens. */
+export const REFRESH_TOKEN_PREFIX = 'sigra_rt_';
+/** The beginning of every JWT: `{"` in base64url. */
+const JWT_START = 'eyJ';
+
+/** Creates a raw token: prefix, 256 random bits, and a checksum over both. */
 export function mintRawToken(prefix: string): string {
   const payload = prefix + generateSecret();
   return payload + checksum(payload);
 }
 
 /**
- * Whether a text can be a token of this prefix at all. A typo, a truncated copy or a scanner's guess is told from a
- * token here, without asking the database.
+ * Whether a string has the format of a token with this prefix. Rejects typos, truncated copies and guesses without a query.
  */
 export function isWellFormed(rawToken: string, prefix: string): boolean {
   if (rawToken.length !== prefix.length + BODY_LENGTH || !rawToken.startsWith(prefix)) return false;
@@ -23,17 +29,37 @@ export function isWellFormed(rawToken: string, prefix: string): boolean {
   return checksum(rawToken.slice(0, end)) === rawToken.slice(end);
 }
 
-/** The characters that are shown of a token, to tell it from others. */
+/** Creates a raw refresh token: the format of API tokens, with the prefix of refresh tokens. */
+export function mintRefreshToken(): string {
+  return mintRawToken(REFRESH_TOKEN_PREFIX);
+}
+
+/** Whether a value has the format of a refresh token. */
+export function isRefreshToken(value: unknown): value is string {
+  return typeof value === 'string' && isWellFormed(value, REFRESH_TOKEN_PREFIX);
+}
+
+/** Whether a credential begins like a JWT. */
+export function looksLikeJwt(credential: string): boolean {
+  return credential.startsWith(JWT_START);
+}
+
+/** Whether a token with this prefix can begin like a JWT. Ignores case. */
+export function collidesWithJwt(prefix: string): boolean {
+  return JWT_START.toLowerCase().startsWith(prefix.toLowerCase().slice(0, JWT_START.length));
+}
+
+/** The first characters after the prefix, for display: they distinguish a token from others. */
 export function hintOf(rawToken: string, prefix: string): string {
   return rawToken.slice(prefix.length, prefix.length + HINT_LENGTH);
 }
 
 /**
- * A regular expression that finds raw tokens in text, for secret scanners and log filters.
+ * Makes a regular expression that finds raw tokens in text, for secret scanners and log filters.
  *
- * @param prefix the configured prefix
+ * @param prefix the configured `apiTokens.prefix`. @default 'sigra_sk_'
  */
-export function tokenPattern(prefix = 'sigra_sk_'): RegExp {
+export function tokenPattern(prefix = DEFAULT_PREFIX): RegExp {
   return new RegExp(`(?<![0-9A-Za-z_])${prefix}[0-9A-Za-z]{${BODY_LENGTH}}(?![0-9A-Za-z_])`);
 }
 

@@ -1,29 +1,30 @@
-/** The claims of an access token (RFC 9068 section 2.2), and the application's own. Times are seconds since 1970. */
+/** The claims of an access token: those of RFC 9068 section 2.2 and the application's. Times are seconds since 1970. */
 export interface AccessTokenClaims {
   /** `jwt.issuer`. */
   readonly iss: string;
   /** The user's id. */
   readonly sub: string;
-  /** `jwt.audience`, alone or among others. */
+  /** `jwt.audience`, alone or in an array with others. */
   readonly aud: string | readonly string[];
   /** `jwt.clientId`. */
   readonly client_id: string;
+  /** When the token was issued. */
   readonly iat: number;
-  /** It is refused from this second on. */
+  /** The token is rejected from this time on. */
   readonly exp: number;
-  /** The id of this one token. */
+  /** The id of the token. */
   readonly jti: string;
   /** Scopes, separated by spaces (RFC 8693 section 4.2). */
   readonly scope?: string;
-  /** The epoch of the sign-in that the token belongs to. Absent in tokens of other issuers; then 0 counts. */
+  /** The epoch of the family. Missing in tokens of other issuers, and then 0. */
   readonly epoch?: number;
-  /** The refresh family: the sign-in that the token belongs to. */
+  /** The id of the refresh family. */
   readonly sid?: string;
-  /** From `jwt.claims`. */
+  /** The claims that `jwt.claims` adds. */
   readonly [claim: string]: unknown;
 }
 
-/** The scopes of a token; none without the claim. */
+/** The scopes of the `scope` claim; empty when the claim is missing. */
 export function scopesOf(claims: Pick<AccessTokenClaims, 'scope'>): readonly string[] {
   return claims.scope ? claims.scope.split(' ') : [];
 }

@@ -4,7 +4,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 /** A public key in JSON (RFC 7517 section 4). */
 export type Jwk = Readonly<Record<string, unknown>>;
 
-/** The public keys that verify this application's access tokens. Shared secrets are never among them. */
+/** The public keys that verify the application's access tokens (RFC 7517 section 5). Never includes shared secrets. */
 @Injectable()
 export class JwkSet {
   readonly keys: readonly Jwk[];

@@ -1,86 +1,87 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { auditDetailsOf, type CallContext } from '../audit/audit-event.js';
-import { AuditWriter } from '../audit/audit-writer.js';
+import { AuditWriter } from '../audit/audit.writer.js';
+import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
+import { isRefreshToken } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
+import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { isRefreshToken } from './refresh-token-format.js';
 
-/** Ends sign-ins, with the audit row in the same transaction. */
+/** Revokes refresh families, with the audit row in the same transaction. */
 @Injectable()
 export class RefreshTokenRevoker {
   constructor(
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly audit: AuditWriter,
   ) {}
 
-  async revokeByToken(rawToken: string, context: CallContext): Promise<void> {
-    const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyOf(hashSecret(rawToken)) : undefined;
-    // Clean-up may have taken the family in between.
-    if (familyId === undefined || !(await this.endFamily(familyId, context))) {
+  /** Revokes the family of a refresh token, including a consumed one. See `SigraJwtService.revokeRefresh`. */
+  async revokeByToken(rawToken: string, caller: Caller): Promise<void> {
+    const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyIdOf(hashSecret(rawToken)) : undefined;
+    // Clean-up can have deleted the family in between.
+    if (familyId === undefined || !(await this.endFamily(familyId, caller))) {
       throw refuse('invalid_token', 'The refresh token is unknown.');
     }
   }
 
-  async revokeFamily(userId: string, familyId: string, context: CallContext): Promise<void> {
-    if (!isUuid(familyId) || !(await this.endFamily(familyId, context, userId))) {
-      throw new SigraError('not_found', 'There is no such sign-in.');
+  /** Revokes a family of a user. See `SigraJwtService.revokeFamily`. */
+  async revokeFamily(userId: string, familyId: string, caller: Caller): Promise<void> {
+    if (!isUuid(familyId) || !(await this.endFamily(familyId, caller, userId))) {
+      throw new SigraError('not_found', 'There is no such family.');
     }
   }
 
-  revokeAll(userId: string, context: CallContext): Promise<number> {
+  /** Revokes all live families of a user. @returns their number */
+  revokeAll(userId: string, caller: Caller): Promise<number> {
     return this.database.transaction(async (manager) => {
-      const count = await this.refreshTokens.revokeFamilies(manager, userId, this.clock.now(), 'revoked');
-      if (count > 0) await this.record(manager, 'api.jwt_revoke', context, { id: userId, type: 'user' }, { count });
+      const count = await this.families.revokeAll(manager, userId, this.clock.now(), 'revoked');
+      if (count > 0) {
+        await this.audit.record(
+          manager,
+          { action: 'api.jwt_revoke', targetId: userId, targetType: 'user', metadata: { count } },
+          caller,
+        );
+      }
       return count;
     });
   }
 
-  signOutEverywhere(userId: string, context: CallContext): Promise<void> {
+  /** Revokes all live families of a user and moves the user to the next epoch. */
+  signOutEverywhere(userId: string, caller: Caller): Promise<void> {
     return this.database.transaction(async (manager) => {
-      // Families first, as everywhere: whoever holds one finishes before the epoch moves.
-      const now = this.clock.now();
-      const families = await this.refreshTokens.revokeFamilies(manager, userId, now, 'sign_out_everywhere');
-      const epoch = await this.refreshTokens.bumpEpoch(manager, userId);
-      await this.record(manager, 'api.sign_out_everywhere', context, { id: userId, type: 'user' }, { families, epoch });
+      // Locks families first, as all transactions do: one that holds a family ends before the epoch changes.
+      const families = await this.families.revokeAll(manager, userId, this.clock.now(), 'sign_out_everywhere');
+      const epoch = await this.families.bumpEpoch(manager, userId);
+      await this.audit.record(
+        manager,
+        { action: 'api.sign_out_everywhere', targetId: userId, targetType: 'user', metadata: { families, epoch } },
+        caller,
+      );
     });
   }
 
   /**
-   * @param userId when given, a family of anybody else counts as absent
-   * @returns whether there is such a family, dead or alive
+   * @param userId if given, a family of another user counts as missing
+   * @returns whether the family exists, revoked or not
    */
-  private endFamily(familyId: string, context: CallContext, userId?: string): Promise<boolean> {
+  private endFamily(familyId: string, caller: Caller, userId?: string): Promise<boolean> {
     return this.database.transaction(async (manager) => {
-      const family = await this.refreshTokens.lockFamily(manager, familyId, userId);
-      if (!family || family.revoked_at) return family !== undefined;
-      await this.refreshTokens.revokeFamily(manager, familyId, this.clock.now(), 'revoked');
-      const target = { id: familyId, type: 'refresh_family' };
-      await this.record(manager, 'api.jwt_revoke', context, target, { userId: family.user_id });
+      const family = await this.families.lock(manager, familyId, userId);
+      if (!family || family.revokedAt) return family !== undefined;
+      await this.families.revoke(manager, familyId, this.clock.now(), 'revoked');
+      const metadata = { userId: family.userId };
+      await this.audit.record(
+        manager,
+        { action: 'api.jwt_revoke', targetId: familyId, targetType: 'refresh_family', metadata },
+        caller,
+      );
       return true;
-    });
-  }
-
-  private record(
-    manager: EntityManager,
-    action: 'api.jwt_revoke' | 'api.sign_out_everywhere',
-    context: CallContext,
-    target: { id: string; type: string },
-    metadata: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
-    const details = auditDetailsOf(context);
-    return this.audit.append(manager, {
-      ...details,
-      action,
-      targetId: target.id,
-      targetType: target.type,
-      metadata: { ...details.metadata, ...metadata },
     });
   }
 }

@@ -1,15 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { mintRefreshToken } from './refresh-token-format.js';
+import { mintRefreshToken } from '../common/token-format.js';
 import { openSuccessor, sealSuccessor } from './sealed-successor.js';
 
 describe('A sealed successor', () => {
   const [presented, successor] = [mintRefreshToken(), mintRefreshToken()];
 
-  it('is opened by the token that it succeeds', () => {
+  it('can be opened with the token that it succeeds', () => {
     expect(openSuccessor(sealSuccessor(successor, presented), presented)).toBe(successor);
   });
 
-  it('is opened by no other: not by itself, nor by one that differs in one character', () => {
+  it('cannot be opened with any other token, including itself and one that differs in one character', () => {
     const sealed = sealSuccessor(successor, presented);
 
     for (const other of [successor, mintRefreshToken(), `${presented.slice(0, -1)}!`, '']) {
@@ -17,7 +17,7 @@ describe('A sealed successor', () => {
     }
   });
 
-  it('cannot be changed, nor cut short, in any byte', () => {
+  it('cannot be opened after a change of any byte or a truncation', () => {
     const sealed = sealSuccessor(successor, presented);
     const changed = Array.from(sealed, (byte, place) => {
       const copy = Buffer.from(sealed);
@@ -29,7 +29,7 @@ describe('A sealed successor', () => {
     for (const bytes of [...changed, ...cut]) expect(() => openSuccessor(bytes, presented)).toThrow();
   });
 
-  it('tells nothing: it holds no part of either token, and is another one each time', () => {
+  it('reveals nothing: it contains no part of the successor, and differs each time', () => {
     const [first, second] = [sealSuccessor(successor, presented), sealSuccessor(successor, presented)];
 
     expect(first.equals(second)).toBe(false);

@@ -5,8 +5,8 @@ const TAG_BYTES = 16;
 const INFO = 'sigra refresh-token successor';
 
 /**
- * Seals a raw successor under the raw token that it succeeds (AES-256-GCM, key by HKDF-SHA-256). The database holds
- * neither, so that nobody who reads it can open what it holds.
+ * Encrypts a raw successor with a key from the raw token that it succeeds (AES-256-GCM, HKDF-SHA-256). The database contains
+ * neither raw token, so the database alone cannot decrypt it.
  */
 export function sealSuccessor(successor: string, presented: string): Buffer {
   const iv = randomBytes(IV_BYTES);
@@ -15,7 +15,7 @@ export function sealSuccessor(successor: string, presented: string): Buffer {
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
 }
 
-/** @throws Error when it was sealed under another token, or changed since */
+/** Decrypts a sealed successor. @throws Error when it was sealed with another token, or was changed */
 export function openSuccessor(sealed: Buffer, presented: string): string {
   const decipher = createDecipheriv('aes-256-gcm', keyOf(presented), sealed.subarray(0, IV_BYTES), {
     authTagLength: TAG_BYTES,

@@ -1,10 +1,10 @@
-/** What signing in and refreshing give out: the token response of RFC 6749 section 5.1. */
+/** An access token and a refresh token: the token response of RFC 6749 section 5.1. */
 export interface TokenPair {
   /** A JWT (RFC 9068). */
   readonly accessToken: string;
-  /** Opaque; good for one refresh. */
+  /** An opaque token, for one refresh. */
   readonly refreshToken: string;
-  /** RFC 6750. */
+  /** The token type of RFC 6750. */
   readonly tokenType: 'Bearer';
   /** Seconds until the access token expires. */
   readonly expiresIn: number;
@@ -12,6 +12,7 @@ export interface TokenPair {
   readonly scope: string;
 }
 
+/** Makes a token pair. */
 export function tokenPair(
   signed: { readonly accessToken: string; readonly expiresIn: number },
   refreshToken: string,

@@ -6,7 +6,7 @@ import { TokenCleanupService } from './token-cleanup.service.js';
 
 const JOB_NAME = 'sigra:cleanup';
 
-/** Runs clean-up by `cleanup.schedule`, as the job `sigra:cleanup` of Nest's scheduler. */
+/** Runs clean-up according to `cleanup.schedule`, as the job `sigra:cleanup` of Nest's scheduler. */
 @Injectable()
 export class CleanupSchedule implements OnApplicationBootstrap {
   private readonly logger = new Logger(CleanupSchedule.name);
@@ -24,7 +24,7 @@ export class CleanupSchedule implements OnApplicationBootstrap {
       cronTime: schedule,
       onTick: () => this.run(),
       start: true,
-      // A run that outlasts its schedule is not joined by the next one.
+      // The next run does not start while one is in progress.
       waitForCompletion: true,
     });
     this.scheduler.addCronJob(JOB_NAME, job);
@@ -35,11 +35,11 @@ export class CleanupSchedule implements OnApplicationBootstrap {
       const deleted = await this.cleanup.cleanupExpiredTokens();
       const { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents } = deleted;
       this.logger.log(
-        `Deleted ${expiredTokens} expired and ${revokedTokens} revoked API tokens, ${refreshFamilies} sign-ins with ` +
+        `Deleted ${expiredTokens} expired and ${revokedTokens} revoked API tokens, ${refreshFamilies} refresh families with ` +
           `${refreshTokens} refresh tokens, and ${auditEvents} audit events`,
       );
     } catch (error) {
-      this.logger.error(`Clean-up failed and will be tried again at its next time: ${String(error)}`);
+      this.logger.error(`Clean-up failed and will run again at the next scheduled time: ${String(error)}`);
     }
   }
 }

@@ -1,78 +1,100 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { apiTokenColumn, type ApiTokenRow, type RawApiTokenRow, toApiTokenRow } from './api-token-row.js';
-import { SigraDatabase } from './sigra-database.js';
+import type { CursorPosition } from '../common/cursor.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
+import { type Row, SigraDatabase } from './sigra-database.js';
+import { type NewRowOf, Parameters } from './table.js';
+import { type ApiToken, apiTokens } from './tables.js';
+import { UserDirectory } from './user-directory.js';
 
-export interface NewApiTokenRow {
-  readonly id: string;
-  readonly userId: string;
-  readonly name: string;
-  readonly prefix: string;
-  readonly hint: string;
-  /** SHA-256 of the raw token, in hex. */
-  readonly tokenHash: string;
-  readonly scopes: readonly string[];
-  readonly expiresAt: Date | null;
-  readonly createdAt: Date;
-}
+/** A row of `sigra_api_tokens` to insert. */
+export type NewApiToken = NewRowOf<typeof apiTokens.columns>;
 
-export interface PagePosition {
-  readonly createdAt: Date;
-  readonly id: string;
-}
-
+/** A use of a token, for `recordUses`. */
 export interface TokenUse {
   readonly id: string;
   readonly at: Date;
-  readonly ip: string | null;
+  readonly ipAddress: string | null;
 }
 
-/** No request waits for what runs in the background, but a shutdown does. */
-const BACKGROUND_TIMEOUT_MS = 5_000;
+interface PackedToken {
+  readonly token: string;
+}
 
-/** Every statement on `sigra_api_tokens` but the one that verifies (see `CredentialReader`). */
+const PACKED = `${apiTokens.packed('t')} AS token`;
+/** Limits background statements: no request waits for them, but a shutdown does. */
+const BACKGROUND_TIMEOUT_MS = 5_000;
+/** The seed of an owner's lock, so that its hash differs from other advisory locks. */
+const OWNER_LOCK = 7_365_777_250;
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
+/** Reads and writes `sigra_api_tokens`. */
 @Injectable()
 export class ApiTokenRepository {
   private readonly table: string;
-  private readonly column = apiTokenColumn('t');
+  private readonly reader: OwnedRecordReader<ApiToken>;
 
-  constructor(private readonly database: SigraDatabase) {
-    this.table = database.tables.apiTokens;
-  }
-
-  async insert(manager: EntityManager, token: NewApiTokenRow): Promise<ApiTokenRow> {
-    const rows = await this.database.query<RawApiTokenRow>(
-      `INSERT INTO ${this.table} AS t
-         (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, created_at)
-       VALUES ($1, $2, $3, $4, $5, decode($6, 'hex'), $7, $8, $9)
-       RETURNING ${this.column}`,
-      [
-        token.id,
-        token.userId,
-        token.name,
-        token.prefix,
-        token.hint,
-        token.tokenHash,
-        token.scopes,
-        token.expiresAt,
-        token.createdAt,
-      ],
-      manager,
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly database: SigraDatabase,
+    users: UserDirectory,
+  ) {
+    this.table = database.names.apiTokens;
+    const { key, ...byHash } = byTokenHash('t');
+    this.reader = new OwnedRecordReader(
+      {
+        ...byHash,
+        select: `${key}, ${PACKED}`,
+        from: `${this.table} t`,
+        ownerId: 't.user_id',
+        decode: (row) => unpack(row as Row & PackedToken),
+      },
+      database,
+      users,
+      config.lookupTimeout,
     );
-    return toApiTokenRow(only(rows));
   }
 
-  /** Reads a token and holds its row until the transaction ends. */
-  async lock(manager: EntityManager, id: string, userId?: string): Promise<ApiTokenRow | undefined> {
-    const rows = await this.database.query<RawApiTokenRow>(
-      `SELECT ${this.column} FROM ${this.table} t
+  /**
+   * Finds a token and its owner by the SHA-256 of the raw token, in hex. Every request with a token uses it: see
+   * `OwnedRecordReader`.
+   *
+   * @param check runs before the owner is checked, and throws when the token cannot be used
+   * @throws SigraError `unavailable`; also the errors of `check`
+   */
+  findWithOwner(tokenHash: string, check?: (token: ApiToken) => void): Promise<OwnedRecord<ApiToken> | undefined> {
+    return this.reader.find(tokenHash, check);
+  }
+
+  /** Finds a token by SHA-256 of its raw form, in hex, and asks nothing about its owner. */
+  find(tokenHash: string): Promise<ApiToken | undefined> {
+    return this.reader.findRecord(tokenHash);
+  }
+
+  /** Inserts a token and returns the row. */
+  async insert(manager: EntityManager, token: NewApiToken): Promise<ApiToken> {
+    const parameters = new Parameters();
+    const insert = apiTokens.insert(`${this.table} AS t`, [token], parameters);
+    return unpack(await this.database.queryOne(`${insert} RETURNING ${PACKED}`, parameters.values, manager));
+  }
+
+  /**
+   * Reads a token and locks its row until the transaction ends.
+   *
+   * @param userId if given, a token of another user counts as missing
+   */
+  async lock(manager: EntityManager, id: string, userId?: string): Promise<ApiToken | undefined> {
+    const [row] = await this.database.query<PackedToken>(
+      `SELECT ${PACKED} FROM ${this.table} t
        WHERE t.id = $1 AND ($2::text IS NULL OR t.user_id = $2) FOR NO KEY UPDATE`,
       [id, userId ?? null],
       manager,
     );
-    return rows[0] && toApiTokenRow(rows[0]);
+    return row && unpack(row);
   }
 
+  /** Whether a token is revoked. False for an unknown id. */
   async isRevoked(manager: EntityManager, id: string): Promise<boolean> {
     const rows = await this.database.query(
       `SELECT 1 FROM ${this.table} WHERE id = $1 AND revoked_at IS NOT NULL`,
@@ -82,32 +104,33 @@ export class ApiTokenRepository {
     return rows.length > 0;
   }
 
-  /** Revokes a token that its transaction has locked. */
-  async markRevoked(manager: EntityManager, id: string, at: Date): Promise<ApiTokenRow> {
-    const rows = await this.database.query<RawApiTokenRow>(
-      `UPDATE ${this.table} t SET revoked_at = $2 WHERE t.id = $1 RETURNING ${this.column}`,
-      [id, at],
-      manager,
+  /** Revokes a token that the transaction has locked. */
+  async markRevoked(manager: EntityManager, id: string, at: Date): Promise<ApiToken> {
+    return unpack(
+      await this.database.queryOne(
+        `UPDATE ${this.table} t SET revoked_at = $2 WHERE t.id = $1 RETURNING ${PACKED}`,
+        [id, at],
+        manager,
+      ),
     );
-    return toApiTokenRow(only(rows));
   }
 
-  /** Lets a successor take over from a token that its transaction has locked. */
+  /** Marks a token that the transaction has locked as replaced by its successor. */
   async markReplaced(
     manager: EntityManager,
     id: string,
-    end: { replacedBy: string; revokedAt: Date | null; expiresAt: Date | null },
+    { replacedBy, revokedAt, expiresAt }: Pick<ApiToken, 'revokedAt' | 'expiresAt'> & { readonly replacedBy: string },
   ): Promise<void> {
     await this.database.query(
       `UPDATE ${this.table} SET replaced_by = $2, revoked_at = $3, expires_at = $4 WHERE id = $1`,
-      [id, end.replacedBy, end.revokedAt, end.expiresAt],
+      [id, replacedBy, revokedAt, expiresAt],
       manager,
     );
   }
 
   /**
-   * Makes `revokeAll` of the token's owner wait until the transaction ends. It would not see a token that has not been
-   * committed yet, and the user would be left with a live one.
+   * Makes `revokeAll` for the token's owner wait until the transaction ends. Without this, `revokeAll` would miss a
+   * token that the transaction has not committed yet.
    */
   async holdOffRevokeAll(manager: EntityManager, id: string): Promise<void> {
     await this.database.query(
@@ -117,11 +140,15 @@ export class ApiTokenRepository {
     );
   }
 
-  /** Revokes all active tokens of a user. Rows are locked in the order of their ids, so that two calls cannot deadlock. */
+  /**
+   * Revokes all active tokens of a user. Locks rows in the order of their ids, so that two calls cannot deadlock.
+   *
+   * @returns the number of tokens revoked
+   */
   async revokeAll(manager: EntityManager, userId: string, at: Date): Promise<number> {
-    // A statement of its own: what the next one sees begins when the lock is there.
+    // A separate statement, so that the next statement takes its snapshot after the lock.
     await this.database.query(`SELECT pg_advisory_xact_lock(${ownerKey('$1')})`, [userId], manager);
-    const rows = await this.database.query<{ count: number }>(
+    const { count } = await this.database.queryOne<{ count: number }>(
       `WITH active AS (
          SELECT id FROM ${this.table}
          WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
@@ -133,24 +160,26 @@ export class ApiTokenRepository {
       [userId, at],
       manager,
     );
-    return only(rows).count;
+    return count;
   }
 
-  /** Active tokens of a user after `position`, oldest first. */
-  async listActive(userId: string, now: Date, limit: number, position?: PagePosition): Promise<ApiTokenRow[]> {
-    const rows = await this.database.query<RawApiTokenRow>(
-      `SELECT ${this.column} FROM ${this.table} t
+  /** Lists the active tokens of a user after `position`, oldest first. */
+  async listActive(userId: string, now: Date, limit: number, position?: CursorPosition): Promise<ApiToken[]> {
+    const rows = await this.database.query<PackedToken>(
+      `SELECT ${PACKED} FROM ${this.table} t
        WHERE t.user_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
          AND (t.created_at, t.id) > ($3, $4)
        ORDER BY t.created_at, t.id LIMIT $5`,
       [userId, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
     );
-    return rows.map(toApiTokenRow);
+    return rows.map(unpack);
   }
 
   /**
-   * Moves `last_used_at` forward, never back, and touches no other state. Rows that a transaction holds are left out: a
-   * use that is not noted now is noted with the next one, and a revocation never waits for this.
+   * Records the last uses of tokens. `last_used_at` only moves forward. Skips rows that another transaction has locked,
+   * whose next use is recorded instead.
+   *
+   * @param thresholdSeconds skips tokens whose last use was recorded less than this long before
    */
   async recordUses(uses: readonly TokenUse[], thresholdSeconds: number): Promise<void> {
     await this.database.query(
@@ -164,54 +193,17 @@ export class ApiTokenRepository {
        UPDATE ${this.table} t SET last_used_at = uses.at, last_used_ip = uses.ip
        FROM due JOIN uses ON uses.id = due.id
        WHERE t.id = due.id AND (t.last_used_at IS NULL OR t.last_used_at < uses.at)`,
-      [uses.map((use) => use.id), uses.map((use) => use.at), uses.map((use) => use.ip), thresholdSeconds],
+      [uses.map((use) => use.id), uses.map((use) => use.at), uses.map((use) => use.ipAddress), thresholdSeconds],
       undefined,
       BACKGROUND_TIMEOUT_MS,
     );
   }
-
-  /** Deletes up to `limit` tokens that expired at `now` or before and were never revoked. */
-  deleteExpired(manager: EntityManager, now: Date, limit: number): Promise<number> {
-    return this.deleteBatch(manager, 'revoked_at IS NULL AND expires_at <= $1', 'expires_at', now, limit);
-  }
-
-  /** Deletes up to `limit` tokens that were revoked at `before` or earlier. */
-  deleteRevoked(manager: EntityManager, before: Date, limit: number): Promise<number> {
-    return this.deleteBatch(manager, 'revoked_at <= $1', 'revoked_at', before, limit);
-  }
-
-  private async deleteBatch(
-    manager: EntityManager,
-    condition: string,
-    order: string,
-    until: Date,
-    limit: number,
-  ): Promise<number> {
-    const rows = await this.database.query<{ count: number }>(
-      `WITH doomed AS MATERIALIZED (
-         SELECT id FROM ${this.table} WHERE ${condition} ORDER BY ${order} LIMIT $2 FOR UPDATE SKIP LOCKED
-       ), deleted AS (
-         DELETE FROM ${this.table} t USING doomed WHERE t.id = doomed.id RETURNING 1
-       )
-       SELECT count(*)::int AS count FROM deleted`,
-      [until, limit],
-      manager,
-    );
-    return only(rows).count;
-  }
 }
 
-/** Sets the lock of a user apart from other uses of the same hash. */
-const OWNER_LOCK = 7_365_777_250;
+function unpack({ token }: PackedToken): ApiToken {
+  return apiTokens.unpack(token);
+}
 
 function ownerKey(userId: string): string {
   return `hashtextextended(${userId}, ${OWNER_LOCK})`;
-}
-
-const NIL_UUID = '00000000-0000-0000-0000-000000000000';
-
-function only<T>(rows: readonly T[]): T {
-  const [row] = rows;
-  if (row === undefined) throw new Error('sigra: the statement returned no row');
-  return row;
 }

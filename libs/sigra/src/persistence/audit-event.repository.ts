@@ -1,153 +1,90 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { PagePosition } from './api-token.repository.js';
+import type { CursorPosition } from '../common/cursor.js';
+import { isStorable } from '../common/storable-text.js';
 import { SigraDatabase } from './sigra-database.js';
-import { timeColumn, withDates } from './time-column.js';
+import { type NewRowOf, Parameters } from './table.js';
+import { type AuditEvent, auditEvents, type AuditOutcome } from './tables.js';
 
-export interface AuditEventRow {
-  readonly id: string;
-  readonly action: string;
-  readonly outcome: string;
-  readonly actor_id: string | null;
-  readonly actor_type: string;
-  readonly target_id: string | null;
-  readonly target_type: string | null;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly ip_address: string | null;
-  readonly user_agent: string | null;
-  readonly occurred_at: Date;
-}
+/** A row of `sigra_audit_events` to insert. */
+export type NewAuditEventRow = NewRowOf<typeof auditEvents.columns>;
 
-/** What an event is searched by; all that is given must hold. */
-export interface AuditEventConditions {
+/** The events to read: those that match all given properties. */
+export interface AuditFilter {
   readonly action?: string | undefined;
-  readonly outcome?: string | undefined;
+  readonly outcome?: AuditOutcome | undefined;
   readonly actorId?: string | undefined;
   readonly targetId?: string | undefined;
   readonly targetType?: string | undefined;
+  /** Events at this time or later. */
   readonly from?: Date | undefined;
+  /** Events before this time. */
   readonly to?: Date | undefined;
 }
 
-const TYPES = {
-  id: 'uuid',
-  action: 'text',
-  outcome: 'text',
-  actor_id: 'text',
-  actor_type: 'text',
-  target_id: 'text',
-  target_type: 'text',
-  metadata: 'jsonb',
-  ip_address: 'text',
-  user_agent: 'text',
-  occurred_at: 'timestamptz',
-} as const satisfies Record<keyof AuditEventRow, string>;
-const COLUMNS = Object.keys(TYPES) as readonly (keyof AuditEventRow)[];
-const SELECTED = COLUMNS.map((column) =>
-  column === 'occurred_at' ? `${timeColumn('e.occurred_at')} AS occurred_at` : `e.${column}`,
-);
+const CONDITIONS: Readonly<Record<keyof AuditFilter, string>> = {
+  action: 'e.action =',
+  outcome: 'e.outcome =',
+  actorId: 'e.actor_id =',
+  targetId: 'e.target_id =',
+  targetType: 'e.target_type =',
+  from: 'e.occurred_at >=',
+  to: 'e.occurred_at <',
+};
 
-/** Every statement on `sigra_audit_events`. */
+/** Reads and writes `sigra_audit_events`. */
 @Injectable()
 export class AuditEventRepository {
-  private readonly table: string;
-
-  constructor(private readonly database: SigraDatabase) {
-    this.table = database.tables.auditEvents;
-  }
-
-  /** Inserts events in one statement, in the transaction of `manager` where one is given. */
-  async insert(events: readonly AuditEventRow[], manager?: EntityManager): Promise<void> {
-    const values = events.flatMap(valuesOf);
-    const places = events.map(
-      (_, row) => `(${COLUMNS.map((_column, index) => `$${row * COLUMNS.length + index + 1}`).join(', ')})`,
-    );
-    await this.database.query(
-      `INSERT INTO ${this.table} (${COLUMNS.join(', ')}) VALUES ${places.join(', ')}`,
-      values,
-      manager,
-    );
-  }
+  constructor(private readonly database: SigraDatabase) {}
 
   /**
-   * The insertion of an event as a part of a larger statement, once for every row of `source`.
+   * Inserts events in one statement.
    *
-   * @param firstParameter the number of the first parameter that is free
+   * @param manager the transaction to run in. @default a transaction of its own
+   * @throws UnstorableValueError when a column cannot hold a value
    */
-  insertFor(source: string, event: AuditEventRow, firstParameter: number): { sql: string; values: unknown[] } {
-    const places = COLUMNS.map((column, index) => `$${firstParameter + index}::${TYPES[column]}`);
-    return {
-      sql: `INSERT INTO ${this.table} (${COLUMNS.join(', ')}) SELECT ${places.join(', ')} FROM ${source}`,
-      values: valuesOf(event),
-    };
+  async insert(events: readonly [NewAuditEventRow, ...NewAuditEventRow[]], manager?: EntityManager): Promise<void> {
+    const parameters = new Parameters();
+    const insert = auditEvents.insert(this.database.names.auditEvents, events, parameters);
+    await this.database.query(insert, parameters.values, manager);
   }
 
   /**
-   * Events that meet the conditions, after `position` in the given order of time.
+   * Reads events that match `filter`, after `position` in the given order.
    *
-   * @param timeout in milliseconds. @default as long as a request may wait
+   * @param timeout milliseconds until the statement is cancelled. @default `lookupTimeout`
    */
   async find(
-    conditions: AuditEventConditions,
+    filter: AuditFilter,
     order: 'newest' | 'oldest',
     limit: number,
-    position?: PagePosition,
+    position?: CursorPosition,
     timeout?: number,
-  ): Promise<AuditEventRow[]> {
-    const { clauses, values } = this.where(conditions);
-    // No row has a NUL in it, and the database would only fail on one.
-    if (values.some((value) => typeof value === 'string' && value.includes('\0'))) return [];
-    if (position) {
-      values.push(position.createdAt, position.id);
-      const beyond = order === 'newest' ? '<' : '>';
-      clauses.push(`(e.occurred_at, e.id) ${beyond} ($${values.length - 1}, $${values.length})`);
+  ): Promise<AuditEvent[]> {
+    const parameters = new Parameters();
+    const clauses: string[] = [];
+    for (const [name, condition] of Object.entries(CONDITIONS)) {
+      const value = filter[name as keyof AuditFilter];
+      if (value === undefined) continue;
+      // No row has such a string, and PostgreSQL would reject the statement.
+      if (typeof value === 'string' && !isStorable(value)) return [];
+      clauses.push(`${condition} ${parameters.add(value)}`);
     }
-    values.push(limit);
+    if (position) {
+      const beyond = order === 'newest' ? '<' : '>';
+      clauses.push(
+        `(e.occurred_at, e.id) ${beyond} (${parameters.add(position.createdAt)}, ${parameters.add(position.id)})`,
+      );
+    }
     const direction = order === 'newest' ? 'DESC' : 'ASC';
-    const rows = await this.database.query(
-      `SELECT ${SELECTED.join(', ')} FROM ${this.table} e
+    const rows = await this.database.query<{ event: string }>(
+      `SELECT ${auditEvents.packed('e')} AS event FROM ${this.database.names.auditEvents} e
        ${clauses.length > 0 ? `WHERE ${clauses.join(' AND ')}` : ''}
-       ORDER BY e.occurred_at ${direction}, e.id ${direction} LIMIT $${values.length}`,
-      values,
+       ORDER BY e.occurred_at ${direction}, e.id ${direction} LIMIT ${parameters.add(limit)}`,
+      parameters.values,
       undefined,
       timeout,
     );
-    return withDates<AuditEventRow>(rows, ['occurred_at']);
+    return rows.map(({ event }) => auditEvents.unpack(event));
   }
-
-  async deleteBefore(manager: EntityManager, before: Date, limit: number): Promise<number> {
-    const rows = await this.database.query<{ count: number }>(
-      `WITH doomed AS MATERIALIZED (
-         SELECT id FROM ${this.table} WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2 FOR UPDATE SKIP LOCKED
-       ), deleted AS (
-         DELETE FROM ${this.table} e USING doomed WHERE e.id = doomed.id RETURNING 1
-       )
-       SELECT count(*)::int AS count FROM deleted`,
-      [before, limit],
-      manager,
-    );
-    return rows[0]?.count ?? 0;
-  }
-
-  private where(conditions: AuditEventConditions): { clauses: string[]; values: unknown[] } {
-    const clauses: string[] = [];
-    const values: unknown[] = [];
-    const add = (expression: string, value: unknown) => {
-      if (value === undefined) return;
-      values.push(value);
-      clauses.push(`${expression} $${values.length}`);
-    };
-    add('action =', conditions.action);
-    add('outcome =', conditions.outcome);
-    add('actor_id =', conditions.actorId);
-    add('target_id =', conditions.targetId);
-    add('target_type =', conditions.targetType);
-    add('occurred_at >=', conditions.from);
-    add('occurred_at <', conditions.to);
-    return { clauses, values };
-  }
-}
-
-function valuesOf(event: AuditEventRow): unknown[] {
-  return COLUMNS.map((column) => (column === 'metadata' ? JSON.stringify(event.metadata) : event[column]));
 }

@@ -4,15 +4,15 @@ import { BatchLoader, type BatchLoaderOptions } from './batch-loader.js';
 
 const TIMEOUT = 1000;
 
-/** A query that is under way until the test answers it. */
+/** A query that runs until the test answers it. */
 interface RunningQuery {
   readonly keys: readonly string[];
-  /** Finds `<key>!` for each of the keys, or for these alone. */
+  /** Resolves with `<key>!` for these keys. @default all keys of the query */
   answer(keys?: readonly string[]): Promise<void>;
   fail(error: Error): Promise<void>;
 }
 
-/** Lets the event loop turn once: what waits for `setImmediate` runs. */
+/** Runs one turn of the event loop, with its `setImmediate` callbacks. */
 const turn = () => jest.advanceTimersByTimeAsync(0);
 
 describe('BatchLoader', () => {
@@ -46,7 +46,7 @@ describe('BatchLoader', () => {
     jest.useRealTimers();
   });
 
-  it('reads all keys of one turn with one query, and tells each caller what was found', async () => {
+  it('reads all keys of one turn with one query, and resolves each caller with its value', async () => {
     const loader = loaderOf();
 
     const answers = Promise.all([loader.load('a'), loader.load('b'), loader.load('c')]);
@@ -70,7 +70,7 @@ describe('BatchLoader', () => {
     expect(await answer).toBe('a!');
   });
 
-  it('reads a key that several callers ask for in one turn once', async () => {
+  it('reads a key once when several callers request it in one turn', async () => {
     const loader = loaderOf();
 
     const answers = Promise.all([loader.load('a'), loader.load('b'), loader.load('a'), loader.load('a')]);
@@ -81,7 +81,7 @@ describe('BatchLoader', () => {
     expect(await answers).toEqual(['a!', 'b!', 'a!', 'a!']);
   });
 
-  it('reads a key again that is asked for while a query for it is running', async () => {
+  it('reads a key again when it is requested while a query for it runs', async () => {
     const loader = loaderOf();
 
     const early = loader.load('a');
@@ -95,7 +95,7 @@ describe('BatchLoader', () => {
     expect([await early, await late]).toEqual(['a!', undefined]);
   });
 
-  it('keeps nothing when the answer is there', async () => {
+  it('keeps nothing after the answer', async () => {
     const loader = loaderOf();
 
     for (const found of [['a'], [], ['a']]) {
@@ -110,7 +110,7 @@ describe('BatchLoader', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('has at most two queries under way, and sends what has come together when one ends', async () => {
+  it('runs at most two queries at once, and sends the waiting keys together when one ends', async () => {
     const loader = loaderOf();
 
     const answers = [loader.load('a')];
@@ -132,7 +132,7 @@ describe('BatchLoader', () => {
     expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!']);
   });
 
-  it('lets what has come together go together, up to 512 keys', async () => {
+  it('sends waiting keys in one query, up to 512 keys', async () => {
     const loader = loaderOf();
 
     void Promise.all(keysOf('k', 600).map((key) => loader.load(key)));
@@ -141,7 +141,7 @@ describe('BatchLoader', () => {
     expect(queries.map(({ keys }) => keys.length)).toEqual([512, 88]);
   });
 
-  describe('with spread, spreads what has come together over the free slots', () => {
+  describe('with spread, divides the waiting keys among the free slots', () => {
     const sizes = () => queries.map(({ keys }) => keys.length);
     const loadMany = async (loader: BatchLoader<string>, prefix: string, count: number) => {
       void Promise.all(keysOf(prefix, count).map((key) => loader.load(key)));
@@ -161,7 +161,7 @@ describe('BatchLoader', () => {
       expect(queries.flatMap((query) => query.keys)).toEqual(keysOf('k', Math.min(keys, 1024)));
     });
 
-    it('all of them to the only one that is free', async () => {
+    it('all keys in the only free slot', async () => {
       const loader = loaderOf({ spread: true });
 
       await loadMany(loader, 'first', 1);
@@ -171,7 +171,7 @@ describe('BatchLoader', () => {
     });
   });
 
-  it('reads in the context of no caller, and answers each in its own', async () => {
+  it('reads outside the context of any caller, and resolves each caller in its own context', async () => {
     const caller = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const loader = new BatchLoader<string>({
@@ -190,7 +190,7 @@ describe('BatchLoader', () => {
 
     const first = Promise.all([loadAs('ada'), loadAs('grace')]);
     await turn();
-    // Also one that is sent when another has ended.
+    // The same for a query that starts when another one has ended.
     const second = loadAs('ada');
     await turn();
     await turn();
@@ -200,7 +200,7 @@ describe('BatchLoader', () => {
     expect(seen).toEqual([undefined, undefined]);
   });
 
-  it('asks for at most 512 keys with one query', async () => {
+  it('reads at most 512 keys with one query', async () => {
     const loader = loaderOf();
     const keys = keysOf('k', 1300);
 
@@ -216,7 +216,7 @@ describe('BatchLoader', () => {
     expect(await answers).toEqual(keys.map((key) => `${key}!`));
   });
 
-  it('rejects the callers of a query that fails, with the cause, and no others', async () => {
+  it('rejects only the callers of a failed query, with the cause', async () => {
     const loader = loaderOf({ maxBatchSize: 2 });
     const failure = new Error('connection terminated');
 
@@ -234,7 +234,7 @@ describe('BatchLoader', () => {
     ]);
   });
 
-  it('reads on after a failure, also one that is thrown at once', async () => {
+  it('continues after a failure, including a synchronous one', async () => {
     let fails = true;
     const loader = loaderOf({
       load: (keys) => {
@@ -253,7 +253,7 @@ describe('BatchLoader', () => {
     expect(await answer).toBe('a!');
   });
 
-  it('rejects a caller that has waited for the timeout, and not a millisecond before', async () => {
+  it('rejects a caller at the timeout, and not a millisecond earlier', async () => {
     const loader = loaderOf();
     const outcome = jest.fn();
 
@@ -266,7 +266,7 @@ describe('BatchLoader', () => {
     expect(outcome).toHaveBeenCalledWith(expect.objectContaining({ code: 'unavailable' }));
   });
 
-  it('rejects each caller at its own time, whether its key is being read or still waits', async () => {
+  it('rejects each caller at its own deadline, whether its query is running or waiting', async () => {
     const loader = loaderOf({ maxInFlight: 1 });
     const late: string[] = [];
     const load = (key: string) => void loader.load(key).catch(() => late.push(key));
@@ -285,7 +285,7 @@ describe('BatchLoader', () => {
     expect([first, second, late]).toEqual([['reading'], ['reading', 'waiting'], ['reading', 'waiting', 'later']]);
   });
 
-  it('serves a caller in time although another one of the same query gave up', async () => {
+  it('resolves a caller in time after another caller of the same query timed out', async () => {
     const loader = loaderOf({ maxInFlight: 1 });
 
     const blocking = loader.load('blocking');
@@ -302,7 +302,7 @@ describe('BatchLoader', () => {
     expect([await blocking, await patient]).toEqual(['blocking!', 'patient!']);
   });
 
-  it('leaves keys alone that nobody waits for any more', async () => {
+  it('does not read keys whose callers have all timed out', async () => {
     const loader = loaderOf({ maxInFlight: 1 });
 
     const abandoned = ['a', 'b'].map((key) => loader.load(key).catch(() => 'late'));
@@ -319,7 +319,7 @@ describe('BatchLoader', () => {
     expect(queries.map(({ keys }) => keys)).toEqual([['a', 'b'], ['d']]);
   });
 
-  it('frees the slots of a database that hangs, but no more than twice as many', async () => {
+  it('frees the slots of a database that hangs, up to twice their number', async () => {
     const loader = loaderOf();
 
     for (let round = 0; round < 10; round++) {
@@ -331,7 +331,7 @@ describe('BatchLoader', () => {
     expect(queries).toHaveLength(4);
   });
 
-  it('serves again as soon as the database does', async () => {
+  it('recovers as soon as the database does', async () => {
     const loader = loaderOf();
     for (let round = 0; round < 6; round++) {
       loader.load(`hanging ${round}`).catch(() => undefined);
@@ -348,7 +348,7 @@ describe('BatchLoader', () => {
     expect(await answer).toBe('a!');
   });
 
-  it('ignores an answer that comes too late', async () => {
+  it('ignores an answer after the timeout', async () => {
     const loader = loaderOf();
     const outcome = loader.load('a').catch((error: unknown) => error);
     await jest.advanceTimersByTimeAsync(TIMEOUT);
@@ -358,7 +358,7 @@ describe('BatchLoader', () => {
     expect(await outcome).toMatchObject({ code: 'unavailable' });
   });
 
-  it('turns callers away when the queue is full, and takes them again when it has emptied', async () => {
+  it('rejects callers while the queue is full, and accepts them again when it is not', async () => {
     const loader = loaderOf({ maxQueued: 3, maxInFlight: 1 });
 
     const running = loader.load('running');
@@ -375,7 +375,7 @@ describe('BatchLoader', () => {
     expect(await Promise.all([running, ...queued, next])).toEqual(['running!', 'k0!', 'k1!', 'k2!', 'next!']);
   });
 
-  it('tells keys apart that are properties of every object', async () => {
+  it('distinguishes keys that are properties of every object', async () => {
     const loader = loaderOf();
 
     const answers = Promise.all(['__proto__', 'constructor', 'toString'].map((key) => loader.load(key)));

@@ -1,18 +1,19 @@
 import { AsyncResource } from 'node:async_hooks';
 import { refuse, SigraError } from '../common/sigra-error.js';
 
+/** The options of a `BatchLoader`. */
 export interface BatchLoaderOptions<Value> {
-  /** Reads all of `keys` at once; keys without an entry in the result do not exist. */
+  /** Reads all `keys` in one query. Keys without an entry in the result do not exist. */
   readonly load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
   /** How long a caller waits, in milliseconds. */
   readonly timeout: number;
-  /** @default 512 */
+  /** The most keys per query. @default 512 */
   readonly maxBatchSize?: number;
-  /** Batches under way at once. @default 2 */
+  /** The most queries that run at once. @default 2 */
   readonly maxInFlight?: number;
-  /** Whether many keys are spread over all free slots, instead of going together. @default false */
+  /** Whether many keys are divided among all free slots instead of sent in one query. @default false */
   readonly spread?: boolean;
-  /** Callers that may wait for a batch before further ones are turned away. @default 20_000 */
+  /** The most callers that wait for a query; further ones are rejected. @default 20_000 */
   readonly maxQueued?: number;
 }
 
@@ -22,7 +23,7 @@ interface Waiting<Value> {
   readonly resolve: (value: Value | undefined) => void;
   readonly reject: (error: SigraError) => void;
   readonly deadline: number;
-  /** Who asked for the key, and shares its answer. */
+  /** The number of callers that share the answer. */
   callers: number;
 }
 
@@ -31,16 +32,15 @@ interface Batch<Value> {
   abandoned: boolean;
 }
 
-/** Fewer keys than this are not worth a query of their own, beside what a query costs anyway. */
+/** The fewest keys that justify the fixed cost of another query. */
 const MIN_SHARE = 16;
 
 /**
- * Turns the single-key reads of one event-loop turn into one query, or few.
+ * Combines the single-key reads of one event-loop turn into one query, or a few.
  *
- * A key is always read by a query that starts after `load` was called for it, and nothing is kept once the answer is
- * there: what was committed before the call is seen by the call. A failed batch rejects its own callers and no others. A
- * caller that waits for longer than the timeout, or finds the queue full, is rejected with `unavailable`; whoever asks for a
- * key that waits already shares its time, too.
+ * The query for a key always starts after the call of `load`, and no answer is kept, so a call sees everything that was
+ * committed before it. A failed query rejects only its own callers. A caller that waits longer than the timeout, or
+ * finds the queue full, is rejected with `unavailable`. Callers that request a waiting key share its deadline.
  */
 export class BatchLoader<Value> {
   private queue = new Map<string, Waiting<Value>>();
@@ -49,7 +49,7 @@ export class BatchLoader<Value> {
   private readonly maxBatchSize: number;
   private readonly maxInFlight: number;
   private readonly maxQueued: number;
-  /** Batches belong to no request: they run in the context in which the application was made. */
+  /** Queries run in the async context of the application, because they serve many requests. */
   private readonly context = new AsyncResource('SigraBatchLoader');
   private dispatchScheduled = false;
   private sweepTimer: NodeJS.Timeout | undefined;
@@ -61,11 +61,13 @@ export class BatchLoader<Value> {
   }
 
   /**
-   * @returns the value, or undefined when there is none
+   * Reads the value of a key.
+   *
+   * @returns undefined when there is no value
    * @throws SigraError `unavailable`
    */
   load(key: string): Promise<Value | undefined> {
-    // Only a read that has not started yet can be shared: a running one may have looked before the caller came.
+    // Only a waiting read can be shared: a running query can have missed a commit that precedes this call.
     const queued = this.queue.get(key);
     if (this.waiting >= this.maxQueued) {
       return Promise.reject(refuse('unavailable', 'Too many requests are waiting for the database.'));
@@ -104,7 +106,10 @@ export class BatchLoader<Value> {
     });
   }
 
-  /** Batches whose callers have all given up free their slot, but only so many: each may still hold a connection. */
+  /**
+   * Whether another query can start. A query whose callers have all timed out frees its slot, but the total is limited,
+   * because each can still hold a connection.
+   */
   private hasFreeSlot(): boolean {
     if (this.inFlight.length < this.maxInFlight) return true;
     if (this.inFlight.length >= 2 * this.maxInFlight) return false;
@@ -116,18 +121,15 @@ export class BatchLoader<Value> {
   private takeBatch(): Batch<Value> {
     const size = this.batchSize();
     const entries = [...this.queue.values()];
-    // A new map each time: a map that keys are deleted from leads the garbage collector from what it held to what it
-    // holds, until everything that ever waited is taken for alive.
+    // A new map each time: in the old generation, a map links its deleted entries to later ones, which the garbage
+    // collector then keeps alive.
     this.queue = new Map();
     for (const entry of entries.splice(size)) this.queue.set(entry.key, entry);
     for (const { callers } of entries) this.waiting -= callers;
     return { entries, abandoned: false };
   }
 
-  /**
-   * Spread over all free slots, some keys are looked for by the database while this process still has its hands full with
-   * the answer for others.
-   */
+  /** With `spread`, the database reads some keys while this process still decodes the answer for others. */
   private batchSize(): number {
     const { size } = this.queue;
     const share = Math.ceil(size / Math.max(this.maxInFlight - this.inFlight.length, 1));
@@ -148,7 +150,7 @@ export class BatchLoader<Value> {
     }
   }
 
-  /** Rejects whoever has waited for too long. One timer for all: a promise that is settled already ignores it. */
+  /** Rejects the callers whose deadline has passed. One timer serves all, and settled promises ignore the rejection. */
   private sweep(): void {
     this.sweepTimer = undefined;
     const now = performance.now();

@@ -1,42 +1,50 @@
 import { types } from 'node:util';
 import { Injectable, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { isStorable } from '../common/storable-text.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
-import { unnestOf } from './batch-parameters.js';
 import { BatchLoader } from './batch-loader.js';
-import { type PreparedStatement, preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
+import { OwnedRecordReader, type OwnerSource, unnested } from './owned-record.reader.js';
+import { type Row, SigraDatabase } from './sigra-database.js';
 import { UserTable } from './user-table.js';
 
-/** A user, or just its id. */
+/** A user object or its id. */
 export type UserRef = object | string | number | bigint;
 
-/** The host's users: found by id, many at once, and asked whether they are active. Nothing is kept between requests. */
+/** Finds the application's active users by id, in batches and without a cache. */
 @Injectable()
-export class UserDirectory implements OnModuleInit {
-  /** How to read users in the same query as something else; undefined when the host finds users itself. */
+export class UserDirectory implements OwnerSource, OnModuleInit {
+  /** The users' table, to join in other queries; undefined with a `UserProvider`. */
   readonly table: UserTable | undefined;
-  private readonly statement: PreparedStatement | undefined;
-  private readonly rows: BatchLoader<Row>;
+  private readonly reader: OwnedRecordReader<{ readonly userId: undefined }> | undefined;
   private readonly provided: BatchLoader<object>;
   private provider: UserProvider | undefined;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly database: SigraDatabase,
+    database: SigraDatabase,
     private readonly moduleRef: ModuleRef,
   ) {
-    const { source, idProperty } = config.users;
-    if (source.kind === 'entity') {
-      const table = new UserTable(database.dataSource, source.entity, idProperty);
+    const { users, lookupTimeout: timeout } = config;
+    if (users.source.kind === 'entity') {
+      const table = new UserTable(database.dataSource, users.source.entity, users.idProperty);
       this.table = table;
-      this.statement = preparedStatement(`
-        SELECT wanted.id AS sigra_key, ${table.columns}
-        FROM ${unnestOf('$1::text[]')} AS wanted(id) JOIN ${table.name} u ON ${table.joinOn('wanted.id')}`);
+      this.reader = new OwnedRecordReader(
+        {
+          select: 'wanted.id AS sigra_key',
+          from: `${unnested('$1::text[]')} AS wanted(id)`,
+          ownerId: 'wanted.id',
+          parameters: (ids) => [ids],
+          // A session can have another spelling of the id; the caller takes the id of the user that is found.
+          decode: () => ({ userId: undefined }),
+        },
+        database,
+        this,
+        timeout,
+      );
     }
-    const timeout = config.lookupTimeout;
-    this.rows = new BatchLoader({ load: (ids) => this.readRows(ids), timeout, spread: true });
     this.provided = new BatchLoader({ load: (ids) => this.askProvider(ids), timeout });
   }
 
@@ -47,14 +55,17 @@ export class UserDirectory implements OnModuleInit {
     }
   }
 
-  /** The id of a user as text. */
+  /**
+   * The id of a user, as a string.
+   *
+   * @throws TypeError when the user has no id, or an unsafe integer as its id
+   */
   idOf(user: UserRef): string {
-    const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
-    // A number that is not exact could be somebody else's id.
-    if (typeof id === 'bigint' || Number.isSafeInteger(id) || isStorable(id)) {
-      return this.table?.canonicalId(String(id)) ?? String(id);
+    const id = this.ownIdOf(user);
+    if (id === undefined) {
+      throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);
     }
-    throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);
+    return id;
   }
 
   /**
@@ -63,36 +74,52 @@ export class UserDirectory implements OnModuleInit {
    * @throws SigraError `unavailable`
    */
   async findActive(id: string): Promise<object | undefined> {
-    const { table } = this;
-    if (!table) return this.activeOf(await this.provided.load(id));
-    if (UNSTORABLE.test(id)) return undefined;
-    const row = await this.rows.load(id);
-    return row && this.activeOf(table.hydrate(row));
+    if (!this.reader) return this.activeOwner({}, id);
+    return isStorable(id) ? (await this.reader.find(id))?.user : undefined;
   }
 
-  /** A user that has been read, where it is active. */
-  activeOf(user: object | undefined | Promise<object>): object | undefined | Promise<object | undefined> {
-    if (types.isPromise(user)) return user.then((loaded) => this.activeOf(loaded as object));
-    return user && this.isActive(user) ? user : undefined;
+  /**
+   * The user with this id, if it exists and is active: from the row, or from the application's `UserProvider`.
+   *
+   * @param row selected with `table.columns`; unused when there is no table
+   */
+  activeOwner(row: Row, id: string | undefined): object | undefined | Promise<object | undefined> {
+    const user = this.table ? this.table.hydrate(row) : this.provided.load(id ?? '');
+    return types.isPromise(user)
+      ? user.then((loaded) => this.ifActive(loaded as object | undefined, id))
+      : this.ifActive(user, id);
   }
 
+  /** Whether the application's `users.isActive` returns true for a user. */
   isActive(user: object): boolean {
-    // Exactly true: a promise, which would be truthy, must not let anybody in.
+    // Exactly true: a promise is truthy, and would make every user active.
     return (this.config.users.isActive(user) as unknown) === true;
   }
 
-  private async readRows(ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
-    const rows = await this.database.read(this.statement as PreparedStatement, [ids]);
-    return new Map(rows.map((row) => [row.sigra_key as string, row]));
+  /**
+   * Compares the ids too: another spelling, such as an upper-case UUID, finds the user but is not the id that rows
+   * store.
+   */
+  private ifActive(user: object | undefined, id: string | undefined): object | undefined {
+    if (!user || (id !== undefined && this.ownIdOf(user) !== id)) return undefined;
+    return this.isActive(user) ? user : undefined;
+  }
+
+  private ownIdOf(user: UserRef): string | undefined {
+    const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
+    // An unsafe integer is rounded, so it could be the id of another user.
+    const isId =
+      typeof id === 'bigint' || Number.isSafeInteger(id) || (typeof id === 'string' && id !== '' && isStorable(id));
+    return isId ? (this.table?.canonicalId(String(id)) ?? String(id)) : undefined;
   }
 
   private async askProvider(ids: readonly string[]): Promise<ReadonlyMap<string, object>> {
-    if (!this.provider) throw new Error('sigra: users.provider is asked before the application has started');
+    if (!this.provider) throw new Error('sigra: users.provider was called before the application has started');
     const users: readonly (object | null | undefined)[] = await inTime(
       this.provider.findByIds(ids),
       this.config.lookupTimeout,
     );
-    // Some leave a gap where there is no user.
+    // Some providers return null or undefined for a missing user.
     const found = users.filter((user) => user !== null && user !== undefined);
     return new Map(found.map((user) => [this.idOf(user), user]));
   }
@@ -109,7 +136,7 @@ export class UserDirectory implements OnModuleInit {
   }
 }
 
-/** A call that never ends would hold its place among those under way for ever. */
+/** Rejects a call that does not end in time and would occupy its slot forever. */
 function inTime<T>(call: Promise<T>, timeout: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
@@ -121,11 +148,4 @@ function inTime<T>(call: Promise<T>, timeout: number): Promise<T> {
         clearTimeout(timer);
       });
   });
-}
-
-/** PostgreSQL stores no NUL, and would store any half of a surrogate pair as one and the same character. */
-const UNSTORABLE = /[\0\p{Cs}]/u;
-
-function isStorable(id: unknown): id is string {
-  return typeof id === 'string' && id !== '' && !UNSTORABLE.test(id);
 }

@@ -4,20 +4,20 @@ import type { DataSource, EntityMetadata } from 'typeorm';
 import { ownCopy } from '../common/own-copy.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { Row } from './sigra-database.js';
-import { quote } from './table-names.js';
+import { quote } from './qualified-names.js';
 
 const BIGINT_RANGE = '-9223372036854775808 AND 9223372036854775807';
 
 type Column = EntityMetadata['columns'][number];
 
 /**
- * The host's user entity as a piece of a hand-written query: columns to select, a safe join on a textual id, and the way
- * back from a row to an entity. Reading users beside their tokens in one query is what makes this worth it.
+ * Joins the application's user entity in hand-written SQL, so that one query reads tokens and their users: the columns to
+ * select, a join on an id as text, and the entity of a row.
  */
 export class UserTable {
-  /** The table, quoted. */
+  /** The quoted name of the table. */
   readonly name: string;
-  /** The select list under the alias `u`. */
+  /** The select list, with the alias `u`. */
   readonly columns: string;
   private readonly selected: readonly { readonly column: Column; readonly alias: string }[];
   private readonly idAlias: string;
@@ -49,21 +49,25 @@ export class UserTable {
   }
 
   /**
-   * The condition that joins `u` on the text in `id`. A text that is no value of the id column's type matches nothing,
-   * where a bare cast would fail the whole query and everybody else's request with it.
+   * The condition that joins `u` on an id as text. An id that is invalid for the column's type matches no row: a failed cast
+   * would fail the whole query, and with it the requests of other callers.
+   *
+   * @param id an SQL expression of type text
    */
   joinOn(id: string): string {
     return `u.${quote(this.idColumn.databaseName)} = ${this.typedId(id)}${this.notDeleted}`;
   }
 
-  /** The one spelling of an id under which its tokens are kept: a UUID has several. */
+  /** The spelling of an id in Sigra's tables: a UUID has several. */
   canonicalId(id: string): string {
     return this.idType === 'uuid' ? id.toLowerCase() : id;
   }
 
   /**
-   * The user in a row that was selected with `columns`, or undefined when the row has none. An object of its own for each
-   * call: handlers may change what they find in request.user. A promise where an `@AfterLoad()` of the entity returns one.
+   * Makes the user of a row that was selected with `columns`: a new object each time, because handlers can change
+   * `request.user`.
+   *
+   * @returns undefined when the row has no user; a promise when an `@AfterLoad()` method of the entity returns one
    */
   hydrate(row: Row): object | undefined | Promise<object> {
     if (row[this.idAlias] == null) return undefined;
@@ -83,7 +87,7 @@ export class UserTable {
       case 'smallint':
       case 'integer':
       case 'bigint':
-        // CASE in CASE: the order in which AND looks at its sides is the planner's business.
+        // CASE in CASE, because PostgreSQL can evaluate the operands of AND in any order.
         return (
           `CASE WHEN ${id} ~ '^(0|-?[1-9][0-9]{0,18})$' ` +
           `THEN CASE WHEN ${id}::numeric BETWEEN ${BIGINT_RANGE} THEN ${id}::bigint END END`
@@ -102,7 +106,7 @@ export class UserTable {
   }
 }
 
-/** Whether a text is a UUID as PostgreSQL writes them, in either case: a third of what a regular expression costs. */
+/** SQL for whether a string is a hyphenated UUID, in either case. A regular expression takes three times as long. */
 function uuidCondition(text: string): string {
   return `${text} LIKE '________-____-____-____-____________' AND translate(${text}, '0123456789abcdefABCDEF', '') = '----'`;
 }

@@ -1,15 +1,21 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
+import { isUuid } from '../common/uuid.js';
 import { contained, containedTracing } from './contained.js';
 
-/** What a subscriber of a tracing channel receives. Never a raw token. */
+/** The message on a tracing channel. It never contains a raw token. */
 export interface SigraTrace {
   readonly userId?: string;
   readonly tokenId?: string;
   readonly familyId?: string;
-  /** A summary of what the operation resolved to, once it has. */
+  /** A summary of the result, once the operation has resolved. */
   result?: unknown;
-  /** What it rejected with: a SigraError with a `code`, as a rule. */
+  /** The error that the operation rejected with: usually a SigraError with a `code`. */
   error?: unknown;
+}
+
+/** The trace for a token id. Includes the id only if it is a UUID, because some callers pass the raw token by mistake. */
+export function tokenTrace(tokenId: string): SigraTrace {
+  return isUuid(tokenId) ? { tokenId } : {};
 }
 
 const tracing = (name: string) => containedTracing(tracingChannel<unknown, SigraTrace>(name));
@@ -30,26 +36,26 @@ export const jwtChannels = {
   refresh: tracing('sigra:jwt:refresh'),
 };
 
-/** A refresh token came back after it was rotated, and its family was revoked for it. */
+/** The message when a consumed refresh token was presented again and its family was revoked. */
 export interface RefreshReuse {
   readonly userId: string;
   readonly familyId: string;
 }
 
-/** `sigra:jwt:refresh_reuse_detected`: published after the revocation is committed. */
+/** `sigra:jwt:refresh_reuse_detected`: published after the revocation has committed. */
 export const refreshReuseDetected = contained(channel('sigra:jwt:refresh_reuse_detected'));
 
-/** Why an audit-only write was lost. */
+/** The message when audit rows that no change depends on were lost. */
 export interface AuditLogSafeError {
   /**
-   * `invalid_event`: JSON or the columns cannot hold it; `constraint_violation`: a constraint refused it; `unavailable`:
-   * the database did not answer.
+   * `invalid_event`: JSON or the columns cannot hold the event; `constraint_violation`: a constraint rejected it;
+   * `unavailable`: the database did not answer.
    */
   readonly reason: 'invalid_event' | 'constraint_violation' | 'unavailable';
-  /** One for each row that was lost. */
+  /** The action of each row that was lost. */
   readonly actions: readonly string[];
   readonly error: unknown;
 }
 
-/** `sigra:audit:log_safe_error`: audit rows that could not be written, and whose caller was not failed for it. */
+/** `sigra:audit:log_safe_error`: published when audit rows could not be written although their caller succeeded. */
 export const auditLogSafeError = contained(channel('sigra:audit:log_safe_error'));

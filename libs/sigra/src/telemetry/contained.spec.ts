@@ -26,7 +26,7 @@ describe('a contained channel', () => {
     Logger.overrideLogger(['error']);
   });
 
-  it('delivers messages to its subscribers until they leave', () => {
+  it('delivers messages to its subscribers until they unsubscribe', () => {
     const seen: unknown[] = [];
     const [first, second] = [
       (each: unknown) => void seen.push(['first', each]),
@@ -46,7 +46,7 @@ describe('a contained channel', () => {
     expect([left, leftTwice, published.hasSubscribers]).toEqual([true, false, false]);
   });
 
-  it('counts a subscriber that comes twice twice, as Node does', () => {
+  it('calls a subscriber that subscribes twice two times, as Node does', () => {
     let calls = 0;
     const listener = () => {
       calls++;
@@ -61,20 +61,20 @@ describe('a contained channel', () => {
     expect(calls).toBe(3);
   });
 
-  it('logs what a subscriber throws, and calls the others all the same', () => {
+  it('logs an error that a subscriber throws, and calls the other subscribers', () => {
     const seen: unknown[] = [];
     subscribe(name, () => {
-      throw new Error('slip');
+      throw new Error('failure');
     });
     subscribe(name, (message) => void seen.push(message));
 
     published.publish('message');
 
     expect(seen).toEqual(['message']);
-    expect(logged).toEqual([expect.stringMatching(new RegExp(`^A subscriber of ${name} failed: Error: slip\\n`))]);
+    expect(logged).toEqual([expect.stringMatching(new RegExp(`^A subscriber of ${name} failed: Error: failure\\n`))]);
   });
 
-  it('logs what a subscriber throws that is no error', () => {
+  it('logs a thrown value that is not an error', () => {
     subscribe(name, () => {
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- a subscriber can throw anything
       throw 'a string';
@@ -85,22 +85,22 @@ describe('a contained channel', () => {
     expect(logged).toEqual([`A subscriber of ${name} failed: a string`]);
   });
 
-  it('logs what a subscriber rejects with', async () => {
-    const slip = Promise.reject(new Error('late slip'));
-    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the mistake that is contained
-    subscribe(name, () => slip);
+  it('logs the rejection of an async subscriber', async () => {
+    const rejection = Promise.reject(new Error('late failure'));
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the mistake under test
+    subscribe(name, () => rejection);
 
     published.publish('message');
-    await slip.catch(() => undefined);
+    await rejection.catch(() => undefined);
 
-    expect(logged).toEqual([expect.stringContaining('Error: late slip')]);
+    expect(logged).toEqual([expect.stringContaining('Error: late failure')]);
   });
 
-  it('leaves it to Node to refuse what is no function', () => {
+  it('lets Node reject a subscriber that is not a function', () => {
     expect(() => subscribe(name, 'x' as never)).toThrow('must be of type function');
   });
 
-  it('is contained once, however many copies of the library are loaded', () => {
+  it('is wrapped consistently when several copies of the library are loaded', () => {
     const seen: unknown[] = [];
     const [early, late] = [(each: unknown) => void seen.push(each), (each: unknown) => void seen.push(['late', each])];
 
@@ -115,10 +115,10 @@ describe('a contained channel', () => {
     expect([...left, published.hasSubscribers]).toEqual([true, true, false]);
   });
 
-  it('is each of the five of a tracing channel', async () => {
+  it('includes all five channels of a tracing channel', async () => {
     const tracing = containedTracing(tracingChannel<unknown, { error?: unknown }>(name));
     const fail = () => {
-      throw new Error('slip');
+      throw new Error('failure');
     };
     tracing.subscribe({ start: fail, end: fail, asyncStart: fail, asyncEnd: fail, error: fail });
 

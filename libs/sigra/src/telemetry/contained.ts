@@ -8,30 +8,29 @@ interface Subscribable {
   unsubscribe(subscriber: Subscriber): boolean;
 }
 
-/** Channels belong to the process. Two copies of the library in it have to know each other's subscribers. */
+/** A global symbol, because two copies of the library in one process share a channel and its subscribers. */
 const GUARDS = Symbol.for('nestjs-sigra:guards');
 
 const logger = new Logger('Sigra telemetry');
 
 /**
- * Keeps what the subscribers of a channel throw away from the process. Node makes it an uncaught exception, so that a slip
- * in a host's metrics would end the API; here it is logged. Subscribers that came before the library was loaded are
- * left to Node.
+ * Logs the errors that subscribers of a channel throw. Node turns them into uncaught exceptions, so a bug in the host's
+ * metrics would end the process. Does not apply to functions that subscribed before the library was loaded.
  */
 export function contained(channel: Channel): Channel {
   const shared = channel as Channel & { [GUARDS]?: WeakMap<Subscriber, Subscriber> };
   const guards = (shared[GUARDS] ??= new WeakMap());
 
   const guardOf = (subscriber: Subscriber): Subscriber => {
-    // Left to Node, which says what is wrong with it.
+    // Node rejects it with a clear message.
     if (typeof subscriber !== 'function') return subscriber;
     const guard = guards.get(subscriber) ?? guarded(subscriber);
     guards.set(subscriber, guard);
-    // A channel hands its first subscriber to itself once more, when it has become an active one.
+    // With its first subscriber, a channel becomes active and calls its own `subscribe` again, with the guard.
     guards.set(guard, guard);
     return guard;
   };
-  // Read at every call: the prototype of a channel changes with its first and its last subscriber.
+  // Read on every call: the prototype of a channel changes with its first and its last subscriber.
   const inherited = () => Object.getPrototypeOf(channel) as Subscribable;
   const own: Subscribable = {
     subscribe: (subscriber) => inherited().subscribe.call(channel, guardOf(subscriber)),
@@ -40,7 +39,7 @@ export function contained(channel: Channel): Channel {
   return Object.assign(channel, own);
 }
 
-/** `contained` for each of the five channels of a tracing channel. */
+/** Applies `contained` to all five channels of a tracing channel. */
 export function containedTracing<C extends TracingChannel<unknown, object>>(channel: C): C {
   for (const each of [channel.start, channel.end, channel.asyncStart, channel.asyncEnd, channel.error]) contained(each);
   return channel;

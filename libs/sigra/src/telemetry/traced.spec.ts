@@ -24,7 +24,7 @@ describe('traced', () => {
     handlers = undefined;
   });
 
-  it('runs the operation and describes nothing when nobody listens', async () => {
+  it('runs the operation without a description when there are no subscribers', async () => {
     let described = false;
 
     const result = await traced(
@@ -75,7 +75,7 @@ describe('traced', () => {
     expect(seen).toEqual([{ tokenId: 'a', error: failure }]);
   });
 
-  it('publishes at the end what the operation has learned of itself', async () => {
+  it('publishes properties that the operation adds to the message in the events of its end', async () => {
     const seen: SigraTrace[] = [];
     subscribe({
       start: (message) => void seen.push({ ...message }),
@@ -96,7 +96,7 @@ describe('traced', () => {
     expect(seen).toEqual([{}, { userId: 'ada', result: 1 }]);
   });
 
-  it('gives subscribers no hold on the result', async () => {
+  it('gives subscribers a copy of the result', async () => {
     subscribe({ asyncEnd: ({ result }) => void (result as string[]).push('admin') });
 
     const result = await traced(
@@ -110,7 +110,7 @@ describe('traced', () => {
   });
 
   it.each(['start', 'end', 'asyncStart', 'asyncEnd'] as const)(
-    'lets the operation succeed although a subscriber of %s freezes the message',
+    'resolves when a subscriber of %s freezes the message',
     async (event) => {
       let runs = 0;
       subscribe({ [event]: (message: object) => void Object.freeze(message) });
@@ -126,7 +126,7 @@ describe('traced', () => {
     },
   );
 
-  it('lets the operation fail with its own error although a subscriber freezes the message', async () => {
+  it('rejects with the operation’s own error when a subscriber freezes the message', async () => {
     subscribe({ start: (message) => void Object.freeze(message) });
 
     const outcome = traced(
@@ -139,7 +139,7 @@ describe('traced', () => {
     await expect(outcome).rejects.toThrow('refused');
   });
 
-  it('resolves when the description itself fails', async () => {
+  it('resolves when the description fails', async () => {
     subscribe({ asyncEnd: () => undefined });
 
     const result = await traced(
@@ -154,7 +154,7 @@ describe('traced', () => {
     expect(result).toBe(1);
   });
 
-  it('runs the operation in the context that a tracer bound to the start', async () => {
+  it('runs the operation in a context that a tracer binds to start', async () => {
     const spans = new AsyncLocalStorage<string>();
     channel.start.bindStore(spans, () => 'span');
 

@@ -2,10 +2,10 @@ import type { TracingChannel } from 'node:diagnostics_channel';
 import type { SigraTrace } from './channels.js';
 
 /**
- * Runs an operation under a tracing channel. What it resolves to may hold secrets, so subscribers get `describe(result)`
- * instead. Without a subscriber it costs one property read.
+ * Runs an operation under a tracing channel. The result can contain secrets, so subscribers get `describe(result)` instead.
+ * Costs one property read when there are no subscribers.
  *
- * @param message what is known of the operation; what `run` adds to it is seen by the events of its end
+ * @param message properties of the operation; those that `run` adds appear in the events of its end
  */
 export function traced<T>(
   channel: TracingChannel<unknown, SigraTrace>,
@@ -22,7 +22,7 @@ async function publish<T>(
   run: () => Promise<T>,
   describe: (result: T) => unknown,
 ): Promise<T> {
-  // Subscribers may change, freeze or keep what they are given: it is theirs, and no part of the operation.
+  // A copy: subscribers can change, freeze or keep it without an effect on the operation.
   const published: SigraTrace = { ...message };
   let operation: Promise<T> | undefined;
   const traced = async () => {

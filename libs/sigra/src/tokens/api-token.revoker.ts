@@ -1,56 +1,55 @@
 import { Injectable } from '@nestjs/common';
-import { auditDetailsOf, type CallContext } from '../audit/audit-event.js';
-import { AuditWriter } from '../audit/audit-writer.js';
-import { Clock } from '../common/clock.js';
+import { AuditWriter } from '../audit/audit.writer.js';
+import type { Caller } from '../common/caller.js';
+import { Clock, hasExpired } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { hasExpired } from '../persistence/api-token-row.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import { CredentialReader } from '../persistence/credential-reader.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { apiTokenChannels } from '../telemetry/channels.js';
+import type { ApiToken } from '../persistence/tables.js';
+import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { type ApiToken, toApiToken } from './api-token.js';
-import { traceOf } from './token-trace.js';
 
-/** Ends tokens, with the audit row in the same transaction. What resolved is refused by the next request everywhere. */
+/** Revokes tokens, with the audit row in the same transaction. Afterwards every node rejects them. */
 @Injectable()
 export class ApiTokenRevoker {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
-    private readonly credentials: CredentialReader,
     private readonly tokens: ApiTokenRepository,
     private readonly audit: AuditWriter,
   ) {}
 
-  /** @param userId when given, a token of anybody else counts as absent */
-  revoke(tokenId: string, context: CallContext, userId?: string): Promise<ApiToken> {
+  /**
+   * Revokes a token. See `ApiTokenService.revoke`.
+   *
+   * @param userId if given, a token of another user counts as missing
+   */
+  revoke(tokenId: string, caller: Caller, userId?: string): Promise<ApiToken> {
     return traced(
       apiTokenChannels.revoke,
-      traceOf(tokenId),
-      () => this.revokeOne(tokenId, context, userId),
+      tokenTrace(tokenId),
+      () => this.revokeOne(tokenId, caller, userId),
       (token) => token,
     );
   }
 
   /**
-   * Revokes a token for whoever holds it, also where its owner may not sign in any more. What is no token, or expired, stays
-   * as it is.
+   * Revokes a token by its raw form, even if its owner is not active. Ignores unknown and expired tokens.
    */
-  async revokeByRawToken(rawToken: string, context: CallContext): Promise<void> {
+  async revokeByRawToken(rawToken: string, caller: Caller): Promise<void> {
     if (!isWellFormed(rawToken, this.config.apiTokens.prefix)) return;
-    const found = await this.credentials.find(hashSecret(rawToken));
-    const token = found?.token();
-    if (!token || (token.expires_at && hasExpired(token.expires_at, this.clock.now()))) return;
-    await this.revoke(token.id, context);
+    const token = await this.tokens.find(hashSecret(rawToken));
+    if (!token || hasExpired(token.expiresAt, this.clock.now())) return;
+    await this.revoke(token.id, caller);
   }
 
-  revokeAll(userId: string, context: CallContext): Promise<number> {
+  /** Revokes all active tokens of a user. @returns their number */
+  revokeAll(userId: string, caller: Caller): Promise<number> {
     return traced(
       apiTokenChannels.revokeAll,
       { userId },
@@ -58,14 +57,11 @@ export class ApiTokenRevoker {
         this.database.transaction(async (manager) => {
           const count = await this.tokens.revokeAll(manager, userId, this.clock.now());
           if (count > 0) {
-            const details = auditDetailsOf(context);
-            await this.audit.append(manager, {
-              ...details,
-              action: 'api.token_revoke_all',
-              targetId: userId,
-              targetType: 'user',
-              metadata: { ...details.metadata, count },
-            });
+            await this.audit.record(
+              manager,
+              { action: 'api.token_revoke_all', targetId: userId, targetType: 'user', metadata: { count } },
+              caller,
+            );
           }
           return count;
         }),
@@ -73,23 +69,21 @@ export class ApiTokenRevoker {
     );
   }
 
-  private async revokeOne(tokenId: string, context: CallContext, userId: string | undefined): Promise<ApiToken> {
-    // Anything else than a UUID is no id of ours, and the database would only fail on it.
+  private async revokeOne(tokenId: string, caller: Caller, userId: string | undefined): Promise<ApiToken> {
+    // PostgreSQL would reject a string that is not a UUID.
     if (!isUuid(tokenId)) throw notFound();
     return this.database.transaction(async (manager) => {
       const token = await this.tokens.lock(manager, tokenId, userId);
       if (!token) throw notFound();
-      if (token.revoked_at) return toApiToken(token);
+      if (token.revokedAt) return token;
       const revoked = await this.tokens.markRevoked(manager, tokenId, this.clock.now());
-      const details = auditDetailsOf(context);
-      await this.audit.append(manager, {
-        ...details,
-        action: 'api.token_revoke',
-        targetId: token.id,
-        targetType: 'api_token',
-        metadata: { ...details.metadata, userId: token.user_id, name: token.name },
-      });
-      return toApiToken(revoked);
+      const metadata = { userId: token.userId, name: token.name };
+      await this.audit.record(
+        manager,
+        { action: 'api.token_revoke', targetId: token.id, targetType: 'api_token', metadata },
+        caller,
+      );
+      return revoked;
     });
   }
 }

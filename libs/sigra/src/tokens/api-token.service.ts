@@ -1,24 +1,23 @@
 import { Injectable } from '@nestjs/common';
-import type { CallContext } from '../audit/audit-event.js';
+import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { decodeCursor, encodeCursor } from '../common/cursor.js';
-import { SigraError } from '../common/sigra-error.js';
+import { pageOf, parsePageRequest } from '../common/cursor.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import type { ApiToken } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
-import { ApiTokenIssuer, type CreateApiToken, type RotateApiToken } from './api-token.issuer.js';
+import { ApiTokenIssuer, type CreateApiToken, type IssuedApiToken } from './api-token.issuer.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
-import { type ApiToken, type IssuedApiToken, toApiToken } from './api-token.js';
+import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
-import type { RequestOrigin } from './verify-failure.recorder.js';
 
-/** Which page of a user's tokens to list. */
+/** The page of a user's tokens to list. */
 export interface ListApiTokens {
   /** Tokens per page, 1 to `maxPageSize`. @default `defaultPageSize` */
   readonly limit?: number | undefined;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   readonly cursor?: string | undefined;
 }
 
@@ -26,15 +25,15 @@ export interface ListApiTokens {
 export interface ApiTokenPage {
   /** Oldest first. */
   readonly tokens: readonly ApiToken[];
-  /** For the next page; null on the last one. */
+  /** The cursor of the next page; null on the last page. */
   readonly nextCursor: string | null;
 }
 
 /**
- * API tokens, from creation to revocation.
+ * Creates, verifies, lists, rotates and revokes API tokens.
  *
- * Users are given as the host's user objects or as bare ids. Every method also rejects with `unavailable` when the
- * database cannot be reached.
+ * A user is the application's user object or its id. Every method rejects with `unavailable` when the database cannot be
+ * reached.
  */
 @Injectable()
 export class ApiTokenService {
@@ -47,78 +46,79 @@ export class ApiTokenService {
     private readonly issuer: ApiTokenIssuer,
     private readonly verifier: ApiTokenVerifier,
     private readonly revoker: ApiTokenRevoker,
+    private readonly rotator: ApiTokenRotator,
   ) {}
 
   /**
    * Creates a token for a user, with the audit row `api.token_create` in the same transaction.
    *
-   * @param user its owner
-   * @param context on whose behalf; with a principal, the token can only be given scopes that the principal holds
-   * @returns the token and its raw form, which exists here only
+   * @param user the owner
+   * @param caller where the call comes from; with a principal, the token can only get scopes that the principal holds
+   * @returns the token and its raw form, which exists only here
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
-   * `token_revoked` when the token that the principal acts through has been revoked meanwhile
+   * `token_revoked` when the principal's own token has been revoked in the meantime
    */
-  async create(user: UserRef, request: CreateApiToken, context: CallContext = {}): Promise<IssuedApiToken> {
-    return this.issuer.create(this.users.idOf(user), request, context);
+  async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
+    return this.issuer.create(this.users.idOf(user), request, caller);
   }
 
   /**
-   * Verifies a raw token against the database as it is now: what was revoked before the call is refused.
+   * Verifies a raw token against the current state of the database: a token that was revoked before the call is rejected.
    *
-   * A success writes no audit row. `last_used_at` is noted in the background.
+   * Records `last_used_at` and the audit rows of failures in the background. A success writes no audit row.
    *
-   * @param origin where the token came from, for `last_used_ip` and the audit rows of failures
-   * @throws SigraError `invalid_token` (malformed or unknown, or its owner is gone or inactive), `token_revoked`,
-   * `token_expired`
+   * @param caller where the token came from, for `last_used_ip` and the audit rows of failures
+   * @throws SigraError `invalid_token` (malformed or unknown, or its owner does not exist or is not active),
+   * `token_revoked`, `token_expired`
    */
-  async verify(rawToken: string, origin: RequestOrigin = {}): Promise<ApiToken> {
-    const { token } = await this.verifier.verify(rawToken, origin);
+  async verify(rawToken: string, caller: Caller = {}): Promise<ApiToken> {
+    const { token } = await this.verifier.verify(rawToken, caller);
     return token;
   }
 
   /**
-   * Revokes a token for good, whosever it is. A token that is revoked already stays as it is and gets no second audit row.
+   * Revokes a token of any owner. A token that is already revoked stays unchanged and gets no second audit row.
    *
-   * @param context who revokes it, for the audit row `api.token_revoke`
+   * @param caller where the call comes from, for the audit row `api.token_revoke`
    * @throws SigraError `not_found`
    */
-  async revoke(tokenId: string, context: CallContext = {}): Promise<ApiToken> {
-    return this.revoker.revoke(tokenId, context);
+  async revoke(tokenId: string, caller: Caller = {}): Promise<ApiToken> {
+    return this.revoker.revoke(tokenId, caller);
   }
 
   /**
-   * Like `revoke`, for a token of this user. A token of somebody else is `not_found`, like one that does not exist.
+   * Like `revoke`, for a token of this user. A token of another user counts as missing.
    *
    * @throws SigraError `not_found`
    */
-  async revokeForUser(user: UserRef, tokenId: string, context: CallContext = {}): Promise<ApiToken> {
-    return this.revoker.revoke(tokenId, context, this.users.idOf(user));
+  async revokeForUser(user: UserRef, tokenId: string, caller: Caller = {}): Promise<ApiToken> {
+    return this.revoker.revoke(tokenId, caller, this.users.idOf(user));
   }
 
   /**
    * Revokes all active tokens of a user, with one audit row.
    *
-   * @returns how many were revoked
+   * @returns the number of tokens revoked
    */
-  async revokeAll(user: UserRef, context: CallContext = {}): Promise<number> {
-    return this.revoker.revokeAll(this.users.idOf(user), context);
+  async revokeAll(user: UserRef, caller: Caller = {}): Promise<number> {
+    return this.revoker.revokeAll(this.users.idOf(user), caller);
   }
 
   /**
-   * Replaces a token by a new one with the same name, scopes, owner and length of life. The old one dies at once, or after
-   * the grace, but never later than by its own expiry. Of several rotations of one token at once, one wins.
+   * Replaces a token with a new one that has the same name, scopes, owner and lifetime. The old token is revoked at once, or
+   * expires after the grace period, but never later than before. Only one of several concurrent rotations succeeds.
    *
-   * @returns the new token and its raw form, which exists here only
-   * @throws SigraError `not_found`, `token_revoked` (or rotated before), `token_expired`, `invalid_grace`,
-   * `insufficient_scope` when the context's principal does not hold all scopes of the token, and the codes of an expiry
+   * @returns the new token and its raw form, which exists only here
+   * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `invalid_grace`,
+   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, and the codes of an expiry
    */
-  async rotate(tokenId: string, request: RotateApiToken = {}, context: CallContext = {}): Promise<IssuedApiToken> {
-    return this.issuer.rotate(tokenId, request, context);
+  async rotate(tokenId: string, request: RotateApiToken = {}, caller: Caller = {}): Promise<IssuedApiToken> {
+    return this.rotator.rotate(tokenId, request, caller);
   }
 
   /**
-   * Like `rotate`, for a token of this user. A token of somebody else is `not_found`, like one that does not exist.
+   * Like `rotate`, for a token of this user. A token of another user counts as missing.
    *
    * @throws SigraError as `rotate`
    */
@@ -126,46 +126,33 @@ export class ApiTokenService {
     user: UserRef,
     tokenId: string,
     request: RotateApiToken = {},
-    context: CallContext = {},
+    caller: Caller = {},
   ): Promise<IssuedApiToken> {
-    return this.issuer.rotate(tokenId, request, context, this.users.idOf(user));
+    return this.rotator.rotate(tokenId, request, caller, this.users.idOf(user));
   }
 
   /**
-   * Lists a user's tokens that are neither revoked nor expired, oldest first. Tokens that are made meanwhile appear on a
-   * later page; none is skipped or repeated.
+   * Lists a user's tokens that are neither revoked nor expired, oldest first. Tokens that are created during paging
+   * appear on a later page; no token is skipped or repeated.
    *
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */
-  async listActive(user: UserRef, { limit, cursor }: ListApiTokens = {}): Promise<ApiTokenPage> {
-    const size = this.pageSize(limit);
-    const position = cursor === undefined ? undefined : decodeCursor(cursor);
-    // One more than asked for tells whether there is a next page.
-    const rows = await this.tokens.listActive(this.users.idOf(user), this.clock.now(), size + 1, position);
-    const page = rows.slice(0, size);
-    const last = page.at(-1);
-    return {
-      tokens: page.map(toApiToken),
-      nextCursor: rows.length > size && last ? encodeCursor(last.created_at, last.id) : null,
-    };
+  async listActive(user: UserRef, request: ListApiTokens = {}): Promise<ApiTokenPage> {
+    const { defaultPageSize, maxPageSize } = this.config.apiTokens;
+    const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
+    // One row more than the limit shows that there is a next page.
+    const tokens = await this.tokens.listActive(this.users.idOf(user), this.clock.now(), limit + 1, position);
+    const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
+    return { tokens: items, nextCursor };
   }
 
-  /** All scopes that a token can be given: the built-in ones and the application's. */
+  /** Lists all scopes that a token can get: the built-in scopes, then the application's. */
   listScopes(): readonly string[] {
     return this.registry.all;
   }
 
-  /** Whether a token or principal has the scopes, under the application's `writeImpliesRead`. See `can`. */
+  /** Whether a token or principal holds the scopes, according to the application's `writeImpliesRead`. See `can`. */
   can(holder: ScopeHolder, scopes: readonly string[], options: Pick<CanOptions, 'match'> = {}): boolean {
     return can(holder, scopes, { ...options, writeImpliesRead: this.config.apiTokens.writeImpliesRead });
-  }
-
-  private pageSize(limit: number | undefined): number {
-    const { defaultPageSize, maxPageSize } = this.config.apiTokens;
-    if (limit === undefined) return defaultPageSize;
-    if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
-      throw new SigraError('invalid_limit', `The limit is a whole number from 1 to ${maxPageSize}.`);
-    }
-    return limit;
   }
 }

@@ -1,46 +1,35 @@
-import { type BeforeApplicationShutdown, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { NewAuditEvent } from '../audit/audit-event.js';
-import { AuditWriter } from '../audit/audit-writer.js';
-import { BackgroundTask } from '../common/background-task.js';
+import { AuditWriter } from '../audit/audit.writer.js';
+import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import type { ApiTokenRow } from '../persistence/api-token-row.js';
+import type { ApiToken } from '../persistence/tables.js';
+import { BackgroundRecorder } from './background.recorder.js';
 
-/** Where a credential came from. */
-export interface RequestOrigin {
-  /** For `last_used_ip` and the audit trail. */
-  readonly ipAddress?: string | undefined;
-  /** For the audit trail. */
-  readonly userAgent?: string | undefined;
-}
-
-const FLUSH_INTERVAL_MS = 2000;
-/** Rows of known tokens, and addresses with unknown ones, that one flush can hold. */
+/** The most rows of known tokens, and the most addresses with unknown ones, in one flush. */
 const MAX_PENDING = 1000;
 const ELSEWHERE = 'other';
 
 /**
- * Audit rows of refused tokens, written in the background: a refusal must cost the attacked service no transaction. A
- * known token gets a row for each refusal; unknown ones, which anybody can make up, one row per address and flush.
+ * Writes the audit rows of rejected tokens in the background, so that an attack does not cause a transaction per
+ * request. Known tokens get a row for each rejection. Unknown tokens, which anyone can invent, get one row per address
+ * and flush.
  */
 @Injectable()
-export class VerifyFailureRecorder implements BeforeApplicationShutdown, OnApplicationShutdown {
+export class VerifyFailureRecorder extends BackgroundRecorder {
   private known: NewAuditEvent[] = [];
   private unknown = new Map<string, number>();
   private dropped = 0;
-  private readonly flushing: BackgroundTask;
 
   constructor(
     private readonly clock: Clock,
     private readonly audit: AuditWriter,
   ) {
-    this.flushing = new BackgroundTask(
-      FLUSH_INTERVAL_MS,
-      () => this.write(),
-      () => undefined, // logSafe has reported it
-    );
+    super('Some refusals of tokens were not recorded');
   }
 
-  recordKnown(token: ApiTokenRow, reason: string, origin: RequestOrigin): void {
+  /** Records the rejection of a stored token. */
+  recordKnown(token: ApiToken, reason: string, caller: Caller): void {
     if (!this.audit.enabled) return;
     if (this.known.length >= MAX_PENDING) {
       this.dropped++;
@@ -52,36 +41,24 @@ export class VerifyFailureRecorder implements BeforeApplicationShutdown, OnAppli
       actorType: 'anonymous',
       targetId: token.id,
       targetType: 'api_token',
-      metadata: { reason, userId: token.user_id },
-      ipAddress: origin.ipAddress,
-      userAgent: origin.userAgent,
+      metadata: { reason, userId: token.userId },
+      ipAddress: caller.ipAddress,
+      userAgent: caller.userAgent,
       occurredAt: this.clock.now(),
     });
-    this.flushing.request();
+    this.requestWrite();
   }
 
-  recordUnknown(origin: RequestOrigin): void {
+  /** Counts the rejection of an unknown token. */
+  recordUnknown(caller: Caller): void {
     if (!this.audit.enabled) return;
-    const ip = origin.ipAddress ?? ELSEWHERE;
+    const ip = caller.ipAddress ?? ELSEWHERE;
     const key = this.unknown.size < MAX_PENDING || this.unknown.has(ip) ? ip : ELSEWHERE;
     this.unknown.set(key, (this.unknown.get(key) ?? 0) + 1);
-    this.flushing.request();
+    this.requestWrite();
   }
 
-  /** Writes what has been collected. */
-  flush(): Promise<void> {
-    return this.flushing.run();
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.flush();
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.flush();
-  }
-
-  private async write(): Promise<void> {
+  protected async write(): Promise<void> {
     const { known, unknown, dropped } = this;
     this.known = [];
     this.unknown = new Map();

@@ -1,13 +1,13 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { tablesOf } from './tables-of.js';
+import { migrationNames } from '../qualified-names.js';
 
 /** Tables and indexes of API tokens and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, named } = tablesOf(runner);
-    // Room in every page lets an update of last_used_at, which no index holds, stay in place (heap-only tuples).
+    const { apiTokens, auditEvents, named } = migrationNames(runner);
+    // Free space in every page allows heap-only updates of last_used_at, which is in no index.
     await runner.query(`
       CREATE TABLE ${apiTokens} (
         id uuid CONSTRAINT ${named('sigra_api_tokens_pkey')} PRIMARY KEY,
@@ -62,7 +62,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX ${named('sigra_audit_events_target_type')} ON ${auditEvents} (target_type, occurred_at, id)`,
     );
-    // Failures are few, and what is looked for.
+    // Failures are rare, and often searched for.
     await runner.query(
       `CREATE INDEX ${named('sigra_audit_events_failure')} ON ${auditEvents} (occurred_at, id)
        WHERE outcome = 'failure'`,
@@ -70,7 +70,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents } = tablesOf(runner);
+    const { apiTokens, auditEvents } = migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
   }

@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { tablesOf } from './tables-of.js';
+import { migrationNames } from '../qualified-names.js';
 
-/** Tables and indexes of JWT sign-ins: epochs, refresh families and their tokens. */
+/** Tables and indexes of JWTs: epochs, refresh families and their tokens. */
 export class CreateRefreshTokens1767225600001 implements MigrationInterface {
   readonly name = 'CreateRefreshTokens1767225600001';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens, subjects, named } = tablesOf(runner);
+    const { refreshFamilies, refreshTokens, subjects, named } = migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${subjects} (
         user_id text CONSTRAINT ${named('sigra_subjects_pkey')} PRIMARY KEY,
@@ -21,7 +21,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         absolute_expires_at timestamptz(3) NOT NULL,
         revoked_at timestamptz(3),
         revoke_reason text,
-        ip text,
+        ip_address text,
         user_agent text,
         created_at timestamptz(3) NOT NULL
       )`);
@@ -46,7 +46,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
       )`);
     await runner.query(`CREATE UNIQUE INDEX ${named('sigra_refresh_tokens_hash')} ON ${refreshTokens} (token_hash)`);
     await runner.query(`CREATE UNIQUE INDEX ${named('sigra_refresh_tokens_parent')} ON ${refreshTokens} (parent_id)`);
-    // Whatever else goes wrong, a family never has two tokens that work.
+    // Guarantees that a family never has two unconsumed tokens.
     await runner.query(
       `CREATE UNIQUE INDEX ${named('sigra_refresh_tokens_live')} ON ${refreshTokens} (family_id) WHERE consumed_at IS NULL`,
     );
@@ -59,7 +59,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens, subjects } = tablesOf(runner);
+    const { refreshFamilies, refreshTokens, subjects } = migrationNames(runner);
     await runner.query(`DROP TABLE ${refreshTokens}`);
     await runner.query(`DROP TABLE ${refreshFamilies}`);
     await runner.query(`DROP TABLE ${subjects}`);

@@ -1,5 +1,5 @@
 import { CreateApiTokens1767225600000 } from './create-api-tokens.migration.js';
 import { CreateRefreshTokens1767225600001 } from './create-refresh-tokens.migration.js';
 
-/** Sigra's migrations, for the `migrations` of the host's DataSource. They keep their names for ever. */
+/** Sigra's migrations, for the `migrations` of the host's DataSource. Their names never change. */
 export const sigraMigrations = [CreateApiTokens1767225600000, CreateRefreshTokens1767225600001];

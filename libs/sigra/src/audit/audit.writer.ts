@@ -1,16 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { MAX_IP_LENGTH, MAX_USER_AGENT_LENGTH, storableText } from '../common/storable-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { AuditEventRepository, type AuditEventRow } from '../persistence/audit-event.repository.js';
-import { sqlState } from '../persistence/sigra-database.js';
+import { AuditEventRepository, type NewAuditEventRow } from '../persistence/audit-event.repository.js';
+import { UnstorableValueError } from '../persistence/columns.js';
+import { sqlState } from '../persistence/database-error.js';
 import { type AuditLogSafeError, auditLogSafeError } from '../telemetry/channels.js';
-import type { NewAuditEvent } from './audit-event.js';
+import { type AuditedChange, eventOf, type NewAuditEvent } from './audit-event.js';
 
-/** Writes Sigra's own events. Switched off, it writes nothing and refuses nothing. */
+/** Writes audit events. With `audit.enabled: false`, it writes nothing and never rejects. */
 @Injectable()
 export class AuditWriter {
   private readonly logger = new Logger(AuditWriter.name);
@@ -21,12 +22,18 @@ export class AuditWriter {
     private readonly events: AuditEventRepository,
   ) {}
 
+  /** `audit.enabled`. */
   get enabled(): boolean {
     return this.config.audit.enabled;
   }
 
+  /** Records a change by Sigra, in the transaction that makes it. */
+  record(manager: EntityManager, change: AuditedChange, caller: Caller): Promise<void> {
+    return this.append(manager, eventOf(change, caller));
+  }
+
   /**
-   * Records a change in the transaction that makes it: both are there afterwards, or neither.
+   * Records an event in a transaction: both commit, or both roll back.
    *
    * @throws SigraError `invalid_event` when JSON or the columns cannot hold the event
    */
@@ -41,13 +48,14 @@ export class AuditWriter {
   }
 
   /**
-   * Records facts that no change depends on. A failure is published on `sigra:audit:log_safe_error` and logged, and
-   * never fails the caller.
+   * Records events that no change depends on. Never rejects: a failure is published on `sigra:audit:log_safe_error` and
+   * logged.
    */
   async logSafe(events: readonly NewAuditEvent[]): Promise<void> {
-    if (!this.enabled || events.length === 0) return;
+    if (!this.enabled) return;
     try {
-      await this.events.insert(events.map((event) => this.toRow(event)));
+      const [first, ...others] = events.map((event) => this.toRow(event));
+      if (first) await this.events.insert([first, ...others]);
     } catch (error) {
       const actions = events.map((event) => event.action);
       const message: AuditLogSafeError = { reason: reasonOf(error), actions, error };
@@ -56,37 +64,33 @@ export class AuditWriter {
     }
   }
 
-  /** The row of an event, for a statement that makes the change as well; nothing where audit is off. */
-  rowOf(event: NewAuditEvent): AuditEventRow | undefined {
+  /** Makes the row of an event, for a statement that also makes the change; undefined when audit is off. */
+  rowOf(event: NewAuditEvent): NewAuditEventRow | undefined {
     return this.enabled ? this.toRow(event) : undefined;
   }
 
-  private toRow(event: NewAuditEvent): AuditEventRow {
+  private toRow(event: NewAuditEvent): NewAuditEventRow {
     return {
       id: uuidv7(),
       action: event.action,
       outcome: event.outcome ?? 'success',
-      actor_id: event.actorId ?? null,
-      actor_type: event.actorType ?? (event.actorId == null ? 'system' : 'user'),
-      target_id: event.targetId ?? null,
-      target_type: event.targetType ?? null,
+      actorId: event.actorId ?? null,
+      actorType: event.actorType ?? (event.actorId == null ? 'system' : 'user'),
+      targetId: event.targetId ?? null,
+      targetType: event.targetType ?? null,
       metadata: event.metadata ?? {},
-      ip_address: event.ipAddress == null ? null : storableText(event.ipAddress, MAX_IP_LENGTH),
-      user_agent: event.userAgent == null ? null : storableText(event.userAgent, MAX_USER_AGENT_LENGTH),
-      occurred_at: validTime(event.occurredAt ?? this.clock.now()),
+      ipAddress: event.ipAddress ?? null,
+      userAgent: event.userAgent ?? null,
+      occurredAt: event.occurredAt ?? this.clock.now(),
     };
   }
 }
 
-function validTime(time: Date): Date {
-  if (Number.isNaN(time.getTime())) throw new RangeError('sigra: occurredAt is no time');
-  return time;
-}
-
 function reasonOf(error: unknown): AuditLogSafeError['reason'] {
+  if (error instanceof UnstorableValueError) return 'invalid_event';
   if (error instanceof SigraError) return 'unavailable';
   const state = sqlState(error);
   if (state?.startsWith('23')) return 'constraint_violation';
-  // Data that the columns cannot hold, or, without a state, that JSON cannot say.
+  // Without a SQLSTATE, the value failed before the statement was sent, for example in a getter that throws.
   return state === undefined || state.startsWith('22') ? 'invalid_event' : 'unavailable';
 }

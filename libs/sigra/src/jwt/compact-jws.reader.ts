@@ -4,30 +4,30 @@ import { hasDuplicateKeys } from '../common/json-duplicates.js';
 import { refuse, type SigraError, withoutStack } from '../common/sigra-error.js';
 import type { JwtKey } from '../config/jwt-keys.js';
 
-/** Longer tokens are refused before anything looks into them, in bytes. */
+/** The longest JWT that is read, in bytes. */
 export const MAX_JWT_LENGTH = 8192;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
 const SEGMENTS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
-/** Ways to bring one's own key, all of RFC 7515 section 4.1. We take keys from the configuration, and from nowhere else. */
+/** Headers of RFC 7515 section 4.1 that carry a key. Keys come only from the configuration. */
 const KEY_CARRIERS = ['jwk', 'jku', 'x5c', 'x5u', 'x5t', 'x5t#S256'];
 /** RFC 9068 section 2.1, with and without the prefix of RFC 7515 section 4.1.9. */
 const TYPES: ReadonlySet<unknown> = new Set(['at+jwt', 'application/at+jwt']);
 
-/** Spellings of a header that are remembered: one for each key and issuer, as a rule. */
+/** The most headers that are remembered. Usually there is one for each key and issuer. */
 const MAX_KNOWN_HEADERS = 100;
 
 /** Opens signed JWTs in the compact form (RFC 7515 section 7.1). */
 export class CompactJwsReader {
-  /** Headers that a good signature has vouched for. All tokens of a key have the same, so it is looked at once. */
+  /** Headers of tokens with a valid signature. Tokens of the same key share their header, so it is parsed once. */
   private readonly knownHeaders = new Map<string, JwtKey>();
 
   constructor(private readonly keys: ReadonlyMap<string, JwtKey>) {}
 
   /**
-   * The payload of a token, after its header and signature are found good. The key is chosen by `kid` and brings its
-   * algorithm along: whatever the token says of itself can only be refused (RFC 8725 sections 3.1 and 3.11).
+   * Verifies the header and the signature of a token, and returns its payload. `kid` selects the key, and the key determines
+   * the algorithm: `alg` is only compared with it (RFC 8725 sections 3.1 and 3.11).
    *
    * @throws SigraError `invalid_token`
    */
@@ -41,7 +41,7 @@ export class CompactJwsReader {
     const known = this.knownHeaders.get(header);
     const key = known ?? chooseKey(parseSegment(header, 'header'), this.keys);
     const signature = decode(jwt.slice(signatureStart), 'signature');
-    if (!isSignedBy(key, jwt.slice(0, signatureStart - 1), signature)) throw invalid('The signature is wrong.');
+    if (!isSignedBy(key, jwt.slice(0, signatureStart - 1), signature)) throw invalid('The signature is invalid.');
     if (!known && this.knownHeaders.size < MAX_KNOWN_HEADERS) this.knownHeaders.set(header, key);
     return parseSegment(jwt.slice(payloadStart, signatureStart - 1), 'payload');
   }
@@ -49,14 +49,14 @@ export class CompactJwsReader {
 
 function chooseKey(header: JsonObject, keys: ReadonlyMap<string, JwtKey>): JwtKey {
   const { alg, kid, typ } = header;
-  if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) throw invalid('The typ is not at+jwt.');
-  // RFC 7515 section 4.1.11: an extension that is not understood must be refused, and none is understood.
+  if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) throw invalid('typ is not at+jwt.');
+  // RFC 7515 section 4.1.11: extensions that are not supported must be rejected, and none is supported.
   if (Object.hasOwn(header, 'crit')) throw invalid('The header has critical extensions.');
   if (Object.hasOwn(header, 'b64')) throw invalid('The header has b64.');
-  if (KEY_CARRIERS.some((name) => Object.hasOwn(header, name))) throw invalid('The header brings a key.');
+  if (KEY_CARRIERS.some((name) => Object.hasOwn(header, name))) throw invalid('The header contains a key.');
   const key = typeof kid === 'string' ? keys.get(kid) : undefined;
-  if (!key) throw invalid('The kid is unknown.');
-  if (alg !== key.algorithm) throw invalid('The alg is not that of the key.');
+  if (!key) throw invalid('kid is unknown.');
+  if (alg !== key.algorithm) throw invalid('alg does not match the key.');
   return key;
 }
 
@@ -80,7 +80,7 @@ function isSignedBy({ algorithm, verifyingKey }: JwtKey, signed: string, signatu
 
 function parseSegment(segment: string, part: string): JsonObject {
   const bytes = decode(segment, part);
-  // RFC 7515 section 2. Replaced by U+FFFD, what is no UTF-8 would make different texts equal.
+  // RFC 7515 section 2. Decoding replaces invalid UTF-8 with U+FFFD, which would make different strings equal.
   if (!isUtf8(bytes)) throw invalid(`The ${part} is not UTF-8.`);
   const text = bytes.toString('utf8');
   try {
@@ -89,17 +89,20 @@ function parseSegment(segment: string, part: string): JsonObject {
       return value as JsonObject;
     }
   } catch {
-    // Said below, without quoting what was sent.
+    // Rejected below, without the input in the message.
   }
   throw invalid(`The ${part} is not a JSON object with unique names.`);
 }
 
-/** What is spelt as `JSON.stringify` spells it, as nearly every token is, needs no closer look. */
+/**
+ * Whether JSON has no duplicate keys: a text that `JSON.stringify` reproduces has none, and almost all payloads are
+ * such.
+ */
 function hasUniqueKeys(value: object, text: string): boolean {
   return JSON.stringify(value) === text || !hasDuplicateKeys(text);
 }
 
-/** Base64url without padding, in its one canonical spelling (RFC 7515 section 2). */
+/** Decodes base64url without padding, and accepts only its canonical spelling (RFC 7515 section 2). */
 function decode(segment: string, part: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url');
   if (bytes.toString('base64url') !== segment) throw invalid(`The ${part} is not canonical base64url.`);

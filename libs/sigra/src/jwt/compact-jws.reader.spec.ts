@@ -1,11 +1,12 @@
 import { createHmac, createPublicKey, generateKeyPairSync, randomInt, sign } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { SigraError } from '../common/sigra-error.js';
-import { type JwtKey, resolveKeys } from '../config/jwt-keys.js';
-import { CompactJwsReader } from './compact-jws.js';
+import { type JwtKey, jwtKeys, keyRing } from '../config/jwt-keys.js';
+import { CompactJwsReader } from './compact-jws.reader.js';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const { keys } = resolveKeys(undefined, [
+const ringOf = (keys: readonly object[]) => keyRing(undefined, jwtKeys.resolve('jwt.keys', keys, {}));
+const { keys } = ringOf([
   { kid: 'secret', secret: 'x'.repeat(32), sign: true },
   { kid: 'rsa', privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey },
   { kid: 'ec', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
@@ -23,7 +24,7 @@ function signature({ algorithm, signingKey }: JwtKey, signed: string): Buffer {
   return sign('sha256', Buffer.from(signed), { key: signingKey!, dsaEncoding: 'ieee-p1363' });
 }
 
-/** The codes of all that opening each text came to; `accepted` where it was opened. */
+/** The outcomes of opening the given strings: `accepted`, or the code of the error. */
 function outcomesOf(reader: CompactJwsReader, texts: readonly string[]): Set<string> {
   return new Set(
     texts.map((text) => {
@@ -41,21 +42,21 @@ function outcomesOf(reader: CompactJwsReader, texts: readonly string[]): Set<str
 describe.each(RING)('CompactJwsReader with a key for $algorithm', (key) => {
   const good = jws(key);
   const fresh = () => new CompactJwsReader(keys);
-  /** A reader that has seen the good token, and may remember what of it was good. */
+  /** A reader that has accepted the valid token, and can remember its header. */
   const experienced = () => {
     const reader = fresh();
     reader.open(good);
     return reader;
   };
 
-  it('opens what the key has signed, again and again', () => {
+  it('opens tokens that the key has signed, repeatedly', () => {
     const reader = fresh();
 
     expect([reader.open(good), reader.open(good)]).toEqual([{ sub: 'ada' }, { sub: 'ada' }]);
     expect(reader.open(jws(key, '{"sub":"grace"}'))).toEqual({ sub: 'grace' });
   });
 
-  it('opens nothing in which one character is another', () => {
+  it('rejects every change of one character', () => {
     const changed = Array.from(good).flatMap((character, place) =>
       ['A', '_', '9', '.', '=', '+', ' ', 'é', '\0', ALPHABET.charAt((ALPHABET.indexOf(character) + 1) % 64)]
         .filter((other) => other !== character)
@@ -67,7 +68,7 @@ describe.each(RING)('CompactJwsReader with a key for $algorithm', (key) => {
     expect(outcomesOf(experienced(), changed)).toEqual(new Set(['invalid_token']));
   });
 
-  it('opens nothing that is cut short, at either end, or in which a character is missing or doubled', () => {
+  it('rejects every truncation and every missing or doubled character', () => {
     const places = Array.from(good, (_, place) => place);
     const changed = places.flatMap((place) => [
       good.slice(0, place),
@@ -81,7 +82,7 @@ describe.each(RING)('CompactJwsReader with a key for $algorithm', (key) => {
     expect(outcomesOf(experienced(), others)).toEqual(new Set(['invalid_token']));
   });
 
-  it('never fails in any other way than by refusing, whatever bytes are signed', () => {
+  it('rejects only with invalid_token, for any signed payload', () => {
     const payloads = Array.from({ length: 300 }, () =>
       Array.from({ length: randomInt(40) }, () => '{}[]":,\\u0z1.-e \t'.charAt(randomInt(17))).join(''),
     );
@@ -98,13 +99,13 @@ describe.each(RING)('CompactJwsReader with a key for $algorithm', (key) => {
 describe('CompactJwsReader', () => {
   const [secret, rsa] = RING as [JwtKey, JwtKey];
 
-  it('takes no key for another, even of the same name', () => {
-    const others = resolveKeys(undefined, [{ kid: 'secret', secret: 'y'.repeat(32) }]);
+  it('rejects a token of another key with the same kid', () => {
+    const others = ringOf([{ kid: 'secret', secret: 'y'.repeat(32) }]);
 
-    expect(() => new CompactJwsReader(others.keys).open(jws(secret))).toThrow('The signature is wrong.');
+    expect(() => new CompactJwsReader(others.keys).open(jws(secret))).toThrow('The signature is invalid.');
   });
 
-  it('remembers nothing of a header that no good signature vouches for', () => {
+  it('does not remember a header without a valid signature', () => {
     const reader = new CompactJwsReader(keys);
     const good = jws(secret);
     const forged = `${good.slice(0, good.lastIndexOf('.'))}.${'A'.repeat(43)}`;
@@ -126,8 +127,8 @@ describe('CompactJwsReader', () => {
     expect(outcomesOf(reader, [...tokens, ...tokens])).toEqual(new Set(['accepted']));
   });
 
-  it('needs no private part', () => {
-    const publicOnly = resolveKeys(undefined, [
+  it('verifies without a private key', () => {
+    const publicOnly = ringOf([
       { kid: 'rsa', publicKey: createPublicKey(rsa.signingKey!) },
       { kid: 'own', secret: 'x'.repeat(32) },
     ]);

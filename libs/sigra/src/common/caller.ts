@@ -1,0 +1,15 @@
+import type { Principal } from './principal.js';
+
+/**
+ * Where a call comes from: the principal, if there is one, and the address and user agent for the audit trail.
+ *
+ * The principal's scopes limit what it can grant. Without a principal, the application itself acts, without a limit.
+ */
+export interface Caller {
+  /** The principal that the guards found. @default undefined, the application itself */
+  readonly principal?: Principal | undefined;
+  /** The client's address, for `last_used_ip` and the audit trail. @default undefined */
+  readonly ipAddress?: string | undefined;
+  /** The client's `User-Agent`, for the audit trail. @default undefined */
+  readonly userAgent?: string | undefined;
+}

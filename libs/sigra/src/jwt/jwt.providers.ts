@@ -1,0 +1,20 @@
+import { AccessTokenSigner } from './access-token.signer.js';
+import { AccessTokenVerifier } from './access-token.verifier.js';
+import { JwkSet } from './jwk-set.js';
+import { JwtIntrospector } from './jwt.introspector.js';
+import { RefreshTokenIssuer } from './refresh-token.issuer.js';
+import { RefreshTokenRevoker } from './refresh-token.revoker.js';
+import { RefreshTokenRotator } from './refresh-token.rotator.js';
+import { SigraJwtService } from './sigra-jwt.service.js';
+
+/** The providers of JWTs. */
+export const jwtProviders = [
+  AccessTokenSigner,
+  AccessTokenVerifier,
+  RefreshTokenIssuer,
+  RefreshTokenRotator,
+  RefreshTokenRevoker,
+  JwtIntrospector,
+  JwkSet,
+  SigraJwtService,
+];

@@ -1,0 +1,110 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { SigraDatabase } from './sigra-database.js';
+
+/** The key of the advisory lock. It only has to be the same on every node. */
+const CLEANUP_LOCK = 7_365_777_249;
+
+/** The rows that a clean-up statement deletes or updates. */
+interface ObsoleteRows {
+  readonly table: string;
+  /** FROM and WHERE, with `table` as `t` and with `$1` as the time up to which rows are obsolete. */
+  readonly from: string;
+  readonly orderBy: string;
+  /** The SET list of an update. @default the rows are deleted */
+  readonly set?: string;
+}
+
+/** The statements of clean-up. Each processes one batch of rows, skips locked rows, and never waits for a lock. */
+@Injectable()
+export class CleanupRepository {
+  constructor(private readonly database: SigraDatabase) {}
+
+  /**
+   * Takes the lock that limits clean-up to one node at a time, until the transaction ends, so that it works through a
+   * transaction pooler too.
+   *
+   * @returns false when another transaction holds the lock
+   */
+  async tryLock(manager: EntityManager): Promise<boolean> {
+    const { acquired } = await this.database.queryOne<{ acquired: boolean }>(
+      'SELECT pg_try_advisory_xact_lock($1) AS acquired',
+      [CLEANUP_LOCK],
+      manager,
+    );
+    return acquired;
+  }
+
+  /** Deletes up to `limit` unrevoked tokens that expired at `now` or earlier. */
+  deleteExpiredTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
+    const table = this.database.names.apiTokens;
+    const from = `${table} t WHERE t.revoked_at IS NULL AND t.expires_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 't.expires_at' }, now, limit);
+  }
+
+  /** Deletes up to `limit` tokens that were revoked at `before` or earlier. */
+  deleteRevokedTokens(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.apiTokens;
+    return this.take(
+      manager,
+      { table, from: `${table} t WHERE t.revoked_at <= $1`, orderBy: 't.revoked_at' },
+      before,
+      limit,
+    );
+  }
+
+  /**
+   * Deletes up to `limit` refresh tokens of families that ended at `now` or earlier. Consumed tokens of other families
+   * stay, so that their reuse is detected. Separate from families, because one family can have thousands of tokens.
+   */
+  deleteEndedRefreshTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
+    const { refreshFamilies, refreshTokens: table } = this.database.names;
+    const from = `${refreshFamilies} f JOIN ${table} t ON t.family_id = f.id WHERE f.absolute_expires_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 'f.absolute_expires_at' }, now, limit);
+  }
+
+  /** Deletes up to `limit` families that ended at `now` or earlier and have no tokens left. */
+  deleteEndedFamilies(manager: EntityManager, now: Date, limit: number): Promise<number> {
+    const { refreshFamilies: table, refreshTokens } = this.database.names;
+    const from = `${table} t WHERE t.absolute_expires_at <= $1
+      AND NOT EXISTS (SELECT FROM ${refreshTokens} token WHERE token.family_id = t.id)`;
+    return this.take(manager, { table, from, orderBy: 't.absolute_expires_at' }, now, limit);
+  }
+
+  /** Removes up to `limit` sealed successors of tokens that were consumed at `before` or earlier. */
+  forgetSealedSuccessors(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.refreshTokens;
+    const from = `${table} t WHERE t.sealed_successor IS NOT NULL AND t.consumed_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 't.consumed_at', set: 'sealed_successor = NULL' }, before, limit);
+  }
+
+  /** Deletes up to `limit` audit events that occurred before `before`. */
+  deleteAuditEvents(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.auditEvents;
+    const from = `${table} t WHERE t.occurred_at < $1`;
+    return this.take(manager, { table, from, orderBy: 't.occurred_at' }, before, limit);
+  }
+
+  /** @returns the number of rows deleted or updated */
+  private async take(
+    manager: EntityManager,
+    { table, from, orderBy, set }: ObsoleteRows,
+    until: Date,
+    limit: number,
+  ): Promise<number> {
+    const change =
+      set === undefined
+        ? `DELETE FROM ${table} t USING obsolete WHERE t.id = obsolete.id`
+        : `UPDATE ${table} t SET ${set} FROM obsolete WHERE t.id = obsolete.id`;
+    const { count } = await this.database.queryOne<{ count: number }>(
+      `WITH obsolete AS MATERIALIZED (
+         SELECT t.id FROM ${from}
+         ORDER BY ${orderBy} LIMIT $2 FOR UPDATE OF t SKIP LOCKED
+       ), taken AS (${change} RETURNING 1)
+       SELECT count(*)::int AS count FROM taken`,
+      [until, limit],
+      manager,
+    );
+    return count;
+  }
+}

@@ -1,0 +1,163 @@
+import type { EntitySchemaColumnOptions } from 'typeorm';
+import { MAX_TIME } from '../common/clock.js';
+import { isLongerThan, isStorable, storablePart } from '../common/storable-text.js';
+
+/**
+ * A column of one of Sigra's tables: how a value is written, read back as JSON, and described to TypeORM.
+ *
+ * @typeParam Value the value in the domain type
+ * @typeParam Readable whether rows are read with this column
+ */
+export interface Column<Value = unknown, Readable extends boolean = boolean> {
+  /** The PostgreSQL type that a parameter is cast to. */
+  readonly type: string;
+  readonly readable: Readable;
+  /** The column's options for TypeORM, without its name. */
+  readonly entity: EntitySchemaColumnOptions;
+  /** Makes the SQL parameter of a value. @throws UnstorableValueError */
+  encode(value: Value): unknown;
+  /** Makes the value from its JSON form. @default the JSON form is the value */
+  readonly decode?: (json: unknown) => Value;
+  /** SQL that converts the column to its JSON form. @default the column itself */
+  readonly toJson?: (column: string) => string;
+  /** SQL that converts a parameter to the column's type. @default the parameter itself */
+  readonly fromParameter?: (parameter: string) => string;
+}
+
+/** Thrown, before a statement is sent, for a value that its column cannot hold. */
+export class UnstorableValueError extends Error {
+  override readonly name = 'UnstorableValueError';
+}
+
+const asIs = (value: unknown): unknown => value;
+
+/** A UUID, for Sigra's own ids. */
+export function uuid(): Column<string, true> {
+  return { type: 'uuid', readable: true, entity: { type: 'uuid' }, encode: asIs };
+}
+
+/**
+ * A string, stored unchanged; otherwise it is rejected.
+ *
+ * @param max the maximum length, in code points. @default no limit
+ */
+export function text(max = Infinity): Column<string, true> {
+  const encode = (value: string): string => {
+    if (!isStorable(value)) throw new UnstorableValueError('a string with NUL or half of a surrogate pair');
+    if (isLongerThan(value, max)) {
+      throw new UnstorableValueError(`a string of more than ${max} characters`);
+    }
+    return value;
+  };
+  return { type: 'text', readable: true, entity: { type: 'text' }, encode };
+}
+
+/** One of the given strings. */
+export function oneOf<Value extends string>(...values: readonly Value[]): Column<Value, true> {
+  const encode = (value: Value): string => {
+    if (!values.includes(value)) throw new UnstorableValueError(`a string other than ${values.join(', ')}`);
+    return value;
+  };
+  return { type: 'text', readable: true, entity: { type: 'text' }, encode };
+}
+
+/** Like `text`, as `varchar(max)`. */
+export function varchar(max: number): Column<string, true> {
+  return { ...text(max), entity: { type: 'varchar', length: max } };
+}
+
+/** An informational string from a client, such as its user agent. Only its first `max` code units are stored. */
+export function observed(max: number): Column<string, true> {
+  return { ...text(), encode: (value) => storablePart(value, max) };
+}
+
+/** A 32-bit integer. */
+export function integer(): Column<number, true> {
+  return { type: 'integer', readable: true, entity: { type: 'integer' }, encode: asIs };
+}
+
+/** An array of strings. */
+export function textArray(): Column<readonly string[], true> {
+  return { type: 'text[]', readable: true, entity: { type: 'text', array: true }, encode: asIs };
+}
+
+/** A point in time with milliseconds, the precision of JavaScript and of cursors. */
+export function time(): Column<Date, true> {
+  return {
+    type: 'timestamptz',
+    readable: true,
+    entity: { type: 'timestamptz', precision: 3 },
+    encode: (value) => {
+      // Negated so that an invalid date, whose time is NaN, is rejected too.
+      if (!(Math.abs(value.getTime()) <= MAX_TIME)) throw new UnstorableValueError('an invalid date');
+      return value;
+    },
+    decode: (json) => new Date(Math.round(json as number)),
+    toJson: milliseconds,
+  };
+}
+
+/**
+ * SQL for a time as milliseconds since 1970. A number is cheaper to read than a string, and it does not depend on the type
+ * parsers that the application sets on `pg`: an expiry that is read as a string compares incorrectly with a date.
+ */
+function milliseconds(column: string): string {
+  return `date_part('epoch', ${column}) * 1000`;
+}
+
+/** Any JSON value. */
+export function json<Value>(): Column<Value, true> {
+  return { type: 'jsonb', readable: true, entity: { type: 'jsonb' }, encode: storableJson };
+}
+
+/** A SHA-256 hash, written as hex. Used to find rows, and never selected. */
+export function hash(): Column<string, false> {
+  return {
+    type: 'text',
+    readable: false,
+    entity: { type: 'bytea', select: false },
+    encode: asIs,
+    fromParameter: (hex) => `decode(${hex}, 'hex')`,
+  };
+}
+
+/** Binary data. TypeORM selects it in the application's own queries only on request. */
+export function bytes(): Column<Buffer, true> {
+  return {
+    type: 'bytea',
+    readable: true,
+    entity: { type: 'bytea', select: false },
+    encode: asIs,
+    decode: (json) => Buffer.from(json as string, 'base64'),
+    toJson: (column) => `encode(${column}, 'base64')`,
+  };
+}
+
+/** Makes a column nullable. */
+export function nullable<Value, Readable extends boolean>(
+  column: Column<Value, Readable>,
+): Column<Value | null, Readable> {
+  const { decode } = column;
+  return {
+    ...column,
+    entity: { ...column.entity, nullable: true },
+    encode: (value) => (value === null ? null : column.encode(value)),
+    ...(decode && { decode: (json: unknown) => (json === null ? null : decode(json)) }),
+  };
+}
+
+/** PostgreSQL's `jsonb` rejects NUL and half of a surrogate pair, which JSON writes as escapes. */
+const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
+
+function storableJson(value: unknown): string {
+  let json: unknown;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw new UnstorableValueError('a value that JSON cannot express', { cause });
+  }
+  // For undefined, a function or a symbol, `JSON.stringify` returns undefined.
+  if (typeof json !== 'string') throw new UnstorableValueError('a value that JSON cannot express');
+  if (UNSTORABLE_ESCAPE.test(json)) throw new UnstorableValueError('JSON with NUL or half of a surrogate pair');
+  return json;
+}

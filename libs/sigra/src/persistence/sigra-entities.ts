@@ -1,0 +1,15 @@
+import { apiTokens, auditEvents, refreshFamilies, refreshTokens, subjects } from './tables.js';
+
+/** Rows of `sigra_api_tokens`, for the application's own queries. */
+export const ApiTokenEntity = apiTokens.entity('SigraApiToken');
+/** Rows of `sigra_audit_events`. */
+export const AuditEventEntity = auditEvents.entity('SigraAuditEvent');
+/** Rows of `sigra_refresh_families`. */
+export const RefreshFamilyEntity = refreshFamilies.entity('SigraRefreshFamily');
+/** Rows of `sigra_refresh_tokens`. */
+export const RefreshTokenEntity = refreshTokens.entity('SigraRefreshToken');
+/** Rows of `sigra_subjects`. */
+export const SubjectEntity = subjects.entity('SigraSubject');
+
+/** Sigra's entities, for the `entities` of the application's DataSource. `sigraMigrations` create their tables. */
+export const sigraEntities = [ApiTokenEntity, AuditEventEntity, RefreshFamilyEntity, RefreshTokenEntity, SubjectEntity];

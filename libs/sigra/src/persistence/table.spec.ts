@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import { hash, nullable, observed, text, textArray, time, uuid } from './columns.js';
+import { Parameters, Sql, Table } from './table.js';
+
+const notes = new Table(
+  'notes',
+  {
+    id: uuid(),
+    ownerId: text(),
+    bodyHash: hash(),
+    tags: textArray(),
+    lastReadFrom: nullable(observed(3)),
+    createdAt: time(),
+  },
+  'id',
+);
+const AT = new Date('2030-01-01T00:00:00.000Z');
+const NOTE = { id: 'n1', ownerId: 'ada', bodyHash: 'c0ffee', tags: ['a'], createdAt: AT };
+
+describe('Table', () => {
+  it('selects every column except hashes, as one JSON array', () => {
+    expect(notes.packed('n')).toBe(
+      `json_build_array(n.id, n.owner_id, n.tags, n.last_read_from, date_part('epoch', n.created_at) * 1000)::text`,
+    );
+  });
+
+  it('decodes a selected row into a new object each time', () => {
+    const packed = `["n1", "ada", ["a"], null, ${AT.getTime()}]`;
+
+    const row = notes.unpack(packed);
+
+    expect(row).toEqual({ id: 'n1', ownerId: 'ada', tags: ['a'], lastReadFrom: null, createdAt: AT });
+    expect(notes.unpack(packed)).not.toBe(row);
+  });
+
+  it('inserts the given columns, with their types', () => {
+    const parameters = new Parameters();
+
+    const sql = notes.insert('"notes"', [NOTE, { ...NOTE, id: 'n2' }], parameters);
+
+    expect(sql).toBe(
+      'INSERT INTO "notes" (id, owner_id, body_hash, tags, created_at) VALUES ' +
+        `($1::uuid, $2::text, decode($3::text, 'hex'), $4::text[], $5::timestamptz), ` +
+        `($6::uuid, $7::text, decode($8::text, 'hex'), $9::text[], $10::timestamptz)`,
+    );
+    expect(parameters.values).toEqual(['n1', 'ada', 'c0ffee', ['a'], AT, 'n2', 'ada', 'c0ffee', ['a'], AT]);
+  });
+
+  it('inserts from another query, with its expressions', () => {
+    const parameters = new Parameters();
+
+    const sql = notes.insertFrom('old', '"notes"', { ...NOTE, ownerId: new Sql('old.owner_id') }, parameters);
+
+    expect(sql).toBe(
+      'INSERT INTO "notes" (id, owner_id, body_hash, tags, created_at) ' +
+        `SELECT $1::uuid, old.owner_id, decode($2::text, 'hex'), $3::text[], $4::timestamptz FROM old`,
+    );
+  });
+
+  it('numbers parameters after the existing ones of a statement', () => {
+    const parameters = new Parameters();
+    parameters.add('first');
+
+    expect(notes.insertFrom('old', 'notes', NOTE, parameters)).toContain('SELECT $2::uuid');
+  });
+
+  it('truncates the values of observed columns', () => {
+    const parameters = new Parameters();
+
+    notes.insert('notes', [{ ...NOTE, lastReadFrom: '127.0.0.1' }], parameters);
+
+    expect(parameters.values).toContain('127');
+  });
+
+  it('describes itself to TypeORM, without selecting hashes or synchronizing the table', () => {
+    const { options } = notes.entity('Note');
+
+    expect(options).toMatchObject({ name: 'Note', tableName: 'notes', synchronize: false });
+    expect(options.columns).toMatchObject({
+      id: { name: 'id', type: 'uuid', primary: true, primaryKeyConstraintName: 'notes_pkey' },
+      lastReadFrom: { name: 'last_read_from', type: 'text', nullable: true },
+      createdAt: { name: 'created_at', type: 'timestamptz', precision: 3 },
+    });
+    expect((options.columns as Record<string, unknown>).bodyHash).toMatchObject({ select: false });
+  });
+});

@@ -1,0 +1,144 @@
+import {
+  bytes,
+  hash,
+  integer,
+  json,
+  nullable,
+  observed,
+  oneOf,
+  text,
+  textArray,
+  time,
+  uuid,
+  varchar,
+} from './columns.js';
+import { type RowOf, Table } from './table.js';
+
+/** Fits any IPv6 address with its zone. An address that a proxy forwards can be as long as a header. */
+const MAX_IP_LENGTH = 64;
+const MAX_USER_AGENT_LENGTH = 1024;
+/** In characters. */
+export const MAX_NAME_LENGTH = 255;
+/** In characters. */
+export const MAX_ACTION_LENGTH = 255;
+
+/** API tokens. */
+export const apiTokens = new Table(
+  'sigra_api_tokens',
+  {
+    id: uuid(),
+    /** The owner's id, as a string. */
+    userId: text(),
+    name: varchar(MAX_NAME_LENGTH),
+    /** The `apiTokens.prefix` that the token was created with. */
+    prefix: text(),
+    /** The first characters after the prefix, for display next to the name. */
+    hint: text(),
+    /** SHA-256 of the raw token. */
+    tokenHash: hash(),
+    scopes: textArray(),
+    /** The token is rejected from this time on. Null means never. */
+    expiresAt: nullable(time()),
+    revokedAt: nullable(time()),
+    /** Written in the background, at most once per `activityUpdateThreshold`. */
+    lastUsedAt: nullable(time()),
+    /** The client's address at the last use, as the framework reports it. */
+    lastUsedIp: nullable(observed(MAX_IP_LENGTH)),
+    /** The id of the token that replaced this one by rotation. */
+    replacedBy: nullable(uuid()),
+    createdAt: time(),
+  },
+  'id',
+);
+
+/** An API token as services return it. It contains neither the raw token nor its hash. */
+export type ApiToken = RowOf<typeof apiTokens.columns>;
+
+/** The token epoch of each user. A user without a row is in epoch 0. */
+export const subjects = new Table(
+  'sigra_subjects',
+  {
+    userId: text(),
+    /** JWTs and refresh tokens of an earlier epoch are rejected. */
+    tokenEpoch: integer(),
+  },
+  'userId',
+);
+
+/** Refresh families: each holds the refresh tokens that descend from one sign-in. */
+export const refreshFamilies = new Table(
+  'sigra_refresh_families',
+  {
+    id: uuid(),
+    /** The owner's id, as a string. */
+    userId: text(),
+    /** The user's token epoch when the family began. */
+    epoch: integer(),
+    scopes: textArray(),
+    /** The family ends at this time, however often it is refreshed. */
+    absoluteExpiresAt: time(),
+    revokedAt: nullable(time()),
+    revokeReason: nullable(oneOf('revoked', 'reuse_detected', 'sign_out_everywhere')),
+    /** The client's address when the family began. */
+    ipAddress: nullable(observed(MAX_IP_LENGTH)),
+    /** The client's `User-Agent` when the family began. */
+    userAgent: nullable(observed(MAX_USER_AGENT_LENGTH)),
+    createdAt: time(),
+  },
+  'id',
+);
+
+/** A refresh family. */
+export type RefreshFamilyRow = RowOf<typeof refreshFamilies.columns>;
+
+/** Refresh tokens. A family has at most one that is not consumed. */
+export const refreshTokens = new Table(
+  'sigra_refresh_tokens',
+  {
+    id: uuid(),
+    familyId: uuid(),
+    /** The id of the token that this one succeeded. */
+    parentId: nullable(uuid()),
+    /** SHA-256 of the raw token. */
+    tokenHash: hash(),
+    expiresAt: time(),
+    consumedAt: nullable(time()),
+    /** The raw successor, sealed with this raw token. Only set during the leeway. */
+    sealedSuccessor: nullable(bytes()),
+    createdAt: time(),
+  },
+  'id',
+);
+
+/** A refresh token. It contains neither the raw token nor its hash. */
+export type RefreshTokenRow = RowOf<typeof refreshTokens.columns>;
+
+/** The outcome of the action of an audit event. */
+export type AuditOutcome = 'success' | 'failure';
+
+/** Audit events. */
+export const auditEvents = new Table(
+  'sigra_audit_events',
+  {
+    id: uuid(),
+    action: text(MAX_ACTION_LENGTH),
+    outcome: oneOf<AuditOutcome>('success', 'failure'),
+    actorId: nullable(text()),
+    /** `user`, `system`, `anonymous`, or a type of the application's own. */
+    actorType: text(),
+    targetId: nullable(text()),
+    targetType: nullable(text()),
+    /** A JSON object. Dates are ISO 8601 strings. */
+    metadata: json<Readonly<Record<string, unknown>>>(),
+    ipAddress: nullable(observed(MAX_IP_LENGTH)),
+    userAgent: nullable(observed(MAX_USER_AGENT_LENGTH)),
+    occurredAt: time(),
+  },
+  'id',
+);
+
+/** An audit event. */
+export type AuditEvent = RowOf<typeof auditEvents.columns>;
+
+/** All of Sigra's tables. */
+export const sigraTables = { apiTokens, auditEvents, refreshFamilies, refreshTokens, subjects };

@@ -1,0 +1,42 @@
+import { type BeforeApplicationShutdown, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { BackgroundTask } from '../common/background-task.js';
+
+const FLUSH_INTERVAL_MS = 2000;
+
+/**
+ * Collects records in memory and writes them in the background, so that no request waits for them. A process that is killed
+ * loses at most one interval.
+ */
+export abstract class BackgroundRecorder implements BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly writing = new BackgroundTask(
+    FLUSH_INTERVAL_MS,
+    () => this.write(),
+    (error) => this.logger.warn(`${this.loss}: ${String(error)}`),
+  );
+  private readonly logger = new Logger(this.constructor.name);
+
+  /** @param loss what is lost when a write fails, for the log */
+  constructor(private readonly loss: string) {}
+
+  /** Writes the collected records now. */
+  flush(): Promise<void> {
+    return this.writing.run();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.flush();
+  }
+
+  /** Again: requests that were in flight have ended by now. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.flush();
+  }
+
+  /** Asks for a write within the interval. */
+  protected requestWrite(): void {
+    this.writing.request();
+  }
+
+  /** Takes what has been collected, and writes it. */
+  protected abstract write(): Promise<void>;
+}
