@@ -1,28 +1,28 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
-import { SigraError } from '../common/sigra-error.js';
-import { assertScopes, unauthorized } from './assert-scopes.js';
-import { type HttpRequest, requestOf, responseOf } from './http-exchange.js';
-import { toHttpRefusal } from './http-refusal.js';
+import { assertScopes, unauthorized } from '../scopes/assert-scopes.js';
+import { withImpliedRead } from '../scopes/can.js';
+import { type HttpRequest, requestOf } from './http-exchange.js';
+import { throwRefusal } from './http-refusal.js';
 import { routeRules } from './route-rules.js';
 
-/** What the application has settled for all its routes. */
+/** The settings of an application for all its routes. */
 export interface AdmissionSettings {
   /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3). */
   readonly realm: string;
-  /** Whether holding `write:projects` also grants `read:projects`. */
+  /** Whether `write:projects` also grants `read:projects`. */
   readonly writeImpliesRead: boolean;
 }
 
 /**
- * What every authenticating guard does, whichever way it finds the caller: asks nobody on an `@AllowAnonymous()` route,
- * leaves the caller on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and holds it to `@RequireScopes()`.
- * For guards of a host's own.
+ * The work of every authenticating guard, however it identifies the caller: it lets `@AllowAnonymous()` routes pass, leaves
+ * the principal on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and enforces `@RequireScopes()`. For guards of
+ * your own.
  *
- * @param identify finds the caller of the request, and is not called where nobody is asked; nothing means a request without
- * a credential
+ * @param identify finds the principal of the request; it is not called on `@AllowAnonymous()` routes. Undefined means a
+ * request without a credential
  * @returns true
- * @throws HttpException 401, 403 and the like, with body and headers of RFC 6750, for whatever `SigraError` is in the way
+ * @throws HttpException 401, 403 and the like, with body and headers of RFC 6750, for each `SigraError`
  *
  * @example
  * canActivate(context: ExecutionContext) {
@@ -40,12 +40,11 @@ export async function admit(
     const request = requestOf(context);
     const principal = await identify(request);
     if (!principal && rules.access === 'required') throw unauthorized();
-    request.sigra = principal;
+    request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
     request.user = principal?.user;
     assertScopes(principal, rules.requirements, writeImpliesRead);
     return true;
   } catch (error) {
-    if (!(error instanceof SigraError)) throw error;
-    throw toHttpRefusal(error, realm).applyHeaders(responseOf(context));
+    throwRefusal(error, realm, context);
   }
 }

@@ -1,38 +1,38 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { PassportStrategy } from '@nestjs/passport';
-// Without a release since 2013, and still the base class that Passport's users know. Only its name and interface are
-// used: reading the credential, where it has holes, is Sigra's own.
+// Its last release is of 2013, and it is still the base class that users of Passport know. Only its name and interface are
+// used: Sigra reads the credential itself, because this package also takes it from the query and the body.
 import { Strategy } from 'passport-http-bearer';
-import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { unauthorized } from './assert-scopes.js';
+import { unauthorized } from '../scopes/assert-scopes.js';
+import { withImpliedRead } from '../scopes/can.js';
 import { Authenticator } from './authenticator.js';
 import type { HttpRequest } from './http-exchange.js';
-import { toHttpRefusal } from './http-refusal.js';
+import { throwRefusal } from './http-refusal.js';
 
 type PassportRequest = HttpRequest & { readonly app?: object; readonly server?: object };
 
 const BEARER_ONLY = { bearer: true, session: false };
 
-// Typed by hand, so that our types ask no host for those of passport-http-bearer.
+// Typed by hand, so that hosts need no types of passport-http-bearer.
 const BearerStrategyBase = PassportStrategy(Strategy, 'bearer') as unknown as new () => {
   authenticate(request: PassportRequest): void;
 };
 
 /**
- * Serves hosts that write `AuthGuard('bearer')` of `@nestjs/passport`. `SigraModule` provides it. Add `ScopeGuard` where
- * routes have `@RequireScopes()`.
+ * The strategy behind `AuthGuard('bearer')` of `@nestjs/passport`. `SigraModule` provides it. Add `ScopeGuard` where routes
+ * have `@RequireScopes()`.
  */
 @Injectable()
 export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
   /**
-   * Passport knows one strategy of a name per process, so of two applications the later one would answer for both. The
-   * one that is asked hands over to the one that belongs to the request's application.
+   * Passport keeps one strategy of each name per process, so the later of two applications would answer for both. The
+   * strategy that Passport calls delegates to the one of the request's application.
    */
   private static readonly ofApplications = new WeakMap<object, BearerStrategy>();
 
-  // Passport gives these to the copy of the strategy that it makes for each request.
+  // Passport sets these on the copy of the strategy that it makes for each request.
   declare private readonly success: (user: object) => void;
   declare private readonly error: (error: unknown) => void;
 
@@ -44,7 +44,7 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
     super();
   }
 
-  /** Not in the constructor: a testing module makes its providers before the application that they serve. */
+  /** Not in the constructor: a testing module creates its providers before the application that they serve. */
   onModuleInit(): void {
     const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
     const application: unknown = adapter?.getInstance();
@@ -63,7 +63,7 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
     );
   }
 
-  /** Demanded by the base class, and never called: `authenticate` replaces what would call it. */
+  /** Required by the base class and never called: `authenticate` replaces its caller. */
   validate(): never {
     throw new Error('sigra: BearerStrategy authenticates requests, not bare tokens');
   }
@@ -72,15 +72,15 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
     try {
       const principal = await this.authenticator.authenticate(request, BEARER_ONLY);
       if (!principal) throw unauthorized();
-      request.sigra = principal;
+      request.sigra = withImpliedRead(principal, this.config.apiTokens.writeImpliesRead);
       return principal.user;
     } catch (error) {
       // An error, not a failure: AuthGuard would turn a failure into a bare 401 without WWW-Authenticate.
-      throw error instanceof SigraError ? toHttpRefusal(error, this.config.realm) : error;
+      throwRefusal(error, this.config.realm);
     }
   }
 
-  /** Fastify hands out the instance of the route's plugin, which inherits from the application's. */
+  /** On Fastify, `server` is the instance of the route's plugin, which inherits from the application's. */
   private static of({ app, server }: PassportRequest): BearerStrategy | undefined {
     for (let owner = app ?? server; owner; owner = Object.getPrototypeOf(owner) as object | undefined) {
       const strategy = BearerStrategy.ofApplications.get(owner);

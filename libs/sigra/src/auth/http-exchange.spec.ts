@@ -12,7 +12,7 @@ function contextOf(type: string, args: unknown[]): ExecutionContext {
   return context;
 }
 
-/** What a GraphQL driver hands to a guard: the parent, the arguments, its context, and the query. */
+/** The call that a GraphQL driver makes to a guard: with the parent, the arguments, its context and the query. */
 const graphql = (context: unknown) => contextOf('graphql', [undefined, { id: 1 }, context, {}]);
 
 describe('requestOf', () => {
@@ -24,20 +24,20 @@ describe('requestOf', () => {
     expect(requestOf(graphql({ req: request, res: response }))).toBe(request);
   });
 
-  it('does not take the arguments of a GraphQL query for its context', () => {
+  it('does not mistake the arguments of a GraphQL query for its context', () => {
     const context = contextOf('graphql', [{ req: request }, { req: request }, {}, { req: request }]);
 
     expect(() => requestOf(context)).toThrow('a "graphql" call carries no HTTP request');
   });
 
   it.each([undefined, null, {}, { req: undefined }, { req: null }, { req: 'GET /' }])(
-    'fails on a GraphQL context of %j',
+    'throws for a GraphQL context of %j',
     (context) => {
       expect(() => requestOf(graphql(context))).toThrow(TypeError);
     },
   );
 
-  it.each(['rpc', 'ws', 'kafka'])('fails on a call of type %s rather than let it pass', (type) => {
+  it.each(['rpc', 'ws', 'kafka'])('throws for a call of type %s instead of letting it pass', (type) => {
     expect(() => requestOf(contextOf(type, [request, response]))).toThrow(`a "${type}" call carries no HTTP request`);
   });
 });
@@ -49,7 +49,7 @@ describe('responseOf', () => {
   });
 
   it.each([undefined, {}, { res: {} }, { res: { header: 'x' } }])(
-    'finds none in a GraphQL context of %j, which a subscription has',
+    'finds no response in a GraphQL context of %j, as a subscription has',
     (context) => {
       expect(responseOf(graphql(context))).toBeUndefined();
     },
@@ -57,11 +57,11 @@ describe('responseOf', () => {
 });
 
 describe('headerOf', () => {
-  it('takes the first of several values', () => {
+  it('returns the first of several values', () => {
     expect(headerOf({ ...request, headers: { origin: ['a', 'b'] } }, 'origin')).toBe('a');
   });
 
-  it('takes what is no text for absent', () => {
+  it('treats values that are not strings as absent', () => {
     const headers = { origin: 1, host: [{}], cookie: {} } as unknown as HttpRequest['headers'];
 
     expect(['origin', 'host', 'cookie'].map((name) => headerOf({ ...request, headers }, name))).toEqual([

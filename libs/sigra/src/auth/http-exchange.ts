@@ -1,28 +1,29 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
-import type { RequestOrigin } from '../tokens/verify-failure.recorder.js';
 
 type HeaderValue = string | string[] | undefined;
 
-/** What Express's and Fastify's requests have in common, as far as authentication is concerned. */
+/** The properties of Express's and Fastify's requests that authentication reads, and those that it sets. */
 export interface HttpRequest {
   readonly method: string;
-  /** Missing where a host makes a request up, as it does for GraphQL subscriptions. */
+  /** Undefined in a request that a host constructs, as for GraphQL subscriptions. */
   readonly url?: string;
   readonly headers: Readonly<Record<string, HeaderValue>>;
   readonly rawHeaders?: readonly string[];
   /** Node's own request, on Fastify. */
   readonly raw?: { readonly rawHeaders?: readonly string[] };
-  /** `http` or `https`, as far as the framework knows. */
+  /** `http` or `https`, as the framework sees it. */
   readonly protocol?: string;
   readonly ip?: string;
   readonly body?: unknown;
-  /** Where the guards leave the principal and its user. */
+  /** The principal, which the guards set. */
   sigra?: Principal | undefined;
+  /** The principal's user, which the guards set. */
   user?: unknown;
 }
 
-/** What Express's response and Fastify's reply have in common. */
+/** The common part of Express's response and Fastify's reply. */
 export interface HttpResponse {
   header(name: string, value: string): unknown;
 }
@@ -31,14 +32,14 @@ export interface HttpResponse {
 export function headerOf(request: HttpRequest, name: string): string | undefined {
   const header = request.headers[name];
   const value: unknown = Array.isArray(header) ? header[0] : header;
-  // A made-up request may carry whatever a client sent, such as the parameters of a GraphQL connection.
+  // A request that a host constructs can hold any input of a client, such as the parameters of a GraphQL connection.
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The HTTP request behind a call: of a controller, or of a GraphQL resolver whose context carries it as `req`. */
+/** The HTTP request of a call to a controller, or to a GraphQL resolver whose context has it as `req`. */
 export function requestOf(context: ExecutionContext): HttpRequest {
   const type = context.getType<string>();
-  // By index: `switchToHttp()` makes three functions for each call.
+  // By index: `switchToHttp()` creates three functions for each call.
   const request: unknown =
     type === 'graphql'
       ? context.getArgByIndex<{ req?: unknown } | undefined>(2)?.req
@@ -49,7 +50,7 @@ export function requestOf(context: ExecutionContext): HttpRequest {
   return request as HttpRequest;
 }
 
-/** The HTTP response of a call; of a GraphQL one only where its context has it as `res`. */
+/** The HTTP response of a call; for GraphQL only where the context has it as `res`. */
 export function responseOf(context: ExecutionContext): HttpResponse | undefined {
   const response: unknown =
     context.getType<string>() === 'graphql'
@@ -60,9 +61,13 @@ export function responseOf(context: ExecutionContext): HttpResponse | undefined 
     : undefined;
 }
 
-/** Where a request came from, for the audit trail and `last_used_ip`. Most requests are never asked. */
-export class HttpOrigin implements RequestOrigin {
+/** The `Caller` of an HTTP request. It reads its properties on demand: most requests never need them. */
+export class HttpCaller implements Caller {
   constructor(private readonly request: HttpRequest) {}
+
+  get principal(): Principal | undefined {
+    return this.request.sigra;
+  }
 
   get ipAddress(): string | undefined {
     return this.request.ip;

@@ -15,11 +15,11 @@ describe('toHttpRefusal', () => {
     expect(codes.map(statusOf)).toEqual(codes.map(() => status));
   });
 
-  it('makes no stack trace', () => {
+  it('creates no stack trace', () => {
     expect(toHttpRefusal(new SigraError('invalid_token', 'x'), 'api').stack).not.toContain('\n');
   });
 
-  it('gives every bad credential the same answer', () => {
+  it('gives every invalid credential the same answer', () => {
     const codes: SigraErrorCode[] = ['invalid_token', 'token_revoked', 'token_expired', 'epoch_mismatch'];
 
     const answers = codes.map((code) => {
@@ -30,7 +30,7 @@ describe('toHttpRefusal', () => {
     expect(new Set(answers).size).toBe(1);
   });
 
-  it('keeps the cause for operators and out of the answer', () => {
+  it('keeps the cause for logs and out of the answer', () => {
     const cause = new Error('password authentication failed');
     const refusal = toHttpRefusal(new SigraError('unavailable', 'The database did not answer.', { cause }), 'api');
 

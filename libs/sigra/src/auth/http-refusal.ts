@@ -1,120 +1,124 @@
-import { HttpException, HttpStatus } from '@nestjs/common';
-import { type SigraError, type SigraErrorCode, withoutStack } from '../common/sigra-error.js';
-import type { HttpResponse } from './http-exchange.js';
+import { type ArgumentsHost, type ExecutionContext, HttpException, type Logger } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
+import { isBadCredential, isOutage, SigraError, type SigraErrorCode, withoutStack } from '../common/sigra-error.js';
+import { type HttpResponse, responseOf } from './http-exchange.js';
 
-/** How long a client should wait after 503, in seconds. */
-const RETRY_AFTER = '1';
-
-/** What an HTTP client is told about a refusal. */
+/** The body of a refusal. */
 export interface HttpRefusalBody {
   readonly statusCode: number;
-  /** A stable code: of RFC 6750 where it has one, else Sigra's own. */
+  /** A stable code: of RFC 6750 where it has one, else of Sigra. */
   readonly error: string;
   readonly message: string;
-  /** With `insufficient_scope`: all scopes that the route requires. */
+  /** With `insufficient_scope`: all scopes that are required. */
   readonly required?: readonly string[];
-  /** With `insufficient_scope`: those of them that the credential lacks. */
+  /** With `insufficient_scope`: those of `required` that the credential lacks. */
   readonly missing?: readonly string[];
 }
 
-/** A refusal as Nest knows it: status and body, and the headers that belong to them. */
+/** A refusal as Nest knows it, status and body, with the headers that belong to it. */
 export class HttpRefusal extends HttpException {
   constructor(
-    body: HttpRefusalBody,
+    status: number,
+    body: object,
     readonly headers: Readonly<Record<string, string>>,
-    cause: SigraError,
+    cause?: unknown,
   ) {
-    super(body, body.statusCode, { cause });
+    super(body, status, { cause });
   }
 
-  /** Sets the headers. Guards do it before they throw, so that a host's own exception filter cannot lose them. */
+  /** Guards set the headers before they throw, so that a host's own exception filter cannot lose them. */
   applyHeaders(response: HttpResponse | undefined): this {
     for (const [name, value] of Object.entries(this.headers)) response?.header(name, value);
     return this;
   }
 }
 
-const STATUS: Partial<Record<SigraErrorCode, HttpStatus>> = {
-  unauthorized: HttpStatus.UNAUTHORIZED,
-  invalid_token: HttpStatus.UNAUTHORIZED,
-  token_revoked: HttpStatus.UNAUTHORIZED,
-  token_expired: HttpStatus.UNAUTHORIZED,
-  epoch_mismatch: HttpStatus.UNAUTHORIZED,
-  reuse_detected: HttpStatus.UNAUTHORIZED,
-  insufficient_scope: HttpStatus.FORBIDDEN,
-  cross_origin: HttpStatus.FORBIDDEN,
-  not_found: HttpStatus.NOT_FOUND,
-  unavailable: HttpStatus.SERVICE_UNAVAILABLE,
-  refresh_aborted: HttpStatus.SERVICE_UNAVAILABLE,
+/** Goes with 503. The value is in seconds. */
+export const RETRY_LATER = { 'Retry-After': '1' };
+
+interface Answer {
+  readonly status: number;
+  /** `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. */
+  readonly challenge?: 'realm' | 'error' | 'scope';
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Replaces the code and the message of the error. */
+  readonly body?: { readonly error: string; readonly message: string };
+}
+
+const BAD_CREDENTIAL: Answer = {
+  status: 401,
+  challenge: 'error',
+  // One description for unknown, revoked and expired: the answer must not reveal which tokens exist.
+  body: { error: 'invalid_token', message: 'The access token is invalid, revoked or expired.' },
+};
+const OUTAGE: Answer = { status: 503, headers: RETRY_LATER };
+const INVALID_INPUT: Answer = { status: 400 };
+const OTHERS: Partial<Record<SigraErrorCode, Answer>> = {
+  // RFC 6750 section 3.1: a request without a credential gets no error code in the header.
+  unauthorized: { status: 401, challenge: 'realm' },
+  invalid_request: { status: 400, challenge: 'error' },
+  insufficient_scope: { status: 403, challenge: 'scope' },
+  cross_origin: { status: 403 },
+  not_found: { status: 404 },
 };
 
-/** The answer of RFC 6750 section 3 to a refused request, or a plain one to refused input. */
-export function toHttpRefusal(error: SigraError, realm: string): HttpRefusal {
-  // The trace worth having is that of the cause.
-  return withoutStack(() => refusalOf(error, realm));
+function answerTo(error: SigraError): Answer {
+  if (isBadCredential(error)) return BAD_CREDENTIAL;
+  if (isOutage(error)) return OUTAGE;
+  return OTHERS[error.code] ?? INVALID_INPUT;
 }
 
-function refusalOf(error: SigraError, realm: string): HttpRefusal {
-  const statusCode = STATUS[error.code] ?? HttpStatus.BAD_REQUEST;
-  switch (error.code) {
-    case 'unauthorized':
-      // RFC 6750 section 3.1: a request without a credential learns no error code from the header.
-      return refusal(error, statusCode, { challenge: `Bearer realm="${realm}"` });
-    case 'invalid_token':
-    case 'token_revoked':
-    case 'token_expired':
-    case 'epoch_mismatch':
-    case 'reuse_detected':
-      return invalidToken(error, realm);
-    case 'invalid_request':
-      return refusal(error, statusCode, { challenge: challenge(realm, 'invalid_request', error.message) });
-    case 'insufficient_scope':
-      return refusal(error, statusCode, { challenge: scopeChallenge(error, realm) });
-    case 'unavailable':
-    case 'refresh_aborted':
-      return refusal(error, statusCode, { retryAfter: RETRY_AFTER });
-    default:
-      return refusal(error, statusCode, {});
-  }
-}
-
-/** One description for unknown, revoked and expired: the answer must not tell which tokens exist. */
-function invalidToken(error: SigraError, realm: string): HttpRefusal {
-  const message = 'The access token is invalid, revoked or expired.';
-  return new HttpRefusal(
-    { statusCode: HttpStatus.UNAUTHORIZED, error: 'invalid_token', message },
-    { 'WWW-Authenticate': challenge(realm, 'invalid_token', message) },
-    error,
-  );
-}
-
-function refusal(
-  error: SigraError,
-  statusCode: number,
-  headers: { challenge?: string; retryAfter?: string },
-): HttpRefusal {
-  return new HttpRefusal(
-    { statusCode, error: error.code, message: error.message, ...error.refusal },
-    {
-      ...(headers.challenge !== undefined && { 'WWW-Authenticate': headers.challenge }),
-      ...(headers.retryAfter !== undefined && { 'Retry-After': headers.retryAfter }),
-    },
-    error,
-  );
-}
-
-function scopeChallenge(error: SigraError, realm: string): string {
-  const scope = error.refusal?.required.join(' ') ?? '';
-  return `${challenge(realm, 'insufficient_scope', error.message)}, scope="${scope}"`;
-}
-
-function challenge(realm: string, error: string, description: string): string {
-  return `Bearer realm="${realm}", error="${error}", error_description="${quotable(description)}"`;
+/** The HTTP form of a refusal: RFC 6750 section 3 for a refused request, a plain 400 for refused input. */
+export function toHttpRefusal(cause: SigraError, realm: string): HttpRefusal {
+  const { status, challenge, headers, body } = answerTo(cause);
+  const { error, message } = body ?? { error: cause.code, message: cause.message };
+  const content: HttpRefusalBody = { statusCode: status, error, message, ...cause.refusal };
+  const all = challenge ? { ...headers, 'WWW-Authenticate': challengeOf(challenge, content, realm) } : { ...headers };
+  // The stack trace that helps is that of the cause.
+  return withoutStack(() => new HttpRefusal(status, content, all, cause));
 }
 
 /**
- * A text as `error_description` may have it (RFC 6750 section 3). It may repeat what the client sent, and a character that
- * no header can have would take the whole answer down, on Fastify with the process.
+ * Throws a `SigraError` in its HTTP form, with the headers set on the response, and any other error as it is.
+ *
+ * @param context of the call; without it the headers wait for the exception filter
+ */
+export function throwRefusal(error: unknown, realm: string, context?: ExecutionContext): never {
+  if (!(error instanceof SigraError)) throw error;
+  throw toHttpRefusal(error, realm).applyHeaders(context && responseOf(context));
+}
+
+/** Sends a refusal, for exception filters. Server errors are logged with their cause, which no client sees. */
+export function sendRefusal(
+  refusal: HttpRefusal,
+  host: ArgumentsHost,
+  { httpAdapter }: HttpAdapterHost,
+  logger: Logger,
+): void {
+  const status = refusal.getStatus();
+  if (status >= 500) logger.error(describe(refusal.cause as Error));
+  const response: HttpResponse = host.switchToHttp().getResponse();
+  refusal.applyHeaders(response);
+  httpAdapter.reply(response, refusal.getResponse(), status);
+}
+
+function describe({ message, cause }: Error): string {
+  return cause instanceof Error ? `${message} ${cause.message}` : message;
+}
+
+function challengeOf(
+  kind: 'realm' | 'error' | 'scope',
+  { error, message, required = [] }: HttpRefusalBody,
+  realm: string,
+): string {
+  if (kind === 'realm') return `Bearer realm="${realm}"`;
+  const challenge = `Bearer realm="${realm}", error="${error}", error_description="${quotable(message)}"`;
+  return kind === 'scope' ? `${challenge}, scope="${required.join(' ')}"` : challenge;
+}
+
+/**
+ * The characters that `error_description` allows (RFC 6750 section 3). A message can repeat input of the client, and a
+ * character that no header allows would fail the whole answer, and on Fastify the process.
  */
 function quotable(text: string): string {
   return text

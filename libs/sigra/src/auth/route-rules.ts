@@ -1,7 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { ROUTE_ACCESS, ROUTE_SCOPES, type RouteAccess, type ScopeRequirement } from './decorators/route-metadata.js';
+import type { ScopeRequirement } from '../scopes/assert-scopes.js';
+import { ROUTE_ACCESS, ROUTE_SCOPES, type RouteAccess } from './auth.decorators.js';
 
-/** What a route asks of its callers. */
+/** The conditions of a route for its callers. */
 export interface RouteRules {
   readonly access: RouteAccess | 'required';
   readonly requirements: readonly ScopeRequirement[];
@@ -9,7 +10,7 @@ export interface RouteRules {
 
 type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
 
-/** By controller, then by handler: an inherited handler serves several controllers. Worked out once, not per request. */
+/** By controller, then by handler: an inherited handler serves several controllers. Computed once, not per request. */
 const rulesOfClasses = new WeakMap<Target, WeakMap<Target, RouteRules>>();
 
 export function routeRules(context: ExecutionContext): RouteRules {
@@ -25,7 +26,7 @@ export function routeRules(context: ExecutionContext): RouteRules {
 function readRules(controller: Target, handler: Target): RouteRules {
   const own = { access: accessOf(handler), scopes: scopesOf(handler) };
   const inherited = { access: accessOf(controller), scopes: scopesOf(controller) };
-  // The nearer declaration wins, and at the same place scopes do: what asks for scopes is never open by accident.
+  // The declaration on the handler wins. At the same place scopes win, so that a route with scopes is never open by accident.
   if (own.access === 'anonymous' && own.scopes.length === 0) return { access: 'anonymous', requirements: [] };
   const requirements = [...inherited.scopes, ...own.scopes];
   if (requirements.length > 0) return { access: 'required', requirements };

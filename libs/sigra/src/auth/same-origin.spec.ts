@@ -16,35 +16,35 @@ describe('mayActWithCookie', () => {
   });
 
   it.each(['null', 'file://', 'about:blank', 'data:,', 'nonsense'])(
-    'takes a request that names no host for foreign when its origin is %s',
+    'treats a request without a host as cross-origin when its Origin is %s',
     (origin) => {
       expect(mayAct({ origin })).toBe(false);
       expect(mayAct({ origin, host: '' })).toBe(false);
     },
   );
 
-  it('refuses a page that came by http when the request came by https', () => {
+  it('refuses an http page when the request uses https', () => {
     const headers = { host: 'notes.example.com', origin: 'http://notes.example.com' };
 
     expect(mayAct(headers, { protocol: 'https' })).toBe(false);
     expect(mayAct(headers, { protocol: 'http' })).toBe(true);
   });
 
-  it('accepts a page that came by https when a proxy has ended TLS', () => {
+  it('accepts an https page when a proxy ends TLS', () => {
     const headers = { host: 'notes.example.com', origin: 'https://notes.example.com' };
 
     expect(mayAct(headers, { protocol: 'http' })).toBe(true);
   });
 
-  it.each(['GET', 'HEAD', 'OPTIONS'])('lets %s pass from anywhere', (method) => {
+  it.each(['GET', 'HEAD', 'OPTIONS'])('accepts %s from another site', (method) => {
     expect(mayAct({ 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, { method })).toBe(true);
   });
 
-  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'get', ''])('does not let %j pass from anywhere', (method) => {
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'get', ''])('refuses %j from another site', (method) => {
     expect(mayAct({ 'sec-fetch-site': 'cross-site' }, { method })).toBe(false);
   });
 
-  it('holds a WebSocket to its origin, although it begins with GET', () => {
+  it('checks the origin of a WebSocket, although it begins with GET', () => {
     const upgrade = { upgrade: 'websocket', host: 'notes.example.com' };
 
     expect(mayAct({ ...upgrade, origin: 'https://evil.example' }, { method: 'GET' })).toBe(false);
@@ -53,7 +53,7 @@ describe('mayActWithCookie', () => {
     expect(mayAct(upgrade, { method: 'GET' })).toBe(true);
   });
 
-  it('finds no host in a Host header that is none', () => {
+  it('refuses a request whose Host header is not a host', () => {
     expect(mayAct({ host: 'not a host', origin: 'https://evil.example' })).toBe(false);
   });
 });

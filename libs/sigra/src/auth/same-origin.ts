@@ -3,8 +3,8 @@ import { headerOf, type HttpRequest } from './http-exchange.js';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Whether a request that relies on a cookie may act. Browsers attach cookies to what other sites make them send; they
- * also say where it comes from, first in `Sec-Fetch-Site`, else in `Origin`. What says neither is no browser.
+ * Whether a request that relies on a cookie may change something. Browsers attach cookies to requests that other sites
+ * cause; they also name the source, in `Sec-Fetch-Site` or else in `Origin`. A request with neither is from no browser.
  */
 export function mayActWithCookie(request: HttpRequest, trustedOrigins: ReadonlySet<string>): boolean {
   if (isSafe(request)) return true;
@@ -15,7 +15,7 @@ export function mayActWithCookie(request: HttpRequest, trustedOrigins: ReadonlyS
   return origin === undefined || isOwnOrigin(origin, request);
 }
 
-/** A WebSocket begins with a GET, which other sites can send too, and then carries anything. */
+/** A WebSocket begins with a GET, which other sites can send too, and then carries any message. */
 function isSafe(request: HttpRequest): boolean {
   return SAFE_METHODS.has(request.method) && headerOf(request, 'upgrade') === undefined;
 }
@@ -23,12 +23,12 @@ function isSafe(request: HttpRequest): boolean {
 function isOwnOrigin(origin: string, request: HttpRequest): boolean {
   // HTTP/2 has no Host header.
   const authority = headerOf(request, 'host') ?? headerOf(request, ':authority');
-  // `null`, which sandboxed pages send, is no URL; and nothing is of the same origin as a request that names no host.
+  // Sandboxed pages send `null`, which is not a URL. A request without a host has no origin to compare with.
   if (!authority || !URL.canParse(origin)) return false;
   const { protocol, host } = new URL(origin);
-  // The reverse is no proof: where a proxy ends TLS, a request that came by https may look like http.
+  // The reverse proves nothing: behind a proxy that ends TLS, an https request looks like http.
   if (protocol === 'http:' && request.protocol === 'https') return false;
-  // Read with the origin's scheme, so that case and a default port make no difference.
+  // Parsed with the origin's scheme, so that case and a default port make no difference.
   const own = `${protocol}//${authority}`;
   return URL.canParse(own) && new URL(own).host === host;
 }

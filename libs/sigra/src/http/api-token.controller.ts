@@ -1,34 +1,56 @@
 import {
   Body,
+  type CanActivate,
   ConflictException,
   Controller,
   Delete,
+  type ExecutionContext,
   Get,
   Header,
   HttpCode,
+  Injectable,
+  NotFoundException,
   Param,
   Post,
   Query,
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import type { CallContext } from '../audit/audit-event.js';
-import { CurrentPrincipal } from '../auth/decorators/current-principal.decorator.js';
-import { RequireScopes } from '../auth/decorators/require-scopes.decorator.js';
-import { SigraAuthGuard } from '../auth/guards/sigra-auth.guard.js';
+import { CurrentCaller, CurrentPrincipal, RequireScopes } from '../auth/auth.decorators.js';
+import { SigraAuthGuard } from '../auth/auth.guards.js';
+import { requestOf } from '../auth/http-exchange.js';
+import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
+import type { ApiToken } from '../persistence/tables.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
-import { Caller } from './call-context.decorator.js';
-import { CollectionPathGuard } from './collection-path.guard.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
-import { type ApiTokenView, viewOf } from './token-view.js';
+
+/** An API token as its owner sees it over HTTP. */
+export type ApiTokenView = Omit<ApiToken, 'userId' | 'revokedAt'>;
+
+function viewOf({ userId, revokedAt, ...view }: ApiToken): ApiTokenView {
+  return view;
+}
 
 /**
- * The caller's own API tokens. Whose they are is told by the principal alone; a token that manages tokens needs
- * `api_tokens:read` or `api_tokens:write`, and grants nothing that it does not hold.
+ * Separates `DELETE tokens/`, sent by a client that has lost the id of the token that it wants to revoke, from
+ * `DELETE tokens`, which revokes all of them. Express routes both to the same handler.
+ */
+@Injectable()
+export class CollectionPathGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const [path = ''] = requestOf(context).url?.split('?') ?? [];
+    if (path === '/' || !path.endsWith('/')) return true;
+    throw new NotFoundException({ statusCode: 404, error: 'not_found', message: 'There is no such token.' });
+  }
+}
+
+/**
+ * The caller's own API tokens. The principal alone decides whose tokens they are. A token that manages tokens needs
+ * `api_tokens:read` or `api_tokens:write`, and grants only scopes that it holds.
  */
 @Controller()
 @UseGuards(SigraAuthGuard)
@@ -56,11 +78,11 @@ export class ApiTokenController {
   @Header('Cache-Control', 'no-store')
   async create(
     @CurrentPrincipal() principal: Principal,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
     @Body() body: unknown,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
     const { name, scopes, expiresAt } = parseBody(body, ['name', 'scopes', 'expiresAt']);
-    // The service checks what it is given; only the time has another form on the wire.
+    // The service validates its input; only the time has another form in JSON.
     const request = { name, scopes, expiresAt: parseInstant(expiresAt) } as CreateApiToken;
     const { rawToken, token } = await this.tokens.create(principal.userId, request, caller);
     return { rawToken, token: viewOf(token) };
@@ -71,7 +93,7 @@ export class ApiTokenController {
   @RequireScopes('api_tokens:write')
   async revokeAll(
     @CurrentPrincipal() principal: Principal,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
   ): Promise<{ revoked: number }> {
     return { revoked: await this.tokens.revokeAll(principal.userId, caller) };
   }
@@ -81,7 +103,7 @@ export class ApiTokenController {
   @RequireScopes('api_tokens:write')
   async revoke(
     @CurrentPrincipal() principal: Principal,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
     @Param('id') id: string,
   ): Promise<void> {
     await this.tokens.revokeForUser(principal.userId, id, caller);
@@ -92,7 +114,7 @@ export class ApiTokenController {
   @Header('Cache-Control', 'no-store')
   async rotate(
     @CurrentPrincipal() principal: Principal,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
     @Param('id') id: string,
     @Body() body: unknown,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
@@ -106,9 +128,21 @@ export class ApiTokenController {
   }
 }
 
-/** The token in the path is dead, not the one in the header: 401 would send the caller after the wrong one. */
+/** The token in the path has ended, not the one in the header: 401 would make the caller replace the wrong one. */
 function asConflict(error: unknown): unknown {
   if (!(error instanceof SigraError) || (error.code !== 'token_revoked' && error.code !== 'token_expired'))
     return error;
   return new ConflictException({ statusCode: 409, error: error.code, message: error.message });
+}
+
+/** The scopes that an API token can be given, for every authenticated caller. */
+@Controller()
+@UseGuards(SigraAuthGuard)
+export class ScopeController {
+  constructor(private readonly tokens: ApiTokenService) {}
+
+  @Get()
+  list(): { scopes: readonly string[] } {
+    return { scopes: this.tokens.listScopes() };
+  }
 }

@@ -1,10 +1,10 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { AllowAnonymous } from '../auth/decorators/allow-anonymous.decorator.js';
+import { AllowAnonymous } from '../auth/auth.decorators.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Jwk, JwkSet } from '../jwt/jwk-set.js';
-import { assertJwtEnabled } from './jwt-enabled.js';
+import { assertJwtEnabled } from './jwt.controller.js';
 
-/** The public keys of access tokens (RFC 7517 section 5), for whoever verifies them elsewhere. */
+/** The public keys of access tokens (RFC 7517 section 5), for servers that verify them elsewhere. */
 @Controller()
 @AllowAnonymous()
 export class JwksController {
@@ -15,7 +15,7 @@ export class JwksController {
     assertJwtEnabled(config, 'jwks');
   }
 
-  /** May be cached for five minutes: announce a new key that long before it signs. */
+  /** Can be cached for five minutes: add a new key at least that long before it signs. */
   @Get('jwks.json')
   @Header('Content-Type', 'application/jwk-set+json; charset=utf-8')
   @Header('Cache-Control', 'public, max-age=300')

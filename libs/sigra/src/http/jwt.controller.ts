@@ -1,17 +1,17 @@
 import { Body, Controller, Header, HttpCode, Post, UseGuards, UseInterceptors } from '@nestjs/common';
-import type { CallContext } from '../audit/audit-event.js';
-import { CurrentPrincipal } from '../auth/decorators/current-principal.decorator.js';
-import { SessionAuthGuard } from '../auth/guards/session-auth.guard.js';
+import { CurrentCaller, CurrentPrincipal } from '../auth/auth.decorators.js';
+import { SessionAuthGuard } from '../auth/auth.guards.js';
+import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
+import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import type { ControllerPaths } from '../config/sigra-options.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
-import { Caller } from './call-context.decorator.js';
-import { assertJwtEnabled } from './jwt-enabled.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { parseBody } from './request-body.js';
 import { type TokenResponse, tokenResponse } from './token-response.js';
 
-/** Gives the user of a browser session a pair of JWT and refresh token. */
+/** Issues an access token and a refresh token to the user of a browser session. */
 @Controller()
 @UseGuards(SessionAuthGuard)
 @UseInterceptors(RefusalInterceptor)
@@ -29,10 +29,19 @@ export class JwtController {
   @Header('Pragma', 'no-cache')
   async issue(
     @CurrentPrincipal() principal: Principal,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
     @Body() body: unknown,
   ): Promise<TokenResponse> {
     const { scopes } = parseBody(body, ['scopes']) as { scopes: readonly string[] };
     return tokenResponse(await this.jwt.generateTokens(principal.user, scopes, caller));
   }
+}
+
+/**
+ * For the controllers that can only refuse without JWTs: mounting one is then a mistake.
+ *
+ * @throws SigraConfigError at boot
+ */
+export function assertJwtEnabled(config: SigraConfig, controller: keyof ControllerPaths): void {
+  if (!config.jwt) throw new SigraConfigError(`controllers.${controller}`, 'needs JWTs; set jwt.enabled to true');
 }

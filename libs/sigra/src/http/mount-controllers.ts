@@ -1,11 +1,10 @@
 import { Controller, type Type } from '@nestjs/common';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { ControllerPaths } from '../config/sigra-options.js';
-import { ApiTokenController } from './api-token.controller.js';
+import { ApiTokenController, ScopeController } from './api-token.controller.js';
 import { JwksController } from './jwks.controller.js';
 import { JwtController } from './jwt.controller.js';
 import { OAuthController } from './oauth.controller.js';
-import { ScopeController } from './scope.controller.js';
 
 const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
   tokens: ApiTokenController,
@@ -16,9 +15,9 @@ const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
 };
 
 /**
- * The ready-made controllers that the host has named a path for.
+ * Mounts each ready-made controller for which the host gives a path.
  *
- * @throws SigraConfigError for a controller that does not exist, or a path that is none
+ * @throws SigraConfigError for an unknown controller, or a path that is not a string
  */
 export function mountControllers(paths: ControllerPaths): Type<object>[] {
   return Object.entries(paths as Record<string, unknown>)
@@ -26,7 +25,7 @@ export function mountControllers(paths: ControllerPaths): Type<object>[] {
     .map(([name, path]) => {
       if (!Object.hasOwn(CONTROLLERS, name)) {
         const known = Object.keys(CONTROLLERS).join(', ');
-        throw new SigraConfigError(`controllers.${name}`, `is no controller of Sigra; known are: ${known}`);
+        throw new SigraConfigError(`controllers.${name}`, `is not a controller of Sigra; use one of: ${known}`);
       }
       if (typeof path !== 'string') {
         throw new SigraConfigError(`controllers.${name}`, `must be the path to mount it under, such as "api/${name}"`);
@@ -35,7 +34,7 @@ export function mountControllers(paths: ControllerPaths): Type<object>[] {
     });
 }
 
-/** A class of its own for every module, so that two applications of one process can use different paths. */
+/** Returns a new class for each module, so that two applications in one process can use different paths. */
 function mount(controller: Type<object>, path: string): Type<object> {
   const mounted = class extends controller {};
   Object.defineProperty(mounted, 'name', { value: controller.name });

@@ -1,5 +1,5 @@
-import { HttpException } from '@nestjs/common';
-import type { SigraError, SigraErrorCode } from '../common/sigra-error.js';
+import { HttpRefusal, RETRY_LATER } from '../auth/http-refusal.js';
+import { isBadCredential, isOutage, type SigraError, type SigraErrorCode } from '../common/sigra-error.js';
 
 /** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, and for a server that cannot answer now. */
 export type OAuthErrorCode =
@@ -11,39 +11,30 @@ export type OAuthErrorCode =
   | 'unsupported_token_type'
   | 'temporarily_unavailable';
 
-/** An error answer in the form of RFC 6749 section 5.2. */
-export class OAuthError extends HttpException {
-  /** The `WWW-Authenticate` that goes with it. */
-  readonly challenge: string | undefined;
-
+/** A refusal in the form of RFC 6749 section 5.2. */
+export class OAuthError extends HttpRefusal {
   constructor(
     status: number,
     error: OAuthErrorCode,
-    readonly description: string,
-    options: { readonly challenge?: string; readonly cause?: unknown } = {},
+    description: string,
+    options: { readonly headers?: Readonly<Record<string, string>>; readonly cause?: SigraError } = {},
   ) {
-    super({ error, error_description: description }, status, { cause: options.cause });
-    this.challenge = options.challenge;
+    const headers = { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...options.headers };
+    super(status, { error, error_description: description }, headers, options.cause);
   }
 }
 
-/** RFC 6749 section 5.2: whoever tried to authenticate in a header is challenged in the same scheme. */
+/** RFC 6749 section 5.2: a client that authenticates in a header is challenged in the same scheme. */
 export function invalidClient(authorization: string, realm: string): OAuthError {
   const scheme = /^[A-Za-z][A-Za-z0-9-]{0,31}(?= |$)/.exec(authorization)?.[0] ?? 'Bearer';
   return new OAuthError(401, 'invalid_client', 'Clients do not authenticate at this endpoint.', {
-    challenge: `${scheme} realm="${realm}"`,
+    headers: { 'WWW-Authenticate': `${scheme} realm="${realm}"` },
   });
 }
 
-/** One description for every refresh token that is no good: the answer must not tell why. */
+/** One description for every invalid refresh token: the answer must not reveal the reason. */
 const INVALID_GRANT = 'The refresh token is invalid, revoked, expired or was used before.';
 
-const GRANT_CODES: ReadonlySet<SigraErrorCode> = new Set([
-  'invalid_token',
-  'token_revoked',
-  'token_expired',
-  'reuse_detected',
-]);
 const SCOPE_CODES: ReadonlySet<SigraErrorCode> = new Set([
   'insufficient_scope',
   'scopes_required',
@@ -51,12 +42,10 @@ const SCOPE_CODES: ReadonlySet<SigraErrorCode> = new Set([
   'unregistered_scopes',
 ]);
 
-/** What a service rejected with, as an OAuth error. */
+/** The OAuth form of a refusal by a service. */
 export function toOAuthError(cause: SigraError): OAuthError {
-  if (GRANT_CODES.has(cause.code)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
+  if (isBadCredential(cause)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
   if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
-  if (cause.code === 'unavailable' || cause.code === 'refresh_aborted') {
-    return new OAuthError(503, 'temporarily_unavailable', cause.message, { cause });
-  }
-  return new OAuthError(400, 'invalid_request', cause.message, { cause });
+  if (!isOutage(cause)) return new OAuthError(400, 'invalid_request', cause.message, { cause });
+  return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers: RETRY_LATER, cause });
 }

@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { HttpResponse } from '../auth/http-exchange.js';
+import { sendRefusal } from '../auth/http-refusal.js';
 import { SigraError } from '../common/sigra-error.js';
 import { OAuthError, toOAuthError } from './oauth-error.js';
 
@@ -14,19 +14,6 @@ export class OAuthExceptionFilter implements ExceptionFilter<SigraError | OAuthE
 
   catch(exception: SigraError | OAuthError, host: ArgumentsHost): void {
     const error = exception instanceof OAuthError ? exception : toOAuthError(exception);
-    const response: HttpResponse = host.switchToHttp().getResponse();
-    response.header('Cache-Control', 'no-store');
-    response.header('Pragma', 'no-cache');
-    if (error.challenge !== undefined) response.header('WWW-Authenticate', error.challenge);
-    if (error.getStatus() === 503) {
-      response.header('Retry-After', '1');
-      this.report(error);
-    }
-    this.adapterHost.httpAdapter.reply(response, error.getResponse(), error.getStatus());
-  }
-
-  private report({ description, cause }: OAuthError): void {
-    const reason = cause instanceof Error ? cause.cause : undefined;
-    this.logger.error(reason instanceof Error ? `${description} ${reason.message}` : description);
+    sendRefusal(error, host, this.adapterHost, this.logger);
   }
 }

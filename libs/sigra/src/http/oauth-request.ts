@@ -1,12 +1,12 @@
 import { OAuthError } from './oauth-error.js';
 
-/** The parameters of an OAuth request, each given at most once; unknown ones are ignored (RFC 6749 section 3.2). */
+/** The parameters of an OAuth request, each at most once; unknown ones are ignored (RFC 6749 section 3.2). */
 export type OAuthParameters = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads a form (or the same as JSON). Parameters without a value count as absent.
+ * Reads a form, or the same parameters as JSON. Parameters without a value count as absent.
  *
- * @throws OAuthError `invalid_request` for a repeated parameter, or one that is no text
+ * @throws OAuthError `invalid_request` for a repeated parameter, or a value that is not a string
  */
 export function parseOAuthParameters(body: unknown): OAuthParameters {
   if (body === undefined || body === null) return {};
@@ -16,7 +16,7 @@ export function parseOAuthParameters(body: unknown): OAuthParameters {
   const parameters = Object.create(null) as Record<string, string | undefined>;
   for (const [name, value] of Object.entries(body)) {
     if (typeof value !== 'string') {
-      throw new OAuthError(400, 'invalid_request', 'A parameter is given more than once, or is no text.');
+      throw new OAuthError(400, 'invalid_request', 'A parameter is repeated or is not a string.');
     }
     parameters[name] = value === '' ? undefined : value;
   }

@@ -1,18 +1,16 @@
 import { Body, Controller, Header, Headers, HttpCode, Post, UseFilters, UseGuards } from '@nestjs/common';
-import type { CallContext } from '../audit/audit-event.js';
-import { AllowAnonymous } from '../auth/decorators/allow-anonymous.decorator.js';
-import { RequireScopes } from '../auth/decorators/require-scopes.decorator.js';
-import { BearerAuthGuard } from '../auth/guards/bearer-auth.guard.js';
-import { SigraError } from '../common/sigra-error.js';
+import { AllowAnonymous, CurrentCaller, RequireScopes } from '../auth/auth.decorators.js';
+import { BearerAuthGuard } from '../auth/auth.guards.js';
+import type { Caller } from '../common/caller.js';
+import { unlessOutage } from '../common/sigra-error.js';
+import { isRefreshToken, looksLikeJwt } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { type IntrospectedToken, JwtIntrospector } from '../jwt/introspector.js';
-import { isRefreshToken } from '../jwt/refresh-token-format.js';
+import { type IntrospectedToken, JwtIntrospector } from '../jwt/jwt.introspector.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
 import { ApiTokenRevoker } from '../tokens/api-token.revoker.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
-import { Caller } from './call-context.decorator.js';
-import { assertJwtEnabled } from './jwt-enabled.js';
+import { assertJwtEnabled } from './jwt.controller.js';
 import { invalidClient, OAuthError } from './oauth-error.js';
 import { OAuthExceptionFilter } from './oauth-exception.filter.js';
 import { parseOAuthParameters, requireParameter } from './oauth-request.js';
@@ -41,7 +39,7 @@ export class OAuthController {
   @Header('Pragma', 'no-cache')
   async token(
     @Body() body: unknown,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
     @Headers('authorization') authorization?: string,
   ): Promise<TokenResponse> {
     this.assertPublicClient(authorization);
@@ -54,19 +52,19 @@ export class OAuthController {
     return tokenResponse(await this.jwt.refresh(refreshToken, { scopes }, caller));
   }
 
-  /** RFC 7009: whoever has a token may end it. What is no token of ours is revoked already (section 2.2). */
+  /** RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2). */
   @Post('revoke')
   @AllowAnonymous()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   async revoke(
     @Body() body: unknown,
-    @Caller() caller: CallContext,
+    @CurrentCaller() caller: Caller,
     @Headers('authorization') authorization?: string,
   ): Promise<Record<string, never>> {
     this.assertPublicClient(authorization);
     const token = requireParameter(parseOAuthParameters(body), 'token');
-    if (token.startsWith('eyJ')) {
+    if (looksLikeJwt(token)) {
       throw new OAuthError(
         400,
         'unsupported_token_type',
@@ -77,7 +75,7 @@ export class OAuthController {
       isRefreshToken(token)
         ? this.jwt.revokeRefresh(token, caller)
         : this.apiTokenRevoker.revokeByRawToken(token, caller)
-    ).catch(unlessInactive);
+    ).catch(unlessOutage);
     return {};
   }
 
@@ -89,21 +87,21 @@ export class OAuthController {
   @Header('Cache-Control', 'no-store')
   async introspect(@Body() body: unknown): Promise<IntrospectedToken> {
     const token = requireParameter(parseOAuthParameters(body), 'token');
-    // A refresh token first: the prefix of API tokens may be the beginning of its own.
+    // Refresh tokens first: a prefix of API tokens such as `sigra_` also matches refresh tokens.
     const found =
-      this.apiTokenVerifier.claims(token) && !isRefreshToken(token)
+      this.apiTokenVerifier.recognizes(token) && !isRefreshToken(token)
         ? await this.introspectApiToken(token)
         : await this.introspector.introspect(token);
     return found ? { active: true, ...found } : { active: false };
   }
 
-  /** There are no clients with credentials here: whoever brings some expects a check that would not happen. */
+  /** Clients have no credentials here: one that sends some expects a check that would not happen. */
   private assertPublicClient(authorization: string | undefined): void {
     if (authorization !== undefined) throw invalidClient(authorization, this.config.realm);
   }
 
   private async introspectApiToken(rawToken: string): Promise<IntrospectedToken | undefined> {
-    const token = await this.apiTokens.verify(rawToken).catch(unlessInactive);
+    const token = await this.apiTokens.verify(rawToken).catch(unlessOutage);
     return (
       token && {
         sub: token.userId,
@@ -115,9 +113,4 @@ export class OAuthController {
       }
     );
   }
-}
-
-function unlessInactive(error: unknown): undefined {
-  if (error instanceof SigraError && error.code !== 'unavailable' && error.code !== 'refresh_aborted') return undefined;
-  throw error;
 }

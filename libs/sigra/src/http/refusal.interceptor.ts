@@ -1,24 +1,17 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { catchError, type Observable } from 'rxjs';
-import { responseOf } from '../auth/http-exchange.js';
-import { toHttpRefusal } from '../auth/http-refusal.js';
-import { SigraError } from '../common/sigra-error.js';
+import { throwRefusal } from '../auth/http-refusal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 
 /**
- * Gives what a service rejects with its HTTP form before any filter sees it: a host's filter that catches everything
- * comes before Sigra's, and takes all but an `HttpException` for a fault.
+ * Converts refusals by services to their HTTP form before an exception filter sees them: a host's catch-all filter runs
+ * before Sigra's, and treats everything but an `HttpException` as a server error.
  */
 @Injectable()
 export class RefusalInterceptor implements NestInterceptor {
   constructor(@InjectSigraConfig() private readonly config: SigraConfig) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return next.handle().pipe(
-      catchError((error: unknown) => {
-        if (!(error instanceof SigraError)) throw error;
-        throw toHttpRefusal(error, this.config.realm).applyHeaders(responseOf(context));
-      }),
-    );
+    return next.handle().pipe(catchError((error: unknown) => throwRefusal(error, this.config.realm, context)));
   }
 }

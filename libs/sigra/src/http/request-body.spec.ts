@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 
 describe('parseBody', () => {
-  it.each([undefined, null])('takes %s for an empty object', (body) => {
+  it.each([undefined, null])('reads %s as an empty object', (body) => {
     expect(parseBody(body, ['name'])).toEqual({});
   });
 
@@ -12,13 +12,13 @@ describe('parseBody', () => {
     expect(() => parseBody(body, ['name'])).toThrow('Unknown field "a", "b", "c" and 2 more.');
   });
 
-  it('finds unknown fields in an object without a prototype, as some parsers make it', () => {
+  it('finds unknown fields in an object without a prototype, as some parsers create', () => {
     const body = Object.assign(Object.create(null) as object, { name: 'x', userId: '1' });
 
     expect(() => parseBody(body, ['name'])).toThrow('Unknown field "userId".');
   });
 
-  it('finds a field that is called like a prototype', () => {
+  it('refuses a field called __proto__', () => {
     expect(() => parseBody(JSON.parse('{"__proto__":{}}'), ['name'])).toThrow('Unknown field "__proto__".');
   });
 });
@@ -33,7 +33,7 @@ describe('parseInstant', () => {
     expect(parseInstant(text)?.toISOString()).toBe(instant);
   });
 
-  it.each([undefined, null])('leaves %s to the service', (value) => {
+  it.each([undefined, null])('passes %s on to the service', (value) => {
     expect(parseInstant(value)).toBe(value);
   });
 
@@ -54,7 +54,7 @@ describe('parseInstant', () => {
 });
 
 describe('parseNumber', () => {
-  it('reads whole numbers, and calls everything else no number', () => {
+  it('reads integers, and returns NaN for everything else', () => {
     const values = ['0', '50', '007', '', ' 5', '-1', '1.5', '1e3', '9'.repeat(10), ['1'], null];
 
     expect([undefined, ...values].map(parseNumber)).toEqual([

@@ -2,17 +2,17 @@ import { refuse, type SigraError } from '../common/sigra-error.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Unknown fields that an answer names; a body can have thousands. */
+/** How many unknown fields an answer names; a body can have thousands. */
 const MAX_NAMED = 3;
 
 /**
- * A JSON body with nothing in it but `known` fields. A field that would be ignored is refused instead: whoever sends a
- * `userId` must not believe that it did something.
+ * Reads a JSON body that has only `known` fields. Unknown fields are refused, not ignored: a client that sends a `userId`
+ * must not believe that it had an effect.
  *
  * @throws SigraError `invalid_request`
  */
 export function parseBody(body: unknown, known: readonly string[]): Body {
-  // Express 5 has no body where the request has none; Fastify has null.
+  // Without a body, Express 5 has undefined and Fastify has null.
   if (body === undefined || body === null) return {};
   if (typeof body !== 'object' || Array.isArray(body)) throw invalid('The body must be a JSON object.');
   const unknown = Object.keys(body).filter((field) => !known.includes(field));
@@ -24,11 +24,11 @@ export function parseBody(body: unknown, known: readonly string[]): Body {
   return body as Body;
 }
 
-/** ISO 8601 with a time zone: a time without one would mean another instant on every server. */
+/** ISO 8601 with a time zone: without one, each server would read another instant. */
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
 
 /**
- * An optional point in time.
+ * Reads an optional point in time.
  *
  * @throws SigraError `invalid_expiry`
  */
@@ -41,14 +41,14 @@ export function parseInstant(value: unknown): Date | null | undefined {
   return date;
 }
 
-/** JavaScript takes 31 February for 3 March. */
+/** JavaScript reads 31 February as 3 March. */
 function isDay(instant: string): boolean {
   const day = instant.slice(0, 10);
   const midnight = new Date(`${day}T00:00:00Z`);
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
 
-/** A whole number in a query parameter, or NaN, which no limit accepts. */
+/** Parses an optional integer in a query parameter. Returns NaN, which is not a valid limit, for any other value. */
 export function parseNumber(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;

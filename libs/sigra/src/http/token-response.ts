@@ -1,11 +1,13 @@
 import type { TokenPair } from '../jwt/token-pair.js';
 
-/** The token response of RFC 6749 section 5.1: a `TokenPair` as it goes over the wire. */
+/** A `TokenPair` in the names of RFC 6749 section 5.1. */
 export interface TokenResponse {
   readonly access_token: string;
   readonly token_type: 'Bearer';
+  /** Lifetime of the access token, in seconds. */
   readonly expires_in: number;
   readonly refresh_token: string;
+  /** Separated by spaces. */
   readonly scope: string;
 }
 

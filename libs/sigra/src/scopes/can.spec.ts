@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { can, missingScopes } from './can.js';
 
-/** Names that every object inherits, and what a careless lookup would make of them. */
+/** Inherited properties, which a lookup in an object would find. */
 const INHERITED = ['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', 'prototype', 'length', '0'];
 
 const holder = (...scopes: string[]) => ({ scopes });
 
 describe('can', () => {
-  it('grants what is held, and nothing else', () => {
+  it('grants only the scopes that are held', () => {
     expect(can(holder('read:notes'), ['read:notes'])).toBe(true);
     expect(can(holder('read:notes'), ['write:notes'])).toBe(false);
     expect(can(holder('read:notes'), ['read:note'])).toBe(false);
@@ -15,7 +15,7 @@ describe('can', () => {
     expect(can(holder('read'), ['read:notes'])).toBe(false);
   });
 
-  it('wants all scopes unless told that any will do', () => {
+  it('requires all scopes by default, and one with match any', () => {
     const two = holder('a', 'b');
 
     expect(can(two, ['a', 'b'])).toBe(true);
@@ -25,47 +25,50 @@ describe('can', () => {
     expect(can(two, ['c', 'd'], { match: 'any' })).toBe(false);
   });
 
-  it('grants nothing to who holds nothing, not even nothing', () => {
+  it('grants nothing to a holder without scopes, not even an empty list', () => {
     expect(can(holder(), ['a'])).toBe(false);
     expect(can(holder(), [])).toBe(false);
     expect(can(holder(), [], { match: 'any' })).toBe(false);
   });
 
-  it('lets everybody else do what asks for nothing, but never any of nothing', () => {
+  it('grants an empty list to every other holder, except with match any', () => {
     expect(can(holder('a'), [])).toBe(true);
     expect(can(holder('a'), [], { match: 'any' })).toBe(false);
   });
 
-  it('grants everything to *', () => {
+  it('grants every scope to a holder of *', () => {
     expect(can(holder('*'), ['a', 'read:notes', 'x:y:z', '*'])).toBe(true);
   });
 
-  it('grants to a wildcard what begins with its stem', () => {
+  it('grants every scope that begins with the prefix of a wildcard', () => {
     expect(can(holder('notes:*'), ['notes:read', 'notes:own:read', 'notes:*'])).toBe(true);
     expect(can(holder('notes:own:*'), ['notes:own:read'])).toBe(true);
   });
 
-  it.each(['notes', 'notesx:read', 'note:read', 'my:notes:read', '*', ':*', ''])('grants %j to no notes:*', (scope) => {
-    expect(can(holder('notes:*'), [scope])).toBe(false);
-  });
+  it.each(['notes', 'notesx:read', 'note:read', 'my:notes:read', '*', ':*', ''])(
+    'does not grant %j to notes:*',
+    (scope) => {
+      expect(can(holder('notes:*'), [scope])).toBe(false);
+    },
+  );
 
-  it('grants a wildcard only to a wider one', () => {
+  it('grants a wildcard only to a holder of a wider one', () => {
     expect(can(holder('notes:read', 'notes:write'), ['notes:*'])).toBe(false);
     expect(can(holder('notes:own:*'), ['notes:*'])).toBe(false);
     expect(can(holder('notes:*'), ['notes:own:*'])).toBe(true);
   });
 
-  it.each(['a*', '*:notes', '**', 'notes*', '?', '.*'])('takes %j for no wildcard', (grant) => {
+  it.each(['a*', '*:notes', '**', 'notes*', '?', '.*'])('does not treat %j as a wildcard', (grant) => {
     expect(can(holder(grant), ['notes:read'])).toBe(false);
   });
 
-  it.each(INHERITED)('knows no scope by the name of %s', (name) => {
+  it.each(INHERITED)('grants nothing for the inherited property %s', (name) => {
     expect(can(holder('read:notes'), [name])).toBe(false);
     expect(can(holder('read:notes'), [name], { match: 'any', writeImpliesRead: true })).toBe(false);
     expect(can(holder(name), ['read:notes'])).toBe(false);
   });
 
-  it('lets nobody add scopes to all objects', () => {
+  it('ignores scopes on Object.prototype', () => {
     const polluted = Object.prototype as Record<string, unknown>;
     polluted.scopes = ['*'];
     const granted = can({ scopes: [] }, ['a']);
@@ -85,14 +88,14 @@ describe('can with writeImpliesRead', () => {
     ['write', 'read'],
     ['write:*', 'read:notes'],
     ['write:*', 'read:*'],
-  ])('grants by %s also %s, and not the other way round', (write, read) => {
+  ])('lets %s grant %s, and not the reverse', (write, read) => {
     expect(can(holder(write), [read], implied)).toBe(true);
     expect(can(holder(write), [read])).toBe(false);
     expect(can(holder(read), [write], implied)).toBe(false);
   });
 
   it.each(['read:folders', 'readx:notes', 'thread:notes', 'spread', 'read:notes:own', 'read-only:notes'])(
-    'grants by write:notes no %s',
+    'does not let write:notes grant %s',
     (scope) => {
       expect(can(holder('write:notes'), [scope], implied)).toBe(false);
     },
@@ -100,7 +103,7 @@ describe('can with writeImpliesRead', () => {
 });
 
 describe('missingScopes', () => {
-  it('is what is not covered, in the order in which it was asked for', () => {
+  it('returns the scopes that are not covered, in the order of the request', () => {
     expect(missingScopes(['b', 'notes:*'], ['d', 'b', 'notes:read', 'a'], false)).toEqual(['d', 'a']);
     expect(missingScopes(['write:a'], ['read:a', 'read:b'], true)).toEqual(['read:b']);
     expect(missingScopes([], ['a'], false)).toEqual(['a']);

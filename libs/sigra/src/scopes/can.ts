@@ -1,31 +1,34 @@
-/** Anything that carries scopes: an API token, a principal. */
+/** An object with scopes, such as an API token or a principal. */
 export interface ScopeHolder {
   readonly scopes: readonly string[];
 }
 
-/** How scopes are held against each other. */
+/** The options of `can`. */
 export interface CanOptions {
-  /** Whether all scopes are needed, or one of them is enough. @default 'all' */
+  /** Whether all scopes are required, or one of them is enough. @default 'all' */
   match?: 'all' | 'any';
-  /** Whether a `write` segment also grants the same scope with `read`. @default false */
+  /**
+   * Whether a scope with a `write` segment also grants the same scope with `read`. @default false; for a principal from
+   * a guard, the application's `apiTokens.writeImpliesRead`
+   */
   writeImpliesRead?: boolean;
 }
 
 /**
- * Whether `holder` has what `scopes` ask for.
+ * Whether `holder` holds the scopes.
  *
- * `*` grants everything, `projects:*` every scope that begins with `projects:`. A holder without scopes can nothing, and
- * nothing is granted by `match: 'any'` over an empty list.
+ * `*` grants every scope, and `projects:*` every scope that begins with `projects:`. Returns false for a holder without
+ * scopes, and for an empty list with `match: 'any'`.
  *
  * @example
  * can({ scopes: ['projects:*'] }, ['projects:read']); // true
  * can({ scopes: ['projects:read'] }, ['projects:read', 'admin'], { match: 'any' }); // true
  */
 export function can(holder: ScopeHolder, scopes: readonly string[], options: CanOptions = {}): boolean {
-  return holds(holder.scopes, scopes, options.match ?? 'all', options.writeImpliesRead ?? false);
+  return holds(holder.scopes, scopes, options.match ?? 'all', options.writeImpliesRead ?? hasImpliedRead(holder));
 }
 
-/** What `can` says, without options to be made for each request. */
+/** Like `can`, without an options object, which guards would allocate for each request. */
 export function holds(
   granted: readonly string[],
   scopes: readonly string[],
@@ -37,13 +40,33 @@ export function holds(
   return match === 'any' ? scopes.some(isGranted) : scopes.every(isGranted);
 }
 
-/** Those of `scopes` that `granted` does not cover, in their order. */
+/** The `scopes` that `granted` does not cover, in their order. */
 export function missingScopes(
   granted: readonly string[],
   scopes: readonly string[],
   writeImpliesRead: boolean,
 ): readonly string[] {
   return scopes.filter((scope) => !grants(granted, scope, writeImpliesRead));
+}
+
+const IMPLIED_READ = Symbol('sigra.impliedRead');
+
+/**
+ * Marks a principal when `writeImpliesRead` is set, so that functions without the configuration can apply it. The mark is
+ * invisible to JSON, spread and comparison.
+ *
+ * @returns the holder itself if it has the right mark, otherwise a copy: the application can share its own object between
+ * guards with different settings
+ */
+export function withImpliedRead<T extends ScopeHolder>(holder: T, writeImpliesRead: boolean): T {
+  if (hasImpliedRead(holder) === writeImpliesRead) return holder;
+  const copy = { ...holder };
+  return writeImpliesRead ? Object.defineProperty(copy, IMPLIED_READ, { value: true }) : copy;
+}
+
+/** Whether `withImpliedRead` has marked a principal. */
+export function hasImpliedRead(holder: ScopeHolder): boolean {
+  return (holder as { readonly [IMPLIED_READ]?: true })[IMPLIED_READ] === true;
 }
 
 function grants(granted: readonly string[], scope: string, writeImpliesRead: boolean): boolean {

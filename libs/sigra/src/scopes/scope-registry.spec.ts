@@ -19,12 +19,12 @@ const BUILT_IN = [
 ];
 
 describe('ScopeRegistry', () => {
-  it('has the built-in scopes, and the configured ones behind them, each once', () => {
+  it('lists the built-in scopes and then the configured ones, each once', () => {
     expect(registryOf().all).toEqual(BUILT_IN);
     expect(registryOf('admin', 'profile:read', 'admin').all).toEqual([...BUILT_IN, 'admin']);
   });
 
-  it('parses a grant of registered scopes and wildcards, and drops repetitions', () => {
+  it('accepts registered scopes and wildcards, and removes duplicates', () => {
     const registry = registryOf('read:notes', 'read:folders', 'admin');
 
     expect(registry.parseGrant(['admin', 'read:*', '*', 'admin', 'profile:*'])).toEqual([
@@ -35,7 +35,7 @@ describe('ScopeRegistry', () => {
     ]);
   });
 
-  it('keeps the grant apart from what the caller gave', () => {
+  it('copies the given scopes', () => {
     const given = ['admin'];
 
     const grant = registryOf('admin').parseGrant(given);

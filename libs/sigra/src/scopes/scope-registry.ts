@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { isScope, isWildcard } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { isScope, isWildcard } from '../common/scope-grammar.js';
 
-/** Scopes that every application has: Sigra's own resources and the user's profile. */
+/** The scopes that every application has: for Sigra's own resources and the user's profile. */
 const BUILT_IN = [
   'profile:read',
   'profile:write',
@@ -13,15 +13,16 @@ const BUILT_IN = [
   'api_tokens:write',
 ] as const;
 
-/** Scopes of the OAuth endpoints, which only applications with JWTs have. */
+/** The scopes of the OAuth endpoints, which need JWTs. */
 const BUILT_IN_WITH_JWT = ['oauth:introspect'] as const;
 
-/** Unregistered scopes that a refusal names; a request can have thousands. */
+/** The most unregistered scopes that an error names: a request can have thousands. */
 const MAX_NAMED = 5;
 
-/** The scopes that a credential of this application can be given. */
+/** The scopes that the application's credentials can get. */
 @Injectable()
 export class ScopeRegistry {
+  /** The built-in scopes and then the configured ones, without duplicates. */
   readonly all: readonly string[];
   private readonly registered: ReadonlySet<string>;
 
@@ -31,21 +32,12 @@ export class ScopeRegistry {
   }
 
   /**
-   * The scopes of a grant, checked and without repetition.
+   * Checks the scopes of a grant and removes duplicates.
    *
    * @throws SigraError `scopes_required`, `invalid_scope_format`, `unregistered_scopes`
    */
   parseGrant(scopes: unknown): readonly string[] {
-    if (!Array.isArray(scopes) || scopes.length === 0) {
-      throw new SigraError('scopes_required', 'Give at least one scope.');
-    }
-    if (!scopes.every(isScope)) {
-      throw new SigraError(
-        'invalid_scope_format',
-        'A scope is lower-case segments joined by ":", for example "read:projects".',
-      );
-    }
-    const grant = [...new Set(scopes)];
+    const grant = parseScopes(scopes);
     const unregistered = grant.filter((scope) => !this.canBeGranted(scope));
     if (unregistered.length > 0) {
       const more = unregistered.length > MAX_NAMED ? ` and ${unregistered.length - MAX_NAMED} more` : '';
@@ -63,4 +55,22 @@ export class ScopeRegistry {
     const stem = scope.slice(0, -1);
     return this.all.some((registered) => registered.startsWith(stem));
   }
+}
+
+/**
+ * The scopes of a request, without duplicates.
+ *
+ * @throws SigraError `scopes_required`, `invalid_scope_format`
+ */
+export function parseScopes(scopes: unknown): readonly string[] {
+  if (!Array.isArray(scopes) || scopes.length === 0) {
+    throw new SigraError('scopes_required', 'At least one scope is required.');
+  }
+  if (!scopes.every(isScope)) {
+    throw new SigraError(
+      'invalid_scope_format',
+      'A scope consists of lower-case segments joined by ":", for example "read:projects".',
+    );
+  }
+  return [...new Set(scopes)];
 }

@@ -1,19 +1,19 @@
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { headerOf, type HttpRequest } from './http-exchange.js';
 
-/** What a request says in its `Authorization` header. */
+/** The content of an `Authorization` header. */
 export type AuthorizationHeader =
   | { readonly kind: 'absent' }
-  /** Another scheme than Bearer: no credential of ours, but it still keeps the session out. */
+  /** A scheme other than Bearer: no credential of Sigra's, but the session does not count beside it. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'bearer'; readonly credential: string };
 
 const ABSENT: AuthorizationHeader = { kind: 'absent' };
 const FOREIGN: AuthorizationHeader = { kind: 'foreign' };
 
-/** `1*SP b64token` of RFC 6750 section 2.1: what follows the scheme. */
+/** `1*SP b64token` of RFC 6750 section 2.1: the part after the scheme. */
 const CREDENTIAL = /^ +([A-Za-z0-9\-._~+/]+=*) *$/;
-/** `token` of RFC 9110 section 5.6.2: what a scheme is made of. */
+/** `token` of RFC 9110 section 5.6.2: the syntax of a scheme. */
 const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
@@ -23,7 +23,7 @@ const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
  * a form (RFC 6750 sections 2 and 3.1)
  */
 export function readAuthorization(request: HttpRequest): AuthorizationHeader {
-  if (hasTokenOutsideHeader(request)) {
+  if (hasTokenInQuery(request.url) || hasTokenInForm(request)) {
     throw refuse('invalid_request', 'Access tokens are accepted in the Authorization header only.');
   }
   const header = headerOf(request, 'authorization');
@@ -40,7 +40,7 @@ export function readAuthorization(request: HttpRequest): AuthorizationHeader {
   return { kind: 'bearer', credential };
 }
 
-/** Node keeps the first of several `Authorization` headers and drops the rest; only the raw list shows them. */
+/** Node keeps the first of several `Authorization` headers and drops the rest; only the raw list has all of them. */
 function assertSingle(request: HttpRequest): void {
   const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders ?? [];
   let count = 0;
@@ -51,11 +51,7 @@ function assertSingle(request: HttpRequest): void {
   if (count > 1) throw refuse('invalid_request', 'The request has several Authorization headers.');
 }
 
-function hasTokenOutsideHeader(request: HttpRequest): boolean {
-  return hasTokenInQuery(request.url) || hasTokenInForm(request);
-}
-
-/** A parameter's name may be spelt with escapes. The cheap tests come first: hardly any request gets past them. */
+/** The name of a parameter can contain escapes. This cheap test ends the check for almost every request. */
 const MAY_NAME_TOKEN = /access_token|%/;
 
 function hasTokenInQuery(url = ''): boolean {

@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { readAuthorization } from './bearer-credential.js';
+import { readAuthorization } from './authorization-header.js';
 import type { HttpRequest } from './http-exchange.js';
 
 const request = (rest: Partial<HttpRequest>): HttpRequest => ({ method: 'GET', url: '/', headers: {}, ...rest });
 
 describe('readAuthorization', () => {
   it('reads a request that has nothing but headers', () => {
-    const madeUp: HttpRequest = { method: 'GET', headers: { authorization: 'Bearer abc' } };
+    const constructed: HttpRequest = { method: 'GET', headers: { authorization: 'Bearer abc' } };
 
-    expect(readAuthorization(madeUp)).toEqual({ kind: 'bearer', credential: 'abc' });
+    expect(readAuthorization(constructed)).toEqual({ kind: 'bearer', credential: 'abc' });
   });
 
-  it('takes a header that is no text for absent', () => {
+  it('treats a header that is not a string as absent', () => {
     const headers = { authorization: { toString: () => 'Bearer abc' } } as unknown as HttpRequest['headers'];
 
     expect(readAuthorization(request({ headers }))).toEqual({ kind: 'absent' });
@@ -25,20 +25,20 @@ describe('readAuthorization', () => {
     expect(readAuthorization(request({ headers, raw: { rawHeaders: rawHeaders.slice(0, 4) } })).kind).toBe('bearer');
   });
 
-  it('does not take the value of a header for its name', () => {
+  it('does not mistake the value of a header for its name', () => {
     const rawHeaders = ['authorization', 'Bearer abc', 'x-echo', 'authorization', 'x-echo', 'authorization'];
 
     expect(readAuthorization(request({ headers: { authorization: 'Bearer abc' }, rawHeaders })).kind).toBe('bearer');
   });
 
   it.each(['Bearer \u00a0abc', 'Bearer abc\u00a0', 'Bearer \u3000abc', 'Bearer abc\n', 'Bearer\u00a0abc'])(
-    'trims nothing but spaces: %j',
+    'trims only spaces: %j',
     (authorization) => {
       expect(() => readAuthorization(request({ headers: { authorization } }))).toThrow('malformed');
     },
   );
 
-  it('reads a long run of spaces in no time', () => {
+  it('reads a long run of spaces in linear time', () => {
     const authorization = `Bearer ${' '.repeat(500_000)}abc${' '.repeat(500_000)}!`;
     const start = performance.now();
 

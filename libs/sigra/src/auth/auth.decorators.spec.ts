@@ -1,26 +1,26 @@
 import { describe, expect, it } from '@jest/globals';
-import { RequireScopes } from './require-scopes.decorator.js';
+import { RequireScopes } from './auth.decorators.js';
 
-// What only code without types can write.
+// Calls that only code without types can make.
 const untyped = RequireScopes as (...given: unknown[]) => unknown;
 
 describe('@RequireScopes()', () => {
   it.each([
-    ['nothing', []],
+    ['no arguments', []],
     ['an empty scope', ['']],
     ['a malformed scope', ['Read Notes']],
     ['no alternatives', [{ any: [] }]],
-    ['alternatives that are a text', [{ any: 'admin' }]],
+    ['alternatives that are a string', [{ any: 'admin' }]],
     ['an empty object', [{}]],
     ['null', [null]],
-    ['a list in place of several scopes', [['read:notes', 'write:notes']]],
-    ['alternatives beside a scope, of which one would be lost', [{ any: ['admin'] }, 'read:notes']],
-    ['a scope beside alternatives', ['read:notes', { any: ['admin'] }]],
-  ])('fails while the class is defined when it is given %s', (_what, given) => {
+    ['an array instead of several arguments', [['read:notes', 'write:notes']]],
+    ['alternatives before a scope', [{ any: ['admin'] }, 'read:notes']],
+    ['a scope before alternatives', ['read:notes', { any: ['admin'] }]],
+  ])('throws while the class is defined for %s', (_what, given) => {
     expect(() => untyped(...given)).toThrow(TypeError);
   });
 
-  it('keeps what it was given, whatever becomes of the list', () => {
+  it('copies its arguments, so that a later change of the array has no effect', () => {
     const any: [string, ...string[]] = ['read:notes'];
     const target = () => undefined;
     RequireScopes({ any })(target);

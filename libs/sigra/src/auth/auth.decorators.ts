@@ -1,0 +1,72 @@
+import 'reflect-metadata';
+import {
+  createParamDecorator,
+  type CustomDecorator,
+  type ExecutionContext,
+  type PipeTransform,
+  SetMetadata,
+  type Type,
+} from '@nestjs/common';
+import type { Caller } from '../common/caller.js';
+import type { Principal } from '../common/principal.js';
+import { type RequiredScopes, type ScopeRequirement, toRequirement } from '../scopes/assert-scopes.js';
+import { HttpCaller, requestOf } from './http-exchange.js';
+
+/** The metadata that these decorators leave on handlers and controllers; `routeRules` reads it. */
+export const ROUTE_ACCESS = 'sigra:access';
+export const ROUTE_SCOPES = 'sigra:scopes';
+
+/** `anonymous`: no credential is read; `optional`: a credential counts, but none is needed. */
+export type RouteAccess = 'anonymous' | 'optional';
+
+/**
+ * Scopes that the caller's credential must hold: all of them, or any of them. Requirements add up: of a controller, of the
+ * classes that it extends, of its handler, and of several decorators at one place. Every guard of Sigra enforces them; a
+ * caller who lacks a scope gets 403 `insufficient_scope` (RFC 6750 section 3.1).
+ *
+ * @example
+ * @RequireScopes('read:projects', 'profile:read') // all
+ * @RequireScopes({ any: ['write:projects', 'admin'] })
+ * @throws TypeError while the class is defined, when a scope is missing or malformed
+ */
+export function RequireScopes(...scopes: [string, ...string[]]): ClassDecorator & MethodDecorator;
+export function RequireScopes(alternatives: { any: readonly [string, ...string[]] }): ClassDecorator & MethodDecorator;
+export function RequireScopes(...given: RequiredScopes): ClassDecorator & MethodDecorator {
+  const requirement = toRequirement(given, '@RequireScopes()');
+  return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor) => {
+    const place = descriptor ? (descriptor.value as object) : target;
+    const others = Reflect.getMetadata(ROUTE_SCOPES, place) as readonly ScopeRequirement[] | undefined;
+    Reflect.defineMetadata(ROUTE_SCOPES, [requirement, ...(others ?? [])], place);
+  };
+}
+
+/**
+ * Opens a handler, or all handlers of a controller, to everybody: no credential is read. On a handler it also lifts the
+ * controller's scopes; it has no effect where the same handler or controller requires scopes itself.
+ */
+export const AllowAnonymous = (): CustomDecorator => SetMetadata(ROUTE_ACCESS, 'anonymous' satisfies RouteAccess);
+
+/**
+ * Lets requests without a credential pass, without a principal. A credential that is present must be valid: an invalid one
+ * is refused as on any route.
+ */
+export const OptionalAuth = (): CustomDecorator => SetMetadata(ROUTE_ACCESS, 'optional' satisfies RouteAccess);
+
+/** The `Principal` of the request; undefined for an anonymous request on an `@OptionalAuth()` route. */
+export const CurrentPrincipal = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): Principal | undefined => requestOf(context).sigra,
+);
+
+/** The host's user who makes the request, or one property of it: `@CurrentUser()`, `@CurrentUser('email')`. */
+// The type is spelled out because the inferred one names a type that Nest 11 does not have.
+export const CurrentUser: (...propertyOrPipes: (string | PipeTransform | Type<PipeTransform>)[]) => ParameterDecorator =
+  createParamDecorator((property: string | undefined, context: ExecutionContext): unknown => {
+    const user = requestOf(context).sigra?.user as Readonly<Record<string, unknown>> | undefined;
+    return property === undefined ? user : user?.[property];
+  });
+
+/** The `Caller` of the request, for the services that a handler calls. */
+export const CurrentCaller = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
+  const { principal, ipAddress, userAgent } = new HttpCaller(requestOf(context));
+  return { principal, ipAddress, userAgent };
+});

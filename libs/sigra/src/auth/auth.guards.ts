@@ -1,0 +1,73 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { assertScopes } from '../scopes/assert-scopes.js';
+import { admit, type AdmissionSettings } from './admit.js';
+import { type AcceptedCredentials, Authenticator } from './authenticator.js';
+import { type HttpRequest, requestOf } from './http-exchange.js';
+import { throwRefusal } from './http-refusal.js';
+import { routeRules } from './route-rules.js';
+
+/**
+ * The common part of the three authenticating guards. It checks scopes itself, so that a route with `@RequireScopes()` is
+ * not open where `ScopeGuard` was forgotten.
+ */
+@Injectable()
+abstract class CredentialGuard implements CanActivate {
+  protected abstract readonly accepted: AcceptedCredentials;
+  private readonly settings: AdmissionSettings;
+  private readonly identify = (request: HttpRequest) => this.authenticator.authenticate(request, this.accepted);
+
+  constructor(
+    @InjectSigraConfig() { realm, apiTokens }: SigraConfig,
+    private readonly authenticator: Authenticator,
+  ) {
+    this.settings = { realm, writeImpliesRead: apiTokens.writeImpliesRead };
+  }
+
+  canActivate(context: ExecutionContext): Promise<boolean> {
+    return admit(context, this.settings, this.identify);
+  }
+}
+
+/**
+ * Accepts bearer credentials and browser sessions, so that one controller serves scripts and pages. An `Authorization`
+ * header decides alone; without it the session counts.
+ */
+@Injectable()
+export class SigraAuthGuard extends CredentialGuard {
+  protected readonly accepted = { bearer: true, session: true };
+}
+
+/** Accepts bearer credentials only; it ignores sessions. */
+@Injectable()
+export class BearerAuthGuard extends CredentialGuard {
+  protected readonly accepted = { bearer: true, session: false };
+}
+
+/**
+ * Accepts browser sessions only, for actions that a user must do in person. A request with an `Authorization` header is
+ * refused.
+ */
+@Injectable()
+export class SessionAuthGuard extends CredentialGuard {
+  protected readonly accepted = { bearer: false, session: true };
+}
+
+/**
+ * Enforces `@RequireScopes()` for a principal that something else has authenticated, such as `AuthGuard('bearer')`. The
+ * other guards of Sigra do that themselves.
+ */
+@Injectable()
+export class ScopeGuard implements CanActivate {
+  constructor(@InjectSigraConfig() private readonly config: SigraConfig) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    try {
+      const { requirements } = routeRules(context);
+      assertScopes(requestOf(context).sigra, requirements, this.config.apiTokens.writeImpliesRead);
+      return true;
+    } catch (error) {
+      throwRefusal(error, this.config.realm, context);
+    }
+  }
+}
