@@ -4,6 +4,7 @@ import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-optio
 import { mountControllers } from './http/mount-controllers.js';
 import { SIGRA_DATA_SOURCE } from './persistence/sigra-database.js';
 
+/** The base class of `SigraModule`, with `forRoot` and `forRootAsync`, and the token of its options. */
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SigraModuleOptions>({
   moduleName: 'Sigra',
 })

@@ -1,17 +1,39 @@
-import type { AdmissionSettings } from '../index.js';
-import { ActingGuard } from './acting-guard.js';
-import type { ActingPrincipal } from './acting-principal.js';
+import { randomUUID } from 'node:crypto';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { type AdmissionSettings, admit } from '../auth/admit.js';
+import type { AuthMethod, Principal } from '../common/principal.js';
+
+/** The credential of the acting principal. Every property has a default. */
+export interface ActingCredential {
+  /** @default 'api_token' with a `tokenId`, 'jwt' with a `familyId`, else 'session' */
+  readonly method?: AuthMethod;
+  /** @default ['*'] */
+  readonly scopes?: readonly string[];
+  /** Only with the method `api_token`. @default a random UUID */
+  readonly tokenId?: string;
+  /** Only with the method `jwt`. @default a random UUID */
+  readonly familyId?: string;
+}
 
 /**
- * A guard to put in place of `SigraAuthGuard`, `BearerAuthGuard` or `SessionAuthGuard`, for tests of controllers without
- * tokens and without a database. It sets what `@CurrentPrincipal()` and `@CurrentUser()` read, and enforces
- * `@RequireScopes()`, `@OptionalAuth()` and `@AllowAnonymous()` with the answers of the real guards. It reads nothing of
- * the request: neither headers nor cookies, nor where it comes from.
+ * Who makes a request: a `userId`, a `user` with an `id`, or both. Without a `user`, `@CurrentUser()` returns
+ * `{ id: userId }`.
  *
  * @typeParam User the host's user type
- * @param caller who makes the requests, in part: what is left out has a default; or `anonymous`
- * @param settings where the application's `realm` is not `api`, or its `writeImpliesRead` is set
- * @throws TypeError when nothing says who the user is
+ */
+export type ActingPrincipal<User extends object = object> = ActingCredential &
+  ({ readonly userId: string; readonly user?: User } | { readonly userId?: string; readonly user: User });
+
+/**
+ * Creates a guard to replace `SigraAuthGuard`, `BearerAuthGuard` or `SessionAuthGuard`, for tests of controllers without
+ * tokens and without a database. It sets what `@CurrentPrincipal()` and `@CurrentUser()` return, and enforces
+ * `@RequireScopes()`, `@OptionalAuth()` and `@AllowAnonymous()` with the answers of the real guards. It ignores the
+ * headers, the cookies and the origin of the request.
+ *
+ * @typeParam User the host's user type
+ * @param principal who makes the requests, or `anonymous` for requests without a credential
+ * @param settings the application's own settings. @default realm `api`, and `writeImpliesRead` false
+ * @throws TypeError if neither `userId` nor `user.id` is given
  *
  * @example
  * const acting = actingAs({ userId: '1', scopes: ['read:projects'] });
@@ -27,14 +49,73 @@ import type { ActingPrincipal } from './acting-principal.js';
  * await request(app.getHttpServer()).post('/projects').expect(401);
  *
  * @example
- * // In place of a global guard: { provide: APP_GUARD, useExisting: SigraAuthGuard }
+ * // Replaces a global guard: { provide: APP_GUARD, useExisting: SigraAuthGuard }
  * Test.createTestingModule({ imports: [AppModule] })
  *   .overrideProvider(SigraAuthGuard)
  *   .useValue(actingAs({ user: ada }));
  */
 export function actingAs<User extends object = object>(
-  caller: ActingPrincipal<User> | 'anonymous',
+  principal: ActingPrincipal<User> | 'anonymous',
   settings?: Partial<AdmissionSettings>,
 ): ActingGuard<User> {
-  return new ActingGuard(caller, settings);
+  return new ActingGuard(principal, settings);
+}
+
+/**
+ * Replaces one of Sigra's guards. The test sets the principal; the same code as in the real guards does the rest. Created
+ * by `actingAs()`.
+ *
+ * @typeParam User the host's user type
+ */
+export class ActingGuard<User extends object = object> implements CanActivate {
+  private readonly settings: AdmissionSettings;
+  private principal: Principal | undefined;
+
+  constructor(principal: ActingPrincipal<User> | 'anonymous', settings: Partial<AdmissionSettings> = {}) {
+    this.settings = { realm: settings.realm ?? 'api', writeImpliesRead: settings.writeImpliesRead ?? false };
+    this.as(principal);
+  }
+
+  /**
+   * Changes who makes the requests from now on.
+   *
+   * @param principal who makes the requests, or `anonymous` for requests without a credential
+   * @throws TypeError if neither `userId` nor `user.id` is given
+   */
+  as(principal: ActingPrincipal<User> | 'anonymous'): this {
+    this.principal = principal === 'anonymous' ? undefined : toPrincipal(principal);
+    return this;
+  }
+
+  canActivate(context: ExecutionContext): Promise<boolean> {
+    return admit(context, this.settings, () => this.principal);
+  }
+}
+
+function toPrincipal(acting: ActingPrincipal): Principal {
+  const userId = acting.userId ?? idOf(acting.user);
+  if (userId === undefined) throw new TypeError('actingAs() needs a userId, or a user with an id');
+  const { user = { id: userId }, scopes = ['*'] } = acting;
+  return { user, userId, scopes: [...scopes], ...credentialOf(acting) };
+}
+
+/** Exactly the properties that a real principal of the method has. */
+function credentialOf({
+  tokenId,
+  familyId,
+  method = tokenId !== undefined ? 'api_token' : familyId !== undefined ? 'jwt' : 'session',
+}: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'familyId'> {
+  switch (method) {
+    case 'session':
+      return { method };
+    case 'api_token':
+      return { method, tokenId: tokenId ?? randomUUID() };
+    case 'jwt':
+      return { method, familyId: familyId ?? randomUUID() };
+  }
+}
+
+function idOf(user: object | undefined): string | undefined {
+  const id = (user as { readonly id?: unknown } | undefined)?.id;
+  return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint' ? String(id) : undefined;
 }

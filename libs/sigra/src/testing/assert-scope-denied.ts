@@ -1,13 +1,13 @@
 import { AssertionError } from 'node:assert';
 import { isDeepStrictEqual } from 'node:util';
-import type { HttpAnswer } from './http-answer.js';
-import { type ReadAnswer, readHttpAnswer } from './read-http-answer.js';
+import { type HttpAnswer, type ReadAnswer, readHttpAnswer } from './http.js';
 
 /**
- * Asserts that a request was refused for want of scopes: 403, with `error="insufficient_scope"` in `WWW-Authenticate`.
+ * Asserts that a request was refused because of missing scopes: 403 with `error="insufficient_scope"` in
+ * `WWW-Authenticate` (RFC 6750 section 3.1).
  *
- * @param answer what Supertest, `fetch()` or Fastify's `inject()` resolves to, or its promise
- * @param scopes all scopes that the credential lacked, in any order. @default not looked at
+ * @param answer the response of Supertest, `fetch()` or Fastify's `inject()`, or its promise
+ * @param scopes all scopes that the credential lacked, in any order. @default undefined, not compared
  * @throws AssertionError
  *
  * @example
@@ -25,19 +25,21 @@ export async function assertScopeDenied(
   }
   if (!/\berror="insufficient_scope"/.test(read.challenge)) {
     const expected = 'error="insufficient_scope"';
-    throw failure(`The answer is 403, but not for want of a scope.`, read, read.challenge, expected);
+    throw failure('The answer is 403, but not insufficient_scope.', read, read.challenge, expected);
   }
   if (scopes === undefined) return;
   if (read.body === undefined) {
-    throw failure('The missing scopes stand in the body, which has been read: assert first.', read, undefined, scopes);
+    const message =
+      'The body lists the missing scopes, but the test has already read it: call assertScopeDenied first.';
+    throw failure(message, read, undefined, scopes);
   }
   const missing = missingScopesOf(read.body);
   if (!isDeepStrictEqual(missing, sorted(scopes))) {
-    throw failure(`Other scopes were missing than ${scopes.join(' ')}.`, read, missing, sorted(scopes));
+    throw failure(`The missing scopes are not [${scopes.join(', ')}].`, read, missing, sorted(scopes));
   }
 }
 
-/** Undefined when the body names none. */
+/** Undefined if the body lists no missing scopes. */
 function missingScopesOf(body: string): readonly string[] | undefined {
   try {
     const { missing } = JSON.parse(body) as { missing?: unknown };

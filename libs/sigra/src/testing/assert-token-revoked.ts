@@ -1,23 +1,22 @@
 import { AssertionError } from 'node:assert';
 import type { DataSource } from 'typeorm';
-import {
-  type ApiToken,
-  ApiTokenEntity,
-  ApiTokenService,
-  type IssuedApiToken,
-  SIGRA_DATA_SOURCE,
-  SigraError,
-} from '../index.js';
-import type { Providers } from './providers.js';
+import { SigraError } from '../common/sigra-error.js';
+import { ApiTokenEntity } from '../persistence/sigra-entities.js';
+import { SIGRA_DATA_SOURCE } from '../persistence/sigra-database.js';
+import type { ApiToken } from '../persistence/tables.js';
+import type { IssuedApiToken } from '../tokens/api-token.issuer.js';
+import { ApiTokenService } from '../tokens/api-token.service.js';
+import type { Providers } from './application.js';
 
 /**
- * Asserts that a token is refused as revoked, not merely as unknown or expired, which HTTP answers do not tell apart.
+ * Asserts that a token is refused because it is revoked, and not because it is unknown or expired: HTTP answers do not
+ * show the difference.
  *
- * A raw token is verified, as a request would be: that leaves the audit row of a refusal. A token without its raw form is
+ * A raw token is verified, as in a request, and a refusal is recorded in the audit trail. A token without its raw form is
  * looked up in the database.
  *
  * @param token the raw token, the token, or both as they were issued
- * @throws AssertionError, in whose message there is no raw token
+ * @throws AssertionError, whose message contains no raw token
  * @throws SigraError `unavailable`
  *
  * @example
@@ -30,10 +29,10 @@ export async function assertTokenRevoked(
 ): Promise<void> {
   const state =
     typeof token === 'string'
-      ? await refusalOf(app, token)
+      ? await verifiedState(app, token)
       : 'rawToken' in token
-        ? await refusalOf(app, token.rawToken)
-        : await stateOf(app, token.id);
+        ? await verifiedState(app, token.rawToken)
+        : await storedState(app, token.id);
   if (state.code === 'token_revoked') return;
   throw new AssertionError({
     message: `The token is not revoked: ${state.description}`,
@@ -49,7 +48,7 @@ interface TokenState {
   readonly description: string;
 }
 
-async function refusalOf(app: Providers, rawToken: string): Promise<TokenState> {
+async function verifiedState(app: Providers, rawToken: string): Promise<TokenState> {
   try {
     const { id, name } = await app.get(ApiTokenService).verify(rawToken);
     return { code: 'accepted', description: `${id} ("${name}") is accepted.` };
@@ -59,10 +58,10 @@ async function refusalOf(app: Providers, rawToken: string): Promise<TokenState> 
   }
 }
 
-async function stateOf(app: Providers, id: string): Promise<TokenState> {
+async function storedState(app: Providers, id: string): Promise<TokenState> {
   const row = await app.get<DataSource>(SIGRA_DATA_SOURCE).getRepository(ApiTokenEntity).findOneBy({ id });
   if (!row) return { code: 'not_found', description: `there is no token ${id}.` };
-  if (row.revokedAt) return { code: 'token_revoked', description: 'it is.' };
-  const end = row.expiresAt ? `expires at ${row.expiresAt.toISOString()}` : 'never expires';
-  return { code: 'not_revoked', description: `${id} ("${row.name}") has no time of revocation, and ${end}.` };
+  if (row.revokedAt) return { code: 'token_revoked', description: `${id} ("${row.name}") is revoked.` };
+  const expiry = row.expiresAt ? `expires at ${row.expiresAt.toISOString()}` : 'never expires';
+  return { code: 'not_revoked', description: `${id} ("${row.name}") has no revokedAt, and ${expiry}.` };
 }
