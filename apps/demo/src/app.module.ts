@@ -2,17 +2,18 @@ import { type DynamicModule, Module, ValidationPipe } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { type JwtOptions, SigraAuthGuard, SigraModule } from 'nestjs-sigra';
-import { AdminModule } from './admin/admin.module.js';
+import { AdminController } from './admin/admin.controller.js';
 import { dataSourceOptions } from './database/data-source.options.js';
 import { UnavailableInterceptor } from './database/unavailable.interceptor.js';
-import { HealthModule } from './health/health.module.js';
-import { MetricsModule } from './metrics/metrics.module.js';
+import { HealthController } from './operations/health.controller.js';
+import { MetricsController } from './operations/metrics.controller.js';
+import { TokenMetrics } from './operations/token-metrics.js';
 import { PagesModule } from './pages/pages.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { User } from './users/user.entity.js';
 import { UsersModule } from './users/users.module.js';
-import { WelcomeModule } from './welcome/welcome.module.js';
+import { StartTokensService } from './welcome/start-tokens.service.js';
 
 export interface AppSettings {
   readonly databaseUrl: string;
@@ -29,7 +30,7 @@ export class AppModule {
         SigraModule.forRoot({
           users: { entity: User },
           apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
-          // express-session leaves its session on Node's own request, which is `raw` on Fastify.
+          // express-session sets the session on Node's own request, which is `raw` on Fastify.
           session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
           jwt,
           controllers: {
@@ -43,14 +44,13 @@ export class AppModule {
         UsersModule,
         SessionsModule,
         ProjectsModule,
-        AdminModule,
         PagesModule,
-        MetricsModule,
-        HealthModule,
-        WelcomeModule,
       ],
+      controllers: [AdminController, HealthController, MetricsController],
       providers: [
-        // Every route asks for a credential unless it says @AllowAnonymous(). `useExisting` lets tests replace the guard.
+        TokenMetrics,
+        StartTokensService,
+        // Every route requires a credential, except with @AllowAnonymous(). `useExisting` lets tests replace the guard.
         { provide: APP_GUARD, useExisting: SigraAuthGuard },
         { provide: APP_INTERCEPTOR, useClass: UnavailableInterceptor },
         {

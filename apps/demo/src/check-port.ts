@@ -3,16 +3,16 @@ import { createServer } from 'node:net';
 import { StartError } from './start-error.js';
 
 /**
- * Finds out at once whether a port can be had, before a database is made for nothing.
+ * Checks that a port is free, before a database is created for nothing.
  *
- * @throws StartError when it cannot
+ * @throws StartError if the port cannot be used
  */
 export async function checkPort(port: number, host: string): Promise<void> {
   const probe = createServer().listen(port, host);
   try {
     await once(probe, 'listening');
   } catch (error) {
-    throw new StartError(`PORT: ${port} ${reasonOf(error as NodeJS.ErrnoException)} PORT=0 takes a free one.`, {
+    throw new StartError(`PORT: ${port} ${reasonOf(error as NodeJS.ErrnoException)} PORT=0 chooses a free port.`, {
       cause: error,
     });
   }
@@ -23,9 +23,9 @@ export async function checkPort(port: number, host: string): Promise<void> {
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case 'EADDRINUSE':
-      return 'is in use. Stop what listens there, or choose another.';
+      return 'is in use. Stop the program that listens on it, or choose another port.';
     case 'EACCES':
-      return 'is for administrators of this machine only. Choose another.';
+      return 'needs administrator rights. Choose another port.';
     default:
       return `cannot be used: ${message}.`;
   }

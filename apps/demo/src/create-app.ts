@@ -13,17 +13,17 @@ const ADAPTERS: Readonly<Record<HttpAdapterName, () => AbstractHttpAdapter>> = {
   fastify: () => new FastifyAdapter(),
 };
 
-/** The application, ready to listen. Everything in it is the same under both adapters. */
+/** Creates the application, ready to listen. It behaves the same under both adapters. */
 export async function createApp(settings: AppSettings, adapter: HttpAdapterName): Promise<INestApplication<Server>> {
   const app = await NestFactory.create<INestApplication<Server>>(AppModule.forRoot(settings), ADAPTERS[adapter](), {
     logger: ['error', 'warn'],
-    // Errors reach main.ts, which knows what to say of them.
+    // So that main.ts receives errors, and prints them.
     abortOnError: false,
   });
   app.use(securityHeaders());
-  // Other sites can make a browser send forms, and the sign-in form comes before there is a session to protect. The API
-  // is left to Sigra's guards: a bearer token may come from any page, and they refuse a session that does. The OAuth
-  // endpoints read no cookie at all.
+  // Other sites can make a browser send forms, and the sign-in form is sent before a session exists. Sigra's guards
+  // protect the API: they accept a bearer token from any site, and refuse a session from another site. The OAuth
+  // endpoints do not read cookies.
   app.enableCsrfProtection({ exclude: ({ url }: { url: string }) => /^\/(?:api|oauth)\//.test(url) });
   mountOpenApi(app);
   return app;

@@ -5,22 +5,22 @@ import { StartError } from './start-error.js';
 export const HTTP_ADAPTERS = ['express', 'fastify'] as const;
 export type HttpAdapterName = (typeof HTTP_ADAPTERS)[number];
 
-/** Everything that can be set from outside. */
+/** The settings of the demo, from environment variables. */
 export interface Environment {
-  /** `PORT`: 0 takes a free one. @default 3000 */
+  /** `PORT`; 0 chooses a free port. @default 3000 */
   readonly port: number;
   /** `HTTP_ADAPTER`. @default express */
   readonly httpAdapter: HttpAdapterName;
-  /** `DATABASE_URL`. Without it the demo brings its own PostgreSQL. */
+  /** `DATABASE_URL`. @default undefined: the demo starts its own PostgreSQL */
   readonly databaseUrl: string | undefined;
-  /** `DEMO_DATA_DIR`: where the demo's own PostgreSQL keeps its files. @default .data */
+  /** `DEMO_DATA_DIR`: the folder of the demo's own PostgreSQL. @default .data */
   readonly dataDir: string;
   readonly jwt: JwtSettings;
 }
 
-/** @throws StartError that names the variable and what it may be */
+/** @throws StartError that names the invalid variable and its valid values */
 export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
-  // An empty variable is how shells and compose files say "not set".
+  // Shells and compose files pass unset variables as empty ones.
   const read = (name: string, fallback: string) => {
     const value = variables[name]?.trim() ?? '';
     return value === '' ? fallback : value;
@@ -62,7 +62,7 @@ function parseSeconds(name: string, value: string, min: number, max: number): nu
 function parseSecret(value: string): string | undefined {
   if (value === '') return undefined;
   const bytes = Buffer.byteLength(value);
-  // The value is a secret, so it is not repeated.
+  // The message must not contain the value, which is a secret.
   if (bytes < 32) throw new StartError(`JWT_SECRET_KEY has ${bytes} bytes; it must have at least 32.`);
   return value;
 }
@@ -70,9 +70,9 @@ function parseSecret(value: string): string | undefined {
 function parseDatabaseUrl(value: string): string | undefined {
   if (value === '') return undefined;
   if (!URL.canParse(value) || !['postgres:', 'postgresql:'].includes(new URL(value).protocol)) {
-    // The value may hold a password, so it is not repeated.
+    // The message must not contain the value, which can include a password.
     throw new StartError(
-      'DATABASE_URL is no PostgreSQL URL; it must look like postgres://user:password@host:5432/name.',
+      'DATABASE_URL is not a PostgreSQL URL; it must look like postgres://user:password@host:5432/name.',
     );
   }
   return value;

@@ -1,4 +1,4 @@
-/** What Express's response and Fastify's reply have in common, as far as the demo needs it. */
+/** The methods of Express's response and Fastify's reply that the demo uses. */
 export interface HttpReply {
   status(code: number): this;
   header(name: string, value: string): this;

@@ -1,15 +1,17 @@
 import { readEnvironment } from './environment.js';
 import { Shutdown } from './shutdown.js';
-import { startDemo } from './start-demo.js';
 import { StartError } from './start-error.js';
 
 const shutdown = new Shutdown();
 shutdown.onSignals();
 
 try {
-  console.log(await startDemo(readEnvironment(process.env), shutdown));
+  const environment = readEnvironment(process.env);
+  // Loading the application takes seconds, and a mistake in the environment needs none of it.
+  const { startDemo } = await import('./start-demo.js');
+  console.log(await startDemo(environment, shutdown));
 } catch (error) {
-  // A start that was interrupted fails as well, and there is nothing to say about it.
+  // An interrupted start fails as well, but that is not an error.
   if (!shutdown.begun) {
     console.error(error instanceof StartError ? error.message : error);
     await shutdown.run();

@@ -6,7 +6,7 @@ type Middleware = (request: IncomingMessage, response: ServerResponse, next: (er
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/** Nothing inline, nothing from elsewhere. */
+/** No inline code, and no resources of other sites. */
 const STRICT = {
   defaultSrc: NONE,
   scriptSrc: SELF,
@@ -19,10 +19,10 @@ const STRICT = {
   frameAncestors: NONE,
 };
 
-/** Swagger UI has its icons in its style sheet. */
+/** Swagger UI embeds its icons in its style sheet. */
 const FOR_SWAGGER_UI = { ...STRICT, imgSrc: [...SELF, 'data:'] };
 
-/** Helmet, with one policy for all but `/docs`. */
+/** Helmet with the strict policy, relaxed for `/docs`. */
 export function securityHeaders(): Middleware {
   const strict = withPolicy(STRICT);
   const relaxed = withPolicy(FOR_SWAGGER_UI);
@@ -34,7 +34,7 @@ export function securityHeaders(): Middleware {
 
 function withPolicy(directives: Record<string, string[]>): Middleware {
   return helmet({
-    // Helmet's own directives would upgrade requests to HTTPS, which 127.0.0.1 does not speak.
+    // Helmet's default directives upgrade requests to HTTPS, which the demo does not serve.
     contentSecurityPolicy: { useDefaults: false, directives },
     strictTransportSecurity: false,
   });

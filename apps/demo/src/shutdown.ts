@@ -1,10 +1,10 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Longer than any request should take, and shorter than the patience of whoever pressed Ctrl-C. */
-const PATIENCE_MS = 6000;
+/** Longer than any request should take, and short enough for a person who pressed Ctrl-C. */
+const TIMEOUT_MS = 6000;
 
 type Step = () => Promise<void>;
 
-/** What has to be closed when the process ends, in the reverse order of opening. */
+/** Closes everything when the process ends, in the reverse order of opening. */
 export class Shutdown {
   private readonly steps: Step[] = [];
   private running: Promise<void> | undefined;
@@ -13,7 +13,7 @@ export class Shutdown {
     return this.running !== undefined;
   }
 
-  /** Ends the process on the signals of a terminal or a service manager, as often as they come. */
+  /** Ends the process on the signals of a terminal or a service manager. Repeated signals have no further effect. */
   onSignals(): void {
     for (const signal of SIGNALS) {
       process.on(signal, () => {
@@ -26,13 +26,13 @@ export class Shutdown {
     this.steps.push(step);
   }
 
-  /** Closes everything, once. A step that fails is told about and does not keep the others from their turn. */
+  /** Runs all steps, once. A step that fails is logged, and the others still run. */
   run(): Promise<void> {
     return (this.running ??= this.runSteps());
   }
 
   private async runSteps(): Promise<void> {
-    setTimeout(() => process.exit(1), PATIENCE_MS).unref();
+    setTimeout(() => process.exit(1), TIMEOUT_MS).unref();
     for (let step = this.steps.pop(); step; step = this.steps.pop()) {
       await step().catch((error: unknown) => console.error(`While shutting down: ${String(error)}`));
     }

@@ -12,15 +12,15 @@ import type { Shutdown } from './shutdown.js';
 import { guide } from './welcome/guide.js';
 import { StartTokensService } from './welcome/start-tokens.service.js';
 
-/** How long a request may hold up the end of the process. */
-const REQUEST_PATIENCE_MS = 3000;
+/** How long open requests can delay the end of the process. */
+const REQUEST_TIMEOUT_MS = 3000;
 const HOST = '127.0.0.1';
 
 /**
- * Starts everything, and leaves in `shutdown` what has to be closed.
+ * Starts everything, and adds to `shutdown` what must be closed.
  *
  * @returns the guide to print
- * @throws StartError when the reason is one that the person who starts it can mend
+ * @throws StartError if the environment prevents the start
  */
 export async function startDemo(environment: Environment, shutdown: Shutdown): Promise<string> {
   const { port, httpAdapter } = environment;
@@ -38,14 +38,14 @@ export async function startDemo(environment: Environment, shutdown: Shutdown): P
   return guide({ url, httpAdapter, database: database.description, tokens });
 }
 
-/** Which demo this is, at every start the same. One uses its own database alone; a given one is shared. */
+/** Identifies this demo, with the same string at every start. Only a given database can be shared with other demos. */
 function instanceOf({ databaseUrl }: Environment, url: string): string {
   return databaseUrl === undefined ? 'own database' : `${hostname()} ${url}`;
 }
 
 async function close(app: INestApplication<Server>): Promise<void> {
   const server = app.getHttpServer();
-  const impatience = setTimeout(() => server.closeAllConnections(), REQUEST_PATIENCE_MS);
+  const timer = setTimeout(() => server.closeAllConnections(), REQUEST_TIMEOUT_MS);
   await app.close();
-  clearTimeout(impatience);
+  clearTimeout(timer);
 }

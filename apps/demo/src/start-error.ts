@@ -1,4 +1,4 @@
-/** A reason not to start that the person at the keyboard can do something about. Its message is shown without a stack. */
+/** An error that the person who starts the demo can fix. Its message is printed without a stack. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }

@@ -1,12 +1,28 @@
 import { Controller, Get, UseGuards } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { ApiTokenEntity, AuditEventEntity, Clock, RequireScopes } from 'nestjs-sigra';
 import { DataSource, IsNull, MoreThan, Not } from 'typeorm';
 import { RefusalResponse } from '../docs/refusal-response.decorator.js';
 import { Project } from '../projects/project.entity.js';
 import { User } from '../users/user.entity.js';
 import { AdminGuard } from './admin.guard.js';
-import { StatsDto } from './stats.dto.js';
+
+class StatsDto {
+  @ApiProperty({ example: 2 })
+  users!: number;
+
+  @ApiProperty({ example: 3 })
+  projects!: number;
+
+  @ApiProperty({ example: 2, description: 'Tokens that are neither revoked nor expired.' })
+  activeTokens!: number;
+
+  @ApiProperty({ example: 1 })
+  revokedTokens!: number;
+
+  @ApiProperty({ example: 12 })
+  auditEvents!: number;
+}
 
 @ApiTags('Admin')
 @Controller('api/admin')
@@ -19,9 +35,12 @@ export class AdminController {
   ) {}
 
   @Get('stats')
-  @ApiOperation({ summary: 'Counts of everything', description: 'Scope: `admin`, and the user is an administrator.' })
+  @ApiOperation({
+    summary: 'Statistics of the whole demo',
+    description: 'Scope: `admin`. The user must be an administrator.',
+  })
   @ApiOkResponse({ type: StatsDto })
-  @RefusalResponse(403, 'The credential lacks `admin`, or the user is no administrator.')
+  @RefusalResponse(403, 'The credential lacks `admin`, or the user is not an administrator.')
   async stats(): Promise<StatsDto> {
     const { manager } = this.dataSource;
     const live = { revokedAt: IsNull() };

@@ -2,14 +2,14 @@ import { type CanActivate, type ExecutionContext, ForbiddenException, Injectable
 import type { User } from '../users/user.entity.js';
 
 /**
- * Lets administrators pass. The scope `admin` says what a credential may do, this says what its user may do; neither
- * replaces the other, so that nobody becomes an administrator by ticking a box.
+ * Allows administrators only. The scope `admin` limits the credential, and this guard limits the user: otherwise every
+ * user could become an administrator by creating a token with that scope.
  */
 @Injectable()
 export class AdminGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const { user } = context.switchToHttp().getRequest<{ user?: User }>();
-    if (user?.isAdmin !== true) throw new ForbiddenException('Only administrators may see this.');
+    if (user?.isAdmin !== true) throw new ForbiddenException('Only administrators can see this.');
     return true;
   }
 }

@@ -1,6 +1,6 @@
 const place = document.getElementById('swagger-ui');
 
-// eslint-disable-next-line no-undef -- from swagger-ui-bundle.js, which the page loads before this file
+// eslint-disable-next-line no-undef -- the page loads swagger-ui-bundle.js before this file
 SwaggerUIBundle({
   domNode: place,
   url: place.dataset.document,

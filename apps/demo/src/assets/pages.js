@@ -1,4 +1,4 @@
-// The pages work without this file. It adds what only a script can do.
+// The pages work without this file.
 
 const raw = document.getElementById('raw-token');
 
@@ -11,7 +11,7 @@ for (const button of document.querySelectorAll('[data-copy]')) {
       await navigator.clipboard.writeText(source.textContent);
       status.textContent = 'Copied to the clipboard.';
     } catch {
-      // Not every page may write to the clipboard: outside of localhost it takes HTTPS.
+      // Outside of localhost, the clipboard needs HTTPS.
       getSelection().selectAllChildren(source);
       status.textContent = 'Selected. Press Ctrl+C or ⌘C to copy it.';
     }
@@ -21,9 +21,9 @@ for (const button of document.querySelectorAll('[data-copy]')) {
 const issued = document.getElementById('issued');
 if (issued) {
   issued.focus();
-  // Reloading goes to the list, instead of asking whether to send the form again.
+  // So that a reload shows the list, instead of asking whether to send the form again.
   history.replaceState(null, '', issued.dataset.returnTo);
-  // Going back must not show the token again, in browsers that keep even pages that no cache may keep.
+  // So that the back button does not show the token again: some browsers keep pages in memory despite no-store.
   addEventListener('pagehide', () => raw.replaceChildren());
 }
 

@@ -1,11 +1,11 @@
 import pg from 'pg';
+import { startLocalPostgres } from 'sigra-local-postgres';
 import type { Environment } from '../environment.js';
-import { startLocalPostgres } from '../postgres/local-postgres.js';
 import { StartError } from '../start-error.js';
 
 export interface OpenDatabase {
   readonly url: string;
-  /** For people: where the data is. Never holds a password. */
+  /** The place of the data, for people. It contains no password. */
   readonly description: string;
   close(): Promise<void>;
 }
@@ -13,9 +13,9 @@ export interface OpenDatabase {
 const CONNECT_TIMEOUT_MS = 5000;
 
 /**
- * The database of `DATABASE_URL`, or a PostgreSQL of the demo's own.
+ * Connects to the database of `DATABASE_URL`, or starts the demo's own PostgreSQL.
  *
- * @throws StartError when neither can be had
+ * @throws StartError if the database cannot be reached, or PostgreSQL cannot start
  */
 export function openDatabase({ databaseUrl, dataDir }: Environment): Promise<OpenDatabase> {
   return databaseUrl === undefined ? startOwn(dataDir) : useGiven(databaseUrl);
@@ -47,7 +47,7 @@ async function useGiven(url: string): Promise<OpenDatabase> {
   return { url, description: `PostgreSQL at ${place}`, close: () => Promise.resolve() };
 }
 
-/** A host with several addresses fails with an error for each, and no message of its own. */
+/** A host with several addresses fails with one error per address, and without a message of its own. */
 function reasonOf(error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException;
   return message === '' ? (code ?? 'no reason given') : message;

@@ -3,14 +3,14 @@ import { StartError } from '../start-error.js';
 import { seed } from './seed.js';
 import { dataSourceOptions } from './data-source.options.js';
 
-/** Any number will do, as long as every demo has the same. */
+/** An arbitrary number, the same in every demo. */
 const PREPARATION_LOCK = 7_365_777_250;
 
 /**
- * Brings the schema up to date and puts the first users in. Demos that start at the same time on one database take
- * turns.
+ * Runs the migrations and creates the first users. Demos that start at the same time on one database take turns.
  *
- * @returns the secret that the first of them has put into the database
+ * @returns the secret that the migrations created in the database
+ * @throws StartError if the database cannot be prepared
  */
 export async function prepareDatabase(url: string): Promise<string> {
   const dataSource = new DataSource(dataSourceOptions(url));
@@ -18,11 +18,11 @@ export async function prepareDatabase(url: string): Promise<string> {
     await dataSource.initialize();
     return await dataSource.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [PREPARATION_LOCK]);
-      // On other connections than the one that holds the lock, each with a transaction of its own.
+      // These use other connections than the one that holds the lock, in transactions of their own.
       await dataSource.runMigrations();
       await seed(dataSource.manager);
       const [row] = await manager.query<{ secret: string }[]>('SELECT secret FROM demo_session_secret');
-      if (!row) throw new Error('demo_session_secret is empty; its migration puts the secret in');
+      if (!row) throw new Error('demo_session_secret is empty; its migration inserts the secret');
       return row.secret;
     });
   } catch (error) {

@@ -11,7 +11,7 @@ export const DEMO_USERS = [
   { email: 'grace@example.com', isAdmin: false, projects: ['Compiler A-0'] },
 ] as const;
 
-/** Users and projects to begin with. What is there already stays as it is. */
+/** Creates the first users and their projects. Existing users stay as they are. */
 export async function seed(manager: EntityManager): Promise<void> {
   for (const { email, isAdmin, projects } of DEMO_USERS) {
     if (await manager.existsBy(User, { email })) continue;

@@ -7,12 +7,12 @@ import {
 } from '@nestjs/common';
 import { catchError, type Observable, throwError } from 'rxjs';
 
-/** SQLSTATE classes of a server that cannot serve now: connection, resources, operator intervention. */
+/** SQLSTATE classes of a server that cannot serve at present: connection, resources, operator intervention. */
 const UNAVAILABLE_STATE = /^(?:08|53|57P)/;
 const UNREACHABLE_CODE = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN)/;
 const UNREACHABLE_MESSAGE = /connection terminated|timeout exceeded when trying to connect/i;
 
-/** Answers 503 when one of the demo's own queries cannot reach the database, as Sigra does for its queries. */
+/** Answers 503 if one of the demo's own queries cannot reach the database, as Sigra does for its queries. */
 @Injectable()
 export class UnavailableInterceptor implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {

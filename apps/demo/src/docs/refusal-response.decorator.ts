@@ -1,6 +1,6 @@
 import { ApiProperty, ApiResponse } from '@nestjs/swagger';
 
-/** The body of every refusal, of Sigra's and of the demo's own. */
+/** The body of every refusal, by Sigra or by the demo. */
 export class RefusalDto {
   @ApiProperty({ example: 403 })
   statusCode!: number;

@@ -14,9 +14,9 @@ const body = (schema: SchemaName, required = true) => ({ required, content: cont
 
 const readScope = 'Scope: `api_tokens:read`.';
 const writeScope = 'Scope: `api_tokens:write`.';
-const unauthorized = refusal('No credential, or one that is unknown, revoked or expired.');
-const forbidden = refusal('The credential lacks a scope, or a session acts from another origin.');
-const notFound = refusal('No such token, or somebody else’s.');
+const unauthorized = refusal('The credential is missing, unknown, revoked or expired.');
+const forbidden = refusal('The credential lacks a scope, or a session is used from another origin.');
+const notFound = refusal('The token does not exist, or belongs to another user.');
 const idParameter = { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } };
 
 const form = (schema: SchemaName) => ({
@@ -25,141 +25,144 @@ const form = (schema: SchemaName) => ({
 });
 const oauthError = (description: string) => answer(description, 'OAuthError');
 
-const SIGN_IN_TAG = { tags: ['JWT'] };
-const TAG = { tags: ['API tokens'] };
+const API_TOKENS = { tags: ['API tokens'] };
+const JWTS = { tags: ['JWT'] };
 const PATH = '/api/tokens';
 
-/** Sigra's ready-made routes under the paths that `AppModule` mounts them at. */
+/** Sigra's ready-made routes, under the paths that `AppModule` sets. */
 export const sigraOperations = [
   {
-    ...TAG,
+    ...API_TOKENS,
     method: 'get',
     path: PATH,
     summary: 'Your active tokens, oldest first',
     description: readScope,
     parameters: [
       { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 } },
-      { name: 'cursor', in: 'query', schema: { type: 'string' }, description: '`nextCursor` of the page before.' },
+      { name: 'cursor', in: 'query', schema: { type: 'string' }, description: '`nextCursor` of the previous page.' },
     ],
     responses: {
       200: answer('A page of tokens.', 'ApiTokenPage'),
-      400: refusal('A wrong limit or cursor.'),
+      400: refusal('The limit or the cursor is invalid.'),
       401: unauthorized,
       403: forbidden,
     },
   },
   {
-    ...TAG,
+    ...API_TOKENS,
     method: 'post',
     path: PATH,
     summary: 'Create a token',
     description: `${writeScope} A token can only grant scopes that it holds itself.`,
     requestBody: body('CreateApiToken'),
     responses: {
-      201: answer('The token, and its raw form for the only time.', 'IssuedApiToken'),
-      400: refusal('What is wrong with the name, the scopes or the time of expiry.'),
+      201: answer('The token, and its raw form, which is shown only here.', 'IssuedApiToken'),
+      400: refusal('The name, the scopes or the expiry is invalid.'),
       401: unauthorized,
       403: forbidden,
     },
   },
   {
-    ...TAG,
+    ...API_TOKENS,
     method: 'delete',
     path: PATH,
     summary: 'Revoke all your tokens',
     description: writeScope,
-    responses: { 200: answer('How many were revoked.', 'RevokedCount'), 401: unauthorized, 403: forbidden },
+    responses: { 200: answer('The number of revoked tokens.', 'RevokedCount'), 401: unauthorized, 403: forbidden },
   },
   {
-    ...TAG,
+    ...API_TOKENS,
     method: 'delete',
     path: `${PATH}/{id}`,
     summary: 'Revoke a token',
-    description: `${writeScope} The next request with it is refused.`,
+    description: `${writeScope} The next request with the token is refused.`,
     parameters: [idParameter],
     responses: { 204: answer('Revoked.'), 401: unauthorized, 403: forbidden, 404: notFound },
   },
   {
-    ...TAG,
+    ...API_TOKENS,
     method: 'post',
     path: `${PATH}/{id}/rotate`,
     summary: 'Replace a token',
-    description: `${writeScope} The new one has the same name, scopes and length of life.`,
+    description: `${writeScope} The new token has the same name, scopes and lifetime.`,
     parameters: [idParameter],
     requestBody: body('RotateApiToken', false),
     responses: {
-      201: answer('The new token, and its raw form for the only time.', 'IssuedApiToken'),
-      400: refusal('A wrong grace.'),
+      201: answer('The new token, and its raw form, which is shown only here.', 'IssuedApiToken'),
+      400: refusal('`graceSeconds` is invalid.'),
       401: unauthorized,
       403: forbidden,
       404: notFound,
-      409: refusal('The token is revoked, expired or replaced already.'),
+      409: refusal('The token is revoked, expired or already replaced.'),
     },
   },
   {
-    ...TAG,
+    ...API_TOKENS,
     method: 'get',
     path: '/api/scopes',
-    summary: 'The scopes that a token can be given',
-    responses: { 200: answer('All of them.', 'ScopeList'), 401: unauthorized },
+    summary: 'The scopes that a token can have',
+    responses: { 200: answer('All scopes.', 'ScopeList'), 401: unauthorized },
   },
   {
-    ...SIGN_IN_TAG,
+    ...JWTS,
     method: 'post',
     path: '/api/jwt',
-    summary: 'Sign a program in: a JWT and a refresh token',
+    summary: 'Create a JWT and a refresh token',
     description: 'Sessions only.',
     requestBody: body('CreateJwt'),
     responses: {
       200: answer('The token response of RFC 6749 section 5.1.', 'TokenResponse'),
-      400: refusal('What is wrong with the scopes.'),
+      400: refusal('The scopes are invalid.'),
       401: unauthorized,
       403: forbidden,
     },
   },
   {
-    ...SIGN_IN_TAG,
+    ...JWTS,
     method: 'post',
     path: '/oauth/token',
     summary: 'Exchange a refresh token for a new pair (RFC 6749 section 6)',
-    description: 'A refresh token works once. One that comes back signs the program out.',
+    description: 'A refresh token works once. If it is used again, its whole family is revoked.',
     security: [],
     requestBody: form('RefreshGrant'),
     responses: {
       200: answer('A new pair.', 'TokenResponse'),
       400: oauthError('invalid_request, invalid_grant, invalid_scope or unsupported_grant_type.'),
-      503: oauthError('The database did not answer, and the refresh token was not used.'),
+      503: oauthError('The database did not answer. The refresh token is unused.'),
     },
   },
   {
-    ...SIGN_IN_TAG,
+    ...JWTS,
     method: 'post',
     path: '/oauth/revoke',
     summary: 'Revoke a refresh token or an API token (RFC 7009)',
     security: [],
     requestBody: form('TokenForm'),
-    responses: { 200: answer('Revoked, or no token of ours.'), 400: oauthError('A JWT, or no token at all.') },
+    responses: {
+      200: answer('The token is revoked, or it is unknown.'),
+      400: oauthError('The token is a JWT, or it is missing.'),
+    },
   },
   {
-    ...SIGN_IN_TAG,
+    ...JWTS,
     method: 'post',
     path: '/oauth/introspect',
-    summary: 'Ask what a token is good for (RFC 7662)',
-    description: 'Scope: `oauth:introspect`, and no session.',
+    summary: 'Introspect a token (RFC 7662)',
+    description: 'Scope: `oauth:introspect`. Sessions are refused.',
     security: [{ token: [] }],
     requestBody: form('TokenForm'),
     responses: {
-      200: answer('What it is good for now.', 'Introspection'),
-      400: oauthError('No token.'),
+      200: answer('The state of the token.', 'Introspection'),
+      400: oauthError('The token is missing.'),
       401: unauthorized,
       403: forbidden,
     },
   },
   {
-    ...SIGN_IN_TAG,
+    ...JWTS,
     method: 'get',
     path: '/.well-known/jwks.json',
-    summary: 'The public keys of JWTs (RFC 7517); none with a shared secret, which the demo uses',
+    summary: 'The public keys of JWTs (RFC 7517). The demo signs with a shared secret, so it has none',
     security: [],
     responses: { 200: answer('The keys.', 'JwkSet') },
   },

@@ -6,9 +6,9 @@ const id = { type: 'string', format: 'uuid', example: '019b76da-a800-7000-8000-0
 const instant = { type: 'string', format: 'date-time' };
 const maybe = (schema: object, description: string) => ({ ...schema, nullable: true, description });
 const scopes = { type: 'array', items: { type: 'string' }, example: ['read:projects'] };
-const nextCursor = maybe({ type: 'string' }, 'For the next page; null on the last one.');
+const nextCursor = maybe({ type: 'string' }, 'The cursor of the next page; null on the last page.');
 
-/** What Sigra's ready-made routes take and answer. */
+/** The bodies that Sigra's ready-made routes accept and answer with. */
 export const sigraSchemas = {
   ApiToken: {
     type: 'object',
@@ -30,10 +30,10 @@ export const sigraSchemas = {
       prefix: { type: 'string', example: 'sigra_sk_' },
       hint: { type: 'string', example: '3fT9', description: 'The first characters after the prefix.' },
       scopes,
-      expiresAt: maybe(instant, 'Null: it does not expire.'),
-      lastUsedAt: maybe(instant, 'Null: not yet used.'),
-      lastUsedIp: maybe({ type: 'string' }, 'From where it was last used.'),
-      replacedBy: maybe(id, 'The token that rotation put in its place.'),
+      expiresAt: maybe(instant, 'Null: the token does not expire.'),
+      lastUsedAt: maybe(instant, 'Null: the token has not been used.'),
+      lastUsedIp: maybe({ type: 'string' }, 'The address of its last use.'),
+      replacedBy: maybe(id, 'The id of the token that replaced it by rotation.'),
       createdAt: instant,
     },
   },
@@ -49,7 +49,7 @@ export const sigraSchemas = {
     properties: {
       name: { type: 'string', minLength: 1, maxLength: 255, example: 'CI' },
       scopes: { ...scopes, minItems: 1 },
-      expiresAt: maybe(instant, 'ISO 8601 with a time zone. Without it the token does not expire.'),
+      expiresAt: maybe(instant, 'ISO 8601 with a time zone. Without it, the token does not expire.'),
     },
   },
   RotateApiToken: {
@@ -61,7 +61,7 @@ export const sigraSchemas = {
         minimum: 0,
         maximum: 2_592_000,
         default: 0,
-        description: 'How long the old token still works.',
+        description: 'How long the old token still works, in seconds.',
       },
     },
   },
@@ -69,7 +69,7 @@ export const sigraSchemas = {
     type: 'object',
     required: ['rawToken', 'token'],
     properties: {
-      rawToken: { type: 'string', description: 'Shown here and never again.', example: 'sigra_sk_…' },
+      rawToken: { type: 'string', description: 'Shown only here.', example: 'sigra_sk_…' },
       token: { $ref: '#/components/schemas/ApiToken' },
     },
   },
@@ -95,7 +95,7 @@ export const sigraSchemas = {
     properties: {
       access_token: { type: 'string', description: 'A JWT (RFC 9068).' },
       token_type: { type: 'string', enum: ['Bearer'] },
-      expires_in: { type: 'integer', description: 'Seconds.', example: 900 },
+      expires_in: { type: 'integer', description: 'In seconds.', example: 900 },
       refresh_token: { type: 'string', example: 'sigra_rt_…' },
       scope: { type: 'string', example: 'read:projects' },
     },
@@ -106,7 +106,7 @@ export const sigraSchemas = {
     properties: {
       grant_type: { type: 'string', enum: ['refresh_token'] },
       refresh_token: { type: 'string' },
-      scope: { type: 'string', description: 'Fewer scopes for the new JWT, separated by spaces.' },
+      scope: { type: 'string', description: 'A subset of the scopes for the new JWT, separated by spaces.' },
     },
   },
   TokenForm: {

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import type { JwtOptions } from 'nestjs-sigra';
 
-/** What can be set of JWTs from outside. */
+/** The JWT settings of the environment. */
 export interface JwtSettings {
-  /** `JWT_SECRET_KEY`. Without it the demo makes one. */
+  /** `JWT_SECRET_KEY`, at least 32 bytes. @default undefined: the demo derives a secret */
   readonly secret: string | undefined;
   /** `JWT_CHECK`. @default epoch */
   readonly check: NonNullable<JwtOptions['check']>;
@@ -15,15 +15,15 @@ export interface JwtSettings {
 
 export const JWT_CHECKS = ['stateless', 'epoch', 'family'] as const satisfies readonly JwtSettings['check'][];
 
-/** Sigra's options for JWTs. */
-export function jwtOptions(settings: JwtSettings, madeSecret: string): JwtOptions {
-  const { secret = madeSecret, ...rest } = settings;
+/** Sigra's JWT options. `derivedSecret` is used if the environment sets no secret. */
+export function jwtOptions(settings: JwtSettings, derivedSecret: string): JwtOptions {
+  const { secret = derivedSecret, ...rest } = settings;
   return { enabled: true, issuer: 'https://sigra-demo.example', audience: 'sigra-demo', secret, ...rest };
 }
 
 /**
- * A secret of the demo's own making, derived from the one that its migrations put into the database: it stays the same
- * from start to start, and all demos that share a database accept each other's JWTs.
+ * Derives a JWT secret from the secret in the database. It is the same at every start, and all demos that share a
+ * database accept each other's JWTs.
  */
 export function deriveJwtSecret(databaseSecret: string): string {
   return createHmac('sha256', databaseSecret).update('sigra demo: JWTs').digest('base64url');

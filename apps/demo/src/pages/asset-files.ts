@@ -8,7 +8,7 @@ import { Injectable } from '@nestjs/common';
 export interface AssetFile {
   readonly content: string;
   readonly contentType: string;
-  /** Changes with the content, so that browsers may keep a file for ever under its URL. */
+  /** Changes with the content, so that browsers can cache a URL forever. */
   readonly version: string;
 }
 
@@ -21,7 +21,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 const OWN_DIRECTORY = fileURLToPath(new URL('../assets', import.meta.url));
 const FROM_PACKAGES = ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'];
 
-/** The files of `assets/`, and those of Swagger UI. There are few, so they are read once and kept. */
+/** The files of `assets/` and of Swagger UI. They are few, so they are read once and kept in memory. */
 @Injectable()
 export class AssetFiles {
   private readonly files: ReadonlyMap<string, AssetFile>;
@@ -37,17 +37,17 @@ export class AssetFiles {
     return this.files.get(name);
   }
 
-  /** The address of a file that is there. */
+  /** @throws Error if the file does not exist */
   urlOf(name: string): string {
     const file = this.files.get(name);
-    if (!file) throw new Error(`There is no file ${name}`);
+    if (!file) throw new Error(`The asset ${name} does not exist`);
     return `/assets/${name}?v=${file.version}`;
   }
 }
 
 function read(path: string): AssetFile {
   const contentType = CONTENT_TYPES[extname(path)];
-  if (!contentType) throw new Error(`${path} is of a kind that is not served`);
+  if (!contentType) throw new Error(`The asset ${path} has an unknown content type`);
   const content = readFileSync(path, 'utf8');
   return { content, contentType, version: createHash('sha256').update(content).digest('hex').slice(0, 12) };
 }

@@ -10,8 +10,8 @@ import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { PageExceptionFilter } from './page-exception.filter.js';
 
 /**
- * Gives people a page where no page controller gets to answer: an address that does not exist, a form from another
- * site, a session that cannot be read.
+ * Answers browsers with a page where no page controller answers: an unknown address, a form from another site, or a
+ * session that cannot be read.
  */
 @Catch(NotFoundException, ForbiddenException, ServiceUnavailableException)
 @Injectable()

@@ -4,8 +4,8 @@ import { PageController } from './page-controller.decorator.js';
 import { view, type View } from './page.js';
 
 /**
- * Swagger UI over `/docs-json`, as a page like the others. The one that `SwaggerModule` brings has styles inline, which
- * would widen the Content-Security-Policy.
+ * Swagger UI for `/docs-json`, as a page of the demo. The page of `SwaggerModule` has inline styles, which would need a
+ * weaker Content-Security-Policy.
  */
 @PageController('docs')
 export class DocsController {

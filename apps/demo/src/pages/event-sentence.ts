@@ -1,29 +1,29 @@
-import type { AuditEventEntity } from 'nestjs-sigra';
+import type { AuditEvent } from 'nestjs-sigra';
 
-/** An event in words. */
+/** An audit event in words. */
 export interface EventSentence {
   readonly text: string;
-  /** Who or what did it. */
+  /** Who did it. */
   readonly by: string;
   readonly failed: boolean;
 }
 
 type Metadata = Readonly<Record<string, unknown>>;
 
-/** @param names of tokens, by id; those that clean-up has deleted are missing */
-export function describeEvent(event: AuditEventEntity, names: ReadonlyMap<string, string>): EventSentence {
+/** @param names the names of tokens by id, without those that clean-up has deleted */
+export function describeEvent(event: AuditEvent, names: ReadonlyMap<string, string>): EventSentence {
   const { metadata, targetId } = event;
   const target = quoted(targetId === null ? undefined : names.get(targetId), metadata.name);
   return { text: textOf(event, target), by: actorOf(event, names), failed: event.outcome === 'failure' };
 }
 
-/** The ids of the tokens that an event speaks of. */
-export function tokenIdsOf({ targetId, targetType, metadata }: AuditEventEntity): string[] {
+/** The ids of the tokens in an event. */
+export function tokenIdsOf({ targetId, targetType, metadata }: AuditEvent): string[] {
   const ids: unknown[] = [targetType === 'api_token' ? targetId : undefined, metadata.viaTokenId];
   return ids.filter((id) => typeof id === 'string');
 }
 
-function textOf({ action, metadata }: AuditEventEntity, target: string): string {
+function textOf({ action, metadata }: AuditEvent, target: string): string {
   switch (action) {
     case 'api.token_create':
       return `Token ${target} created with ${scopesOf(metadata)}`;
@@ -34,15 +34,15 @@ function textOf({ action, metadata }: AuditEventEntity, target: string): string 
     case 'api.token_revoke_all':
       return `All tokens revoked (${String(metadata.count)})`;
     case 'api.token_verify.failure':
-      return `Token ${target} refused, because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
+      return `Token ${target} refused because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
     case 'api.jwt_issue':
       return `Device signed in with ${scopesOf(metadata)}`;
     case 'api.jwt_refresh':
-      return 'Device got fresh tokens';
+      return 'Device refreshed its tokens';
     case 'api.jwt_refresh_replay':
-      return 'Device got the same fresh tokens again';
+      return 'Device repeated a refresh and got the same tokens';
     case 'api.jwt_refresh_reuse':
-      return 'An old refresh token came back: the device is signed out';
+      return 'Old refresh token used again: the device is signed out';
     case 'api.jwt_revoke':
       return typeof metadata.count === 'number' ? `Devices signed out (${metadata.count})` : 'Device signed out';
     case 'api.sign_out_everywhere':
@@ -58,9 +58,9 @@ function textOf({ action, metadata }: AuditEventEntity, target: string): string 
   }
 }
 
-function actorOf({ actorType, metadata }: AuditEventEntity, names: ReadonlyMap<string, string>): string {
-  if (actorType === 'system') return 'The demo, at its start';
-  if (actorType === 'anonymous') return 'Whoever presented it';
+function actorOf({ actorType, metadata }: AuditEvent, names: ReadonlyMap<string, string>): string {
+  if (actorType === 'system') return 'The demo, when it started';
+  if (actorType === 'anonymous') return 'Someone who has the token';
   const { viaTokenId } = metadata;
   return typeof viaTokenId === 'string' ? `You, with token ${quoted(names.get(viaTokenId))}` : 'You';
 }
@@ -80,7 +80,7 @@ function scopesOf({ scopes }: Metadata): string {
   return Array.isArray(scopes) ? scopes.join(', ') : 'no scopes';
 }
 
-/** The first name that is known, in quotation marks. */
+/** The first known name, in quotation marks. */
 function quoted(...names: unknown[]): string {
   const name = names.find((each) => typeof each === 'string');
   return name === undefined ? '(deleted)' : `“${name}”`;

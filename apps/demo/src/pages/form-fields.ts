@@ -1,7 +1,7 @@
-/** A form as the body parsers of both adapters deliver it: a field that was sent twice is a list. */
+/** A form, as the body parsers of both adapters parse it: a repeated field is an array. */
 export type FormBody = Readonly<Record<string, unknown>> | undefined;
 
-/** A field's text; empty when it is absent, or not what a browser sends. */
+/** The text of a field; empty if it is missing or not a string. */
 export function textOf(form: FormBody, field: string): string {
   const value = form?.[field];
   return typeof value === 'string' ? value : '';

@@ -1,12 +1,11 @@
 import { Body, Get, Post, Query, Res } from '@nestjs/common';
-import { AllowAnonymous, CurrentUser, OptionalAuth } from 'nestjs-sigra';
+import { AllowAnonymous, type Caller, CurrentCaller, CurrentUser, OptionalAuth } from 'nestjs-sigra';
 import { DEMO_PASSWORD, DEMO_USERS } from '../database/seed.js';
 import type { HttpReply } from '../http-reply.js';
 import { CurrentSession, type SessionHolder } from '../sessions/browser-session.js';
-import { forgetSessionCookie } from '../sessions/forget-session-cookie.js';
+import { forgetSessionCookie } from '../sessions/session.middleware.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import type { User } from '../users/user.entity.js';
-import { CurrentVisitor, type Visitor } from '../visitor.decorator.js';
 import { type FormBody, textOf } from './form-fields.js';
 import { PageController } from './page-controller.decorator.js';
 import { type Page, seeOther, view, type View } from './page.js';
@@ -33,11 +32,11 @@ export class LoginController {
   async signIn(
     @Body() form: FormBody,
     @CurrentSession() session: SessionHolder,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentCaller() caller: Caller,
   ): Promise<Page> {
     const email = textOf(form, 'email');
     const next = returnPath(textOf(form, 'next'));
-    const signedIn = await this.sessions.signIn(session, { email, password: textOf(form, 'password') }, visitor);
+    const signedIn = await this.sessions.signIn(session, { email, password: textOf(form, 'password') }, caller);
     return signedIn ? seeOther(next) : loginView({ next, email, error: 'Wrong email or password.' }, 401);
   }
 
@@ -45,10 +44,10 @@ export class LoginController {
   @AllowAnonymous()
   async signOut(
     @CurrentSession() session: SessionHolder,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentCaller() caller: Caller,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<Page> {
-    await this.sessions.signOut(session, visitor);
+    await this.sessions.signOut(session, caller);
     forgetSessionCookie(reply);
     return seeOther('/login');
   }

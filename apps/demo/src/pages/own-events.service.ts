@@ -1,22 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { AuditEventEntity, decodeCursor, encodeCursor } from 'nestjs-sigra';
+import { type AuditEvent, AuditEventEntity, decodeCursor, encodeCursor } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import type { User } from '../users/user.entity.js';
 
 export interface EventPage {
-  readonly events: readonly AuditEventEntity[];
+  readonly events: readonly AuditEvent[];
   readonly nextCursor: string | null;
 }
 
 /**
- * What concerns a user: what they did, and what was done with their tokens, such as somebody trying a revoked one.
- * `AuditService.query()` finds events by who acted; this asks the library's table itself, by an index of the demo's own.
+ * Finds the events of a user: their own actions, and what happened to their tokens, such as the use of a revoked one.
+ * `AuditService.query()` filters by actor; this queries the library's table directly, with an index of the demo.
  */
 @Injectable()
 export class OwnEventsService {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** A page of events, newest first. */
+  /** Lists a page of events, newest first. */
   async list({ id }: User, limit: number, cursor?: string): Promise<EventPage> {
     const query = this.dataSource
       .createQueryBuilder(AuditEventEntity, 'event')

@@ -1,10 +1,10 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { isUUID } from 'class-validator';
-import { ApiTokenEntity, Clock } from 'nestjs-sigra';
+import { type ApiToken, ApiTokenEntity, Clock } from 'nestjs-sigra';
 import { DataSource, In } from 'typeorm';
 import type { User } from '../users/user.entity.js';
 
-/** Reads single tokens for the pages, from the library's entity: the token service lists and changes them. */
+/** Reads single tokens through the library's entity: the token service only lists and changes tokens. */
 @Injectable()
 export class OwnTokensService {
   constructor(
@@ -12,16 +12,16 @@ export class OwnTokensService {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws NotFoundException also for a token that is somebody else's, or dead */
-  async findActive(user: User, id: string): Promise<ApiTokenEntity> {
+  /** @throws NotFoundException if the user has no such token, or if it is revoked or expired */
+  async findActive(user: User, id: string): Promise<ApiToken> {
     const token = isUUID(id) && (await this.dataSource.manager.findOneBy(ApiTokenEntity, { id, userId: user.id }));
     const dead =
       !token || token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= this.clock.now());
-    if (dead) throw new NotFoundException('You have no active token of that kind. It may have been revoked already.');
+    if (dead) throw new NotFoundException('You have no such active token. It may already be revoked.');
     return token;
   }
 
-  /** The names of tokens by their ids, as far as they still exist. */
+  /** The names of tokens by id, without those that no longer exist. */
   async namesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const tokens = await this.dataSource.manager.find(ApiTokenEntity, {
       where: { id: In(ids) },

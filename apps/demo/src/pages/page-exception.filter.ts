@@ -15,7 +15,7 @@ interface PageRequest {
 type PageReply = HttpReply & { send(body: string): unknown };
 
 const HEADINGS: Readonly<Record<number, string>> = {
-  400: 'That request makes no sense',
+  400: 'That request is not valid',
   403: 'That is not allowed',
   404: 'There is nothing here',
   503: 'The database does not answer',
@@ -28,7 +28,7 @@ const STATUS_OF_CODE: Partial<Record<SigraErrorCode, number>> = {
   unavailable: 503,
 };
 
-/** People get a page: to sign in when that is what is missing, else one that says what is wrong. */
+/** Answers errors with a page: the sign-in page for 401, else a page that explains the error. */
 @Catch()
 @Injectable()
 export class PageExceptionFilter implements ExceptionFilter {
@@ -51,7 +51,7 @@ export class PageExceptionFilter implements ExceptionFilter {
 
   private errorPage(status: number, error: unknown, { url, user }: PageRequest): string {
     const heading = HEADINGS[status] ?? 'Something went wrong';
-    // What a failure of our own says is for the log.
+    // The message of an internal error belongs in the log only.
     const explanation = status < 500 && error instanceof Error ? error.message : undefined;
     const page = view('error', heading, { status, explanation });
     return this.renderer.render(page, { path: url, user });

@@ -1,19 +1,19 @@
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
 import { Eta } from 'eta';
-import type { Notice } from '../sessions/session-data.js';
+import type { Notice } from '../sessions/browser-session.js';
 import type { User } from '../users/user.entity.js';
 import { AssetFiles } from './asset-files.js';
 import type { View } from './page.js';
 
-/** What surrounds a page: who looks at it, from where, and what happened just before. */
+/** The context of a page: its path, the user, and the notice of the previous request. */
 export interface Surroundings {
   readonly path: string;
   readonly user?: User | undefined;
   readonly notice?: Notice | undefined;
 }
 
-/** Renders the templates of `views/`. Whatever they print is escaped, unless it is the output of another template. */
+/** Renders the templates of `views/`. They escape every value, except the output of other templates. */
 @Injectable()
 export class PageRenderer {
   private readonly eta = new Eta({

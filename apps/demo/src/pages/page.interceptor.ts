@@ -6,7 +6,7 @@ import type { User } from '../users/user.entity.js';
 import type { Page } from './page.js';
 import { PageRenderer } from './page-renderer.js';
 
-/** Turns what page handlers return into HTML or a redirection, in the same way under both adapters. */
+/** Turns the `Page` of a handler into HTML or a redirection, in the same way under both adapters. */
 @Injectable()
 export class PageInterceptor implements NestInterceptor<Page, string> {
   constructor(private readonly renderer: PageRenderer) {}
@@ -18,7 +18,7 @@ export class PageInterceptor implements NestInterceptor<Page, string> {
   private answer(context: ExecutionContext, page: Page): string {
     const request = context.switchToHttp().getRequest<RequestWithSession & { url: string; user?: User }>();
     const reply = context.switchToHttp().getResponse<HttpReply>();
-    // Pages are personal, and one of them shows a secret: no cache may keep any.
+    // Pages are personal, and one of them shows a secret: no cache must keep them.
     reply.header('Cache-Control', 'no-store').header('Content-Type', 'text/html; charset=utf-8');
     if (page.kind === 'redirection') {
       reply.status(303).header('Location', page.to);

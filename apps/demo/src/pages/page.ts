@@ -1,7 +1,7 @@
-/** What a page handler answers with; `PageInterceptor` turns it into HTTP. */
+/** The result of a page handler. `PageInterceptor` turns it into HTTP. */
 export type Page = View | Redirection;
 
-/** A template and what it shows. */
+/** A template and its data. */
 export interface View {
   readonly kind: 'view';
   readonly template: string;
@@ -10,7 +10,7 @@ export interface View {
   readonly status: number;
 }
 
-/** "See the answer over there", by GET: the end of every form that has nothing secret to show. */
+/** A redirection with 303 See Other: the answer to every form that does not show a secret. */
 export interface Redirection {
   readonly kind: 'redirection';
   readonly to: string;

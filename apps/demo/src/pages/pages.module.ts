@@ -5,8 +5,8 @@ import { AssetFiles } from './asset-files.js';
 import { AssetsController } from './assets.controller.js';
 import { AuditController } from './audit.controller.js';
 import { BrowserErrorFilter } from './browser-error.filter.js';
-import { DeviceSettingsController } from './device-settings.controller.js';
 import { DocsController } from './docs.controller.js';
+import { FamilySettingsController } from './family-settings.controller.js';
 import { LoginController } from './login.controller.js';
 import { OwnEventsService } from './own-events.service.js';
 import { OwnTokensService } from './own-tokens.service.js';
@@ -21,7 +21,7 @@ import { TokenSettingsController } from './token-settings.controller.js';
     AssetsController,
     LoginController,
     TokenSettingsController,
-    DeviceSettingsController,
+    FamilySettingsController,
     AuditController,
     DocsController,
   ],

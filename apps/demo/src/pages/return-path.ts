@@ -1,12 +1,12 @@
-/** Where people go when they did not ask for anything in particular. */
+/** The default page. */
 export const HOME = '/settings/tokens';
 
-/** Any origin will do: it only serves to see whether a path leads away from it. */
+/** An arbitrary origin, to detect paths that lead to another one. */
 const HERE = 'http://here.invalid';
 
 /**
- * The path to go to after signing in, or `HOME` for everything that leads to another site: whoever sends a link to
- * the sign-in page must not decide where it ends.
+ * The path to open after sign-in, or `HOME` if `wanted` leads to another site: a link to the sign-in page must not
+ * redirect people to other sites.
  */
 export function returnPath(wanted: unknown): string {
   if (typeof wanted !== 'string' || !wanted.startsWith('/') || !URL.canParse(wanted, HERE)) return HOME;
@@ -15,7 +15,7 @@ export function returnPath(wanted: unknown): string {
   return origin === HERE && !pathname.startsWith('//') ? pathname + search : HOME;
 }
 
-/** The sign-in page that leads back to where the request came from. */
+/** The path of the sign-in page, which returns to the page of the request. */
 export function loginPath({ method, url }: { method: string; url: string }): string {
   const back = method === 'GET' ? returnPath(url) : HOME;
   return back === HOME ? '/login' : `/login?${new URLSearchParams({ next: back }).toString()}`;

@@ -6,7 +6,7 @@ interface ScopeChoice {
 }
 
 export interface ScopeChoices {
-  /** Scopes that some route of the demo asks for, with what they let a token do. */
+  /** Scopes that a route of the demo requires, with a description. */
   readonly used: readonly ScopeChoice[];
   readonly unused: readonly ScopeChoice[];
 }
@@ -17,10 +17,10 @@ const LABELS = new Map([
   ['write:projects', 'Create projects'],
   ['api_tokens:read', 'List your API tokens'],
   ['api_tokens:write', 'Create, rotate and revoke your API tokens'],
-  ['admin', 'See the statistics of everything'],
+  ['admin', 'See the statistics of the demo'],
 ]);
 
-/** The scopes that a user can put on a token. */
+/** The scopes that a user can give to a token. */
 export function scopeChoices(registered: readonly string[], user: User): ScopeChoices {
   const offered = registered.filter((scope) => scope !== 'admin' || user.isAdmin);
   const used = [...LABELS].filter(([scope]) => offered.includes(scope));

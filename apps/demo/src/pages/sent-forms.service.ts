@@ -4,22 +4,22 @@ import { isUUID } from 'class-validator';
 import { DataSource } from 'typeorm';
 
 /**
- * Forms that do their work once, however often they are sent: by reloading the answer, by going back, by a second click.
- * A row that is inserted or not decides, so that of two at the same moment one wins.
+ * Makes forms take effect only once, even if they are sent again by a reload, by the back button or by a second click.
+ * Inserting a row decides, so that only one of two concurrent requests succeeds.
  */
 @Injectable()
 export class SentFormsService {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** The mark for a form that is about to be shown. */
+  /** Creates the mark of a form. */
   mark(): string {
     return randomUUID();
   }
 
-  /** Whether this is the first time that the form with this mark comes in. */
+  /** Whether the form with this mark is sent for the first time. */
   async claim(mark: string): Promise<boolean> {
     if (!isUUID(mark)) return false;
-    // Longer than a session lives, there is nobody to send a form again.
+    // Sessions last seven days, so an older form cannot be sent again.
     await this.dataSource.query(`DELETE FROM demo_sent_forms WHERE sent_at < now() - interval '14 days'`);
     const rows = await this.dataSource.query<unknown[]>(
       'INSERT INTO demo_sent_forms (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id',

@@ -1,19 +1,18 @@
 import { Body, Get, Param, Post, Query, UseGuards } from '@nestjs/common';
 import {
   ApiTokenService,
+  type Caller,
   Clock,
-  CurrentPrincipal,
+  CurrentCaller,
+  CurrentUser,
   type IssuedApiToken,
-  type Principal,
   SessionAuthGuard,
   SigraError,
   SigraJwtService,
 } from 'nestjs-sigra';
 import { CurrentSession, type SessionHolder } from '../sessions/browser-session.js';
 import type { User } from '../users/user.entity.js';
-import { CurrentVisitor, type Visitor } from '../visitor.decorator.js';
 import { type FormBody, textOf } from './form-fields.js';
-import { GRACE_CHOICES, parseGrace } from './grace-choices.js';
 import { OwnTokensService } from './own-tokens.service.js';
 import { PageController } from './page-controller.decorator.js';
 import { type Page, seeOther, view, type View } from './page.js';
@@ -25,25 +24,25 @@ import {
   EMPTY_TOKEN_FORM,
   EXPIRY_CHOICES,
   fieldErrors,
+  GRACE_CHOICES,
+  parseGrace,
   parseTokenForm,
   type TokenForm,
   type TokenFormErrors,
-} from './token-form.js';
+} from './token-forms.js';
 
 const PAGE_SIZE = 10;
 
-/** What the list of tokens shows beside the tokens. */
+/** The state of the token page, beside the list of tokens. */
 interface ListState {
   readonly cursor?: string | undefined;
   readonly form?: TokenForm;
   readonly errors?: TokenFormErrors;
-  /** Only ever in the answer to the form that made it. */
+  /** Only in the answer to the form that created it. */
   readonly issued?: IssuedApiToken;
 }
 
-/**
- * People manage their API tokens here. Sessions only: a token must not get through a form what its scopes keep it from.
- */
+/** The pages on which people manage their API tokens. Sessions only: a form does not check the scopes of a token. */
 @PageController('settings/tokens')
 @UseGuards(SessionAuthGuard)
 export class TokenSettingsController {
@@ -56,22 +55,21 @@ export class TokenSettingsController {
   ) {}
 
   @Get()
-  list(@CurrentPrincipal() { user }: Principal<User>, @Query('cursor') cursor?: string): Promise<View> {
+  list(@CurrentUser() user: User, @Query('cursor') cursor?: string): Promise<View> {
     return this.listView(user, { cursor });
   }
 
   @Post()
   async create(
-    @CurrentPrincipal() principal: Principal<User>,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentUser() user: User,
+    @CurrentCaller() caller: Caller,
     @CurrentSession() session: SessionHolder,
     @Body() body: FormBody,
   ): Promise<Page> {
-    const { user } = principal;
     if (!(await this.forms.claim(textOf(body, 'mark')))) {
       session.current.notice = {
         kind: 'failed',
-        text: 'That form was sent before, so it made no second token. Fill it in again if you want one.',
+        text: 'That form was already sent, so it created no second token. Fill it in again to create another.',
       };
       return seeOther(HOME);
     }
@@ -79,7 +77,7 @@ export class TokenSettingsController {
     const checked = checkTokenForm(form, this.offeredTo(user), this.clock.now());
     if ('errors' in checked) return this.listView(user, { form, errors: checked.errors });
     try {
-      const issued = await this.tokens.create(user, checked.request, { principal, ...visitor });
+      const issued = await this.tokens.create(user, checked.request, caller);
       return await this.listView(user, { issued });
     } catch (error) {
       const errors = fieldErrors(error);
@@ -95,54 +93,53 @@ export class TokenSettingsController {
 
   @Post('revoke-all')
   async revokeAll(
-    @CurrentPrincipal() principal: Principal<User>,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentUser() user: User,
+    @CurrentCaller() caller: Caller,
     @CurrentSession() session: SessionHolder,
   ): Promise<Page> {
-    const count = await this.tokens.revokeAll(principal.user, { principal, ...visitor });
+    const count = await this.tokens.revokeAll(user, caller);
     const text = count === 1 ? 'One token is revoked.' : `${count} tokens are revoked.`;
     session.current.notice = { kind: 'done', text: `${text} Requests with them are refused from now on.` };
     return seeOther(HOME);
   }
 
   @Get(':id/revoke')
-  async confirmRevoke(@CurrentPrincipal() { user }: Principal<User>, @Param('id') id: string): Promise<Page> {
+  async confirmRevoke(@CurrentUser() user: User, @Param('id') id: string): Promise<Page> {
     return view('revoke', 'Revoke a token', { token: await this.ownTokens.findActive(user, id) });
   }
 
   @Post(':id/revoke')
   async revoke(
-    @CurrentPrincipal() principal: Principal<User>,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentUser() user: User,
+    @CurrentCaller() caller: Caller,
     @CurrentSession() session: SessionHolder,
     @Param('id') id: string,
   ): Promise<Page> {
-    const { name } = await this.tokens.revokeForUser(principal.user, id, { principal, ...visitor });
+    const { name } = await this.tokens.revokeForUser(user, id, caller);
     session.current.notice = { kind: 'done', text: `“${name}” is revoked. Requests with it are refused from now on.` };
     return seeOther(HOME);
   }
 
   @Get(':id/rotate')
-  async confirmRotate(@CurrentPrincipal() { user }: Principal<User>, @Param('id') id: string): Promise<Page> {
+  async confirmRotate(@CurrentUser() user: User, @Param('id') id: string): Promise<Page> {
     const token = await this.ownTokens.findActive(user, id);
     return view('rotate', 'Rotate a token', { token, graceChoices: GRACE_CHOICES });
   }
 
   @Post(':id/rotate')
   async rotate(
-    @CurrentPrincipal() principal: Principal<User>,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentUser() user: User,
+    @CurrentCaller() caller: Caller,
     @CurrentSession() session: SessionHolder,
     @Param('id') id: string,
     @Body() body: FormBody,
   ): Promise<Page> {
-    const { user } = principal;
     const graceSeconds = parseGrace(textOf(body, 'grace'));
     try {
-      const issued = await this.tokens.rotateForUser(user, id, { graceSeconds }, { principal, ...visitor });
+      const issued = await this.tokens.rotateForUser(user, id, { graceSeconds }, caller);
       return await this.listView(user, { issued });
     } catch (error) {
-      // A token has one successor: a form that is sent again finds it rotated.
+      // A token has only one successor, so a form that is sent again fails.
       if (!(error instanceof SigraError) || error.code !== 'token_revoked') throw error;
       session.current.notice = { kind: 'failed', text: error.message };
       return seeOther(HOME);
@@ -151,11 +148,11 @@ export class TokenSettingsController {
 
   private async listView(user: User, { cursor, form, errors = {}, issued }: ListState): Promise<View> {
     const page = await this.tokens.listActive(user, { limit: PAGE_SIZE, cursor });
-    const devices = await this.jwt.listFamilies(user);
+    const families = await this.jwt.listFamilies(user);
     const failed = Object.keys(errors).length > 0;
     const data = {
       ...page,
-      devices,
+      families,
       cursor,
       issued,
       form: form ?? EMPTY_TOKEN_FORM,

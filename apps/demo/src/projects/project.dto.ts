@@ -7,7 +7,7 @@ export class CreateProjectDto {
   @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim() : value))
   @IsString()
   @Length(1, 100)
-  @Matches(/^\P{Cc}*$/u, { message: 'name must not have control characters' })
+  @Matches(/^\P{Cc}*$/u, { message: 'name must not contain control characters' })
   name!: string;
 }
 
@@ -20,7 +20,7 @@ export class ListProjectsDto {
   @Max(100)
   limit = 50;
 
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @ApiPropertyOptional({ description: '`nextCursor` of the previous page.' })
   @IsOptional()
   @IsString()
   cursor?: string;
@@ -41,6 +41,6 @@ export class ProjectPageDto {
   @ApiProperty({ type: [ProjectDto] })
   projects!: ProjectDto[];
 
-  @ApiProperty({ type: String, nullable: true, description: 'For the next page; null on the last one.' })
+  @ApiProperty({ type: String, nullable: true, description: 'The cursor of the next page; null on the last page.' })
   nextCursor!: string | null;
 }

@@ -1,14 +1,13 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes } from 'nestjs-sigra';
+import { type Caller, CurrentCaller, CurrentUser, RequireScopes } from 'nestjs-sigra';
 import { RefusalResponse } from '../docs/refusal-response.decorator.js';
 import type { User } from '../users/user.entity.js';
-import { CurrentVisitor, type Visitor } from '../visitor.decorator.js';
 import { CreateProjectDto, ListProjectsDto, ProjectDto, ProjectPageDto } from './project.dto.js';
 import type { Project } from './project.entity.js';
 import { ProjectsService } from './projects.service.js';
 
-/** An ordinary resource. Who calls, and whether the credential has the scope, has been settled before a handler runs. */
+/** An ordinary resource. The guard has found the user and checked the scopes before a handler runs. */
 @ApiTags('Projects')
 @Controller('api/projects')
 export class ProjectsController {
@@ -28,14 +27,14 @@ export class ProjectsController {
   @RequireScopes('write:projects')
   @ApiOperation({ summary: 'Create a project', description: 'Scope: `write:projects`.' })
   @ApiCreatedResponse({ type: ProjectDto })
-  @RefusalResponse(400, 'The name is missing or too long.')
+  @RefusalResponse(400, 'The name is missing, too long, or contains control characters.')
   @RefusalResponse(403, 'The credential lacks `write:projects`.')
   async create(
-    @CurrentPrincipal() principal: Principal<User>,
+    @CurrentUser() user: User,
     @Body() { name }: CreateProjectDto,
-    @CurrentVisitor() visitor: Visitor,
+    @CurrentCaller() caller: Caller,
   ): Promise<ProjectDto> {
-    return toDto(await this.projects.create(principal, name, visitor));
+    return toDto(await this.projects.create(user, name, caller));
   }
 }
 

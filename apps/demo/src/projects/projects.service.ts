@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AuditService, decodeCursor, encodeCursor, type Principal } from 'nestjs-sigra';
+import { AuditService, type Caller, decodeCursor, encodeCursor } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import type { User } from '../users/user.entity.js';
-import type { Visitor } from '../visitor.decorator.js';
 import { Project } from './project.entity.js';
 
 export interface ProjectPage {
@@ -18,7 +17,7 @@ export class ProjectsService {
     private readonly audit: AuditService,
   ) {}
 
-  /** A page of the owner's projects, oldest first. Sigra's cursors serve tables of the host's own as well. */
+  /** Lists a page of the owner's projects, oldest first. Sigra's cursors work for the host's own tables as well. */
   async list(owner: User, { limit, cursor }: { limit: number; cursor?: string }): Promise<ProjectPage> {
     const query = this.dataSource
       .createQueryBuilder(Project, 'project')
@@ -35,8 +34,9 @@ export class ProjectsService {
     return { projects, nextCursor: rows.length > limit && last ? encodeCursor(last.createdAt, last.id) : null };
   }
 
-  /** The project and its audit event are there afterwards, or neither is: the event joins the transaction. */
-  create({ user: owner, tokenId }: Principal<User>, name: string, visitor: Visitor): Promise<Project> {
+  /** Creates a project and its audit event in one transaction. */
+  create(owner: User, name: string, { principal, ipAddress, userAgent }: Caller): Promise<Project> {
+    const tokenId = principal?.tokenId;
     return this.dataSource.transaction(async (manager) => {
       const project = manager.create(Project, { id: randomUUID(), ownerId: owner.id, name, createdAt: new Date() });
       await manager.insert(Project, project);
@@ -46,7 +46,8 @@ export class ProjectsService {
         targetId: project.id,
         targetType: 'project',
         metadata: { name, ...(tokenId !== undefined && { viaTokenId: tokenId }) },
-        ...visitor,
+        ipAddress,
+        userAgent,
       });
       return project;
     });

@@ -12,15 +12,16 @@ import type { RequestHandler } from 'express';
 import session from 'express-session';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
+import type { HttpReply } from '../http-reply.js';
 
 export const SESSION_COOKIE = 'sigra_demo';
 const SEVEN_DAYS_MS = 7 * 24 * 60 * 60 * 1000;
-/** Sessions have connections of their own, a few of them, so that a rush of page views leaves the API its share. */
+/** Sessions have their own small pool, so that many page views leave enough connections for the API. */
 const MAX_CONNECTIONS = 4;
 
 const PgStore = connectPgSimple(session);
 
-/** `express-session`, with its rows in PostgreSQL. It needs no more than Node's own request, so it serves Fastify too. */
+/** `express-session`, with its rows in PostgreSQL. It works on Node's own request, so it serves Fastify too. */
 @Injectable()
 export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SessionMiddleware.name);
@@ -31,12 +32,12 @@ export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplic
   constructor(private readonly dataSource: DataSource) {
     const { url } = dataSource.options as { url: string };
     this.pool = new pg.Pool({ connectionString: url, max: MAX_CONNECTIONS, connectionTimeoutMillis: 2000 });
-    // An idle connection that breaks is replaced; unheard, its error would end the process.
+    // The pool replaces a broken idle connection. Without a listener, its error would end the process.
     this.pool.on('error', (error) => this.logger.warn(`A connection was lost: ${error.message}`));
     this.store = new PgStore({
       pool: this.pool,
       tableName: 'demo_browser_sessions',
-      // A session ends seven days after it began, however busy it is: no write for every page.
+      // A session ends seven days after sign-in, whether it is used or not, so that a page view writes nothing.
       disableTouch: true,
       errorLog: (...words: unknown[]) => this.logger.warn(words.map(String).join(' ')),
     });
@@ -44,7 +45,7 @@ export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplic
 
   async onModuleInit(): Promise<void> {
     const [row] = await this.dataSource.query<{ secret: string }[]>('SELECT secret FROM demo_session_secret');
-    if (!row) throw new Error('demo_session_secret is empty; its migration puts the secret in');
+    if (!row) throw new Error('demo_session_secret is empty; its migration inserts the secret');
     this.handle = session({
       store: this.store,
       name: SESSION_COOKIE,
@@ -71,4 +72,9 @@ export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplic
     this.store.close();
     await this.pool.end();
   }
+}
+
+/** Makes the browser delete the cookie of a session that has ended. */
+export function forgetSessionCookie(reply: HttpReply): void {
+  reply.header('Set-Cookie', `${SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`);
 }

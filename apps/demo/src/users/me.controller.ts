@@ -1,15 +1,36 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, type Principal } from 'nestjs-sigra';
-import { MeDto } from './me.dto.js';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { type AuthMethod, CurrentPrincipal, type Principal } from 'nestjs-sigra';
 import type { User } from './user.entity.js';
 
-/** Who am I? One handler for browsers and scripts: the guard accepts both, and the principal tells which it was. */
+class CredentialDto {
+  @ApiProperty({ enum: ['session', 'api_token', 'jwt'], example: 'api_token' })
+  method!: AuthMethod;
+
+  @ApiProperty({ type: [String], example: ['read:projects'], description: 'A session has all scopes: `*`.' })
+  scopes!: readonly string[];
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'The id of the API token of this request.' })
+  tokenId?: string;
+}
+
+class MeDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+
+  @ApiProperty({ example: 'ada@example.com' })
+  email!: string;
+
+  @ApiProperty({ description: 'The credential of this request.' })
+  auth!: CredentialDto;
+}
+
+/** One handler for browsers and scripts: the guard accepts both, and the principal contains the method. */
 @ApiTags('Me')
 @Controller('api/me')
 export class MeController {
   @Get()
-  @ApiOperation({ summary: 'Who is calling, and with which credential' })
+  @ApiOperation({ summary: 'Who makes this request, and with which credential' })
   @ApiOkResponse({ type: MeDto })
   show(@CurrentPrincipal() { user, method, scopes, tokenId }: Principal<User>): MeDto {
     return { id: user.id, email: user.email, auth: { method, scopes, ...(tokenId !== undefined && { tokenId }) } };

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { hashPassword, verifyPassword } from './password.js';
 
 describe('passwords', () => {
-  it('are known again, and told from others', async () => {
+  it('match their own hash only', async () => {
     const hash = await hashPassword('sigra-demo');
 
     expect(await verifyPassword('sigra-demo', hash)).toBe(true);
@@ -10,19 +10,19 @@ describe('passwords', () => {
     expect(await verifyPassword('', hash)).toBe(false);
   });
 
-  it('are hashed with a salt of their own', async () => {
+  it('are hashed with a new salt each time', async () => {
     expect(await hashPassword('same')).not.toBe(await hashPassword('same'));
     expect(await hashPassword('same')).toMatch(/^scrypt:[\w-]{22}:[\w-]{43}$/);
   });
 
   it.each([undefined, '', 'scrypt', 'scrypt::', 'scrypt:AAAA:AAAA'])(
-    'match nothing against the hash %j',
+    'do not match the invalid hash %j',
     async (hash) => {
       expect(await verifyPassword('', hash)).toBe(false);
     },
   );
 
-  it('take as long for a user who does not exist', async () => {
+  it('take as long without a hash', async () => {
     const hash = await hashPassword('sigra-demo');
     const timed = async (stored: string | undefined) => {
       const began = process.cpuUsage();
@@ -35,7 +35,7 @@ describe('passwords', () => {
     const known = await timed(hash);
     const unknown = await timed(undefined);
 
-    // CPU time and not time, which a busy machine would blur.
+    // CPU time, because elapsed time varies on a busy machine.
     expect(unknown).toBeGreaterThan(known / 3);
   });
 });

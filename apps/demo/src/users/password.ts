@@ -2,10 +2,10 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
-/** 32 MiB and some 100 ms for every guess. */
+/** About 32 MiB of memory and 100 ms per guess. */
 const COST = { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 };
 
-/** `scrypt:<salt>:<key>`, both in base64url. */
+/** Returns `scrypt:<salt>:<key>`, with both in base64url. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   const key = await derive(password, salt);
@@ -13,8 +13,8 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether the password is the one that was hashed. Without a hash it does the same work and says no, so that the time
- * of an answer does not tell which users exist.
+ * Whether the password matches the hash. Without a hash it does the same work and returns false, so that the response
+ * time does not reveal which users exist.
  */
 export async function verifyPassword(password: string, hash: string | undefined): Promise<boolean> {
   const [, salt, key] = (hash ?? '').split(':').map((part) => Buffer.from(part, 'base64url'));

@@ -8,7 +8,7 @@ export class User {
   @Column({ type: 'text' })
   email!: string;
 
-  /** Not part of what guards put into `request.user`: only signing in asks for it. */
+  /** Only sign-in selects it, so that it is never in `request.user`. */
   @Column({ name: 'password_hash', type: 'text', select: false })
   passwordHash!: string;
 

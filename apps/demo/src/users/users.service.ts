@@ -8,14 +8,14 @@ import { User } from './user.entity.js';
 export class UsersService {
   constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
 
-  /** The user with this email and password, if there is one. */
+  /** Returns the user with this email and password, or undefined. */
   async authenticate(email: string, password: string): Promise<User | undefined> {
     const user = await this.findWithHash(email.trim().toLowerCase());
     return (await verifyPassword(password, user?.passwordHash)) ? (user ?? undefined) : undefined;
   }
 
   private async findWithHash(email: string): Promise<User | null> {
-    // PostgreSQL has no text with a NUL in it, and fails on being asked for one.
+    // PostgreSQL rejects a parameter that contains NUL.
     if (email.includes('\0')) return null;
     return this.users.findOne({ where: { email }, select: { id: true, email: true, passwordHash: true } });
   }

@@ -11,9 +11,9 @@ export interface GuideFacts {
 
 const ADAPTER_NAMES = { express: 'Express', fastify: 'Fastify' };
 
-/** What a start prints: where everything is, and lines to paste into another terminal. */
+/** The text that a start prints: addresses, accounts, and commands to paste into another terminal. */
 export function guide({ url, httpAdapter, database, tokens }: GuideFacts): string {
-  const steps = stepsFor(url, tokens).map(({ says, command }, index) => `  ${index + 1}. ${says}\n     ${command}\n`);
+  const steps = stepsFor(url, tokens).map(({ title, command }, index) => `  ${index + 1}. ${title}\n     ${command}\n`);
   return `
 Sigra demo is running at ${url}
 on ${ADAPTER_NAMES[httpAdapter]}, with ${database}
@@ -24,52 +24,52 @@ ${DEMO_USERS.map((user) => `             ${user.email.padEnd(17)}  password ${DE
   API docs   ${url}/docs
 
 In another terminal
-  This is an API token of Ada's. It works for 30 days, or until the next start makes a new one:
+  This API token belongs to Ada. It works for 30 days, or until the demo starts again:
 
      ${tokens.demo}
 
-  Paste any of these lines to see what comes back:
+  Paste any of these commands to see its answer:
 
 ${steps.join('\n')}
 Ctrl-C stops everything. The data stays for the next start.
 `;
 }
 
-function stepsFor(url: string, { demo, spare }: StartTokens): { says: string; command: string }[] {
+function stepsFor(url: string, { demo, spare }: StartTokens): { title: string; command: string }[] {
   return [
-    { says: "Ada's projects: 200", command: curl(`${url}/api/projects`, demo) },
+    { title: "Ada's projects: 200", command: curl(`${url}/api/projects`, demo) },
     {
-      says: 'Statistics, which take the scope admin that this token lacks: 403',
+      title: 'Statistics, which need the scope admin that this token lacks: 403',
       command: curl(`${url}/api/admin/stats`, demo),
     },
-    { says: 'A wrong token: 401', command: curl(`${url}/api/projects`, withTypo(demo)) },
+    { title: 'An invalid token: 401', command: curl(`${url}/api/projects`, withTypo(demo)) },
     {
-      says: 'Create a token: 201, and rawToken is shown this once',
+      title: 'Create a token: 201, and rawToken is shown only once',
       command: curl(`${url}/api/tokens`, demo, { name: 'Made with curl', scopes: ['read:projects'] }),
     },
     {
-      says: 'Revoke a token, a spare one that was made for this line: 204',
+      title: 'Revoke a spare token, which exists for this command: 204',
       command: curl(`${url}/api/tokens/${spare.id}`, demo, 'DELETE'),
     },
     {
-      says: 'Use the revoked one: 401, from the very next request on',
+      title: 'Use the revoked token: 401, from the very next request on',
       command: curl(`${url}/api/me`, spare.rawToken),
     },
     {
-      says: 'Sign in as Ada, and take a JWT with a refresh token: 200',
+      title: 'Sign in as Ada, and get a JWT with a refresh token: 200',
       command: signInWithCurl(url),
     },
   ];
 }
 
-/** A whole command, that says the status after the answer. */
+/** A command that prints the answer and then its status. */
 function curl(url: string, token: string, request?: 'DELETE' | object): string {
   const body = typeof request === 'object' && ` -H 'Content-Type: application/json' -d '${JSON.stringify(request)}'`;
   const method = typeof request === 'string' && ` -X ${request}`;
   return `curl -sS -w '\\nHTTP %{http_code}\\n' ${url} -H 'Authorization: Bearer ${token}'${body || ''}${method || ''}`;
 }
 
-/** Two requests of one curl, which keeps the cookie of the first for the second. */
+/** One curl command with two requests: it sends the cookie of the first with the second. */
 function signInWithCurl(url: string): string {
   const json = (body: object) => `-H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
   const account = { email: DEMO_USERS[0].email, password: DEMO_PASSWORD };
@@ -78,7 +78,7 @@ function signInWithCurl(url: string): string {
   return `curl -sS -b '' ${url}/session ${json(account)} --next -sS -b '' ${answer} ${url}/api/jwt ${json(grant)}`;
 }
 
-/** The token with its last character changed, as after a slip of the hand. */
+/** The token with its last character changed. */
 function withTypo(token: string): string {
   return token.slice(0, -1) + (token.endsWith('0') ? '1' : '0');
 }

@@ -6,17 +6,17 @@ import { User } from '../users/user.entity.js';
 
 const LIFETIME_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** What the token of the guide may do: enough for all of its lines but the one that shows a refusal. */
+/** The scopes of the guide's token: enough for all of its commands except the one that shows a refusal. */
 const SCOPES = ['read:projects', 'write:projects', 'api_tokens:read', 'api_tokens:write'];
 
 export interface StartTokens {
-  /** Raw, for the guide. */
+  /** The raw token that the guide uses. */
   readonly demo: string;
-  /** One to be revoked: its id, and its raw form to see it refused. */
+  /** A token for the guide to revoke, and to use afterwards. */
   readonly spare: { readonly id: string; readonly rawToken: string };
 }
 
-/** The tokens that every start prints. */
+/** Issues the tokens that every start prints. */
 @Injectable()
 export class StartTokensService {
   constructor(
@@ -26,9 +26,9 @@ export class StartTokensService {
   ) {}
 
   /**
-   * Makes the tokens of this start, and revokes those of the last one, so that they do not pile up.
+   * Issues the tokens of this start, and revokes those of the previous start, so that they do not accumulate.
    *
-   * @param instance which demo this is: others on the same database keep theirs
+   * @param instance identifies this demo: other demos on the same database keep their tokens
    */
   async issue(instance: string): Promise<StartTokens> {
     await this.revokeEarlier(instance);
@@ -60,7 +60,7 @@ export class StartTokensService {
   }
 }
 
-/** Clean-up deletes tokens that have long been dead. */
+/** Clean-up deletes old tokens, so a token of the previous start can be gone. */
 function unlessGone(error: unknown): void {
   if (!(error instanceof SigraError) || error.code !== 'not_found') throw error;
 }

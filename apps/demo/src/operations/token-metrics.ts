@@ -12,8 +12,8 @@ interface Subscription {
 }
 
 /**
- * Turns Sigra's diagnostics channels into Prometheus metrics. The library knows nothing of Prometheus, and without a
- * subscriber like this one it does no work for it.
+ * Turns Sigra's diagnostics channels into Prometheus metrics. The library does not depend on Prometheus, and without
+ * subscribers the channels cost nothing.
  */
 @Injectable()
 export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
@@ -33,10 +33,10 @@ export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
     for (const { channel, subscriber } of this.subscriptions) channel.unsubscribe(subscriber);
   }
 
-  private histogram(kind: string, what: string): Histogram {
+  private histogram(kind: string, operations: string): Histogram {
     return new Histogram({
       name: `sigra_${kind}_operation_seconds`,
-      help: `${what}, by operation and outcome: success, or the code of the refusal`,
+      help: `Duration of ${operations}, by operation and outcome (success, or an error code)`,
       labelNames: ['operation', 'outcome'],
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2],
       registers: [this.registry],
@@ -48,7 +48,7 @@ export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
     return operations.map((operation) => ({
       channel: tracingChannel<unknown, SigraTrace>(`sigra:${kind}:${operation}`),
       subscriber: {
-        // Every operation has one message object, from its start to its end.
+        // An operation has one message object from its start to its end.
         start: (trace) => this.started.set(trace, process.hrtime.bigint()),
         end: ignore,
         asyncStart: ignore,

@@ -1,13 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Get, Header, ServiceUnavailableException } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { AllowAnonymous } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import { RefusalResponse } from '../docs/refusal-response.decorator.js';
-import { HealthDto } from './health.dto.js';
 
-/** A load balancer would rather take a slow node out than wait for it. */
-const PATIENCE_MS = 2000;
+/** Short, because a load balancer should remove a slow node instead of waiting for it. */
+const TIMEOUT_MS = 2000;
+
+class HealthDto {
+  @ApiProperty({ enum: ['ok'] })
+  status!: 'ok';
+
+  @ApiProperty({ enum: ['up'] })
+  database!: 'up';
+}
 
 @ApiTags('Operations')
 @Controller('health')
@@ -17,7 +24,7 @@ export class HealthController {
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Whether this node can serve', security: [] })
+  @ApiOperation({ summary: 'Whether this node can serve requests', security: [] })
   @ApiOkResponse({ type: HealthDto })
   @RefusalResponse(503, 'The database does not answer.')
   async check(): Promise<HealthDto> {
@@ -35,6 +42,6 @@ export class HealthController {
       () => true,
       () => false,
     );
-    return Promise.race([answer, delay(PATIENCE_MS, false, { ref: false })]);
+    return Promise.race([answer, delay(TIMEOUT_MS, false, { ref: false })]);
   }
 }

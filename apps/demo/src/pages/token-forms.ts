@@ -1,13 +1,13 @@
 import { type CreateApiToken, SigraError, type SigraErrorCode } from 'nestjs-sigra';
 import { type FormBody, textOf, textsOf } from './form-fields.js';
 
-/** The form that creates a token, as it was filled in. */
+/** The values of the form that creates a token. */
 export interface TokenForm {
   readonly name: string;
   readonly scopes: readonly string[];
-  /** A number of days, `never`, or `custom` for the day in `expiresOn`. */
+  /** A number of days, `never`, or `custom` for the date in `expiresOn`. */
   readonly expiry: string;
-  /** `2030-01-31` */
+  /** A date in UTC, such as `2030-01-31`. */
   readonly expiresOn: string;
 }
 
@@ -38,7 +38,7 @@ export function parseTokenForm(body: FormBody): TokenForm {
 
 type Checked = { readonly request: CreateApiToken } | { readonly errors: TokenFormErrors };
 
-/** Everything that is wrong with the form, at once, or what to ask of the token service. It has the last word. */
+/** Returns all errors of the form, or the request for the token service, which can still reject it. */
 export function checkTokenForm(form: TokenForm, offered: readonly string[], now: Date): Checked {
   const { name, scopes } = form;
   const expiresAt = expiryOf(form, now);
@@ -60,7 +60,7 @@ function expiryOf({ expiry, expiresOn }: TokenForm, now: Date): Date | null | un
 
 function endOfDay(day: string): Date | undefined {
   const end = new Date(`${day}T23:59:59.999Z`);
-  // The 31st of February is a date to JavaScript, in March.
+  // JavaScript parses February 31 as a date in March.
   const exists = /^\d{4}-\d{2}-\d{2}$/.test(day) && !Number.isNaN(end.getTime()) && end.toISOString().startsWith(day);
   return exists ? end : undefined;
 }
@@ -79,9 +79,22 @@ const FIELD_OF_CODE: Partial<Record<SigraErrorCode, TokenField>> = {
   ttl_exceeded: 'expiry',
 };
 
-/** What the form can say about a refusal, beside the field that caused it; undefined when it cannot. */
+/** The message of an error for the field that caused it; undefined if no field did. */
 export function fieldErrors(error: unknown): TokenFormErrors | undefined {
   if (!(error instanceof SigraError)) return undefined;
   const field = FIELD_OF_CODE[error.code];
   return field && { [field]: error.message };
+}
+
+/** When a rotated token stops working. */
+export const GRACE_CHOICES = [
+  { value: '0', label: 'At once', hint: 'If nothing uses it any more, or if it may have leaked.' },
+  { value: '3600', label: 'In an hour', hint: '' },
+  { value: '86400', label: 'In a day', hint: '' },
+  { value: '604800', label: 'In a week', hint: '' },
+] as const;
+
+/** The seconds of a choice; 0 for every other value. */
+export function parseGrace(value: string): number {
+  return Number(GRACE_CHOICES.find((choice) => choice.value === value)?.value ?? 0);
 }
