@@ -17,7 +17,7 @@ describe('AuditService.append', () => {
   beforeEach(() => test.dataSource.query('TRUNCATE notes, sigra_audit_events'));
   afterAll(() => test.close());
 
-  it('commits with the transaction that it is part of', async () => {
+  it('commits with its transaction', async () => {
     await test.dataSource.transaction(async (manager) => {
       await manager.query(`INSERT INTO notes VALUES ('kept')`);
       await audit.append(manager, { action: 'note.add', actorId: test.user.id });
@@ -27,7 +27,7 @@ describe('AuditService.append', () => {
     expect(await auditActions(test.dataSource)).toEqual(['note.add']);
   });
 
-  it('is not seen by others before that', async () => {
+  it('is invisible to other connections before the commit', async () => {
     const seen = await test.dataSource.transaction(async (manager) => {
       await audit.append(manager, { action: 'note.add' });
       return auditActions(test.dataSource);
@@ -36,7 +36,7 @@ describe('AuditService.append', () => {
     expect(seen).toEqual([]);
   });
 
-  it('goes when the transaction is rolled back', async () => {
+  it('rolls back with its transaction', async () => {
     const transaction = test.dataSource.transaction(async (manager) => {
       await audit.append(manager, { action: 'note.add' });
       await manager.query(`INSERT INTO notes VALUES ('lost')`);
@@ -48,9 +48,9 @@ describe('AuditService.append', () => {
   });
 
   it.each([
-    ['JSON cannot say its metadata', { action: 'note.add', metadata: { big: 1n } }],
-    ['a column cannot hold it', { action: 'note.add', targetId: 'a\0b' }],
-  ])('takes the transaction along when %s, with invalid_event', async (_case, event) => {
+    ['JSON cannot represent the metadata', { action: 'note.add', metadata: { big: 1n } }],
+    ['a column cannot store a value', { action: 'note.add', targetId: 'a\0b' }],
+  ])('fails the transaction with invalid_event when %s', async (_case, event) => {
     const transaction = test.dataSource.transaction(async (manager) => {
       await manager.query(`INSERT INTO notes VALUES ('lost')`);
       await audit.append(manager, event);
@@ -60,7 +60,7 @@ describe('AuditService.append', () => {
     expect(await notes()).toEqual([]);
   });
 
-  it('takes the transaction along when a constraint refuses the row', async () => {
+  it('fails the transaction when a constraint refuses the row', async () => {
     await test.dataSource.query(
       `ALTER TABLE sigra_audit_events ADD CONSTRAINT refused CHECK (action <> 'note.refused') NOT VALID`,
     );
@@ -74,7 +74,7 @@ describe('AuditService.append', () => {
     expect(await notes()).toEqual([]);
   });
 
-  it('refuses reserved and empty actions before it writes anything', async () => {
+  it('rejects reserved and empty actions before it writes', async () => {
     const append = (action: string) =>
       refusalOf(test.dataSource.transaction((manager) => audit.append(manager, { action })));
 

@@ -5,7 +5,7 @@ import { auditActions, auditRows } from '../support/audit-rows.js';
 import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 
-describe('the steps of a refresh, recorded by a host', () => {
+describe('the steps of a refresh that a host records', () => {
   let test: JwtApp;
   let audit: AuditService;
 
@@ -16,7 +16,7 @@ describe('the steps of a refresh, recorded by a host', () => {
   beforeEach(() => test.dataSource.query('TRUNCATE sigra_audit_events'));
   afterAll(() => test.close());
 
-  it('are rows of the user, a success for a refresh and a failure for a reuse', async () => {
+  it('have the user as actor, with outcome success for a refresh and failure for a reuse', async () => {
     await audit.auditJwtRefresh(test.user.id, { metadata: { device: 'phone' } });
     await audit.auditJwtRefreshReuse(test.user.id, { ipAddress: '192.0.2.1' });
 
@@ -37,7 +37,7 @@ describe('the steps of a refresh, recorded by a host', () => {
     ]);
   });
 
-  it('resolve when their row is lost, and tell subscribers why', async () => {
+  it('resolve when their row is lost, and publish the reason', async () => {
     const lost: AuditLogSafeError[] = [];
     const note = (message: unknown) => lost.push(message as AuditLogSafeError);
     subscribe('sigra:audit:log_safe_error', note);
@@ -70,19 +70,16 @@ describe('the steps of a refresh, recorded by a host', () => {
     },
   );
 
-  it.each(['api.token_create', 'api.jwt_issue', 'project.archive'])(
-    'are no place for the action %s',
-    async (action) => {
-      const event = { action } as NewAuditEvent & { action: JwtAuditAction };
+  it.each(['api.token_create', 'api.jwt_issue', 'project.archive'])('reject the action %s', async (action) => {
+    const event = { action } as NewAuditEvent & { action: JwtAuditAction };
 
-      const refused = test.dataSource.transaction((manager) => audit.appendJwtAudit(manager, event));
+    const refused = test.dataSource.transaction((manager) => audit.appendJwtAudit(manager, event));
 
-      expect(await refusalOf(refused)).toBe('reserved_action');
-      expect(await auditActions(test.dataSource)).toEqual([]);
-    },
-  );
+    expect(await refusalOf(refused)).toBe('reserved_action');
+    expect(await auditActions(test.dataSource)).toEqual([]);
+  });
 
-  it('are there twice when they are recorded after SigraJwtService.refresh, which has recorded them', async () => {
+  it('are recorded twice when a host records them after SigraJwtService.refresh', async () => {
     const { refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
 
     await test.jwt.refresh(refreshToken);

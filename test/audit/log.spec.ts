@@ -25,7 +25,7 @@ describe('AuditService.log', () => {
   afterEach(() => void unsubscribe(CHANNEL, note));
   afterAll(() => test.close());
 
-  it('writes an action alone, with a default for everything else', async () => {
+  it('writes an action with defaults for all other columns', async () => {
     await audit.log('project.delete');
 
     expect(await auditRows(test.dataSource)).toEqual([
@@ -45,7 +45,7 @@ describe('AuditService.log', () => {
     ]);
   });
 
-  it('writes all that it is told', async () => {
+  it('writes all given details', async () => {
     const occurredAt = new Date('2026-01-01T00:00:00.123Z');
 
     await audit.log('project.delete', {
@@ -75,7 +75,7 @@ describe('AuditService.log', () => {
     ]);
   });
 
-  it('takes an actor for a user unless told otherwise', async () => {
+  it('uses the actor type user by default', async () => {
     await audit.log('project.delete', { actorId: 'ada' });
 
     expect(await auditRows(test.dataSource)).toMatchObject([{ actor_id: 'ada', actor_type: 'user' }]);
@@ -90,7 +90,7 @@ describe('AuditService.log', () => {
   );
 
   it.each(['apis.create', 'api', 'authentication.done', 'API.create', 'x.api.create'])(
-    'takes the action %p, which is not reserved',
+    'accepts the action %p, which is not reserved',
     async (action) => {
       await audit.log(action);
 
@@ -101,13 +101,13 @@ describe('AuditService.log', () => {
   it.each([
     ['is empty', ''],
     ['is missing', undefined],
-    ['is no string', 42],
+    ['is not a string', 42],
     ['is longer than 255 characters', 'x'.repeat(256)],
   ])('rejects with invalid_event when the action %s', async (_case, action) => {
     expect(await refusalOf(audit.log(action as string))).toBe('invalid_event');
   });
 
-  it('publishes invalid_event and resolves when JSON or the columns cannot hold the event', async () => {
+  it('publishes invalid_event and resolves when JSON or the columns cannot represent the event', async () => {
     const circular: Record<string, unknown> = {};
     circular.self = circular;
 
@@ -143,7 +143,7 @@ describe('AuditService.log', () => {
     expect(lost).toMatchObject([{ reason: 'constraint_violation', actions: ['host.refused'] }]);
   });
 
-  it('publishes unavailable and resolves when the database is gone', async () => {
+  it('publishes unavailable and resolves when the database is unreachable', async () => {
     const doomed = await startTestApp({ databaseUrl: test.databaseUrl });
     await doomed.dataSource.destroy();
 
@@ -154,7 +154,7 @@ describe('AuditService.log', () => {
     expect(lost).toMatchObject([{ reason: 'unavailable', actions: ['host.late'] }]);
   });
 
-  it('resolves when nobody listens', async () => {
+  it('resolves without subscribers', async () => {
     unsubscribe(CHANNEL, note);
 
     await audit.log('host.bigint', { metadata: { big: 1n } });

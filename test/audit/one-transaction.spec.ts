@@ -26,7 +26,7 @@ describe('a change whose audit row the database refuses', () => {
   afterEach(() => test.dataSource.query('ALTER TABLE sigra_audit_events DROP CONSTRAINT IF EXISTS refused'));
   afterAll(() => test.close());
 
-  it('does not happen: create', async () => {
+  it('is rolled back: create', async () => {
     await refuse('api.token_create');
 
     await expect(test.tokens.create(user, REQUEST)).rejects.toThrow(QueryFailedError);
@@ -34,7 +34,7 @@ describe('a change whose audit row the database refuses', () => {
     expect(await stateOfTokens()).toEqual([]);
   });
 
-  it('does not happen: revoke', async () => {
+  it('is rolled back: revoke', async () => {
     const { rawToken, token } = await test.tokens.create(user, REQUEST);
     await refuse('api.token_revoke');
 
@@ -44,7 +44,7 @@ describe('a change whose audit row the database refuses', () => {
     expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create']);
   });
 
-  it('does not happen: revokeAll', async () => {
+  it('is rolled back: revokeAll', async () => {
     const issued = await Promise.all([test.tokens.create(user, REQUEST), test.tokens.create(user, REQUEST)]);
     await refuse('api.token_revoke_all');
 
@@ -55,7 +55,7 @@ describe('a change whose audit row the database refuses', () => {
     );
   });
 
-  it.each([0, 60])('does not happen: rotate with a grace of %i s', async (graceSeconds) => {
+  it.each([0, 60])('is rolled back: rotate with a grace of %i s', async (graceSeconds) => {
     const { rawToken, token } = await test.tokens.create(user, REQUEST);
     const before = await stateOfTokens();
     await refuse('api.token_rotate');
@@ -66,7 +66,7 @@ describe('a change whose audit row the database refuses', () => {
     expect(await test.tokens.verify(rawToken)).toEqual(token);
   });
 
-  it('happens when it is tried again later', async () => {
+  it('succeeds when it is retried', async () => {
     const { rawToken, token } = await test.tokens.create(user, REQUEST);
     await refuse('api.token_revoke');
     await expect(test.tokens.revoke(token.id)).rejects.toThrow(QueryFailedError);
@@ -78,7 +78,7 @@ describe('a change whose audit row the database refuses', () => {
     expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create', 'api.token_revoke']);
   });
 
-  it('says no secret in its error', async () => {
+  it('reveals no secret in its error', async () => {
     const { rawToken, token } = await test.tokens.create(user, REQUEST);
     await refuse('api.token_rotate');
 

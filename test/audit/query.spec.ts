@@ -8,7 +8,7 @@ const START = Date.UTC(2026, 0, 1);
 const COUNT = 60;
 const at = (hour: number) => new Date(START + hour * 3_600_000);
 
-/** 60 events; three at every hour, with everything about them a function of their number. */
+/** 60 events, three in every hour, whose details depend on their number. */
 const EVENTS = Array.from({ length: COUNT }, (_, number) => ({
   action: number % 2 ? 'note.add' : 'note.delete',
   outcome: number % 5 === 0 ? ('failure' as const) : ('success' as const),
@@ -72,16 +72,19 @@ describe('reading the audit trail', () => {
     ],
   ];
 
-  it.each(filters)('finds what %j asks for, newest first, and streams it oldest first', async (filter, matches) => {
-    const expected = EVENTS.filter(matches).map(({ metadata }) => metadata.number);
+  it.each(filters)(
+    'finds the events of the filter %j, newest first, and streams them oldest first',
+    async (filter, matches) => {
+      const expected = EVENTS.filter(matches).map(({ metadata }) => metadata.number);
 
-    const { events, nextCursor } = await audit.query({ ...filter, limit: 1000 });
-    const streamed = await stream(filter);
+      const { events, nextCursor } = await audit.query({ ...filter, limit: 1000 });
+      const streamed = await stream(filter);
 
-    expect(numbersOf(events)).toEqual(expected.toReversed());
-    expect(nextCursor).toBeNull();
-    expect(numbersOf(streamed)).toEqual(expected);
-  });
+      expect(numbersOf(events)).toEqual(expected.toReversed());
+      expect(nextCursor).toBeNull();
+      expect(numbersOf(streamed)).toEqual(expected);
+    },
+  );
 
   it.each([1, 2, 3, 7, 60, 61])('skips and repeats nothing in pages of %i', async (limit) => {
     const pages = await readAll({ limit });
@@ -90,7 +93,7 @@ describe('reading the audit trail', () => {
     expect(pages).toHaveLength(Math.ceil(COUNT / limit));
   });
 
-  it('keeps to its filters from page to page', async () => {
+  it('applies its filters to every page', async () => {
     const pages = await readAll({ actorId: 'user-2', limit: 3 });
 
     expect(numbersOf(pages.flat())).toEqual(
@@ -100,7 +103,7 @@ describe('reading the audit trail', () => {
     );
   });
 
-  it('returns an event with all that was recorded', async () => {
+  it('returns an event with all recorded details', async () => {
     const { events } = await audit.query({ limit: 1 });
 
     expect(events).toEqual([
@@ -120,7 +123,7 @@ describe('reading the audit trail', () => {
     ]);
   });
 
-  it('holds 50 events a page by default', async () => {
+  it('returns 50 events per page by default', async () => {
     const { events } = await audit.query();
 
     expect(events).toHaveLength(50);
@@ -130,7 +133,7 @@ describe('reading the audit trail', () => {
     expect(await refusalOf(audit.query({ limit: limit as number }))).toBe('invalid_limit');
   });
 
-  it('streams any number of events, a page at a time, over equal times too', async () => {
+  it('streams any number of events, one page at a time, including events with equal times', async () => {
     await test.dataSource.query(
       `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, metadata, occurred_at)
        SELECT gen_random_uuid(), 'bulk', 'success', 'system', jsonb_build_object('number', n), $1
@@ -146,7 +149,7 @@ describe('reading the audit trail', () => {
     await test.dataSource.query(`DELETE FROM sigra_audit_events WHERE action = 'bulk'`);
   });
 
-  it('reads no further than the caller does', async () => {
+  it('reads only the pages that the caller consumes', async () => {
     const log = QueryLog.of(test.dataSource);
 
     for await (const event of audit.stream()) {
@@ -157,7 +160,7 @@ describe('reading the audit trail', () => {
     expect(log.queries).toHaveLength(1);
   });
 
-  it('takes a filter with a NUL for one that nothing matches', async () => {
+  it('finds nothing for a filter with a NUL', async () => {
     expect(await audit.query({ actorId: 'a\0b' })).toEqual({ events: [], nextCursor: null });
     expect(await stream({ action: '\0' })).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { CallContext, IssuedApiToken } from 'nestjs-sigra';
+import type { Caller, IssuedApiToken } from 'nestjs-sigra';
 import { auditRows } from '../support/audit-rows.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
 
@@ -9,7 +9,7 @@ describe('the audit row of a change', () => {
   let test: TestApp;
   let user: User;
   let issued: IssuedApiToken;
-  const inPerson = (): CallContext => ({
+  const inPerson = (): Caller => ({
     principal: { user, userId: user.id, method: 'session', scopes: ['*'] },
     ...ORIGIN,
   });
@@ -25,7 +25,7 @@ describe('the audit row of a change', () => {
   });
   afterAll(() => test.close());
 
-  it('names who created which token for whom, with what, and from where', async () => {
+  it('records the actor, the token, its owner, its settings and the address of a creation', async () => {
     const expiresAt = new Date('2999-01-01T00:00:00Z');
     const request = { name: 'Deploy', scopes: ['read:notes', 'admin'], expiresAt };
 
@@ -54,8 +54,8 @@ describe('the audit row of a change', () => {
     ]);
   });
 
-  it('names the token through which its owner acted', async () => {
-    const context: CallContext = {
+  it('records the token that the actor used', async () => {
+    const context: Caller = {
       principal: { user, userId: user.id, method: 'api_token', scopes: ['*'], tokenId: issued.token.id },
     };
 
@@ -69,15 +69,15 @@ describe('the audit row of a change', () => {
     });
   });
 
-  it('names the system when the host itself acts', async () => {
+  it('records the system as actor when the host itself acts', async () => {
     const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] });
 
     expect(await lastRow(token.id)).toMatchObject({ actor_id: null, actor_type: 'system', ip_address: null });
   });
 
-  it('names the actor apart from the owner', async () => {
+  it('records actor and owner separately', async () => {
     const admin = await test.addUser('admin@example.com');
-    const context: CallContext = { principal: { user: admin, userId: admin.id, method: 'session', scopes: ['*'] } };
+    const context: Caller = { principal: { user: admin, userId: admin.id, method: 'session', scopes: ['*'] } };
 
     await test.tokens.revoke(issued.token.id, context);
 
@@ -88,7 +88,7 @@ describe('the audit row of a change', () => {
     });
   });
 
-  it('tells a rotation, its successor and its grace', async () => {
+  it('records a rotation with its successor and its grace', async () => {
     const { token } = await test.tokens.rotateForUser(user, issued.token.id, { graceSeconds: 60 }, inPerson());
 
     expect(await lastRow(issued.token.id)).toMatchObject({
@@ -105,7 +105,7 @@ describe('the audit row of a change', () => {
     expect(await auditRows(test.dataSource, token.id)).toEqual([]);
   });
 
-  it('tells how many tokens of whom were revoked at once', async () => {
+  it('records the user and the number of tokens of a revocation of all tokens', async () => {
     await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] });
 
     await test.tokens.revokeAll(user, inPerson());
@@ -122,7 +122,7 @@ describe('the audit row of a change', () => {
     ]);
   });
 
-  it('holds no secret: neither raw tokens, nor hashes, nor anything long enough to be one', async () => {
+  it('contains neither raw tokens nor hashes, nor any string that is long enough to be one', async () => {
     const rotated = await test.tokens.rotate(issued.token.id, {}, inPerson());
     await test.tokens.revoke(rotated.token.id, inPerson());
 
@@ -136,7 +136,7 @@ describe('the audit row of a change', () => {
     expect(dump).not.toMatch(/[0-9A-Za-z]{37,}/);
   });
 
-  it('keeps the beginning of an address or user agent that is longer than any real one', async () => {
+  it('truncates an overlong address or user agent', async () => {
     const context = { ipAddress: 'y'.repeat(5000), userAgent: 'x'.repeat(5000) };
 
     const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] }, context);
@@ -148,7 +148,7 @@ describe('the audit row of a change', () => {
     ['the address', { ipAddress: '10.0.0.1\0' }, 'ip_address', '10.0.0.1'],
     ['the user agent', { userAgent: 'a\0b\ud800' }, 'user_agent', 'ab'],
   ] as const)(
-    'does not fail the change for characters in %s that cannot be stored',
+    'does not fail because of characters in %s that cannot be stored',
     async (_part, context, column, kept) => {
       const { token } = await test.tokens.create(user, { name: 'Deploy', scopes: ['admin'] }, context);
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AuditService, VerifyFailureRecorder } from 'nestjs-sigra';
+import { AuditService } from 'nestjs-sigra';
+import { VerifyFailureRecorder } from '../../libs/sigra/src/tokens/verify-failure.recorder.js';
 import { auditRows } from '../support/audit-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -15,7 +16,7 @@ describe('audit: { enabled: false }', () => {
   });
   afterAll(() => test.close());
 
-  it('writes nothing, whatever happens', async () => {
+  it('writes no row for any operation', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     const rotated = await test.tokens.rotate(token.id);
     await refusalOf(test.tokens.verify(rawToken));
@@ -30,11 +31,11 @@ describe('audit: { enabled: false }', () => {
     expect(await auditRows(test.dataSource)).toEqual([]);
   });
 
-  it('still refuses what is reserved, so that switching it on breaks nobody', async () => {
+  it('still rejects reserved actions, so that switching it on breaks no caller', async () => {
     expect(await refusalOf(test.get(AuditService).log('api.token_create'))).toBe('reserved_action');
   });
 
-  it('still reads what was written before', async () => {
+  it('still reads rows that were written before', async () => {
     await test.dataSource.query(
       `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, metadata, occurred_at)
        VALUES (gen_random_uuid(), 'old', 'success', 'system', '{}', now())`,

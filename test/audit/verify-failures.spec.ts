@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuditLogSafeError, VerifyFailureRecorder } from 'nestjs-sigra';
+import { type AuditLogSafeError } from 'nestjs-sigra';
+import { VerifyFailureRecorder } from '../../libs/sigra/src/tokens/verify-failure.recorder.js';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { auditRows } from '../support/audit-rows.js';
 import { QueryLog } from '../support/query-log.js';
@@ -11,7 +12,7 @@ const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 const ORIGIN = { ipAddress: '192.0.2.1', userAgent: 'curl/8.5.0' };
 const ACTION = 'api.token_verify.failure';
 
-/** The rows about refused tokens that have been written so far. */
+/** The rows of refused tokens that have been written so far. */
 async function failureRows(test: TestApp) {
   await test.get(VerifyFailureRecorder).flush();
   return (await auditRows(test.dataSource)).filter(({ action }) => action === ACTION);
@@ -55,7 +56,7 @@ describe('the audit trail of refused tokens', () => {
     });
   });
 
-  it('has a row for an expired token, and for one whose owner may not sign in', async () => {
+  it('has a row for an expired token and for a token with an inactive owner', async () => {
     const grace = await test.addUser('grace@example.com');
     const expiresAt = new Date(test.clock.now().getTime() + 1000);
     const expired = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
@@ -72,7 +73,7 @@ describe('the audit trail of refused tokens', () => {
     ]);
   });
 
-  it('counts unknown tokens, in one row for each address', async () => {
+  it('counts unknown tokens in one row for each address', async () => {
     const guess = (ipAddress?: string) => refusalOf(test.tokens.verify(unknownToken(), { ipAddress }));
 
     await Promise.all([...Array.from({ length: 7 }, () => guess('192.0.2.1')), guess('192.0.2.2'), guess(), guess()]);
@@ -89,7 +90,7 @@ describe('the audit trail of refused tokens', () => {
     );
   });
 
-  it('says nothing of malformed tokens and of good ones', async () => {
+  it('has no row for malformed and valid tokens', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
 
     await refusalOf(test.tokens.verify(rawToken.slice(0, -1), ORIGIN));
@@ -100,7 +101,7 @@ describe('the audit trail of refused tokens', () => {
     expect(await auditRows(test.dataSource, token.id)).toHaveLength(1);
   });
 
-  it('is written behind the back of the caller: a refusal costs one query', async () => {
+  it('is written in the background: a refusal costs the caller one query', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.revoke(token.id);
     const log = QueryLog.of(test.dataSource);
@@ -113,7 +114,7 @@ describe('the audit trail of refused tokens', () => {
     expect(log.matching(/^INSERT INTO "sigra_audit_events"/)).toHaveLength(1);
   });
 
-  it('is bounded under attack with a dead token, and tells how much it left out', async () => {
+  it('limits its rows under attack with a revoked token, and counts the rest', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.revoke(token.id);
     const log = QueryLog.of(test.dataSource);
@@ -127,7 +128,7 @@ describe('the audit trail of refused tokens', () => {
     expect(rows.length + ((left?.metadata.count ?? 1) as number) - 1).toBe(1200);
   });
 
-  it('is bounded under attack with unknown tokens from many addresses, and still counts all', async () => {
+  it('limits its rows under attack with unknown tokens from many addresses, and still counts all', async () => {
     const log = QueryLog.of(test.dataSource);
 
     await Promise.all(
@@ -142,7 +143,7 @@ describe('the audit trail of refused tokens', () => {
     expect(rows.reduce((sum, { metadata }) => sum + (metadata.count as number), 0)).toBe(1100);
   });
 
-  it('fails no caller when it cannot be written, and tells subscribers what was lost', async () => {
+  it('fails no caller when it cannot be written, and publishes the loss', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.revoke(token.id);
     const lost: unknown[] = [];
@@ -163,7 +164,7 @@ describe('the audit trail of refused tokens', () => {
   });
 });
 
-describe('refusals that have not been written yet', () => {
+describe('refusals in memory', () => {
   it('are written when the application closes', async () => {
     const test = await startTestApp();
     const other = await startTestApp({ databaseUrl: test.databaseUrl });

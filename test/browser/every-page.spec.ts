@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AxeResults } from 'axe-core';
 import type { BrowserContextOptions } from 'playwright-core';
-import { Site, type Visit } from './support/site.js';
+import { Site, type Visit } from '../support/site.js';
 
 const PHONE = { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 const SCREENS: [string, BrowserContextOptions][] = [
@@ -14,7 +14,7 @@ const SCREENS: [string, BrowserContextOptions][] = [
   ['phone-dark', { ...PHONE, colorScheme: 'dark' }],
 ];
 
-/** Pages, and what has to be done on them before they are looked at. */
+/** Pages: a name, a path, and the actions before the checks. */
 const PAGES: [string, string, (visit: Visit) => Promise<void>][] = [
   ['tokens', '/settings/tokens', async () => undefined],
   ['more-scopes', '/settings/tokens', ({ page }) => page.getByText('More scopes').click()],
@@ -59,10 +59,10 @@ const PAGES: [string, string, (visit: Visit) => Promise<void>][] = [
   ['docs', '/docs', ({ page }) => page.getByText('Your active tokens, oldest first').waitFor()],
 ];
 
-/** A form or an address that is wrong is answered with a status that says so, which the console repeats. */
+/** The browser logs the status of a rejected form or an unknown address. */
 const EXPECTED = /^Failed to load resource: the server responded with a status of (?:404 \(Not Found\)|422 .*)$/;
 
-describe.each(SCREENS)('on a screen like a %s', (screen, options) => {
+describe.each(SCREENS)('on the screen of a %s', (screen, options) => {
   let site: Site;
   let visit: Visit;
   let axe: string;
@@ -81,7 +81,7 @@ describe.each(SCREENS)('on a screen like a %s', (screen, options) => {
   };
   const overflow = () => visit.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
 
-  it('the sign-in page fits, is accessible, and gives the browser nothing to complain about', async () => {
+  it('the sign-in page fits, is accessible, and causes no browser errors', async () => {
     await visit.page.goto('/login');
     await visit.screenshot(`${screen}-login`);
 
@@ -91,18 +91,15 @@ describe.each(SCREENS)('on a screen like a %s', (screen, options) => {
     await visit.signIn();
   });
 
-  it.each(PAGES)(
-    'the page "%s" fits, is accessible, and gives the browser nothing to complain about',
-    async (name, path, act) => {
-      await visit.page.goto(path);
-      await act(visit);
-      await visit.page.waitForLoadState();
-      await visit.screenshot(`${screen}-${name}`);
+  it.each(PAGES)('the page "%s" fits, is accessible, and causes no browser errors', async (name, path, act) => {
+    await visit.page.goto(path);
+    await act(visit);
+    await visit.page.waitForLoadState();
+    await visit.screenshot(`${screen}-${name}`);
 
-      // Swagger UI is not ours to mend.
-      if (name !== 'docs') expect(await violations()).toEqual([]);
-      expect(await overflow()).toBe(0);
-      expect(visit.complaints.filter((complaint) => !EXPECTED.test(complaint))).toEqual([]);
-    },
-  );
+    // Swagger UI has violations of its own.
+    if (name !== 'docs') expect(await violations()).toEqual([]);
+    expect(await overflow()).toBe(0);
+    expect(visit.complaints.filter((complaint) => !EXPECTED.test(complaint))).toEqual([]);
+  });
 });

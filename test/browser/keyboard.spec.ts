@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Locator } from 'playwright-core';
-import { Site, type Visit } from './support/site.js';
+import { Site, type Visit } from '../support/site.js';
 
 describe('the pages without a mouse', () => {
   let site: Site;
@@ -16,7 +16,7 @@ describe('the pages without a mouse', () => {
   const type = (text: string) => visit.page.keyboard.type(text);
   const isFocused = async (target: Locator) => (await target.and(visit.page.locator(':focus')).count()) === 1;
 
-  /** Tabs forward to the target, and sees that one can see where one is. */
+  /** Presses Tab until the target has the focus, and checks that the focus is always visible. */
   const tabTo = async (target: Locator) => {
     for (let steps = 0; steps < 80 && !(await isFocused(target)); steps++) {
       await press('Tab');
@@ -26,7 +26,7 @@ describe('the pages without a mouse', () => {
     expect(await isFocused(target)).toBe(true);
   };
 
-  it('can be signed in to, and let one create, copy, use and revoke a token', async () => {
+  it('support sign-in, and creating, copying, using and revoking a token', async () => {
     const { page } = visit;
     await page.goto('/login');
     await type('ada@example.com');
@@ -46,7 +46,7 @@ describe('the pages without a mouse', () => {
     await page.locator('#raw-token').waitFor();
     const raw = await page.locator('#raw-token').innerText();
 
-    // What is new has the focus, so the button is the next stop.
+    // The new token has the focus, so the button is next.
     await press('Tab');
     expect(await isFocused(page.getByRole('button', { name: 'Copy' }))).toBe(true);
     await press('Space');
@@ -63,7 +63,7 @@ describe('the pages without a mouse', () => {
     expect(await visit.fetchWith(raw)).toBe(401);
   });
 
-  it('let one skip to the content', async () => {
+  it('have a link that skips to the content', async () => {
     const { page } = visit;
     await page.goto('/settings/tokens');
 
@@ -77,7 +77,7 @@ describe('the pages without a mouse', () => {
     expect(await page.evaluate<boolean>('document.activeElement.closest("main") !== null')).toBe(true);
   });
 
-  it('put the focus on what is wrong with a form', async () => {
+  it('focus the first invalid field of a form', async () => {
     const { page } = visit;
     await page.goto('/settings/tokens');
     await tabTo(page.getByRole('button', { name: 'Create token' }));

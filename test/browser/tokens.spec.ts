@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { Site, type Visit } from './support/site.js';
+import { Site, type Visit } from '../support/site.js';
 
 const UNAUTHORIZED = 'Failed to load resource: the server responded with a status of 401 (Unauthorized)';
 
@@ -46,7 +46,7 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(visit.complaints).toEqual([UNAUTHORIZED]);
   });
 
-  it('are shown once: not after a reload, not on the way back, and no second one is made', async () => {
+  it('are shown only once, not after a reload or the back button, and are created only once', async () => {
     const { page } = await visit.signIn();
     const raw = await visit.createToken('Seen once');
     expect(raw).toMatch(/^sigra_sk_[0-9A-Za-z]{49}$/);
@@ -55,7 +55,7 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(await page.content()).not.toContain(raw);
     await visit.createToken('Seen twice');
     const second = await page.locator('#raw-token').innerText();
-    // Some browsers keep pages for the way back that no cache may keep; the page knows when it is left.
+    // Some browsers keep pages in memory despite no-store, so the page clears the token when it is left.
     await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
     expect(await page.content()).not.toContain(second);
     await page.getByRole('link', { name: 'Activity' }).click();
@@ -70,7 +70,7 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(visit.complaints).toEqual([]);
   });
 
-  it('are not for whoever has the wrong password', async () => {
+  it('are not shown after a wrong password', async () => {
     const { page } = await visit.signIn('ada@example.com', 'sigra-demi');
 
     expect(await page.getByRole('alert').innerText()).toBe('Wrong email or password.');
@@ -82,7 +82,7 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(visit.complaints).toEqual([UNAUTHORIZED]);
   });
 
-  it('have times in the words of the browser', async () => {
+  it('have times in the format of the browser', async () => {
     const { page } = await visit.signIn();
     await page.goto('/settings/audit');
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Site } from './support/site.js';
+import { Site } from '../support/site.js';
 
 describe('the pages in a browser without JavaScript', () => {
   let site: Site;
@@ -9,7 +9,7 @@ describe('the pages in a browser without JavaScript', () => {
   });
   afterAll(() => site.close());
 
-  it('do all that they do with it, but for the button that copies', async () => {
+  it('work in full, except for the copy button', async () => {
     const visit = await site.visit({ javaScriptEnabled: false });
     const { page } = await visit.signIn();
 

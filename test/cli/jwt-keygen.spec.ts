@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
 import type { JwtAlgorithm, JwtKeyOptions } from 'nestjs-sigra';
-import { closeJwtApps, startJwtApp } from '../jwt/support/jwt-app.js';
+import { closeJwtApps, startJwtApp } from '../support/jwt-app.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -13,9 +13,9 @@ interface Run {
   readonly stderr: string;
 }
 
-/** Runs the command line as `npx sigra` does, from its source. */
+/** Runs the command line like `npx sigra`, from its source. */
 function sigra(...args: string[]): Promise<Run> {
-  const loader = path('../support/register-typescript.js');
+  const loader = path('../../tools/typescript/register.js');
   return new Promise((resolve) => {
     execFile(
       process.execPath,
@@ -65,7 +65,7 @@ describe('npx sigra jwt:keygen', () => {
     },
   );
 
-  it('names the key after the day unless it is told a name', async () => {
+  it('names the key after the day unless --kid is given', async () => {
     const before = new Date().toISOString().slice(0, 10);
     const { stdout } = await sigra('jwt:keygen', '--algorithm=ES256');
     const after = new Date().toISOString().slice(0, 10);
@@ -73,7 +73,7 @@ describe('npx sigra jwt:keygen', () => {
     expect([before, after]).toContain(/kid: "([^"]*)"/.exec(stdout)?.[1]);
   });
 
-  it('prints its usage when it is asked for help', async () => {
+  it('prints its usage for --help', async () => {
     const { code, stdout, stderr } = await sigra('--help');
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -89,7 +89,7 @@ describe('npx sigra jwt:keygen', () => {
     { args: ['jwt:keygen', '--kid', ''], complaint: 'A kid has 1 to 255 printable ASCII characters.' },
     { args: ['jwt:keygen', '--algorithm'], complaint: "Option '--algorithm <value>' argument missing" },
     { args: ['jwt:keygen', '--size', '1024'], complaint: "Unknown option '--size'" },
-  ])('exits with 2, a complaint and its usage for $args, and prints no key', async ({ args, complaint }) => {
+  ])('exits with 2, an error and its usage for $args, and prints no key', async ({ args, complaint }) => {
     const { code, stdout, stderr } = await sigra(...args);
 
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

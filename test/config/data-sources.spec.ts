@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Global, Module } from '@nestjs/common';
+import { Global, Injectable, Module } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import { ApiTokenService, AuditService, sigraEntities, SigraConfigError, SigraModule } from 'nestjs-sigra';
+import {
+  ApiTokenService,
+  AuditService,
+  InjectSigraDataSource,
+  sigraEntities,
+  SigraConfigError,
+  SigraModule,
+} from 'nestjs-sigra';
 import {
   ChildEntity,
   Column,
@@ -15,7 +22,7 @@ import {
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { refusalOf } from '../support/refusal.js';
 import { User } from '../support/test-app.js';
-import { boot, connection } from './boot.js';
+import { boot, connection } from '../support/boot.js';
 
 @Entity('people')
 class Person {
@@ -45,7 +52,7 @@ class Everybody {
   id!: number;
 }
 
-/** No entity of anybody's. */
+/** A class that is not an entity. */
 class Stranger {
   id!: string;
 }
@@ -70,13 +77,13 @@ describe('the DataSource', () => {
       'Stranger is not an entity of the DataSource; add it to its entities',
     ],
     [
-      'has no such id',
+      'does not have the id column',
       { entity: User, id: 'uid' },
       'users.id',
       'User has no column "uid"; name the property of its id',
     ],
     [
-      'has an id of a type that cannot be compared',
+      'has an id of an unsupported type',
       { entity: Person, id: 'number' },
       'users.id',
       'is a column of type "numeric" of Person; Sigra reads uuid, integer and text ids itself. Give users.provider instead of users.entity',
@@ -88,13 +95,13 @@ describe('the DataSource', () => {
       'names a column that is not selected; remove "select: false" from it',
     ],
     [
-      'has heirs in its table',
+      'is a parent in table inheritance',
       { entity: Animal },
       'users.entity',
       'Animal uses table inheritance or is a view; give users.provider instead of users.entity',
     ],
     [
-      'is an heir',
+      'is a child in table inheritance',
       { entity: Dog },
       'users.entity',
       'Dog uses table inheritance or is a view; give users.provider instead of users.entity',
@@ -119,7 +126,7 @@ describe('the DataSource', () => {
     await expect(booting).rejects.toThrow(`sigra: ${option} ${problem}`);
   });
 
-  it('fails the boot when it does not know Sigra’s entities', async () => {
+  it('fails the boot when it does not have the entities of Sigra', async () => {
     const booting = boot({
       imports: [
         connection(database.url, { entities: [User] }),
@@ -132,7 +139,7 @@ describe('the DataSource', () => {
     );
   });
 
-  it('fails the boot when it knows only some of Sigra’s entities', async () => {
+  it('fails the boot when it has only some of the entities of Sigra', async () => {
     const some = [User, ...sigraEntities.slice(1)];
 
     const booting = boot({
@@ -145,8 +152,8 @@ describe('the DataSource', () => {
     await expect(booting).rejects.toThrow("sigra: dataSource does not know Sigra's tables");
   });
 
-  it('fails the boot when it is of another type than postgres', async () => {
-    // It speaks PostgreSQL's protocol, but not all of its SQL.
+  it('fails the boot when its type is not postgres', async () => {
+    // CockroachDB supports the protocol of PostgreSQL, but not all of its SQL.
     const dataSource = new DataSource({ type: 'cockroachdb', url: database.url, timeTravelQueries: false });
 
     @Global()
@@ -154,14 +161,14 @@ describe('the DataSource', () => {
       providers: [{ provide: getDataSourceToken(), useValue: dataSource }],
       exports: [getDataSourceToken()],
     })
-    class HostsOwnModule {}
+    class HostModule {}
 
-    const booting = boot({ imports: [HostsOwnModule, SigraModule.forRoot({ users: { entity: User }, cleanup })] });
+    const booting = boot({ imports: [HostModule, SigraModule.forRoot({ users: { entity: User }, cleanup })] });
 
     await expect(booting).rejects.toThrow('sigra: dataSource must be of type "postgres", not "cockroachdb"');
   });
 
-  it('fails the boot when there is none of that name', async () => {
+  it('fails the boot when no DataSource has the given name', async () => {
     const booting = boot({
       imports: [
         connection(database.url),
@@ -172,7 +179,28 @@ describe('the DataSource', () => {
     await expect(booting).rejects.toThrow(/authDataSource/);
   });
 
-  it('is the one that is named, beside another one of the host’s', async () => {
+  it('can be injected into a service of the host, whatever its name is', async () => {
+    @Injectable()
+    class Reports {
+      constructor(@InjectSigraDataSource() readonly dataSource: DataSource) {}
+    }
+
+    @Module({
+      imports: [
+        connection(database.url, { name: 'auth', entities: [User, ...sigraEntities] }),
+        SigraModule.forRoot({ users: { entity: User }, cleanup, dataSource: 'auth' }),
+      ],
+      providers: [Reports],
+    })
+    class AppModule {}
+
+    const app = await boot({ imports: [AppModule] });
+
+    expect(app.get(Reports).dataSource).toBe(app.get(getDataSourceToken('auth')));
+    await app.close();
+  });
+
+  it('is the one with the given name, beside another one of the host', async () => {
     @Module({
       imports: [
         connection(database.url, { entities: [] }),

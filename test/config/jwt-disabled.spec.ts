@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type SigraJwtService as Service, SigraJwtService } from 'nestjs-sigra';
-import { answerOf, INVALID_TOKEN } from '../e2e/support/answers.js';
-import { signWithJose, secretKey, standardClaims } from '../jwt/support/forge.js';
-import { reasonOf } from '../jwt/support/reason.js';
+import { answerOf, INVALID_TOKEN } from '../support/answers.js';
+import { signWithJose, secretKey, standardClaims } from '../support/jwt-forge.js';
+import { reasonOf } from '../support/refusal.js';
 import { auditActions } from '../support/audit-rows.js';
 import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS, startTestApp, type TestApp, type User } from '../support/test-app.js';
@@ -28,7 +28,7 @@ describe.each([{ jwt: undefined }, { jwt: { enabled: false, issuer: 'https://iss
     });
     afterAll(() => test.close());
 
-    it('has all methods of the service in this list', () => {
+    it('covers every method of the service', () => {
       const methods = Object.getOwnPropertyNames(SigraJwtService.prototype).filter(
         (name) => !['constructor', 'enabled'].includes(name),
       );
@@ -36,7 +36,7 @@ describe.each([{ jwt: undefined }, { jwt: { enabled: false, issuer: 'https://iss
       expect(METHODS.map(({ method }) => method).sort()).toEqual(methods.sort());
     });
 
-    it.each(METHODS)('rejects $method with jwt_disabled, and asks the database nothing', async ({ call }) => {
+    it.each(METHODS)('rejects $method with jwt_disabled and sends no query', async ({ call }) => {
       const queries = QueryLog.of(test.dataSource);
 
       const { code } = await reasonOf(call(test.get(SigraJwtService), test.user));
@@ -46,14 +46,14 @@ describe.each([{ jwt: undefined }, { jwt: { enabled: false, issuer: 'https://iss
       expect(await auditActions(test.dataSource)).toEqual([]);
     });
 
-    it('has no scope for introspection', () => {
+    it('does not list the scope for introspection', () => {
       expect(test.tokens.listScopes()).not.toContain('oauth:introspect');
     });
   },
 );
 
-describe.each(ADAPTERS)('A JWT where JWTs are not enabled, on %s', (adapter) => {
-  it('is refused like every bad credential', async () => {
+describe.each(ADAPTERS)('A JWT when JWTs are not enabled, on %s', (adapter) => {
+  it('is refused like every invalid credential', async () => {
     const test = await startTestApp({ adapter });
     const { jwt } = await signWithJose(secretKey('k'), standardClaims(test.user.id, test.clock.now()));
 

@@ -15,36 +15,32 @@ const optionsWith = (jwt: object): SigraModuleOptions => ({
   jwt: { enabled: true, issuer: 'https://issuer.example', ...jwt },
 });
 
-describe('Keys that work', () => {
+describe('Valid keys', () => {
   it.each([
     ['a secret of 32 bytes', { secret: SECRET.slice(0, 32) }, 'HS256'],
     ['a secret of 16 characters with two bytes each', { secret: 'ü'.repeat(16) }, 'HS256'],
     ['a Buffer', { keys: [{ kid: 'a', secret: Buffer.alloc(32, 1) }] }, 'HS256'],
-    ['PEM of PKCS #8', { keys: [{ kid: 'a', privateKey: pem(RSA.privateKey) }] }, 'RS256'],
+    ['PKCS #8 in PEM format', { keys: [{ kid: 'a', privateKey: pem(RSA.privateKey) }] }, 'RS256'],
     [
-      'PEM of PKCS #1',
+      'PKCS #1 in PEM format',
       { keys: [{ kid: 'a', privateKey: RSA.privateKey.export({ type: 'pkcs1', format: 'pem' }) }] },
       'RS256',
     ],
     [
-      'PEM of SEC 1',
+      'SEC 1 in PEM format',
       { keys: [{ kid: 'a', privateKey: EC.privateKey.export({ type: 'sec1', format: 'pem' }) }] },
       'ES256',
     ],
-    ['PEM in a Buffer', { keys: [{ kid: 'a', privateKey: Buffer.from(pem(EC.privateKey)) }] }, 'ES256'],
+    ['a Buffer in PEM format', { keys: [{ kid: 'a', privateKey: Buffer.from(pem(EC.privateKey)) }] }, 'ES256'],
     ['a KeyObject', { keys: [{ kid: 'a', privateKey: EC.privateKey }] }, 'ES256'],
-    [
-      'a key with the algorithm that it is for',
-      { keys: [{ kid: 'a', privateKey: EC.privateKey }], algorithm: 'ES256' },
-      'ES256',
-    ],
-  ])('%s', (_what, jwt, algorithm) => {
+    ['a key and its algorithm', { keys: [{ kid: 'a', privateKey: EC.privateKey }], algorithm: 'ES256' }, 'ES256'],
+  ])('include %s', (_what, jwt, algorithm) => {
     const { jwt: config } = resolveConfig(optionsWith(jwt));
 
     expect(config?.signingKey.algorithm).toBe(algorithm);
   });
 
-  it('sign with the one that is told to, or else with the only one that can', () => {
+  it('sign with the key that has sign: true, or with the only one that can sign', () => {
     const [rsa, ec] = [
       { kid: 'a', privateKey: RSA.privateKey },
       { kid: 'b', privateKey: EC.privateKey },
@@ -58,7 +54,7 @@ describe('Keys that work', () => {
     expect(signers).toEqual(['b', 'b', 'b']);
   });
 
-  it('are copied: what the host does with its Buffer afterwards is its own affair', () => {
+  it('are copies, so that later changes of the Buffer have no effect', () => {
     const secret = Buffer.from(SECRET);
     const { jwt } = resolveConfig(optionsWith({ keys: [{ kid: 'a', secret }] }));
 

@@ -10,8 +10,8 @@ const SECRET = 'correct horse battery staple, and more';
 
 const pem = (key: KeyObject, passphrase?: string) => {
   const type = key.type === 'private' ? 'pkcs8' : 'spki';
-  const sealed = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
-  return key.export({ type: type, format: 'pem', ...sealed }).toString();
+  const encryption = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  return key.export({ type: type, format: 'pem', ...encryption }).toString();
 };
 
 const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -44,7 +44,7 @@ interface WrongKey {
 
 const WRONG: readonly WrongKey[] = [
   {
-    what: 'no key at all',
+    what: 'no key',
     jwt: { secret: undefined },
     option: 'jwt.secret',
     problem: `is missing; give it, or jwt.keys. ${KEYGEN}`,
@@ -68,30 +68,35 @@ const WRONG: readonly WrongKey[] = [
     problem: `must be a string or a Buffer, not a value of type number. ${KEYGEN}`,
   },
   {
-    what: 'a list as secret',
+    what: 'an array as secret',
     jwt: { secret: [SECRET] },
     option: 'jwt.secret',
     problem: `must be a string or a Buffer, not a value of type object. ${KEYGEN}`,
   },
   {
-    what: 'a secret beside keys',
+    what: 'a secret together with keys',
     jwt: { secret: SECRET, keys: [{ kid: 'a', secret: SECRET }] },
     option: 'jwt.keys',
     problem: 'must not be given beside jwt.secret; move the secret into a key',
   },
   {
-    what: 'no keys in the list',
+    what: 'an empty array of keys',
     jwt: { keys: [] },
     option: 'jwt.keys',
     problem: `must be an array of at least one key. ${KEYGEN}`,
   },
   {
-    what: 'a text as keys',
+    what: 'a string as keys',
     jwt: { keys: SECRET },
     option: 'jwt.keys',
     problem: `must be an array of at least one key. ${KEYGEN}`,
   },
-  { what: 'a text as key', jwt: { keys: [SECRET] }, option: 'jwt.keys[0]', problem: 'must be an object, not a string' },
+  {
+    what: 'a string as key',
+    jwt: { keys: [SECRET] },
+    option: 'jwt.keys[0]',
+    problem: 'must be an object, not a string',
+  },
   { what: 'null as key', jwt: { keys: [null] }, option: 'jwt.keys[0]', problem: 'must be an object, not null' },
   {
     what: 'a key without kid',
@@ -106,7 +111,7 @@ const WRONG: readonly WrongKey[] = [
     problem: 'must be 1 to 255 printable ASCII characters',
   })),
   {
-    what: 'two keys of one kid',
+    what: 'two keys with the same kid',
     jwt: {
       keys: [
         { kid: 'a', secret: SECRET },
@@ -117,7 +122,7 @@ const WRONG: readonly WrongKey[] = [
     problem: 'has two keys with the kid "a"; give each its own',
   },
   {
-    what: 'a key without material',
+    what: 'a key without a secret, private key or public key',
     jwt: { keys: [{ kid: 'a' }] },
     option: 'jwt.keys[0]',
     problem: 'needs exactly one of secret, privateKey and publicKey',
@@ -135,19 +140,19 @@ const WRONG: readonly WrongKey[] = [
     problem: 'is not an option; known are: kid, sign, secret, privateKey, publicKey',
   },
   {
-    what: 'a text as sign',
+    what: 'a string as sign',
     jwt: { keys: [{ kid: 'a', secret: SECRET, sign: 'yes' }] },
     option: 'jwt.keys[0].sign',
     problem: 'must be true or false, not the string "yes"',
   },
   {
-    what: 'a public key that is to sign',
+    what: 'a public key with sign: true',
     jwt: { keys: [{ kid: 'a', publicKey: EC.publicKey, sign: true }] },
     option: 'jwt.keys[0].sign',
-    problem: 'is true for a key that has no private part',
+    problem: 'is true for a key without a private part',
   },
   {
-    what: 'no key that signs',
+    what: 'no key that can sign',
     jwt: {
       keys: [
         { kid: 'a', publicKey: EC.publicKey },
@@ -158,7 +163,7 @@ const WRONG: readonly WrongKey[] = [
     problem: 'needs exactly one key that signs, and has 0; set sign: true on one that has a private part',
   },
   {
-    what: 'two keys that could sign',
+    what: 'two keys that can sign',
     jwt: {
       keys: [
         { kid: 'a', secret: SECRET },
@@ -169,7 +174,7 @@ const WRONG: readonly WrongKey[] = [
     problem: 'needs exactly one key that signs, and has 2; set sign: true on one that has a private part',
   },
   {
-    what: 'two keys that are to sign',
+    what: 'two keys with sign: true',
     jwt: {
       keys: [
         { kid: 'a', secret: SECRET, sign: true },
@@ -188,34 +193,49 @@ const WRONG: readonly WrongKey[] = [
         'secret',
         'must be a string or a Buffer, not a value of type number.',
       ],
-      ['a private key that is none', { privateKey: SECRET }, 'privateKey', 'is no private key in PEM form.'],
-      ['a number as private key', { privateKey: 7 }, 'privateKey', 'is no private key in PEM form.'],
+      ['a private key that is not a key', { privateKey: SECRET }, 'privateKey', 'is not a private key in PEM format.'],
+      ['a number as private key', { privateKey: 7 }, 'privateKey', 'is not a private key in PEM format.'],
       [
-        'a public key as private one',
+        'a public key as private key',
         { privateKey: pem(EC.publicKey) },
         'privateKey',
-        'is no private key in PEM form.',
+        'is not a private key in PEM format.',
       ],
-      ['a sealed private key', { privateKey: pem(EC.privateKey, 'x') }, 'privateKey', 'is no private key in PEM form.'],
       [
-        'a public KeyObject as private one',
+        'an encrypted private key',
+        { privateKey: pem(EC.privateKey, 'x') },
+        'privateKey',
+        'is not a private key in PEM format.',
+      ],
+      [
+        'a public KeyObject as private key',
         { privateKey: EC.publicKey },
         'privateKey',
-        'is no private key in PEM form.',
+        'is not a private key in PEM format.',
       ],
-      ['a private key as public one', { publicKey: pem(EC.privateKey) }, 'publicKey', 'is no public key in PEM form.'],
-      ['a private KeyObject as public one', { publicKey: EC.privateKey }, 'publicKey', 'is no public key in PEM form.'],
       [
-        'a private Buffer as public one',
+        'a private key as public key',
+        { publicKey: pem(EC.privateKey) },
+        'publicKey',
+        'is not a public key in PEM format.',
+      ],
+      [
+        'a private KeyObject as public key',
+        { publicKey: EC.privateKey },
+        'publicKey',
+        'is not a public key in PEM format.',
+      ],
+      [
+        'a private key in a Buffer as public key',
         { publicKey: Buffer.from(pem(RSA.privateKey)) },
         'publicKey',
-        'is no public key in PEM form.',
+        'is not a public key in PEM format.',
       ],
       [
         'a key in DER',
         { publicKey: EC.publicKey.export({ type: 'spki', format: 'der' }) },
         'publicKey',
-        'is no public key in PEM form.',
+        'is not a public key in PEM format.',
       ],
     ] as const
   ).map(([what, key, part, problem]) => ({
@@ -225,10 +245,10 @@ const WRONG: readonly WrongKey[] = [
     problem: `${problem} ${KEYGEN}`,
   })),
   {
-    what: 'a private key with escaped line breaks, as environment variables have them',
+    what: 'a private key with escaped line breaks, as in environment variables',
     jwt: { keys: [{ kid: 'a', privateKey: pem(EC.privateKey).replaceAll('\n', '\\n') }] },
     option: 'jwt.keys[0].privateKey',
-    problem: 'is no private key in PEM form. Its line breaks are written as \\n; put real ones in their place.',
+    problem: 'is not a private key in PEM format. Its line breaks are written as \\n; replace them with real ones.',
   },
   {
     what: 'an RSA key of 1024 bits',
@@ -255,13 +275,13 @@ const WRONG: readonly WrongKey[] = [
     problem: `has a key of type ${type}; Sigra signs with RSA or P-256 keys. ${KEYGEN}`,
   })),
   {
-    what: 'an algorithm that the secret is not for',
+    what: 'an algorithm that does not match the secret',
     jwt: { secret: SECRET, algorithm: 'RS256' },
     option: 'jwt.algorithm',
     problem: 'is RS256, but the signing key is for HS256; change one of them',
   },
   {
-    what: 'an algorithm that the signing key is not for',
+    what: 'an algorithm that does not match the signing key',
     jwt: {
       keys: [
         { kid: 'a', privateKey: RSA.privateKey },
@@ -273,29 +293,29 @@ const WRONG: readonly WrongKey[] = [
     problem: 'is ES256, but the signing key is for RS256; change one of them',
   },
   {
-    what: 'an algorithm that signs nothing',
+    what: 'the algorithm none',
     jwt: { secret: SECRET, algorithm: 'none' },
     option: 'jwt.algorithm',
     problem: 'must be one of HS256, RS256, ES256, not the string "none"',
   },
 ];
 
-describe('Keys that cannot work', () => {
-  it.each(WRONG)('fail at boot, by name and with the remedy: $what', ({ jwt, option, problem }) => {
+describe('Invalid keys', () => {
+  it.each(WRONG)('fail at boot with the option and the remedy: $what', ({ jwt, option, problem }) => {
     const error = errorOf(optionsWith(jwt));
 
     expect(error).toBeInstanceOf(SigraConfigError);
     expect(error).toMatchObject({ option, message: `sigra: ${option} ${problem}` });
   });
 
-  it.each(WRONG)('never repeat what is secret: $what', ({ jwt }) => {
+  it.each(WRONG)('never repeat a secret in the error: $what', ({ jwt }) => {
     const { message, stack, cause } = errorOf(optionsWith(jwt)) as Error;
 
-    const told = `${message}\n${String(stack)}\n${String(cause)}`;
-    expect(told).not.toContain(SECRET.slice(0, 15));
-    expect(told).not.toContain('1234567890');
-    expect(told).not.toContain('PRIVATE KEY');
-    expect(told).not.toMatch(/MI[GI][A-Z0-9]/);
+    const text = `${message}\n${String(stack)}\n${String(cause)}`;
+    expect(text).not.toContain(SECRET.slice(0, 15));
+    expect(text).not.toContain('1234567890');
+    expect(text).not.toContain('PRIVATE KEY');
+    expect(text).not.toMatch(/MI[GI][A-Z0-9]/);
   });
 
   it('fail at boot, not at the first request', async () => {

@@ -6,16 +6,16 @@ import { startTestApp, User } from '../support/test-app.js';
 
 const SECRET = 'correct horse battery staple, and more';
 const EXAMPLE = 'must be a non-empty string, for example "https://myapp.example"';
-const SECONDS = 'must be a whole number of seconds from 1 to 3155760000';
+const SECONDS = 'must be an integer number of seconds from 1 to 3155760000';
 
 const resolve = (jwt: unknown) => resolveConfig({ users: { entity: User }, jwt } as SigraModuleOptions).jwt;
 const resolveWith = (jwt: object) =>
   resolve({ enabled: true, issuer: 'https://issuer.example', secret: SECRET, ...jwt });
 
-const seconds = (option: string, value: unknown, told: string) => ({
+const seconds = (option: string, value: unknown, described: string) => ({
   jwt: { [option]: value },
   option,
-  problem: `${SECONDS}, not ${told}`,
+  problem: `${SECONDS}, not ${described}`,
 });
 
 const WRONG: readonly { jwt: object; option: string; problem: string }[] = [
@@ -48,22 +48,22 @@ const WRONG: readonly { jwt: object; option: string; problem: string }[] = [
   {
     jwt: { clockTolerance: 301 },
     option: 'clockTolerance',
-    problem: 'must be a whole number of seconds from 0 to 300, not 301',
+    problem: 'must be an integer number of seconds from 0 to 300, not 301',
   },
   {
     jwt: { clockTolerance: '5' },
     option: 'clockTolerance',
-    problem: 'must be a whole number of seconds from 0 to 300, not the string "5"; convert it with Number()',
+    problem: 'must be an integer number of seconds from 0 to 300, not the string "5"; convert it with Number()',
   },
   {
     jwt: { reuseLeeway: 61 },
     option: 'reuseLeeway',
-    problem: 'must be a whole number of seconds from 0 to 60, not 61',
+    problem: 'must be an integer number of seconds from 0 to 60, not 61',
   },
   {
     jwt: { reuseLeeway: '10' },
     option: 'reuseLeeway',
-    problem: 'must be a whole number of seconds from 0 to 60, not the string "10"; convert it with Number()',
+    problem: 'must be an integer number of seconds from 0 to 60, not the string "10"; convert it with Number()',
   },
   {
     jwt: { check: 'session' },
@@ -77,20 +77,20 @@ const WRONG: readonly { jwt: object; option: string; problem: string }[] = [
 ];
 
 describe('JWT options', () => {
-  it.each(WRONG)('fail at boot by name: $jwt', ({ jwt, option, problem }) => {
+  it.each(WRONG)('fail at boot with the name of the option: $jwt', ({ jwt, option, problem }) => {
     const call = () => resolveWith(jwt);
 
     expect(call).toThrow(SigraConfigError);
     expect(call).toThrow(new SigraConfigError(`jwt.${option}`, problem));
   });
 
-  it('that do not exist fail at boot, with those that do', () => {
+  it('that are unknown fail at boot with the list of the known ones', () => {
     const call = () => resolveWith({ expiresIn: 900 });
 
     expect(call).toThrow(/^sigra: jwt\.expiresIn is not an option; known are: enabled, issuer, audience, clientId, /);
   });
 
-  it.each([SECRET, [SECRET], null, 7])('that are no object are refused, and never repeated: %j', (jwt) => {
+  it.each([SECRET, [SECRET], null, 7])('that are not an object are refused and never repeated: %j', (jwt) => {
     const call = () => resolve(jwt);
 
     expect(call).toThrow(/^sigra: jwt must (?:be an object, not (?:a string|an array|7)|not be null)/);
@@ -109,20 +109,20 @@ describe('JWT options', () => {
     });
   });
 
-  it('let the client_id follow the audience, and a sign-in last as long as a refresh token', () => {
+  it('derive clientId from the audience, and absoluteTtl from a long refreshTtl', () => {
     expect(resolveWith({ audience: 'billing', refreshTtl: 31_536_000 })).toMatchObject({
       clientId: 'billing',
       absoluteTtl: 31_536_000,
     });
   });
 
-  it('cannot be changed once they are resolved', () => {
+  it('cannot be changed after they are resolved', () => {
     const config = resolveWith({});
 
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  it('are not looked at unless jwt.enabled is true', () => {
+  it('are not checked unless jwt.enabled is true', () => {
     expect([resolve(undefined), resolve({}), resolve({ enabled: false, secret: 'short' })]).toEqual([
       undefined,
       undefined,
@@ -130,7 +130,7 @@ describe('JWT options', () => {
     ]);
   });
 
-  it.each(['oauth', 'jwks', 'jwt'])('must be enabled for the controller %s to be mounted', async (controller) => {
+  it.each(['oauth', 'jwks', 'jwt'])('must enable JWTs before the controller %s can be mounted', async (controller) => {
     const boot = startTestApp({ sigra: { controllers: { [controller]: 'path' } } });
 
     await expect(boot).rejects.toMatchObject({

@@ -12,7 +12,7 @@ import {
 } from 'nestjs-sigra';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { User } from '../support/test-app.js';
-import { boot, connection } from './boot.js';
+import { boot, connection } from '../support/boot.js';
 
 const OPTIONS: SigraModuleOptions<User> = {
   users: { entity: User },
@@ -24,7 +24,7 @@ const OPTIONS: SigraModuleOptions<User> = {
 class Settings {
   readonly scopes = ['read:settings'];
 
-  /** What Nest calls on a class given as useClass or useExisting. */
+  /** Nest calls it on a class that is given as useClass or useExisting. */
   create(): SigraModuleOptions<User> {
     return { ...OPTIONS, apiTokens: { scopes: this.scopes } };
   }
@@ -67,7 +67,7 @@ describe('SigraModule', () => {
     expect(tokens.listScopes()).toContain('read:notes');
   });
 
-  it('is configured by forRootAsync with what the factory injects', async () => {
+  it('is configured by forRootAsync with a factory that injects providers', async () => {
     const tokens = await start(
       SigraModule.forRootAsync({
         imports: [SettingsModule],
@@ -91,17 +91,17 @@ describe('SigraModule', () => {
     expect(tokens.listScopes()).toContain('read:settings');
   });
 
-  const wrong = { ...OPTIONS, apiTokens: { maxTtl: '90' } } as unknown as SigraModuleOptions<User>;
+  const invalid = { ...OPTIONS, apiTokens: { maxTtl: '90' } } as unknown as SigraModuleOptions<User>;
 
   it.each([
-    ['forRoot', () => SigraModule.forRoot(wrong)],
-    ['useFactory', () => SigraModule.forRootAsync({ useFactory: () => wrong })],
-    ['useFactory that resolves', () => SigraModule.forRootAsync({ useFactory: () => Promise.resolve(wrong) })],
-  ])('fails the boot with a SigraConfigError when its options are wrong: %s', async (_way, configure) => {
+    ['forRoot', () => SigraModule.forRoot(invalid)],
+    ['useFactory', () => SigraModule.forRootAsync({ useFactory: () => invalid })],
+    ['useFactory that resolves', () => SigraModule.forRootAsync({ useFactory: () => Promise.resolve(invalid) })],
+  ])('fails the boot with a SigraConfigError when an option is invalid: %s', async (_way, configure) => {
     const booting = start(configure());
 
     await expect(booting).rejects.toThrow(SigraConfigError);
-    await expect(booting).rejects.toThrow(/^sigra: apiTokens.maxTtl must be a whole number of seconds/);
+    await expect(booting).rejects.toThrow(/^sigra: apiTokens.maxTtl must be an integer number of seconds/);
   });
 
   it('fails the boot when the factory returns nothing', async () => {
@@ -112,14 +112,14 @@ describe('SigraModule', () => {
     await expect(booting).rejects.toThrow('sigra: users is missing');
   });
 
-  it('fails where it is configured when the path of a controller is wrong', () => {
+  it('throws in forRoot when a controller is unknown or its path is invalid', () => {
     const configure = (controllers: object) => () => SigraModule.forRoot({ ...OPTIONS, controllers });
 
     expect(configure({ token: 'api/tokens' })).toThrow(
-      /^sigra: controllers.token is no controller of Sigra; known are: tokens/,
+      /^sigra: controllers.token is not a controller of Sigra; use one of: tokens/,
     );
     expect(configure({ tokens: true })).toThrow('sigra: controllers.tokens must be the path to mount it under');
-    expect(configure({ constructor: 'x' })).toThrow('sigra: controllers.constructor is no controller of Sigra');
+    expect(configure({ constructor: 'x' })).toThrow('sigra: controllers.constructor is not a controller of Sigra');
   });
 
   it.each([
@@ -145,7 +145,7 @@ describe('SigraModule', () => {
     expect(statuses).toEqual([401, 401, 404]);
   });
 
-  it('is global unless told otherwise', async () => {
+  it('is global unless isGlobal is false', async () => {
     @Injectable()
     class Robot {
       constructor(readonly tokens: ApiTokenService) {}

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { eventually } from './support/eventually.js';
-import { type Demo, startDemo } from './support/start-demo.js';
-import { rawTokenOn, Visitor } from './support/visitor.js';
+import { eventually } from '../support/eventually.js';
+import { type Demo, startDemo } from '../support/demo.js';
+import { rawTokenOn, Visitor } from '../support/visitor.js';
 
 describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
   let demo: Demo;
@@ -19,7 +19,7 @@ describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
   });
   afterAll(() => demo.stop());
 
-  it('tells what one did and what happened to one’s tokens, newest first', async () => {
+  it('shows the user’s actions and the events of their tokens, newest first', async () => {
     const raw = rawTokenOn(await (await grace.createToken({ name: '<i>', scopes: 'write:projects' })).text());
     const headers = { authorization: `Bearer ${raw}`, 'content-type': 'application/json' };
     await fetch(`${demo.url}/api/projects`, { method: 'POST', body: '{"name":"Flow-Matic"}', headers });
@@ -31,8 +31,8 @@ describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
       return page.includes('because it is revoked') && page;
     });
 
-    expect(sentences(String(html))).toEqual([
-      'Refused Token “&lt;i&gt;” refused, because it is revoked',
+    expect(sentences(html)).toEqual([
+      'Refused Token “&lt;i&gt;” refused because it is revoked',
       'All tokens revoked (1)',
       'Project “Flow-Matic” created',
       'Token “&lt;i&gt;” created with write:projects',
@@ -41,17 +41,17 @@ describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
     expect(html).toContain('You, with token “&lt;i&gt;”');
   });
 
-  it('shows nobody what others did', async () => {
+  it('hides the actions of other users', async () => {
     const ada = await new Visitor(demo.url).signIn();
 
     const html = await ada.html('/settings/audit');
 
     expect(html).not.toContain('Flow-Matic');
     expect(html).toContain('Token “Printed at start-up” created');
-    expect(html).toContain('The demo, at its start');
+    expect(html).toContain('The demo, when it started');
   });
 
-  it('shows 25 events a page, without a gap or a repetition', async () => {
+  it('shows 25 events per page, without gaps or repetitions', async () => {
     for (let index = 0; index < 30; index++) {
       await grace.send('/api/projects', {
         method: 'POST',

@@ -1,12 +1,11 @@
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { DemoProcess } from './support/demo-process.js';
+import { DemoProcess } from '../support/demo.js';
 
 describe('a demo that cannot start', () => {
   let dataDir: string;
@@ -31,19 +30,19 @@ describe('a demo that cannot start', () => {
     [{ HTTP_ADAPTER: 'koa' }, 'HTTP_ADAPTER is "koa"; it must be express or fastify.'],
     [
       { DATABASE_URL: 'mysql://root:hush@127.0.0.1/x' },
-      'DATABASE_URL is no PostgreSQL URL; it must look like postgres://user:password@host:5432/name.',
+      'DATABASE_URL is not a PostgreSQL URL; it must look like postgres://user:password@host:5432/name.',
     ],
     [
       { DATABASE_URL: 'postgres://root:hush@127.0.0.1:1/x' },
       'DATABASE_URL: cannot connect to 127.0.0.1:1/x: connect ECONNREFUSED 127.0.0.1:1',
     ],
-  ])('says so of %j, in one line, and ends with 1', async (environment, message) => {
+  ])('reports %j in one line, and exits with 1', async (environment, message) => {
     const { code, output, errors } = await fail(environment);
 
     expect({ code, output, errors }).toEqual({ code: 1, output: '', errors: `${message}\n` });
   });
 
-  it('says so of a database that does not exist, without the password', async () => {
+  it('reports a database that does not exist, without the password', async () => {
     const { hash, password } = Object.assign(new URL(database.url), { hash: '' });
     const { code, errors } = await fail({ DATABASE_URL: database.url.replace(/\/\w+$/, `/absent${hash}`) });
 
@@ -52,7 +51,7 @@ describe('a demo that cannot start', () => {
     expect(errors).not.toContain(password);
   });
 
-  it('says so of a port that is in use, before it makes a database', async () => {
+  it('reports a port that is in use, before it creates a database', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
@@ -62,12 +61,12 @@ describe('a demo that cannot start', () => {
 
     expect(code).toBe(1);
     expect(errors).toBe(
-      `PORT: ${port} is in use. Stop what listens there, or choose another. PORT=0 takes a free one.\n`,
+      `PORT: ${port} is in use. Stop the program that listens on it, or choose another port. PORT=0 chooses a free port.\n`,
     );
     expect(await readdir(dataDir)).toEqual([]);
   });
 
-  it('says so of a data folder that is none', async () => {
+  it('reports a data folder that is a file', async () => {
     const file = join(dataDir, 'file');
     await writeFile(file, '');
 
@@ -78,7 +77,7 @@ describe('a demo that cannot start', () => {
     expect(errors).toMatch(/^DEMO_DATA_DIR: .*file cannot be used: .*\n$/);
   });
 
-  it('takes empty variables for absent ones', async () => {
+  it('treats empty variables as missing', async () => {
     const demo = new DemoProcess({ PORT: '0', HTTP_ADAPTER: '', DATABASE_URL: database.url, DEMO_DATA_DIR: '' });
 
     await demo.ready();

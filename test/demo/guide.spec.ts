@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from './support/start-demo.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
 const run = promisify(execFile);
 
-describe.each(ADAPTERS)('what a start on %s prints', (adapter) => {
+describe.each(ADAPTERS)('the guide that a start on %s prints', (adapter) => {
   let demo: Demo;
 
   beforeAll(async () => {
@@ -14,7 +14,7 @@ describe.each(ADAPTERS)('what a start on %s prints', (adapter) => {
   });
   afterAll(() => demo.stop());
 
-  it('tells a newcomer where to go, and as whom', () => {
+  it('shows the addresses and the accounts', () => {
     const { output, errors } = demo.process;
 
     expect(output).toContain(`Sigra demo is running at ${demo.url}`);
@@ -25,15 +25,15 @@ describe.each(ADAPTERS)('what a start on %s prints', (adapter) => {
     expect(errors).toBe('');
   });
 
-  it('offers commands that work when they are pasted, each with what it says about itself', async () => {
-    const promised = [...demo.process.output.matchAll(/^ +\d\. .*: (\d{3})/gm)].map(([, status]) => status);
+  it('offers commands that work when they are pasted, each with the status that it announces', async () => {
+    const announced = [...demo.process.output.matchAll(/^ +\d\. .*: (\d{3})/gm)].map(([, status]) => status);
     const answers: string[] = [];
 
     for (const command of demo.process.commands) answers.push((await run('sh', ['-c', command])).stdout);
 
     const statuses = answers.map((answer) => /\nHTTP (\d{3})\n$/.exec(answer)![1]);
-    expect(promised).toEqual(['200', '403', '401', '201', '204', '401', '200']);
-    expect(statuses).toEqual(promised);
+    expect(announced).toEqual(['200', '403', '401', '201', '204', '401', '200']);
+    expect(statuses).toEqual(announced);
     expect(answers[0]).toContain('Analytical engine');
     expect(answers[1]).toContain('insufficient_scope');
     expect(answers[2]).toContain('invalid_token');

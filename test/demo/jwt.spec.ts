@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TokenResponse } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
-import { bodyOf } from './support/body-of.js';
-import { DemoProcess } from './support/demo-process.js';
-import { type Demo, startDemo } from './support/start-demo.js';
-import { Visitor } from './support/visitor.js';
+import { jsonOf, Visitor } from '../support/visitor.js';
+import { type Demo, DemoProcess, startDemo } from '../support/demo.js';
 
 describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
   let demo: Demo;
   let ada: Visitor;
 
-  const signProgramIn = (visitor = ada) =>
-    bodyOf<TokenResponse>(
+  const issueJwt = (visitor = ada) =>
+    jsonOf<TokenResponse>(
       visitor.send('/api/jwt', {
         method: 'POST',
         body: JSON.stringify({ scopes: ['read:projects'] }),
@@ -34,8 +32,8 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
   });
   afterAll(() => demo.stop());
 
-  it('go to a session, work, and are renewed once by a refresh token', async () => {
-    const pair = await signProgramIn();
+  it('are issued to a session, accepted, and refreshed once', async () => {
+    const pair = await issueJwt();
 
     const before = await statusWith(pair.access_token);
     const renewed = await refresh(pair.refresh_token);
@@ -47,7 +45,7 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
     expect(await again.json()).toMatchObject({ error: 'invalid_grant' });
   });
 
-  it('do not go to an API token', async () => {
+  it('are not issued to an API token', async () => {
     const answer = await fetch(`${demo.url}/api/jwt`, {
       method: 'POST',
       body: JSON.stringify({ scopes: ['read:projects'] }),
@@ -57,8 +55,8 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
     expect(answer.status).toBe(401);
   });
 
-  it('are shown as devices on the settings page, and signed out one by one', async () => {
-    const pair = await signProgramIn();
+  it('are listed as devices on the settings page, and signed out one by one', async () => {
+    const pair = await issueJwt();
     const page = await ada.html('/settings/tokens');
     const action = /action="(\/settings\/devices\/[^"]+\/sign-out)"/.exec(page)![1]!;
 
@@ -71,8 +69,8 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
     expect(after.status).toBe(400);
   });
 
-  it('end everywhere at once, after a question, while API tokens stay', async () => {
-    const pair = await signProgramIn();
+  it('are all revoked at once after a confirmation, while API tokens still work', async () => {
+    const pair = await issueJwt();
     const question = await ada.html('/settings/devices/sign-out-everywhere');
 
     await ada.post('/settings/devices/sign-out-everywhere');
@@ -80,11 +78,11 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
     expect(question).toContain('Sign out everywhere?');
     expect(await statusWith(pair.access_token)).toBe(401);
     expect(await statusWith(demo.token)).toBe(200);
-    expect(await ada.html('/settings/tokens')).toContain('No program is signed in with a JWT.');
+    expect(await ada.html('/settings/tokens')).toContain('You have no signed-in devices.');
   });
 
-  it('of somebody else cannot be signed out', async () => {
-    const pair = await signProgramIn();
+  it('cannot be signed out by another user', async () => {
+    const pair = await issueJwt();
     const page = await ada.html('/settings/tokens');
     const action = /action="(\/settings\/devices\/[^"]+\/sign-out)"/.exec(page)![1]!;
     const grace = await new Visitor(demo.url).signIn('grace@example.com');
@@ -95,7 +93,7 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
   });
 
   it('are accepted by another demo on the same database', async () => {
-    const pair = await signProgramIn();
+    const pair = await issueJwt();
     const other = await new DemoProcess({ DATABASE_URL: demo.databaseUrl, HTTP_ADAPTER: adapter }).ready();
 
     const status = await statusWith(pair.access_token, other.url);
@@ -104,19 +102,19 @@ describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
     expect(status).toBe(200);
   });
 
-  it('tell their story on the activity page', async () => {
-    const pair = await signProgramIn();
+  it('are listed with their events on the activity page', async () => {
+    const pair = await issueJwt();
     await refresh(pair.refresh_token);
     await refresh(pair.refresh_token);
 
     const page = await ada.html('/settings/audit');
 
     expect(page).toContain('Device signed in with read:projects');
-    expect(page).toContain('Device got fresh tokens');
-    expect(page).toContain('An old refresh token came back');
+    expect(page).toContain('Device refreshed its tokens');
+    expect(page).toContain('Old refresh token used again');
   });
 
-  it('serve their public keys, of which a shared secret has none', async () => {
+  it('have no public keys, because their secret is shared', async () => {
     const answer = await fetch(`${demo.url}/.well-known/jwks.json`);
 
     expect(answer.status).toBe(200);

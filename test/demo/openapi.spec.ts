@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { bodyOf } from './support/body-of.js';
-import { type Demo, startDemo } from './support/start-demo.js';
+import { jsonOf } from '../support/visitor.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
 interface Operation {
   summary?: string;
@@ -31,11 +31,11 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
 
   beforeAll(async () => {
     demo = await startDemo({ HTTP_ADAPTER: adapter });
-    document = await bodyOf<Document>(fetch(`${demo.url}/docs-json`));
+    document = await jsonOf<Document>(fetch(`${demo.url}/docs-json`));
   });
   afterAll(() => demo.stop());
 
-  it('describes every route of the API, those of the library too', () => {
+  it('describes every route of the API, including those of the library', () => {
     expect(
       operations()
         .map(({ route }) => route)
@@ -68,7 +68,7 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
     }
   });
 
-  it('says what a body has in it', () => {
+  it('describes request bodies', () => {
     expect(document.paths['/api/tokens']!.post!.requestBody).toEqual({
       required: true,
       content: { 'application/json': { schema: { $ref: '#/components/schemas/CreateApiToken' } } },
@@ -76,14 +76,14 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
     expect(document.components.schemas).not.toHaveProperty('Object');
   });
 
-  it('refers to nothing that it does not have', () => {
+  it('contains every schema that it refers to', () => {
     const references = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)];
 
     expect(references.length).toBeGreaterThan(20);
     for (const [, name] of references) expect(Object.keys(document.components.schemas)).toContain(name);
   });
 
-  it('takes a token or a session everywhere but where it is open', () => {
+  it('requires a token or a session, except on open routes', () => {
     const open = operations().filter(({ security }) => security?.length === 0);
 
     expect(document.components.securitySchemes).toMatchObject({
@@ -102,10 +102,10 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
     ]);
   });
 
-  it('describes an answer as it is', async () => {
+  it('describes the properties of a real answer', async () => {
     const headers = { authorization: `Bearer ${demo.token}` };
 
-    const { tokens } = await bodyOf<{ tokens: object[] }>(fetch(`${demo.url}/api/tokens`, { headers }));
+    const { tokens } = await jsonOf<{ tokens: object[] }>(fetch(`${demo.url}/api/tokens`, { headers }));
 
     const { properties, required } = document.components.schemas.ApiToken as { properties: object; required: string[] };
     expect(Object.keys(tokens[0]!).sort()).toEqual(Object.keys(properties).sort());

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from './support/start-demo.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
 describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
   let demo: Demo;
@@ -23,7 +23,7 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
   });
   afterAll(() => demo.stop());
 
-  it('counts what Sigra does, by operation and outcome', async () => {
+  it('counts Sigra’s operations by outcome', async () => {
     const verified = await count('verify', 'success');
     const refused = await count('verify', 'invalid_token');
 
@@ -42,7 +42,7 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
     expect(await answer.text()).toContain('# TYPE process_cpu_user_seconds_total counter');
   });
 
-  it('is healthy with its database', async () => {
+  it('is healthy while its database answers', async () => {
     const answer = await fetch(`${demo.url}/health`);
 
     expect(answer.status).toBe(200);

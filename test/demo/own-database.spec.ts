@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { DataFolder, isRunning } from './support/data-folder.js';
-import { DemoProcess } from './support/demo-process.js';
-import { eventually } from './support/eventually.js';
-import { Visitor, rawTokenOn } from './support/visitor.js';
+import { DataFolder, isRunning } from '../support/data-folder.js';
+import { DemoProcess } from '../support/demo.js';
+import { eventually } from '../support/eventually.js';
+import { Visitor, rawTokenOn } from '../support/visitor.js';
 
 describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
   let folder: DataFolder;
@@ -23,7 +23,7 @@ describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
     await folder.remove();
   });
 
-  it('keeps users, projects, tokens and sessions for the next start, and revokes what the last one printed', async () => {
+  it('keeps users, projects, tokens and sessions for the next start, and revokes the previously printed tokens', async () => {
     const first = await start().ready();
     const ada = await new Visitor(first.url).signIn();
     await ada.send('/api/projects', { method: 'POST', body: new URLSearchParams({ name: 'Kept' }) });
@@ -47,7 +47,7 @@ describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
   it.each(['interruptGroup', 'terminate'] as const)('leaves no process behind on %s', async (end) => {
     const demo = await start().ready();
     const postmaster = await folder.postmaster();
-    // Something is under way, and a connection stays open.
+    // Leaves a connection open.
     await fetch(`${demo.url}/health`);
 
     const { code, errors } = await demo[end]();
@@ -57,7 +57,7 @@ describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
     expect(isRunning(postmaster)).toBe(false);
   });
 
-  it('ends at once when it is interrupted while it starts', async () => {
+  it('exits at once when it is interrupted while it starts', async () => {
     const demo = start();
     const postmaster = await eventually(() => folder.postmaster());
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from './support/start-demo.js';
-import { Visitor } from './support/visitor.js';
+import { type Demo, startDemo } from '../support/demo.js';
+import { Visitor } from '../support/visitor.js';
 
 describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
   let demo: Demo;
@@ -17,14 +17,14 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     ['/settings/tokens', '/login'],
     ['/settings/audit', '/login?next=%2Fsettings%2Faudit'],
     ['/settings/audit?cursor=a%26b', '/login?next=%2Fsettings%2Faudit%3Fcursor%3Da%2526b'],
-  ])('lead who is not signed in from %s to %s', async (path, location) => {
+  ])('redirect visitors without a session from %s to %s', async (path, location) => {
     const answer = await new Visitor(demo.url).get(path);
 
     expect(answer.status).toBe(303);
     expect(answer.headers.get('location')).toBe(location);
   });
 
-  it('lead a form that comes without a session to the sign-in page', async () => {
+  it('redirect a form without a session to the sign-in page', async () => {
     const answer = await new Visitor(demo.url).post('/settings/tokens', { name: 'x' });
 
     expect(answer.status).toBe(303);
@@ -41,14 +41,14 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     ['/.//elsewhere.example/', '/settings/tokens'],
     ['javascript:alert(1)', '/settings/tokens'],
     ['', '/settings/tokens'],
-  ])('lead back to %j after signing in as %j', async (next, location) => {
+  ])('with next=%j, redirect to %j after sign-in', async (next, location) => {
     const answer = await new Visitor(demo.url).post('/login', { ...credentials, next });
 
     expect(answer.status).toBe(303);
     expect(answer.headers.get('location')).toBe(location);
   });
 
-  it('keep the email and say what is wrong when signing in fails', async () => {
+  it('keep the email and show the error if sign-in fails', async () => {
     const answer = await new Visitor(demo.url).post('/login', { email: '"><b>ada', password: 'x', next: '/docs' });
 
     const html = await answer.text();
@@ -59,7 +59,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     expect(html).not.toContain('value="x"');
   });
 
-  it('sign nobody in from another site', async () => {
+  it('refuse a sign-in form from another site', async () => {
     const visitor = new Visitor(demo.url);
 
     const answer = await visitor.post('/login', credentials, { 'sec-fetch-site': 'cross-site' });
@@ -76,7 +76,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
   });
 
   it.each(['/settings/tokens', '/settings/tokens/revoke-all', '/logout'])(
-    'refuse a form to %s from another site, whoever is signed in',
+    'refuse a form to %s from another site, even with a session',
     async (path) => {
       const ada = await new Visitor(demo.url).signIn();
 
@@ -87,7 +87,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     },
   );
 
-  it('take no token for a session', async () => {
+  it('do not accept a token instead of a session', async () => {
     const headers = { authorization: `Bearer ${demo.token}` };
 
     const page = await fetch(`${demo.url}/settings/tokens`, { headers, redirect: 'manual' });
@@ -97,7 +97,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     expect((await fetch(`${demo.url}/api/me`, { headers })).status).toBe(200);
   });
 
-  it('sign out, and show nothing afterwards', async () => {
+  it('sign out, and require a sign-in afterwards', async () => {
     const ada = await new Visitor(demo.url).signIn();
 
     const answer = await ada.post('/logout');
@@ -106,7 +106,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     expect((await ada.get('/settings/tokens')).headers.get('location')).toBe('/login');
   });
 
-  it('are kept by no cache', async () => {
+  it('forbid caching', async () => {
     const ada = await new Visitor(demo.url).signIn();
 
     for (const path of ['/login', '/settings/tokens', '/settings/audit', '/settings/tokens/absent/revoke']) {
@@ -114,7 +114,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     }
   });
 
-  it('have files that browsers may keep, because their addresses change with them', async () => {
+  it('have assets that browsers can cache forever, because their URLs contain a version', async () => {
     const html = await new Visitor(demo.url).html('/login');
     const files = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path]) => path!);
 

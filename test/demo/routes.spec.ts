@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { bodyOf } from './support/body-of.js';
-import { type Demo, startDemo } from './support/start-demo.js';
+import { jsonOf } from '../support/visitor.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
 interface Page {
   projects: { name: string }[];
@@ -36,8 +36,8 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
   afterAll(() => demo.stop());
 
   it('says who calls, by token and by session', async () => {
-    const byToken = await bodyOf<{ id: string }>(send('/api/me', { headers: withToken() }));
-    const bySession = await bodyOf(send('/api/me', { headers: { cookie: cookies.ada } }));
+    const byToken = await jsonOf<{ id: string }>(send('/api/me', { headers: withToken() }));
+    const bySession = await jsonOf(send('/api/me', { headers: { cookie: cookies.ada } }));
 
     expect(byToken).toEqual({
       id: expect.any(String),
@@ -56,7 +56,7 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
   });
 
   it.each(['/api/me', '/api/projects', '/api/admin/stats', '/api/tokens', '/api/scopes'])(
-    'answers 401 JSON and a challenge to %s without a credential, to browsers too',
+    'answers %s without a credential with 401, a challenge and JSON, even for browsers',
     async (path) => {
       const answer = await send(path, { headers: { accept: 'text/html' } });
 
@@ -66,12 +66,12 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     },
   );
 
-  it('creates projects and lists the own ones only, a page at a time', async () => {
+  it('creates projects, and lists only the user’s own, in pages', async () => {
     const created = await send('/api/projects', json({ name: '  Difference engine ' }, withToken()));
-    const hers = await bodyOf<Page>(send('/api/projects', { headers: withToken() }));
-    const first = await bodyOf<Page>(send('/api/projects?limit=2', { headers: withToken() }));
-    const rest = await bodyOf<Page>(send(`/api/projects?cursor=${first.nextCursor}`, { headers: withToken() }));
-    const graces = await bodyOf<Page>(send('/api/projects', { headers: { cookie: cookies.grace } }));
+    const hers = await jsonOf<Page>(send('/api/projects', { headers: withToken() }));
+    const first = await jsonOf<Page>(send('/api/projects?limit=2', { headers: withToken() }));
+    const rest = await jsonOf<Page>(send(`/api/projects?cursor=${first.nextCursor}`, { headers: withToken() }));
+    const graces = await jsonOf<Page>(send('/api/projects', { headers: { cookie: cookies.grace } }));
 
     expect(created.status).toBe(201);
     expect(await created.json()).toEqual({
@@ -94,21 +94,21 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     { name: 7 },
     { name: 'a\0b' },
     { name: 'a', ownerId: 'b' },
-  ])('answers 400 to the project %j', async (body) => {
+  ])('rejects the project %j with 400', async (body) => {
     expect((await send('/api/projects', json(body, withToken()))).status).toBe(400);
   });
 
   it.each(['limit=0', 'limit=x', 'limit=101', 'cursor=x', 'cursor=a&cursor=b', 'owner=grace'])(
-    'answers 400 to the list of projects with %s',
+    'rejects the list of projects with the query %s with 400',
     async (query) => {
       expect((await send(`/api/projects?${query}`, { headers: withToken() })).status).toBe(400);
     },
   );
 
-  it('gives statistics to a credential with the scope, of a user who is an administrator', async () => {
+  it('serves statistics only to administrators whose credential has the scope', async () => {
     const issue = async (cookie: string) => {
       const request = json({ name: 'Admin', scopes: ['admin'] }, { cookie });
-      return (await bodyOf<Issued>(send('/api/tokens', request))).rawToken;
+      return (await jsonOf<Issued>(send('/api/tokens', request))).rawToken;
     };
 
     const bySession = await send('/api/admin/stats', { headers: { cookie: cookies.ada } });
@@ -132,7 +132,7 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     const rotated = await send(`/api/tokens/${token.id}/rotate`, { method: 'POST', headers: withToken() });
     const successor = ((await rotated.json()) as Issued).token.id;
     const revoked = await send(`/api/tokens/${successor}`, { method: 'DELETE', headers: withToken() });
-    const scopes = await bodyOf(send('/api/scopes', { headers: withToken() }));
+    const scopes = await jsonOf(send('/api/scopes', { headers: withToken() }));
 
     expect(created.status).toBe(201);
     expect(created.headers.get('cache-control')).toBe('no-store');
@@ -142,7 +142,7 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     expect(scopes).toEqual({ scopes: expect.arrayContaining(['read:projects', 'write:projects', 'admin']) });
   });
 
-  it('lets a session change something only from its own origin, and a token from everywhere', async () => {
+  it('accepts changes by a session only from its own origin, and by a token from anywhere', async () => {
     const elsewhere = { origin: 'https://elsewhere.example', 'sec-fetch-site': 'cross-site' };
 
     const bySession = await send('/api/projects', json({ name: 'Planted' }, { cookie: cookies.ada, ...elsewhere }));
@@ -153,7 +153,7 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     expect(byToken.status).toBe(201);
   });
 
-  it('sends a strict policy with every answer', async () => {
+  it('sends a strict Content-Security-Policy with every answer', async () => {
     for (const path of ['/login', '/docs', '/api/me', '/nowhere']) {
       const answer = await send(path);
 
@@ -165,7 +165,7 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     }
   });
 
-  it('answers 404 in the language of whoever asks', async () => {
+  it('answers 404 with a page for browsers, and with JSON for API clients', async () => {
     const page = await send('/nowhere', { headers: { accept: 'text/html' } });
     const api = await send('/api/nowhere', { headers: { accept: 'text/html' } });
 

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { ADAPTERS } from '../support/test-app.js';
-import { bodyOf } from './support/body-of.js';
-import { type Demo, startDemo } from './support/start-demo.js';
-import { rawTokenOn, Visitor } from './support/visitor.js';
+import { jsonOf, rawTokenOn, Visitor } from '../support/visitor.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
 describe.each(ADAPTERS)('a raw token that the demo shows on %s', (adapter) => {
   let demo: Demo;
@@ -13,11 +12,11 @@ describe.each(ADAPTERS)('a raw token that the demo shows on %s', (adapter) => {
   });
   afterAll(() => demo.stop());
 
-  it('is in no table, no log and no other page', async () => {
+  it('does not appear in any table, log or other page', async () => {
     const ada = await new Visitor(demo.url).signIn();
     const html = await (await ada.createToken({ name: 'Secret', scopes: 'read:projects' })).text();
     const raw = rawTokenOn(html)!;
-    const { tokens } = await bodyOf<{ tokens: { id: string }[] }>(ada.send('/api/tokens'));
+    const { tokens } = await jsonOf<{ tokens: { id: string }[] }>(ada.send('/api/tokens'));
     const { id } = tokens.at(-1)!;
     await fetch(`${demo.url}/api/me`, { headers: { authorization: `Bearer ${raw}` } });
     await ada.post(`/settings/tokens/${id}/rotate`, { grace: '3600' });

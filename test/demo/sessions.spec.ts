@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from './support/start-demo.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
-describe.each(ADAPTERS)('signing in to the demo on %s', (adapter) => {
+describe.each(ADAPTERS)('sessions of the demo on %s', (adapter) => {
   let demo: Demo;
 
   const send = (path: string, init: RequestInit = {}) => fetch(demo.url + path, init);
@@ -20,7 +20,7 @@ describe.each(ADAPTERS)('signing in to the demo on %s', (adapter) => {
   });
   afterAll(() => demo.stop());
 
-  it('signs in with 204 and a cookie that scripts and other sites cannot use', async () => {
+  it('start with 204 and a cookie that scripts and other sites cannot use', async () => {
     const answer = await signIn({ ...ADA, email: ' Ada@Example.com' });
 
     expect(answer.status).toBe(204);
@@ -34,7 +34,7 @@ describe.each(ADAPTERS)('signing in to the demo on %s', (adapter) => {
     { email: 'nobody@example.com', password: 'sigra-demo' },
     { email: 'ada@example.com\0', password: 'sigra-demo' },
     { email: '', password: '' },
-  ])('refuses to sign in $email with $password, without a cookie', async (credentials) => {
+  ])('are refused for $email with $password, without a cookie', async (credentials) => {
     const answer = await signIn(credentials);
 
     expect(answer.status).toBe(401);
@@ -42,13 +42,13 @@ describe.each(ADAPTERS)('signing in to the demo on %s', (adapter) => {
   });
 
   it.each([{}, { email: 'ada@example.com' }, { email: ['ada@example.com'], password: { a: 1 } }, [], 'text'])(
-    'answers 400 to the sign-in %j',
+    'are refused for the body %j with 400',
     async (body) => {
       expect((await signIn(body)).status).toBe(400);
     },
   );
 
-  it('gives a session a new id at every sign-in', async () => {
+  it('have a new id after every sign-in', async () => {
     const first = cookieOf(await signIn(ADA));
 
     const second = cookieOf(await signIn(ADA, { cookie: first }));
@@ -58,7 +58,7 @@ describe.each(ADAPTERS)('signing in to the demo on %s', (adapter) => {
     expect((await send('/api/me', { headers: { cookie: second } })).status).toBe(200);
   });
 
-  it('signs out with 204, and the cookie is worth nothing afterwards', async () => {
+  it('end with 204, and their cookie is refused afterwards', async () => {
     const cookie = cookieOf(await signIn(ADA));
 
     const answer = await send('/session', { method: 'DELETE', headers: { cookie } });
@@ -68,11 +68,11 @@ describe.each(ADAPTERS)('signing in to the demo on %s', (adapter) => {
     expect((await send('/api/me', { headers: { cookie } })).status).toBe(401);
   });
 
-  it('signs out without a session as well', async () => {
+  it('can be ended without a session', async () => {
     expect((await send('/session', { method: 'DELETE' })).status).toBe(204);
   });
 
-  it.each(['POST', 'DELETE'])('refuses a %s /session that another site sends', async (method) => {
+  it.each(['POST', 'DELETE'])('refuse a %s /session from another site', async (method) => {
     const credentials = new URLSearchParams(ADA);
     const body = method === 'POST' ? credentials : null;
 

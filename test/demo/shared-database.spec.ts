@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { DemoProcess } from './support/demo-process.js';
-import { Visitor } from './support/visitor.js';
+import { DemoProcess } from '../support/demo.js';
+import { Visitor } from '../support/visitor.js';
 
 describe('several demos on one database', () => {
   let database: TestDatabase;
@@ -14,7 +14,7 @@ describe('several demos on one database', () => {
 
   beforeAll(async () => {
     database = await createDatabase();
-    // All at once, on a database that has nothing in it yet.
+    // All at the same time, on an empty database.
     demos = ['express', 'fastify', 'express'].map(
       (adapter) => new DemoProcess({ DATABASE_URL: database.url, HTTP_ADAPTER: adapter }),
     );
@@ -25,7 +25,7 @@ describe('several demos on one database', () => {
     await database.drop();
   });
 
-  it('start at the same time without getting into each other’s way', async () => {
+  it('start at the same time without conflicts', async () => {
     const ada = await new Visitor(demos[0]!.url).signIn();
 
     const stats = await (await ada.send('/api/admin/stats')).json();
@@ -55,7 +55,7 @@ describe('several demos on one database', () => {
     expect(await answer.json()).toMatchObject({ email: 'ada@example.com', auth: { method: 'session' } });
   });
 
-  it('leave alone what another has printed', async () => {
+  it('do not revoke the tokens that another one printed', async () => {
     const late = await new DemoProcess({ DATABASE_URL: database.url }).ready();
     const later = await new DemoProcess({ DATABASE_URL: database.url }).ready();
 

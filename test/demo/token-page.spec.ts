@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { bodyOf } from './support/body-of.js';
-import { type Demo, startDemo } from './support/start-demo.js';
-import { rawTokenOn, Visitor } from './support/visitor.js';
+import { jsonOf, rawTokenOn, Visitor } from '../support/visitor.js';
+import { type Demo, startDemo } from '../support/demo.js';
 
 interface Token {
   id: string;
@@ -20,7 +19,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     return answer.status;
   };
   const tokensOf = async (visitor: Visitor) => {
-    const { tokens } = await bodyOf<{ tokens: Token[] }>(visitor.send('/api/tokens'));
+    const { tokens } = await jsonOf<{ tokens: Token[] }>(visitor.send('/api/tokens'));
     return tokens;
   };
   const create = async (name: string) => {
@@ -54,7 +53,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     ]);
   });
 
-  it('makes one token of a form that is sent twice, also at the same moment', async () => {
+  it('creates one token from a form that is sent twice, also at the same time', async () => {
     const form = { mark: await grace.mark(), name: 'Once', scopes: 'read:projects', expiry: '7' };
 
     const answers = await Promise.all([grace.post('/settings/tokens', form), grace.post('/settings/tokens', form)]);
@@ -63,17 +62,17 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 303]);
     expect(again.headers.get('location')).toBe('/settings/tokens');
     expect(await tokensOf(grace)).toHaveLength(1);
-    expect(await grace.html('/settings/tokens')).toContain('That form was sent before');
-    expect(await grace.html('/settings/tokens')).not.toContain('That form was sent before');
+    expect(await grace.html('/settings/tokens')).toContain('That form was already sent');
+    expect(await grace.html('/settings/tokens')).not.toContain('That form was already sent');
   });
 
-  it.each([undefined, '', 'made-up', "' OR true --"])('makes nothing of a form with the mark %j', async (mark) => {
+  it.each([undefined, '', 'made-up', "' OR true --"])('creates no token from a form with the mark %j', async (mark) => {
     await grace.post('/settings/tokens', { name: 'x', scopes: 'read:projects', expiry: '7', ...(mark && { mark }) });
 
     expect(await tokensOf(grace)).toEqual([]);
   });
 
-  it('says beside the fields what is wrong, and keeps what was typed', async () => {
+  it('shows errors beside their fields, and keeps the input', async () => {
     const answer = await grace.createToken({
       name: '<script>alert(1)</script>'.repeat(20),
       scopes: ['write:projects', 'profile:read'],
@@ -93,17 +92,22 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(html).toContain('type="date" value="2031-02-31"');
   });
 
-  it('says everything that is wrong at once, and takes the form when it is mended', async () => {
+  it('shows all errors at once, and accepts the corrected form', async () => {
     const failed = await grace.createToken({ name: ' ', expiry: 'whenever' });
     const html = await failed.text();
     const mark = /name="mark" value="([^"]+)"/.exec(html)![1]!;
 
-    const mended = await grace.post('/settings/tokens', { mark, name: 'CI', scopes: 'read:projects', expiry: 'never' });
+    const corrected = await grace.post('/settings/tokens', {
+      mark,
+      name: 'CI',
+      scopes: 'read:projects',
+      expiry: 'never',
+    });
 
     expect(html).toContain('id="name-error">Give the token a name.<');
     expect(html).toContain('id="scopes-error">Choose at least one scope.<');
     expect(html).toContain('id="expiry-error">Choose when the token expires.<');
-    expect(rawTokenOn(await mended.text())).toBeDefined();
+    expect(rawTokenOn(await corrected.text())).toBeDefined();
   });
 
   it.each([
@@ -115,7 +119,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     [{ name: 'x', scopes: 'read:projects', expiry: 'custom', expiresOn: '2020-01-01' }, 'expiry-error'],
     [{ name: 'x', scopes: 'read:projects', expiry: 'custom', expiresOn: '' }, 'expiry-error'],
     [{ name: 'x', scopes: 'read:projects', expiry: '-1' }, 'expiry-error'],
-  ])('refuses %j with %s', async (fields, error) => {
+  ])('rejects %j with %s', async (fields, error) => {
     const answer = await grace.createToken(fields);
 
     expect(answer.status).toBe(422);
@@ -123,14 +127,14 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(await tokensOf(grace)).toEqual([]);
   });
 
-  it('offers admin to administrators alone', async () => {
+  it('offers the scope admin only to administrators', async () => {
     const ada = await new Visitor(demo.url).signIn();
 
     expect(await ada.html('/settings/tokens')).toContain('value="admin"');
     expect(await grace.html('/settings/tokens')).not.toContain('value="admin"');
   });
 
-  it('expires at the end of the chosen day, never, or after the chosen time', async () => {
+  it('creates tokens that expire at the end of a day, never, or after a number of days', async () => {
     await grace.createToken({ name: 'Day', scopes: 'read:projects', expiry: 'custom', expiresOn: '2099-12-31' });
     await grace.createToken({ name: 'Never', scopes: 'read:projects', expiry: 'never' });
     await grace.createToken({ name: 'Week', scopes: 'read:projects', expiry: '7' });
@@ -156,7 +160,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect((await grace.get(`/settings/tokens/${id}/revoke`)).status).toBe(404);
   });
 
-  it.each(['revoke', 'rotate'])('shows and does nothing of somebody else’s to %s', async (action) => {
+  it.each(['revoke', 'rotate'])('refuses to %s another user’s token, and does not show it', async (action) => {
     const { id, raw } = await create('Hers');
     const ada = await new Visitor(demo.url).signIn();
 
@@ -168,7 +172,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(await statusWith(raw)).toBe(200);
   });
 
-  it('rotates a token at once, and once', async () => {
+  it('rotates a token at once, and only once', async () => {
     const { id, raw } = await create('Old');
 
     const html = await (await grace.post(`/settings/tokens/${id}/rotate`, { grace: '0' })).text();
@@ -181,7 +185,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(await tokensOf(grace)).toHaveLength(1);
   });
 
-  it('rotates a token with a grace, within which both work', async () => {
+  it('rotates a token with a grace period, during which both tokens work', async () => {
     const { id, raw } = await create('Old');
 
     const html = await (await grace.post(`/settings/tokens/${id}/rotate`, { grace: '3600' })).text();
@@ -193,7 +197,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(Date.parse(old!.expiresAt!) - Date.now()).toBeLessThanOrEqual(3_600_000);
   });
 
-  it('revokes all tokens after asking once more', async () => {
+  it('revokes all tokens after a confirmation', async () => {
     const { raw } = await create('One');
     await create('Two');
 
@@ -205,7 +209,7 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(await grace.html('/settings/tokens')).toContain('2 tokens are revoked.');
   });
 
-  it('shows ten tokens a page, and the way to the next and back', async () => {
+  it('shows ten tokens per page, with links to the next and the first page', async () => {
     for (let index = 1; index <= 11; index++) {
       await grace.send('/api/tokens', {
         method: 'POST',

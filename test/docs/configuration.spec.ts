@@ -1,18 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
-import { resolveConfig } from '../../libs/sigra/src/config/resolve-config.js';
-import { codeIn, document } from './support/markdown.js';
-import { optionPaths } from './support/options.js';
+import { resolveConfig, sigraSection } from '../../libs/sigra/src/config/resolve-config.js';
+import { configurationPage, optionDocs } from '../../scripts/configuration-docs.js';
+import { codeIn, document } from '../support/markdown.js';
 
 class User {
   id = '';
 }
 
-const rows = document('docs/configuration.md').rows.map(([option, , fallback]) => ({
+const page = document('docs/configuration.md');
+const rows = page.rows.map(([option, , fallback]) => ({
   option: codeIn(option!)[0]!,
   fallback: /^`([^`]+)`$/.exec(fallback!)?.[1],
 }));
 
-/** What an option is when the host does not say; undefined where the module itself, not the configuration, has it. */
+/** The resolved defaults by path, without those of the options that shape the module. */
 function defaults(): Map<string, unknown> {
   const { users, session, jwt, ...rest } = resolveConfig({
     users: { entity: User },
@@ -38,20 +39,33 @@ function defaults(): Map<string, unknown> {
 }
 
 describe('docs/configuration.md', () => {
-  it('has every option once, and no other', () => {
-    expect(rows.map(({ option }) => option).sort()).toEqual(optionPaths().sort());
+  it('lists every option once, and nothing else', () => {
+    expect(rows.map(({ option }) => option).sort()).toEqual([...optionDocs().keys()].sort());
   });
 
-  it('tells every default as it is', () => {
+  it('states every default as it is', () => {
     const real = [...defaults()].filter(([, value]) => value !== undefined);
-    const told = new Map(rows.map(({ option, fallback }) => [option, fallback]));
+    const stated = new Map(rows.map(({ option, fallback }) => [option, fallback]));
 
     expect(real.length).toBeGreaterThan(20);
-    for (const [option, value] of real) expect([option, parse(told.get(option))]).toEqual([option, value]);
+    for (const [option, value] of real) expect([option, parse(stated.get(option))]).toEqual([option, value]);
+  });
+
+  it('is what `npm run docs:configuration` writes', () => {
+    expect(configurationPage(page.text, sigraSection.options)).toBe(page.text);
+  });
+
+  it('cannot be written while a doc comment states another default than the spec', () => {
+    const { realm, ...others } = sigraSection.options;
+    const changed = { ...others, realm: { ...realm!, default: 'sigra' } };
+
+    expect(() => configurationPage(page.text, changed)).toThrow(
+      "The default of realm is 'sigra', and its doc comment states 'api'",
+    );
   });
 });
 
-/** Reads what is written as in TypeScript: `'api'`, `2_592_000`, `['*']`. */
+/** Parses a literal of TypeScript: `'api'`, `2_592_000`, `['*']`. */
 function parse(literal: string | undefined): unknown {
   if (literal === undefined) return undefined;
   return JSON.parse(literal.replaceAll(/(?<=\d)_(?=\d)/g, '').replaceAll("'", '"'));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { root } from './support/source.js';
+import { root } from '../support/source.js';
 
 type Results = Readonly<
   Record<
@@ -12,7 +12,7 @@ type Results = Readonly<
 const results = JSON.parse(readFileSync(`${root}bench/results.json`, 'utf8')) as Results;
 const readme = readFileSync(`${root}README.md`, 'utf8');
 
-/** The first figure of a contestant, with two digits that count. */
+/** The first figure of a contestant, rounded to two significant digits. */
 function figure(section: string, title: string, contestant: string): string {
   const table = results[section]?.tables.find((each) => each.title === title);
   const row = table?.rows.find(([label]) => String(label).startsWith(contestant));
@@ -26,7 +26,7 @@ describe('the measured figures in README.md', () => {
     ['http', 'Fastify', 'Sigra, API token', 'passport', 'better-auth'],
     ['http', 'Express', 'Sigra, API token', 'passport', 'better-auth'],
     ['refresh', '', 'Sigra', 'TypeORM transaction', 'better-auth'],
-  ])('are those of bench/results.json: %s %s', (section, title, ...contestants) => {
+  ])('equal those of bench/results.json: %s %s', (section, title, ...contestants) => {
     const figures = contestants.map((contestant) => figure(section, title, contestant));
     const rows = readme.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { documents, MarkdownFile } from './support/markdown.js';
-import { root } from './support/source.js';
+import { documents, MarkdownFile } from '../support/markdown.js';
+import { root } from '../support/source.js';
 
 describe('links between the documents', () => {
   it('lead to files and headings that exist', () => {

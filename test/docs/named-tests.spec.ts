@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { document } from './support/markdown.js';
-import { root, titlesOf } from './support/source.js';
+import { document } from '../support/markdown.js';
+import { root, titlesOf } from '../support/source.js';
 
-/** A test as documents name it: its file in backticks, and its title in double quotes. */
+/** A test in a document: its file in backticks, and its titles in double quotes. */
 const NAMED = /`((?:test|libs|apps)\/[^`]+\.spec\.ts)`((?:,? "[^"]+")+)/g;
 
 describe.each(['docs/reference-map.md', 'docs/security.md'])('the tests that %s names', (path) => {
@@ -17,7 +17,7 @@ describe.each(['docs/reference-map.md', 'docs/security.md'])('the tests that %s 
     expect(missing).toEqual([]);
   });
 
-  it('are all read: no file is named without a title', () => {
+  it('are all checked: every named file has a title', () => {
     const files = [...document(path).text.matchAll(/\.spec\.ts`/g)];
     const groups = [...document(path).text.matchAll(NAMED)];
 

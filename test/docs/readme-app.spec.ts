@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { document } from './support/markdown.js';
-import { ReadmeApp } from './support/readme-app.js';
-import { curl, exchangesOf, withPlainNames } from './support/transcript.js';
+import { document } from '../support/markdown.js';
+import { ReadmeApp } from '../support/readme-app.js';
+import { curl, exchangesOf, withPlainNames } from '../support/transcript.js';
 
 const exchanges = exchangesOf(document('README.md'));
 

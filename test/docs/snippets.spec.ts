@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { compileSnippets } from './support/compile-snippets.js';
-import { documents } from './support/markdown.js';
+import { compileSnippets } from '../support/compile-snippets.js';
+import { documents } from '../support/markdown.js';
 
 describe('the snippets of the documents', () => {
   it('compile against the library, under the options of the repository', () => {
     expect(compileSnippets(documents)).toEqual([]);
   }, 120_000);
 
-  it('of JSON parse', () => {
+  it('parse if they are JSON', () => {
     const broken = documents.flatMap(({ path, fences }) =>
       fences.filter(({ language, code }) => language === 'json' && !parses(code)).map(({ line }) => `${path}:${line}`),
     );
@@ -15,8 +15,8 @@ describe('the snippets of the documents', () => {
     expect(broken).toEqual([]);
   });
 
-  it('name their language, so that they are looked at', () => {
-    const known = ['ts', 'json', 'bash', 'console', 'http', 'text'];
+  it('name a known language, so that they are checked', () => {
+    const known = ['ts', 'json', 'bash', 'console', 'http', 'text', 'mermaid'];
     const others = documents.flatMap(({ path, fences }) =>
       fences
         .filter(({ language }) => !known.includes(language))

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraJwtService } from 'nestjs-sigra';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { document } from './support/markdown.js';
-import { curl, exchangesOf, withoutValues } from './support/transcript.js';
+import { document } from '../support/markdown.js';
+import { curl, exchangesOf, withoutValues } from '../support/transcript.js';
 
 describe('the transcripts of the documents', () => {
   let test: TestApp;
@@ -19,7 +19,7 @@ describe('the transcripts of the documents', () => {
   });
   afterAll(() => test.close());
 
-  it.each(['docs/getting-started.md', 'docs/jwt.md'])('show in %s what is really answered', async (path) => {
+  it.each(['docs/getting-started.md', 'docs/jwt.md'])('show the real answers in %s', async (path) => {
     const exchanges = exchangesOf(document(path));
     const { refreshToken } = await test.get(SigraJwtService).generateTokens(test.user, ['read:projects']);
     const variables = { SESSION: `session=${test.user.id}`, REFRESH_TOKEN: refreshToken };

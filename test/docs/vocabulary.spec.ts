@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { SigraError, type SigraErrorCode } from 'nestjs-sigra';
 import { toHttpRefusal } from '../../libs/sigra/src/auth/http-refusal.js';
-import { codeIn, document } from './support/markdown.js';
-import { exportsOf, parseSource, unionOf } from './support/source.js';
+import { codeIn, document } from '../support/markdown.js';
+import { exportsOf, parseSource, unionOf } from '../support/source.js';
 
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
@@ -18,7 +18,7 @@ describe('docs/errors.md', () => {
     expect([...oauth].filter((code) => !tabled.includes(code))).toEqual([]);
   });
 
-  it.each(codes)('tells the status that %s is answered with', (code) => {
+  it.each(codes)('has the status of %s', (code) => {
     const status = rows.map(([first, second]) => ({ code: codeIn(first!)[0], status: second }));
 
     const { statusCode } = toHttpRefusal(new SigraError(code as SigraErrorCode, ''), 'api').getResponse() as {

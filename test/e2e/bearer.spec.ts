@@ -9,7 +9,7 @@ describe.each(ADAPTERS)('API tokens over HTTP on %s', (adapter) => {
   });
   afterAll(() => test.close());
 
-  it('serves a token until it is revoked, and refuses it from the next request on', async () => {
+  it('are accepted until they are revoked, and refused from the next request on', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
     const headers = { authorization: `Bearer ${rawToken}` };
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { IssuedApiToken } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from './support/answers.js';
+import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
 
 describe.each(ADAPTERS)('The answer to a refused credential on %s', (adapter) => {
   let test: TestApp;
@@ -21,7 +21,7 @@ describe.each(ADAPTERS)('The answer to a refused credential on %s', (adapter) =>
       }),
     );
 
-  it('names no error when there is no credential', async () => {
+  it('has no error code when there is no credential', async () => {
     const answer = await get('/notes/me');
 
     expect(answer).toEqual(UNAUTHORIZED);
@@ -65,7 +65,7 @@ describe.each(ADAPTERS)('The answer to a refused credential on %s', (adapter) =>
     expect(afterwards.status).toBe(200);
   });
 
-  it('is the same for tokens that are cut, extended, misspelt, of another prefix or no token at all', async () => {
+  it('is the same for truncated, extended and misspelt tokens, for another prefix, and for other text', async () => {
     const { rawToken } = await issue();
     const last = rawToken.endsWith('a') ? 'b' : 'a';
     const credentials = [
@@ -86,7 +86,7 @@ describe.each(ADAPTERS)('The answer to a refused credential on %s', (adapter) =>
     expect(answers).toEqual(credentials.map(() => INVALID_TOKEN));
   });
 
-  it('lists what a route requires and what of it is missing', async () => {
+  it('lists the scopes that a route requires and those that are missing', async () => {
     const { rawToken } = await issue();
 
     const response = await fetch(`${test.url}/notes`, {
@@ -122,21 +122,21 @@ describe.each(ADAPTERS)('The answer to a refused credential on %s', (adapter) =>
     expect(answer).toEqual(INVALID_TOKEN);
   });
 
-  it('refuses a bad credential where none is needed, and takes none as nobody', async () => {
+  it('refuses an invalid credential on an optional route, and treats a missing one as anonymous', async () => {
     const { rawToken } = await issue();
 
-    const [nobody, somebody, bad] = await Promise.all([
+    const [anonymous, authenticated, bad] = await Promise.all([
       get('/notes/optional'),
       get('/notes/optional', rawToken),
       get('/notes/optional', `${rawToken}x`),
     ]);
 
-    expect(nobody).toMatchObject({ status: 200, body: { userId: null } });
-    expect(somebody).toMatchObject({ status: 200, body: { userId: test.user.id } });
+    expect(anonymous).toMatchObject({ status: 200, body: { userId: null } });
+    expect(authenticated).toMatchObject({ status: 200, body: { userId: test.user.id } });
     expect(bad).toEqual(INVALID_TOKEN);
   });
 
-  it('reads no credential on an open route', async () => {
+  it('reads no credential on an anonymous route', async () => {
     const answer = await get('/notes/open', 'what is this');
 
     expect(answer).toMatchObject({ status: 200, body: { open: true } });

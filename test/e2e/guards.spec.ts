@@ -10,9 +10,8 @@ import {
   ScopeGuard,
   SessionAuthGuard,
 } from 'nestjs-sigra';
-import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from './support/answers.js';
-import { withoutGlobalGuard } from './support/without-global-guard.js';
+import { ADAPTERS, startTestApp, type TestApp, withoutGlobalGuard } from '../support/test-app.js';
+import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
 
 @Controller('bearer')
 @UseGuards(BearerAuthGuard)
@@ -89,45 +88,45 @@ describe.each(ADAPTERS)('A guard by itself on %s', (adapter) => {
   });
   afterAll(() => test.close());
 
-  const nobody = () => ({});
+  const anonymous = () => ({});
   const inSession = () => ({ 'x-session-user': test.user.id });
   const withToken = () => ({ authorization: `Bearer ${rawToken}` });
   const get = async (path: string, headers: Record<string, string>) =>
     answerOf(await fetch(test.url + path, { headers }));
   const ok = (body: unknown) => ({ status: 200, challenge: null, body });
 
-  it('BearerAuthGuard takes tokens only', async () => {
+  it('BearerAuthGuard accepts tokens only', async () => {
     expect(await get('/bearer', withToken())).toEqual(ok({ method: 'api_token' }));
     expect(await get('/bearer', inSession())).toEqual(UNAUTHORIZED);
-    expect(await get('/bearer', nobody())).toEqual(UNAUTHORIZED);
+    expect(await get('/bearer', anonymous())).toEqual(UNAUTHORIZED);
     expect(await get('/bearer', { ...inSession(), authorization: 'Bearer sigra_sk_x' })).toEqual(INVALID_TOKEN);
   });
 
-  it('BearerAuthGuard takes a session for nobody where authentication is optional', async () => {
+  it('BearerAuthGuard treats a session as anonymous where authentication is optional', async () => {
     expect(await get('/bearer/optional', inSession())).toEqual(ok({ method: null }));
     expect(await get('/bearer/optional', withToken())).toEqual(ok({ method: 'api_token' }));
   });
 
-  it('BearerAuthGuard holds tokens to the scopes of the route', async () => {
+  it('BearerAuthGuard enforces the scopes of the route', async () => {
     expect(await get('/bearer/scoped', withToken())).toEqual(insufficientScope(['write:notes'], ['write:notes']));
   });
 
-  it('SessionAuthGuard takes sessions only, and none beside an Authorization header', async () => {
+  it('SessionAuthGuard accepts sessions only, and none beside an Authorization header', async () => {
     expect(await get('/session', inSession())).toEqual(ok({ method: 'session' }));
     expect(await get('/session/scoped', inSession())).toEqual(ok({ ok: true }));
     expect(await get('/session', withToken())).toEqual(UNAUTHORIZED);
     expect(await get('/session', { ...inSession(), ...withToken() })).toEqual(UNAUTHORIZED);
-    expect(await get('/session', nobody())).toEqual(UNAUTHORIZED);
+    expect(await get('/session', anonymous())).toEqual(UNAUTHORIZED);
   });
 
-  it('ScopeGuard lets nobody pass whom nothing has authenticated', async () => {
+  it('ScopeGuard refuses a caller that nothing has authenticated', async () => {
     expect(await get('/scopes-only', withToken())).toEqual(UNAUTHORIZED);
     expect(await get('/scopes-only', inSession())).toEqual(UNAUTHORIZED);
-    expect(await get('/scopes-only', nobody())).toEqual(UNAUTHORIZED);
-    expect(await get('/scopes-only/open', nobody())).toEqual(ok({ ok: true }));
+    expect(await get('/scopes-only', anonymous())).toEqual(UNAUTHORIZED);
+    expect(await get('/scopes-only/open', anonymous())).toEqual(ok({ ok: true }));
   });
 
-  it('without a guard there is no principal, whatever the request says', async () => {
+  it('without a guard there is no principal, whatever the request contains', async () => {
     expect(await get('/unguarded', withToken())).toEqual(ok({ userId: null }));
   });
 });
@@ -140,7 +139,7 @@ describe.each(ADAPTERS)('Guards beside the global one on %s', (adapter) => {
   });
   afterAll(() => test.close());
 
-  it('narrow what the global one takes', async () => {
+  it('narrow the credentials that the global one accepts', async () => {
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
     const withToken = { authorization: `Bearer ${rawToken}` };
     const inSession = { 'x-session-user': test.user.id };

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes } from 'nestjs-sigra';
 import { Observable, of } from 'rxjs';
 import { ADAPTERS, startTestApp, type TestApp, User } from '../support/test-app.js';
-import { answerOf, insufficientScope, UNAUTHORIZED } from './support/answers.js';
+import { answerOf, insufficientScope, UNAUTHORIZED } from '../support/answers.js';
 
 @Controller({ path: 'scoped-to-request', scope: Scope.REQUEST })
 class RequestScopedController {
@@ -77,7 +77,7 @@ describe.each(ADAPTERS)('Handlers behind the guard on %s', (adapter) => {
   const send = (path: string, init?: RequestInit) => fetch(test.url + path, { headers, ...init });
   const json = async (path: string): Promise<unknown> => (await send(path)).json();
 
-  it('get the user as the entity that the host knows, as selected by default', async () => {
+  it('get the user as an entity of the host, with the columns selected by default', async () => {
     expect(await json('/handlers/user')).toEqual({
       isEntity: true,
       sameAsPrincipal: true,
@@ -93,7 +93,7 @@ describe.each(ADAPTERS)('Handlers behind the guard on %s', (adapter) => {
     });
   });
 
-  it('get a user of their own: what one changes in it, no other sees', async () => {
+  it('get a separate user object for each request', async () => {
     const bodies = await Promise.all([
       send('/handlers/mutate', { method: 'POST' }).then((response) => response.json()),
       ...Array.from({ length: 20 }, () => json('/handlers/properties')),
@@ -105,27 +105,27 @@ describe.each(ADAPTERS)('Handlers behind the guard on %s', (adapter) => {
     );
   });
 
-  it('see the principal when they are made for each request', async () => {
+  it('see the principal when they are request-scoped', async () => {
     expect(await json('/scoped-to-request')).toEqual({ inRequest: 'ada@example.com', user: 'ada@example.com' });
   });
 
-  it('are guarded when they are made for each request', async () => {
-    const nobody = await fetch(`${test.url}/scoped-to-request`);
+  it('are guarded when they are request-scoped', async () => {
+    const anonymous = await fetch(`${test.url}/scoped-to-request`);
     const { rawToken } = await test.tokens.create(test.user, { name: 'admin', scopes: ['admin'] });
     const weak = await fetch(`${test.url}/scoped-to-request`, { headers: { authorization: `Bearer ${rawToken}` } });
 
-    expect(await answerOf(nobody)).toEqual(UNAUTHORIZED);
+    expect(await answerOf(anonymous)).toEqual(UNAUTHORIZED);
     expect(await answerOf(weak)).toEqual(insufficientScope(['read:notes'], ['read:notes']));
   });
 
-  it('of GET are guarded alike when they are asked with HEAD', async () => {
-    const nobody = await fetch(`${test.url}/notes`, { method: 'HEAD' });
-    const somebody = await send('/notes', { method: 'HEAD' });
+  it('of GET are guarded in the same way for HEAD', async () => {
+    const anonymous = await fetch(`${test.url}/notes`, { method: 'HEAD' });
+    const authenticated = await send('/notes', { method: 'HEAD' });
 
-    expect(nobody.status).toBe(401);
-    expect(nobody.headers.get('www-authenticate')).toBe(UNAUTHORIZED.challenge);
-    expect(await nobody.text()).toBe('');
-    expect(somebody.status).toBe(200);
+    expect(anonymous.status).toBe(401);
+    expect(anonymous.headers.get('www-authenticate')).toBe(UNAUTHORIZED.challenge);
+    expect(await anonymous.text()).toBe('');
+    expect(authenticated.status).toBe(200);
   });
 
   it('of HEAD and OPTIONS are guarded', async () => {
@@ -146,7 +146,7 @@ describe.each(ADAPTERS)('Handlers behind the guard on %s', (adapter) => {
     expect(await (await send('/handlers/events')).text()).toContain('ada@example.com');
   });
 
-  it('that do not exist are not found, whoever asks', async () => {
+  it('that do not exist are answered 404, with or without a credential', async () => {
     expect((await fetch(`${test.url}/nowhere`)).status).toBe(404);
     expect((await send('/nowhere')).status).toBe(404);
   });

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { type Answer, CROSS_ORIGIN, MALFORMED_HEADER, UNAUTHORIZED } from './support/answers.js';
-import { type HostApp, startHost } from './support/host-app.js';
+import { type Answer, CROSS_ORIGIN, MALFORMED_HEADER, UNAUTHORIZED } from '../support/answers.js';
+import { type HostApp, startHost } from '../support/host-app.js';
 
 describe('Over HTTP/2, which has no Host header', () => {
   let test: TestApp;
@@ -36,7 +36,7 @@ describe('Over HTTP/2, which has no Host header', () => {
     return { status: answered[':status'], challenge, body: JSON.parse(body) as unknown };
   }
 
-  it('a token is served, and nothing is refused', async () => {
+  it('a token is accepted, and a missing or malformed credential is refused', async () => {
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['api_tokens:read'] });
 
     expect((await send('GET', '/api/tokens', { authorization: `Bearer ${rawToken}` })).status).toBe(200);
@@ -46,9 +46,9 @@ describe('Over HTTP/2, which has no Host header', () => {
 
   it.each([
     ['the same origin', { origin: 'https://notes.example.com' }, 200],
-    ['no browser', {}, 200],
+    ['a client other than a browser', {}, 200],
     ['the same origin, by Fetch Metadata', { 'sec-fetch-site': 'same-origin', origin: 'null' }, 200],
-  ])('a session may act from %s', async (_what, headers, status) => {
+  ])('a session can change something from %s', async (_what, headers, status) => {
     const answer = await send('DELETE', '/api/tokens', { 'x-session-user': test.user.id, ...headers });
 
     expect(answer.status).toBe(status);
@@ -57,12 +57,9 @@ describe('Over HTTP/2, which has no Host header', () => {
   it.each([
     ['another origin', { origin: 'https://evil.example' }],
     ['a sandboxed page', { origin: 'null' }],
-    [
-      'another origin that names a host of its own',
-      { origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' },
-    ],
+    ['another origin that forges the host', { origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' }],
     ['another site', { 'sec-fetch-site': 'cross-site' }],
-  ])('a session may not act from %s', async (_what, headers) => {
+  ])('a session cannot change anything from %s', async (_what, headers) => {
     const answer = await send('DELETE', '/api/tokens', { 'x-session-user': test.user.id, ...headers });
 
     expect(answer).toEqual(CROSS_ORIGIN);

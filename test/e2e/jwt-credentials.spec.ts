@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentPrincipal, type Principal, SessionAuthGuard } from 'nestjs-sigra';
 import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from './support/answers.js';
-import { TokenClient } from './support/token-client.js';
+import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
+import { TokenClient } from '../support/token-client.js';
 
 @Controller('in-person')
 @UseGuards(SessionAuthGuard)
@@ -38,7 +38,7 @@ describe.each(ADAPTERS)('A JWT as a credential on %s', (adapter) => {
   const get = async (path: string, jwt: string, headers: Record<string, string> = {}) =>
     answerOf(await fetch(test.url + path, { headers: { ...headers, authorization: `Bearer ${jwt}` } }));
 
-  it('is refused in the words that every bad credential is refused in', async () => {
+  it('gets the same refusal as every invalid credential', async () => {
     const good = await issue();
     const [header = '', payload = '', signature = ''] = good.split('.');
     const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url');
@@ -72,7 +72,7 @@ describe.each(ADAPTERS)('A JWT as a credential on %s', (adapter) => {
     expect((await get('/notes/me', good)).status).toBe(200);
   });
 
-  it('is refused in the same words once it has expired', async () => {
+  it('gets the same refusal once it has expired', async () => {
     const jwt = await issue();
 
     test.clock.advance({ minutes: 15 });
@@ -80,7 +80,7 @@ describe.each(ADAPTERS)('A JWT as a credential on %s', (adapter) => {
     expect(await get('/notes/me', jwt)).toEqual(INVALID_TOKEN);
   });
 
-  it('is held to its scopes', async () => {
+  it('is limited to its scopes', async () => {
     expect(await get('/notes/either', await issue())).toEqual(
       insufficientScope(['write:notes', 'admin'], ['write:notes', 'admin']),
     );
@@ -97,14 +97,14 @@ describe.each(ADAPTERS)('A JWT as a credential on %s', (adapter) => {
     expect(bad).toEqual(INVALID_TOKEN);
   });
 
-  it("is taken by AuthGuard('bearer'), and not where the user must act in person", async () => {
+  it("is accepted by AuthGuard('bearer'), and not by SessionAuthGuard", async () => {
     const jwt = await issue();
 
     expect(await get('/passport', jwt)).toMatchObject({ status: 200, body: { userId: test.user.id, method: 'jwt' } });
     expect(await get('/in-person', jwt)).toEqual(UNAUTHORIZED);
   });
 
-  it('makes tokens only of what it holds', async () => {
+  it('creates tokens with only the scopes that it holds', async () => {
     const manager = TokenClient.withToken(test, await issue(test.user, ['api_tokens:write', 'read:notes']));
 
     const granted = await manager.create({ name: 'x', scopes: ['read:notes'] });

@@ -2,7 +2,7 @@ import { Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes, ScopeGuard } from 'nestjs-sigra';
-import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
+import { ADAPTERS, startTestApp, type TestApp, withoutGlobalGuard } from '../support/test-app.js';
 import {
   answerOf,
   insufficientScope,
@@ -11,9 +11,8 @@ import {
   SEVERAL_HEADERS,
   TOKEN_OUTSIDE_HEADER,
   UNAUTHORIZED,
-} from './support/answers.js';
-import { sendRaw } from './support/raw-http.js';
-import { withoutGlobalGuard } from './support/without-global-guard.js';
+} from '../support/answers.js';
+import { sendRaw } from '../support/raw-http.js';
 
 @Controller('passport')
 @UseGuards(AuthGuard('bearer'), ScopeGuard)
@@ -61,7 +60,7 @@ describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapte
   const send = async (path: string, init?: RequestInit) => answerOf(await fetch(test.url + path, init));
   const bearer = (credential = rawToken) => ({ headers: { authorization: `Bearer ${credential}` } });
 
-  it('authenticates a token, and leaves principal and user where the decorators find them', async () => {
+  it('authenticates a token, and sets the principal and the user for the decorators', async () => {
     const answer = await send('/passport', bearer());
 
     expect(answer.body).toEqual({
@@ -78,15 +77,15 @@ describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapte
     expect(answer.body).toEqual({ email: 'ada@example.com' });
   });
 
-  it('names the realm and no error when there is no credential', async () => {
+  it('answers with the realm and no error code when there is no credential', async () => {
     expect(await send('/passport')).toEqual(UNAUTHORIZED);
   });
 
-  it('does not take a session', async () => {
+  it('does not accept a session', async () => {
     expect(await send('/passport', { headers: { 'x-session-user': test.user.id } })).toEqual(UNAUTHORIZED);
   });
 
-  it('refuses a revoked and an unknown token in the same words', async () => {
+  it('gives a revoked and an unknown token the same answer', async () => {
     const revoked = await test.tokens.create(test.user, { name: 'old', scopes: ['read:notes'] });
     await test.tokens.revoke(revoked.token.id);
 
@@ -94,11 +93,11 @@ describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapte
     expect(await send('/passport', bearer(`${rawToken}x`))).toEqual(INVALID_TOKEN);
   });
 
-  it('answers 403 through ScopeGuard, with the scopes that are missing', async () => {
+  it('answers 403 through ScopeGuard, with the missing scopes', async () => {
     expect(await send('/passport/scoped', bearer())).toEqual(insufficientScope(['write:notes'], ['write:notes']));
   });
 
-  it('answers 400 to what is malformed or said twice, where Passport would say 401', async () => {
+  it('answers 400 to a malformed or repeated header, where Passport would answer 401', async () => {
     const head = ['GET /passport HTTP/1.1', 'Host: localhost'];
     const twice = [`Authorization: Bearer ${rawToken}`, `Authorization: Bearer ${rawToken}`];
 
@@ -107,7 +106,7 @@ describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapte
     expect(await sendRaw(test.url, [...head, ...twice])).toEqual(SEVERAL_HEADERS);
   });
 
-  it('takes no token from the query or a form, where passport-http-bearer reads it', async () => {
+  it('accepts no token from the query or a form, where passport-http-bearer reads it', async () => {
     const form = {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded' },

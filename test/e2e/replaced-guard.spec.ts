@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Principal, SigraAuthGuard } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 
-/** What a host's test puts in the guard's place, to act as somebody without a credential. */
+/** Replaces the guard in the test of a host, to authenticate without a credential. */
 @Injectable()
 class ActingAsGuard implements CanActivate {
   principal: Principal | undefined;

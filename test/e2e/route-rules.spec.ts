@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { AllowAnonymous, CurrentPrincipal, OptionalAuth, type Principal, RequireScopes } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { answerOf, insufficientScope, UNAUTHORIZED } from './support/answers.js';
+import { answerOf, insufficientScope, UNAUTHORIZED } from '../support/answers.js';
 
 const whoIs = (principal?: Principal) => ({ userId: principal?.userId ?? null });
 
@@ -126,14 +126,14 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
   });
   afterAll(() => test.close());
 
-  /** As nobody without scopes, else with a token that has them. */
+  /** Sends a request with a new token that has the scopes, or without a credential. */
   async function get(path: string, ...scopes: string[]) {
     if (scopes.length === 0) return answerOf(await fetch(test.url + path));
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes });
     return answerOf(await fetch(test.url + path, { headers: { authorization: `Bearer ${rawToken}` } }));
   }
   const asUser = () => ({ status: 200, challenge: null, body: { userId: test.user.id } });
-  const asNobody = { status: 200, challenge: null, body: { userId: null } };
+  const asAnonymous = { status: 200, challenge: null, body: { userId: null } };
 
   it('add up: controller and handler', async () => {
     expect(await get('/scoped/plain', 'read:notes')).toEqual(asUser());
@@ -156,7 +156,7 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
     );
   });
 
-  it('add up: several decorators on one handler, none of which is lost', async () => {
+  it('add up: several decorators on one handler', async () => {
     const required = ['read:notes', 'write:notes', 'profile:read', 'admin'];
 
     expect(await get('/scoped/stacked', 'read:notes', 'write:notes', 'admin')).toEqual(asUser());
@@ -166,7 +166,7 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
     expect(await get('/scoped/stacked', 'read:notes', 'admin')).toEqual(insufficientScope(required, ['write:notes']));
   });
 
-  it('are looked up once for a handler, and not for each request', async () => {
+  it('are read once for a handler, and not for each request', async () => {
     await get('/scoped/more', 'read:notes', 'write:notes');
     const lookUps = jest.spyOn(Reflect, 'getMetadata');
 
@@ -178,11 +178,11 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
     expect(ours).toEqual([]);
   });
 
-  it('open one handler of a scoped controller', async () => {
-    expect(await get('/scoped/open')).toEqual(asNobody);
+  it('can open one handler of a scoped controller', async () => {
+    expect(await get('/scoped/open')).toEqual(asAnonymous);
   });
 
-  it('are not opened by accident: scopes beat openness at the same place, and on the handler', async () => {
+  it('are not opened by accident: scopes win at the same place, and on the handler', async () => {
     for (const path of ['/scoped/open-and-scoped', '/open/scoped', '/contradiction/plain']) {
       expect(await get(path)).toEqual(UNAUTHORIZED);
     }
@@ -190,15 +190,15 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
     expect(await get('/open/scoped', 'read:notes')).toEqual(insufficientScope(['write:notes'], ['write:notes']));
   });
 
-  it('are not opened by a handler for which authentication is optional but scopes are not', async () => {
+  it('are not opened by an optional handler of a scoped controller', async () => {
     expect(await get('/scoped/optional')).toEqual(UNAUTHORIZED);
     expect(await get('/scoped/optional', 'read:notes')).toEqual(asUser());
   });
 
   it('are read from the handler before the controller', async () => {
-    expect(await get('/open/plain', 'read:notes')).toEqual(asNobody);
+    expect(await get('/open/plain', 'read:notes')).toEqual(asAnonymous);
     expect(await get('/open/optional', 'read:notes')).toEqual(asUser());
-    expect(await get('/open/optional')).toEqual(asNobody);
+    expect(await get('/open/optional')).toEqual(asAnonymous);
   });
 
   it('add up: an inherited handler and the controller that inherits it', async () => {
@@ -224,13 +224,13 @@ describe.each(ADAPTERS)('The rules of a route on %s', (adapter) => {
     expect((await get('/scoped/plain', 'read:notes')).status).toBe(200);
   });
 
-  it('are inherited by a controller that says nothing', async () => {
+  it('are inherited by a controller without rules of its own', async () => {
     expect(await get('/plain-child/plain')).toEqual(UNAUTHORIZED);
     expect(await get('/plain-child/plain', 'admin')).toEqual(insufficientScope(['read:notes'], ['read:notes']));
-    expect(await get('/plain-child/open')).toEqual(asNobody);
+    expect(await get('/plain-child/open')).toEqual(asAnonymous);
   });
 
-  it('are held to by wildcards, which grant only what they begin', async () => {
+  it('are met by wildcards, which grant only scopes that begin with their prefix', async () => {
     expect((await get('/scoped/more', '*')).status).toBe(200);
     expect((await get('/scoped/more', 'read:*', 'write:*')).status).toBe(200);
     expect(await get('/scoped/more', 'read:*')).toEqual(

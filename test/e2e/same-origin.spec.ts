@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
-import { CROSS_ORIGIN, UNAUTHORIZED } from './support/answers.js';
-import { sendRaw } from './support/raw-http.js';
+import { CROSS_ORIGIN, UNAUTHORIZED } from '../support/answers.js';
+import { sendRaw } from '../support/raw-http.js';
 
 const HOST = 'notes.example.com';
 
@@ -27,9 +27,9 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
   it.each<[string, Record<string, string>]>([
     ['the same origin', { 'Sec-Fetch-Site': 'same-origin', Origin: `https://${HOST}` }],
     ['the same origin, without a referrer', { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' }],
-    ['the user, who sends it again', { 'Sec-Fetch-Site': 'none' }],
+    ['the user, without a page', { 'Sec-Fetch-Site': 'none' }],
     ['the same origin, in a browser without Fetch Metadata', { Origin: `https://${HOST}` }],
-    ['no browser at all', {}],
+    ['a client other than a browser', {}],
     ['a trusted origin', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://app.example.com' }],
     ['a trusted origin of the same site', { 'Sec-Fetch-Site': 'same-site', Origin: 'https://app.example.com' }],
     ['a trusted origin, in a browser without Fetch Metadata', { Origin: 'http://localhost:5173' }],
@@ -42,26 +42,29 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
   it.each<[string, Record<string, string>]>([
     ['another site', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }],
     ['another site that hides its origin', { 'Sec-Fetch-Site': 'cross-site' }],
-    ['another site that forges no more than Origin', { 'Sec-Fetch-Site': 'cross-site', Origin: `https://${HOST}` }],
+    ['another site that forges only Origin', { 'Sec-Fetch-Site': 'cross-site', Origin: `https://${HOST}` }],
     ['a subdomain of the same site', { 'Sec-Fetch-Site': 'same-site', Origin: `https://blog.${HOST}` }],
     ['another scheme of the same host', { 'Sec-Fetch-Site': 'cross-site', Origin: `http://${HOST}` }],
     ['a sandboxed page', { 'Sec-Fetch-Site': 'cross-site', Origin: 'null' }],
-    ['a page with a Sec-Fetch-Site of no meaning', { 'Sec-Fetch-Site': 'trust-me', Origin: `https://${HOST}` }],
-    ['two Sec-Fetch-Site in one', { 'Sec-Fetch-Site': 'same-origin, cross-site', Origin: `https://${HOST}` }],
+    ['a page with an unknown Sec-Fetch-Site', { 'Sec-Fetch-Site': 'trust-me', Origin: `https://${HOST}` }],
+    [
+      'a page with two values of Sec-Fetch-Site',
+      { 'Sec-Fetch-Site': 'same-origin, cross-site', Origin: `https://${HOST}` },
+    ],
     ['another origin, in a browser without Fetch Metadata', { Origin: 'https://evil.example' }],
     ['a sandboxed page, in a browser without Fetch Metadata', { Origin: 'null' }],
     ['a subdomain, in a browser without Fetch Metadata', { Origin: `https://blog.${HOST}` }],
     ['the parent domain, in a browser without Fetch Metadata', { Origin: 'https://example.com' }],
     ['a host that ends like ours', { Origin: `https://evil-${HOST}` }],
     ['a host that begins like ours', { Origin: `https://${HOST}.evil.example` }],
-    ['a host that has ours as its user', { Origin: `https://${HOST}@evil.example` }],
+    ['a host that has ours as its user name', { Origin: `https://${HOST}@evil.example` }],
     ['another port', { Origin: `https://${HOST}:8443` }],
     ['a file', { Origin: 'file://' }],
-    ['two origins in one', { Origin: `https://${HOST}, https://evil.example` }],
+    ['two origins in one header', { Origin: `https://${HOST}, https://evil.example` }],
     ['an origin that is only a host', { Origin: HOST }],
     ['an empty origin', { Origin: '' }],
-    ['a trusted host by another scheme', { Origin: 'http://app.example.com' }],
-    ['a trusted host by another port', { Origin: 'https://app.example.com:8443' }],
+    ['a trusted host with another scheme', { Origin: 'http://app.example.com' }],
+    ['a trusted host with another port', { Origin: 'https://app.example.com:8443' }],
     ['a subdomain of a trusted host', { Origin: 'https://evil.app.example.com' }],
     ['a trusted origin with a path', { Origin: 'https://app.example.com/' }],
   ])('is refused from %s', async (_what, headers) => {
@@ -77,7 +80,7 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
     ['notes.example.com:3000', 'http://notes.example.com:3000'],
     ['127.0.0.1:3000', 'http://127.0.0.1:3000'],
     ['[::1]:3000', 'http://[::1]:3000'],
-  ])('counts as of the same origin when Host is %s and Origin %s', async (host, origin) => {
+  ])('counts as same-origin when Host is %s and Origin is %s', async (host, origin) => {
     const answer = await post({ Origin: origin }, host);
 
     expect(answer.status).toBe(201);
@@ -90,13 +93,13 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
     ['127.0.0.1:3000', 'http://localhost:3000'],
     ['', 'file://'],
     ['', 'null'],
-  ])('counts as of another origin when Host is "%s" and Origin %s', async (host, origin) => {
+  ])('counts as cross-origin when Host is "%s" and Origin is %s', async (host, origin) => {
     const answer = await post({ Origin: origin }, host);
 
     expect(answer).toEqual(CROSS_ORIGIN);
   });
 
-  it('counts as of another origin when it names no host and a sandboxed page sent it', async () => {
+  it('counts as cross-origin when it has no host and a sandboxed page sent it', async () => {
     const answer = await sendRaw(test.url, [
       'POST /notes HTTP/1.0',
       `X-Session-User: ${test.user.id}`,
@@ -108,7 +111,7 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
   });
 
   it.each(['X-Forwarded-Host', 'Forwarded', 'X-Original-Host', 'X-Host', 'Referer'])(
-    'is not believed what %s says of the host',
+    'does not get its host from %s',
     async (name) => {
       const value =
         name === 'Forwarded' ? 'host=evil.example' : name === 'Referer' ? `https://${HOST}/` : 'evil.example';
@@ -119,13 +122,13 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
     },
   );
 
-  it.each(['POST', 'DELETE'])('is refused from another site whatever it changes: %s', async (method) => {
+  it.each(['POST', 'DELETE'])('is refused from another site for every method: %s', async (method) => {
     const answer = await send(method, '/api/tokens', { 'Sec-Fetch-Site': 'cross-site' });
 
     expect(answer).toEqual(CROSS_ORIGIN);
   });
 
-  it('is told by its real method, not by one that a header or a parameter names', async () => {
+  it('is recognized by its real method, not by one in a header or a parameter', async () => {
     const answer = await send('POST', '/notes?_method=GET', {
       'X-HTTP-Method-Override': 'GET',
       'Sec-Fetch-Site': 'cross-site',
@@ -134,13 +137,13 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
     expect(answer).toEqual(CROSS_ORIGIN);
   });
 
-  it.each(['GET', 'HEAD'])('leaves %s from another site alone, which changes nothing', async (method) => {
+  it.each(['GET', 'HEAD'])('does not include %s, which is accepted from another site', async (method) => {
     const answer = await send(method, '/notes', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' });
 
     expect(answer.status).toBe(200);
   });
 
-  it('does not matter to a bearer credential, which no browser sends by itself', async () => {
+  it('is accepted from another site with a bearer credential, which no browser sends by itself', async () => {
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['write:notes'] });
 
     const answer = await post({
@@ -152,7 +155,7 @@ describe.each(ADAPTERS)('An unsafe request with a session on %s', (adapter) => {
     expect(answer.status).toBe(201);
   });
 
-  it('without a session is only unauthorized, wherever it comes from', async () => {
+  it('is answered 401 when there is no session, from any origin', async () => {
     const answer = await sendRaw(test.url, [
       'POST /notes HTTP/1.1',
       `Host: ${HOST}`,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
-import { answerOf, insufficientScope, INVALID_TOKEN, MALFORMED_HEADER, UNAUTHORIZED } from './support/answers.js';
+import { answerOf, insufficientScope, INVALID_TOKEN, MALFORMED_HEADER, UNAUTHORIZED } from '../support/answers.js';
 
 describe.each(ADAPTERS)('A browser session on %s', (adapter) => {
   let test: TestApp;
@@ -13,7 +13,7 @@ describe.each(ADAPTERS)('A browser session on %s', (adapter) => {
   const get = async (headers: Record<string, string>, path = '/notes/me') =>
     answerOf(await fetch(test.url + path, { headers }));
 
-  it('signs its user in, with all scopes', async () => {
+  it('authenticates its user, with all scopes', async () => {
     const answer = await get({ 'x-session-user': test.user.id });
 
     expect(answer).toMatchObject({
@@ -25,16 +25,16 @@ describe.each(ADAPTERS)('A browser session on %s', (adapter) => {
 
   it.each([
     ['that is malformed', 'Bearer', MALFORMED_HEADER],
-    ['that is bad', 'Bearer sigra_sk_nonsense', INVALID_TOKEN],
-    ['of a foreign kind', 'Bearer eyJhbGciOiJub25lIn0.e30.', INVALID_TOKEN],
+    ['that is invalid', 'Bearer sigra_sk_nonsense', INVALID_TOKEN],
+    ['of another kind', 'Bearer eyJhbGciOiJub25lIn0.e30.', INVALID_TOKEN],
     ['of another scheme', 'Basic YWRhOnNlY3JldA==', UNAUTHORIZED],
-  ])('does not help a credential %s', async (_what, authorization, refusal) => {
+  ])('does not replace a credential %s', async (_what, authorization, refusal) => {
     const answer = await get({ 'x-session-user': test.user.id, authorization });
 
     expect(answer).toEqual(refusal);
   });
 
-  it('does not help a revoked token of its own user', async () => {
+  it('does not replace a revoked token of its own user', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
     await test.tokens.revoke(token.id);
 
@@ -43,7 +43,7 @@ describe.each(ADAPTERS)('A browser session on %s', (adapter) => {
     expect(answer).toEqual(INVALID_TOKEN);
   });
 
-  it('gives way to a good token of another user, and lends it nothing', async () => {
+  it('gives way to a valid token of another user, and adds nothing to it', async () => {
     const grace = await test.addUser('grace@example.com');
     const { rawToken, token } = await test.tokens.create(grace, { name: 'CI', scopes: ['read:notes'] });
     const headers = { 'x-session-user': test.user.id, authorization: `Bearer ${rawToken}` };
@@ -65,12 +65,12 @@ describe.each(ADAPTERS)('A browser session on %s', (adapter) => {
   });
 
   it.each([
-    ['nobody', ''],
-    ['a user that does not exist', '00000000-0000-7000-8000-000000000000'],
-    ['an id of another type', "1' OR '1'='1"],
-    ['an id that is a wildcard', '%'],
-    ['a property of every object', '__proto__'],
-  ])('is none when it names %s', async (_what, id) => {
+    ['empty', ''],
+    ['unknown', '00000000-0000-7000-8000-000000000000'],
+    ['of another type', "1' OR '1'='1"],
+    ['a wildcard', '%'],
+    ['an inherited property', '__proto__'],
+  ])('counts as absent when its user id is %s', async (_what, id) => {
     const answer = await get({ 'x-session-user': id });
 
     expect(answer).toEqual(UNAUTHORIZED);
@@ -92,13 +92,13 @@ describe.each(ADAPTERS)('A browser session on %s', (adapter) => {
     expect(deleted).toEqual(UNAUTHORIZED);
   });
 
-  it('is taken as nobody where none is needed and its user is gone', async () => {
+  it('counts as anonymous on an optional route when its user does not exist', async () => {
     const answer = await get({ 'x-session-user': '00000000-0000-7000-8000-000000000000' }, '/notes/optional');
 
     expect(answer).toMatchObject({ status: 200, body: { userId: null } });
   });
 
-  it('never shows a column that the entity does not select', async () => {
+  it('never exposes a column that the entity does not select', async () => {
     const rows: unknown = await test.dataSource.query('SELECT password_hash FROM users WHERE id = $1', [test.user.id]);
 
     const answer = await get({ 'x-session-user': test.user.id });

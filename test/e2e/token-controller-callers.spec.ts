@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, startTestApp, type TestApp, type User } from '../support/test-app.js';
-import { type AnswerBody, TokenClient } from './support/token-client.js';
+import { type AnswerBody, TokenClient } from '../support/token-client.js';
 
 const MANAGER = ['api_tokens:read', 'api_tokens:write', 'read:notes'];
 const ABSENT = '00000000-0000-7000-8000-000000000000';
 
-describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
+describe.each(ADAPTERS)('A caller of the token controller on %s', (adapter) => {
   let test: TestApp;
   let grace: User;
   let theirs: AnswerBody;
@@ -25,17 +25,17 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     (await test.tokens.listActive(user, { limit: 200 })).tokens.some((token) => token.id === id);
   const countOf = async (user: User) => (await test.tokens.listActive(user, { limit: 200 })).tokens.length;
 
-  it('is nothing without a credential, whoever the body names', async () => {
-    const nobody = TokenClient.anonymous(test);
+  it('can do nothing without a credential, whatever user the body names', async () => {
+    const anonymous = TokenClient.anonymous(test);
     const before = await countOf(grace);
 
     const answers = await Promise.all([
-      nobody.list(),
-      nobody.list(`?userId=${grace.id}&user_id=${grace.id}`),
-      nobody.create({ userId: grace.id, user_id: grace.id, user: { id: grace.id }, name: 'x', scopes: ['admin'] }),
-      nobody.revoke(theirs.token.id),
-      nobody.revokeAll(),
-      nobody.rotate(theirs.token.id),
+      anonymous.list(),
+      anonymous.list(`?userId=${grace.id}&user_id=${grace.id}`),
+      anonymous.create({ userId: grace.id, user_id: grace.id, user: { id: grace.id }, name: 'x', scopes: ['admin'] }),
+      anonymous.revoke(theirs.token.id),
+      anonymous.revokeAll(),
+      anonymous.rotate(theirs.token.id),
     ]);
 
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 401]);
@@ -43,7 +43,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
   });
 
   it.each(['userId', 'user_id', 'user', 'owner', 'ownerId', 'id', 'isAdmin', 'tokenHash', 'revokedAt', 'createdAt'])(
-    'is not to name %s for a new token: the principal alone is its owner',
+    'cannot set %s of a new token: its owner is always the principal',
     async (field) => {
       const before = await countOf(grace);
 
@@ -61,7 +61,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     },
   );
 
-  it('is not to choose the owner in the query of a list, nor in that of a creation', async () => {
+  it('cannot choose the owner in the query of a list or a creation', async () => {
     const mine = TokenClient.inSession(test);
 
     const listed = await mine.list(`?userId=${grace.id}&user_id=${grace.id}&user=${grace.id}`);
@@ -73,7 +73,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     expect(await isActive(test.user, created.body.token.id)).toBe(true);
   });
 
-  it('is to learn nothing of foreign tokens: absent, foreign and malformed ids are answered alike', async () => {
+  it('learns nothing about tokens of others: unknown, foreign and malformed ids get the same answer', async () => {
     const mine = TokenClient.inSession(test);
     const ids = [theirs.token.id, ABSENT, theirs.token.id.toUpperCase(), 'x', '1', '%00', "'%20OR%201=1", 'null'];
 
@@ -87,7 +87,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
   });
 
   it.each(['', '.', '%2e', '?id=', '?'])(
-    'is not to end all tokens where the id of one is missing: DELETE tokens/%s',
+    'does not revoke all tokens when the id of one is missing: DELETE tokens/%s',
     async (id) => {
       const mine = TokenClient.inSession(test);
       const { token } = (await mine.create({ name: 'x', scopes: ['read:notes'] })).body;
@@ -99,7 +99,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     },
   );
 
-  it('is to learn nothing of foreign tokens that are dead', async () => {
+  it('learns nothing about revoked tokens of others', async () => {
     await test.tokens.revoke(theirs.token.id);
 
     const [revocation, rotation] = await Promise.all([
@@ -110,14 +110,14 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     expect([revocation.status, rotation.status]).toEqual([404, 404]);
   });
 
-  it('is to end all of their own tokens, and none of another’s', async () => {
+  it('can revoke all of their own tokens, and none of another owner', async () => {
     await TokenClient.inSession(test).revokeAll();
 
     expect(await countOf(test.user)).toBe(0);
     expect(await isActive(grace, theirs.token.id)).toBe(true);
   });
 
-  it('is bound by the scopes of the token that manages tokens', async () => {
+  it('is limited by the scopes of the token that manages tokens', async () => {
     const [reader, writer, outsider] = [
       await holding('api_tokens:read'),
       await holding('api_tokens:write', 'read:notes'),
@@ -145,7 +145,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
       ['write:notes', 'profile:write'],
       ['write:notes', 'profile:write'],
     ],
-  ])('is not to grant %j without holding it', async (scopes, missing) => {
+  ])('cannot grant %j without holding it', async (scopes, missing) => {
     const manager = await holding(...MANAGER);
     const before = await countOf(test.user);
 
@@ -155,18 +155,18 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     expect(answer.body).toEqual({
       statusCode: 403,
       error: 'insufficient_scope',
-      message: 'A token can only be given scopes that its maker holds.',
+      message: 'A principal can only grant scopes that it holds.',
       required: scopes,
       missing,
     });
     expect(answer.headers.get('www-authenticate')).toBe(
       'Bearer realm="api", error="insufficient_scope", ' +
-        `error_description="A token can only be given scopes that its maker holds.", scope="${scopes.join(' ')}"`,
+        `error_description="A principal can only grant scopes that it holds.", scope="${scopes.join(' ')}"`,
     );
     expect(await countOf(test.user)).toBe(before);
   });
 
-  it('is to grant what a wildcard of theirs covers', async () => {
+  it('can grant scopes that a wildcard of theirs covers', async () => {
     const manager = await holding('api_tokens:*', 'read:*');
 
     const granted = await manager.create({ name: 'x', scopes: ['read:notes', 'api_tokens:read', 'read:*'] });
@@ -176,7 +176,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     expect(beyond.body.missing).toEqual(['write:notes']);
   });
 
-  it('is not to get at the scopes of a stronger token by rotating it', async () => {
+  it('cannot gain the scopes of a stronger token by rotating it', async () => {
     const manager = await holding(...MANAGER);
     const stronger = await test.tokens.create(test.user, { name: 'stronger', scopes: ['read:notes', 'admin'] });
 
@@ -187,7 +187,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     expect((await test.tokens.verify(stronger.rawToken)).id).toBe(stronger.token.id);
   });
 
-  it('is to rotate the very token that they present', async () => {
+  it('can rotate the token that they present', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'self', scopes: MANAGER });
 
     const rotated = await TokenClient.withToken(test, rawToken).rotate(token.id);
@@ -197,7 +197,7 @@ describe.each(ADAPTERS)('What a caller may do to tokens on %s', (adapter) => {
     expect([rotated.status, withOld.status, withNew.status]).toEqual([201, 401, 200]);
   });
 
-  it('is recorded: who, through which token, and from where', async () => {
+  it('is recorded with the user, the token and the address', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'manager', scopes: MANAGER });
     const { body } = await TokenClient.withToken(test, rawToken).create({ name: 'x', scopes: ['read:notes'] });
 

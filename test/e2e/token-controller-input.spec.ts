@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { encodeCursor } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { sendRaw } from './support/raw-http.js';
-import { TokenClient } from './support/token-client.js';
+import { sendRaw } from '../support/raw-http.js';
+import { TokenClient } from '../support/token-client.js';
 
 const VALID = { name: 'CI', scopes: ['read:notes'] };
 const ID = '00000000-0000-7000-8000-000000000000';
@@ -18,7 +18,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
   beforeEach(async () => {
     page = TokenClient.inSession(test, (await test.addUser('somebody@example.com')).id);
   });
-  /** Whatever was refused must have changed nothing. */
+  /** A refused request must change nothing. */
   const expectNoTokens = async () => expect((await page.list()).body.tokens).toEqual([]);
 
   describe('in the body of a creation', () => {
@@ -37,7 +37,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       ['no scopes', { name: 'CI' }, 'scopes_required'],
       ['scopes of null', { ...VALID, scopes: null }, 'scopes_required'],
       ['empty scopes', { ...VALID, scopes: [] }, 'scopes_required'],
-      ['scopes that are a text', { ...VALID, scopes: 'read:notes' }, 'scopes_required'],
+      ['scopes that are a string', { ...VALID, scopes: 'read:notes' }, 'scopes_required'],
       ['scopes that only look like an array', { ...VALID, scopes: { 0: 'read:notes', length: 1 } }, 'scopes_required'],
       ['scopes that are numbers', { ...VALID, scopes: [1] }, 'invalid_scope_format'],
       ['scopes that are arrays', { ...VALID, scopes: [['read:notes']] }, 'invalid_scope_format'],
@@ -49,17 +49,17 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       ['a scope in capitals', { ...VALID, scopes: ['READ:NOTES'] }, 'invalid_scope_format'],
       ['a wildcard in the middle', { ...VALID, scopes: ['*:notes'] }, 'invalid_scope_format'],
       ['a scope of 10,000 characters', { ...VALID, scopes: ['a'.repeat(10_000)] }, 'invalid_scope_format'],
-      ['a scope that nobody registered', { ...VALID, scopes: ['read:secrets'] }, 'unregistered_scopes'],
+      ['an unregistered scope', { ...VALID, scopes: ['read:secrets'] }, 'unregistered_scopes'],
       ['a wildcard over nothing', { ...VALID, scopes: ['secrets:*'] }, 'unregistered_scopes'],
-      ['a name of every object as a scope', { ...VALID, scopes: ['constructor'] }, 'unregistered_scopes'],
+      ['an inherited property as a scope', { ...VALID, scopes: ['constructor'] }, 'unregistered_scopes'],
       ['an expiry that is a number', { ...VALID, expiresAt: 4_000_000_000_000 }, 'invalid_expiry'],
       ['an expiry that is an object', { ...VALID, expiresAt: {} }, 'invalid_expiry'],
       ['an empty expiry', { ...VALID, expiresAt: '' }, 'invalid_expiry'],
       ['an expiry without a zone', { ...VALID, expiresAt: '2999-01-01T00:00:00' }, 'invalid_expiry'],
       ['an expiry without a time', { ...VALID, expiresAt: '2999-01-01' }, 'invalid_expiry'],
-      ['an expiry in no month', { ...VALID, expiresAt: '2999-13-01T00:00:00Z' }, 'invalid_expiry'],
+      ['an expiry in month 13', { ...VALID, expiresAt: '2999-13-01T00:00:00Z' }, 'invalid_expiry'],
       ['an expiry in words', { ...VALID, expiresAt: 'tomorrow' }, 'invalid_expiry'],
-      ['an expiry beyond all calendars', { ...VALID, expiresAt: '+275760-09-13T00:00:00Z' }, 'invalid_expiry'],
+      ['an expiry beyond the range of Date', { ...VALID, expiresAt: '+275760-09-13T00:00:00Z' }, 'invalid_expiry'],
       ['an expiry in the past', { ...VALID, expiresAt: '2001-01-01T00:00:00Z' }, 'expiry_in_past'],
       ['an unknown field', { ...VALID, admin: true }, 'invalid_request'],
       ['a field in another case', { ...VALID, Scopes: ['admin'] }, 'invalid_request'],
@@ -75,13 +75,13 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
 
     it.each([
       ['null', 'null'],
-      ['a text', '"name"'],
+      ['a string', '"name"'],
       ['a number', '5'],
       ['true', 'true'],
       ['half of an object', '{"name":"CI"'],
       ['two objects', '{"name":"CI"}{"name":"CI"}'],
       ['a NUL', '\0'],
-      ['nothing', ''],
+      ['no characters', ''],
     ])('refuses a JSON body of %s', async (_what, body) => {
       const answer = await page.send('POST', '/api/tokens', body);
 
@@ -96,7 +96,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
     });
 
     it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])(
-      'refuses a field called %s, and no object is the worse for it',
+      'refuses a field called %s, and pollutes no prototype',
       async (field) => {
         const answer = await page.send(
           'POST',
@@ -110,7 +110,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       },
     );
 
-    it('takes no name and no scopes from a prototype', async () => {
+    it('reads no name and no scopes from a prototype', async () => {
       const answer = await page.send('POST', '/api/tokens', '{"__proto__":{"name":"CI","scopes":["read:notes"]}}');
 
       expect(answer.status).toBe(400);
@@ -124,7 +124,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       await expectNoTokens();
     });
 
-    it('refuses a body that is nested a hundred thousand times', async () => {
+    it('refuses a body that is nested tens of thousands of levels deep', async () => {
       const depth = adapter === 'express' ? 40_000 : 100_000;
       const answer = await page.send(
         'POST',
@@ -159,7 +159,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect([answer.status, answer.body.error]).toEqual([400, 'invalid_request']);
       expect(answer.body.message).toMatch(/^Unknown field /);
       expect(answer.headers.get('set-cookie')).toBeNull();
-      // RFC 6750 section 3: what an error_description may consist of.
+      // The characters that error_description allows (RFC 6750 section 3).
       expect(answer.headers.get('www-authenticate')).toMatch(
         /^Bearer realm="api", error="invalid_request", error_description="[\x20\x21\x23-\x5b\x5d-\x7e]*"$/,
       );
@@ -185,7 +185,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect(JSON.stringify(answer.body).length).toBeLessThan(2000);
     });
 
-    it('accepts what is unusual but right', async () => {
+    it('accepts unusual but valid names', async () => {
       const names = [
         'x'.repeat(255),
         '\u{1f511}'.repeat(255),
@@ -200,7 +200,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect(answers.map(({ body }) => body.token.name)).toEqual(names);
     });
 
-    it('grants a scope once however often it is asked for', async () => {
+    it('grants a repeated scope once', async () => {
       const answer = await page.create({ ...VALID, scopes: ['read:notes', 'read:notes'] });
 
       expect(answer.body.token.scopes).toEqual(['read:notes']);
@@ -213,7 +213,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       ['half a second', { graceSeconds: 0.5 }, 'invalid_grace'],
       ['a grace beyond thirty days', { graceSeconds: 2_592_001 }, 'invalid_grace'],
       ['an endless grace', { graceSeconds: 1e308 }, 'invalid_grace'],
-      ['a grace in a text', { graceSeconds: '60' }, 'invalid_grace'],
+      ['a grace that is a string', { graceSeconds: '60' }, 'invalid_grace'],
       ['a grace of null', { graceSeconds: null }, 'invalid_grace'],
       ['a grace of true', { graceSeconds: true }, 'invalid_grace'],
       ['more scopes', { scopes: ['admin'] }, 'invalid_request'],
@@ -229,7 +229,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect((await test.tokens.verify(rawToken)).id).toBe(token.id);
     });
 
-    it('takes an empty object and no body alike', async () => {
+    it('accepts an empty object and a missing body', async () => {
       const [one, other] = [(await page.create(VALID)).body, (await page.create(VALID)).body];
 
       const answers = await Promise.all([page.rotate(one.token.id, {}), page.rotate(other.token.id)]);
@@ -267,7 +267,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect([answer.status, answer.body.error]).toEqual([400, 'invalid_limit']);
     });
 
-    it('accepts every limit up to the greatest', async () => {
+    it('accepts every limit up to the maximum', async () => {
       const answers = await Promise.all(['1', '200', '007'].map((limit) => page.list(`?limit=${limit}`)));
 
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -276,17 +276,17 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
     const cursor = encodeCursor(new Date(), ID);
     it.each([
       ['empty', ''],
-      ['no base64', '***'],
-      ['cut', cursor.slice(0, -1)],
+      ['not base64', '***'],
+      ['truncated', cursor.slice(0, -1)],
       ['extended', `${cursor}A`],
       ['padded', `${cursor}==`],
-      ['twice', `${cursor}&cursor=${cursor}`],
+      ['repeated', `${cursor}&cursor=${cursor}`],
       ['too long', cursor.repeat(100)],
       ['a plain id', ID],
-      ['of no time', Buffer.from(`.${ID}`).toString('base64url')],
-      ['of a negative time', Buffer.from(`-1.${ID}`).toString('base64url')],
-      ['of a time beyond the calendar', Buffer.from(`zzzzzzzzzzzz.${ID}`).toString('base64url')],
-      ['with an id that is none', Buffer.from('lq1.x').toString('base64url')],
+      ['without a time', Buffer.from(`.${ID}`).toString('base64url')],
+      ['with a negative time', Buffer.from(`-1.${ID}`).toString('base64url')],
+      ['with a time beyond the range of Date', Buffer.from(`zzzzzzzzzzzz.${ID}`).toString('base64url')],
+      ['with an invalid id', Buffer.from('lq1.x').toString('base64url')],
       ['with SQL for an id', Buffer.from("lq1.' OR 1=1 --").toString('base64url')],
       ['with a NUL', Buffer.from(`lq1\0.${ID}`).toString('base64url')],
     ])('refuses a cursor that is %s', async (_what, value) => {
@@ -295,7 +295,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect([answer.status, answer.body.error]).toEqual([400, 'invalid_cursor']);
     });
 
-    it('shows nobody else’s tokens to who brings a cursor of theirs', async () => {
+    it('lists only the tokens of the caller, whatever the cursor', async () => {
       const { token } = (await page.create(VALID)).body;
       const other = TokenClient.inSession(test);
 
@@ -305,13 +305,13 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect(answer.body.tokens.map(({ id }) => id)).not.toContain(token.id);
     });
 
-    it('leaves parameters alone that it does not know', async () => {
+    it('ignores unknown parameters', async () => {
       expect((await page.list('?page=2&__proto__[x]=1&constructor=1')).status).toBe(200);
     });
   });
 
   describe('in the path', () => {
-    it.each(['%', '%zz', '%c3%28', '%ff'])('answers an id of broken escapes (%s) with 400 or 404', async (id) => {
+    it.each(['%', '%zz', '%c3%28', '%ff'])('answers an id with broken escapes (%s) with 400 or 404', async (id) => {
       const answer = await sendRaw(test.url, [
         `DELETE /api/tokens/${id} HTTP/1.1`,
         'Host: localhost',
@@ -327,7 +327,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       expect([404, 414]).toContain(answer.status);
     });
 
-    it('does not take a part of the path for the id', async () => {
+    it('does not mistake a part of the path for the id', async () => {
       const { rawToken, token } = (await page.create(VALID)).body;
 
       const answers = await Promise.all([
@@ -337,7 +337,7 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
         page.revoke(`${token.id}%00`).then(({ status }) => status),
       ]);
 
-      // Express takes the slash at the end for nothing; then it is the token's own path.
+      // Express ignores a trailing slash; the path is then that of the token.
       expect(answers.slice(1)).toEqual([404, 404, 404]);
       expect([204, 404]).toContain(answers[0]);
       if (answers[0] === 404) expect((await test.tokens.verify(rawToken)).id).toBe(token.id);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { TokenClient } from './support/token-client.js';
+import { TokenClient } from '../support/token-client.js';
 
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -21,7 +21,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     (await fetch(`${test.url}/notes/me`, { headers: { authorization: `Bearer ${rawToken}` } })).status === 200;
   const create = async (name = 'CI') => (await page.create({ name, scopes: ['read:notes'] })).body;
 
-  it('creates a token, and shows it raw this once', async () => {
+  it('creates a token, and returns its raw form only once', async () => {
     const created = await page.create({ name: ' CI ', scopes: ['read:notes'], expiresAt: '2999-01-31T12:00:00+01:00' });
     const listed = await page.list();
 
@@ -46,14 +46,14 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(listed.body).toEqual({ tokens: [created.body.token], nextCursor: null });
   });
 
-  it('lists with no-store, since names and scopes are nobody else’s business', async () => {
+  it('lists with no-store, because names and scopes are private', async () => {
     const listed = await page.list();
 
     expect(listed.status).toBe(200);
     expect(listed.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('revokes a token with 204 and nothing else, and once more with the same answer', async () => {
+  it('revokes a token with 204 and no body, and gives the same answer again', async () => {
     const { rawToken, token } = await create();
 
     const first = await page.revoke(token.id);
@@ -64,7 +64,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(await isAccepted(rawToken)).toBe(false);
   });
 
-  it('revokes all tokens of the caller, and says how many', async () => {
+  it('revokes all tokens of the caller, and returns how many', async () => {
     const tokens = [await create('a'), await create('b'), await create('c')];
     await page.revoke(tokens[0]!.token.id);
 
@@ -76,7 +76,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect((await page.revokeAll()).body).toEqual({ revoked: 0 });
   });
 
-  it('rotates a token at once', async () => {
+  it('rotates a token, and ends the old one at once', async () => {
     const old = await create('deploy');
 
     const rotated = await page.rotate(old.token.id);
@@ -115,13 +115,13 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
 
     expect(answers.map(({ status, body }) => [status, body])).toEqual([
       [409, { statusCode: 409, error: 'token_revoked', message: 'The token has been revoked.' }],
-      [409, { statusCode: 409, error: 'token_revoked', message: 'The token has been rotated already.' }],
+      [409, { statusCode: 409, error: 'token_revoked', message: 'The token has already been rotated.' }],
       [409, { statusCode: 409, error: 'token_expired', message: 'The token has expired.' }],
     ]);
     expect(answers.map(({ headers }) => headers.get('www-authenticate'))).toEqual([null, null, null]);
   });
 
-  it('pages through tokens that were made in the same instant, without a gap or a repetition', async () => {
+  it('pages through tokens that were created in the same instant, without a gap or a repetition', async () => {
     const names = Array.from({ length: 7 }, (_, index) => `token ${index}`);
     for (const name of names) await create(name);
 
@@ -135,7 +135,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(seen).toEqual(names);
   });
 
-  it('gives no cursor when the last page is full', async () => {
+  it('returns no cursor when the last page is full', async () => {
     await create('a');
     await create('b');
 
@@ -145,15 +145,15 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(body.nextCursor).toBeNull();
   });
 
-  it('lists the scopes that can be given, to everybody who is signed in', async () => {
+  it('lists the scopes that a token can be given, for every authenticated caller', async () => {
     const { rawToken } = await create();
 
     const answer = await TokenClient.withToken(test, rawToken).send('GET', '/api/scopes');
-    const nobody = await TokenClient.anonymous(test).send('GET', '/api/scopes');
+    const anonymous = await TokenClient.anonymous(test).send('GET', '/api/scopes');
 
     expect(answer.body.scopes).toEqual(
       expect.arrayContaining(['profile:read', 'api_tokens:write', 'read:notes', 'admin']),
     );
-    expect(nobody.status).toBe(401);
+    expect(anonymous.status).toBe(401);
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { answerOf, TOKEN_OUTSIDE_HEADER, UNAUTHORIZED } from './support/answers.js';
+import { answerOf, TOKEN_OUTSIDE_HEADER, UNAUTHORIZED } from '../support/answers.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -32,13 +32,13 @@ describe.each(ADAPTERS)('A token outside of the Authorization header on %s', (ad
     expect(answer).toEqual(TOKEN_OUTSIDE_HEADER);
   });
 
-  it('is refused in the query beside a good header', async () => {
+  it('is refused in the query beside a valid header', async () => {
     const answer = await send(`/notes/me?access_token=${rawToken}`, { headers: bearer() });
 
     expect(answer).toEqual(TOKEN_OUTSIDE_HEADER);
   });
 
-  it('is refused in the query beside a good session', async () => {
+  it('is refused in the query beside a valid session', async () => {
     const answer = await send(`/notes/me?access_token=${rawToken}`, { headers: { 'x-session-user': test.user.id } });
 
     expect(answer).toEqual(TOKEN_OUTSIDE_HEADER);
@@ -54,7 +54,7 @@ describe.each(ADAPTERS)('A token outside of the Authorization header on %s', (ad
     expect(answer).toEqual(TOKEN_OUTSIDE_HEADER);
   });
 
-  it('is refused in a form beside a good header', async () => {
+  it('is refused in a form beside a valid header', async () => {
     const answer = await send('/notes', {
       method: 'POST',
       headers: { ...bearer(), 'content-type': FORM },
@@ -64,7 +64,7 @@ describe.each(ADAPTERS)('A token outside of the Authorization header on %s', (ad
     expect(answer).toEqual(TOKEN_OUTSIDE_HEADER);
   });
 
-  it('is refused in a form with several of them', async () => {
+  it('is refused in a form that repeats it', async () => {
     const answer = await send('/notes', {
       method: 'POST',
       headers: { 'content-type': FORM },
@@ -74,7 +74,7 @@ describe.each(ADAPTERS)('A token outside of the Authorization header on %s', (ad
     expect(answer).toEqual(TOKEN_OUTSIDE_HEADER);
   });
 
-  it('is no credential in a JSON body, where the name may mean anything', async () => {
+  it('does not count as a credential in a JSON body, where the name can mean anything', async () => {
     const body = JSON.stringify({ access_token: rawToken });
     const headers = { 'content-type': 'application/json' };
 
@@ -85,13 +85,13 @@ describe.each(ADAPTERS)('A token outside of the Authorization header on %s', (ad
     expect(besideHeader.status).toBe(201);
   });
 
-  it('is no credential in a cookie', async () => {
+  it('does not count as a credential in a cookie', async () => {
     const answer = await send('/notes/me', { headers: { cookie: `access_token=${rawToken}` } });
 
     expect(answer).toEqual(UNAUTHORIZED);
   });
 
-  it('is no concern of parameters with similar names, nor of the path', async () => {
+  it('is not confused with parameters of similar names, or with the path', async () => {
     const similar = await send('/notes/me?not_access_token=1&access_tokens=2&q=100%25', { headers: bearer() });
     const path = await fetch(`${test.url}/notes/access_token`, { headers: bearer() });
 

@@ -2,9 +2,8 @@ import { Controller, Get, UseGuards } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentUser } from 'nestjs-sigra';
-import { type Adapter, startTestApp, type TestApp } from '../support/test-app.js';
-import { answerOf, INVALID_TOKEN } from './support/answers.js';
-import { withoutGlobalGuard } from './support/without-global-guard.js';
+import { type Adapter, startTestApp, type TestApp, withoutGlobalGuard } from '../support/test-app.js';
+import { answerOf, INVALID_TOKEN } from '../support/answers.js';
 
 @Controller('passport')
 @UseGuards(AuthGuard('bearer'))
@@ -44,7 +43,7 @@ describe.each(PAIRS)('Two applications in one process, on %s and on %s', (one, o
   const get = async (test: TestApp, path: string, rawToken = '') =>
     fetch(test.url + path, { headers: rawToken ? { authorization: `Bearer ${rawToken}` } : {} });
 
-  it("answer AuthGuard('bearer') for their own tokens, both of them", async () => {
+  it("accept only their own tokens through AuthGuard('bearer')", async () => {
     const mine = await first.tokens.create(first.user, { name: 'first', scopes: ['read:notes'] });
     const theirs = await second.tokens.create(await second.addUser('grace@example.com'), {
       name: 'second',
@@ -64,7 +63,7 @@ describe.each(PAIRS)('Two applications in one process, on %s and on %s', (one, o
     expect(await answerOf(theirsAtFirst)).toEqual(INVALID_TOKEN);
   });
 
-  it('answer in the name of their own realm', async () => {
+  it('answer with their own realm', async () => {
     const [atFirst, atSecond] = await Promise.all([get(first, '/passport'), get(second, '/passport')]);
 
     expect(atFirst.headers.get('www-authenticate')).toBe('Bearer realm="api"');
@@ -81,7 +80,7 @@ describe.each(PAIRS)('Two applications in one process, on %s and on %s', (one, o
     expect(await statusOf(second, '/api/tokens')).toBe(404);
   });
 
-  it('go on when the other one ends', async () => {
+  it('continue when another one closes', async () => {
     const third = await startTestApp({ adapter: other, controllers: [PassportController] });
     await third.close();
     const { rawToken } = await first.tokens.create(first.user, { name: 'first', scopes: ['read:notes'] });

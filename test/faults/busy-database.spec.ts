@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
-describe('A database that is up but busy', () => {
+describe('Requests to a busy database', () => {
   let test: FaultyApp;
   let headers: Record<string, string>;
 
@@ -19,7 +19,7 @@ describe('A database that is up but busy', () => {
     return [response.status, response.headers.get('retry-after')] as const;
   };
 
-  /** New settings of a database are for new connections. */
+  /** New settings of a database apply to new connections only. */
   async function reconnect(): Promise<void> {
     await test.sound.dataSource.query(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
@@ -27,7 +27,7 @@ describe('A database that is up but busy', () => {
     while ((await send('GET', '/api/tokens'))[0] === 503);
   }
 
-  it('is answered for with 503 while the host itself holds all connections', async () => {
+  it('are answered with 503 while the host holds all connections', async () => {
     const dataSource = test.host.app.get<DataSource>(getDataSourceToken());
     const runners = await Promise.all(
       Array.from({ length: 3 }, async () => {
@@ -48,7 +48,7 @@ describe('A database that is up but busy', () => {
     expect(after).toEqual([200, null]);
   });
 
-  it('is answered for with 503 while another transaction holds the token, which lives on', async () => {
+  it('are answered with 503 while another transaction locks the token, which stays valid', async () => {
     const { rawToken, token } = await issue();
     const runner = test.sound.dataSource.createQueryRunner();
     await runner.startTransaction();
@@ -69,9 +69,9 @@ describe('A database that is up but busy', () => {
   });
 
   it.each([
-    ['a statement that is out of time', 'statement_timeout'],
-    ['a lock that is not to be had', 'lock_timeout'],
-  ])('is answered for with 503 for %s', async (_what, setting) => {
+    ['a statement timeout', 'statement_timeout'],
+    ['a lock timeout', 'lock_timeout'],
+  ])('are answered with 503 after %s', async (_what, setting) => {
     const { token } = await issue();
     const [{ name }]: [{ name: string }] = await test.sound.dataSource.query('SELECT current_database() AS name');
     await test.sound.dataSource.query(`ALTER DATABASE ${name} SET ${setting} = '50ms'`);
@@ -96,7 +96,7 @@ describe('A database that is up but busy', () => {
     ]);
   });
 
-  it('is answered for with 503 while it only reads', async () => {
+  it('are answered with 503 if they write while the database is read-only', async () => {
     const { token } = await issue();
     const [{ name }]: [{ name: string }] = await test.sound.dataSource.query('SELECT current_database() AS name');
     await test.sound.dataSource.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);

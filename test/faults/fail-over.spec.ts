@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
-describe('After a fail-over, which leaves the old connections hanging for good', () => {
+describe('After a fail-over that leaves the old connections hanging', () => {
   let test: FaultyApp;
   let headers: Record<string, string>;
 
@@ -14,7 +14,7 @@ describe('After a fail-over, which leaves the old connections hanging for good',
 
   const list = async () => (await fetch(`${test.host.url}/api/tokens`, { headers })).status;
 
-  it('requests are served over new connections as soon as the old ones have timed out', async () => {
+  it('requests succeed over new connections once the old ones time out', async () => {
     const before = await Promise.all(Array.from({ length: 20 }, list));
 
     test.proxy.strand();

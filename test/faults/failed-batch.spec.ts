@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiTokenService, type SigraError } from 'nestjs-sigra';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
-describe('A query that fails', () => {
+describe('A failed query', () => {
   let test: FaultyApp;
   let rawToken: string;
 
@@ -21,7 +21,7 @@ describe('A query that fails', () => {
         (error: unknown) => (error as SigraError).code,
       );
 
-  it('fails those whom it was for, and none who came while it ran', async () => {
+  it('rejects its own callers, and not those that arrived while it ran', async () => {
     const reached = test.proxy.silenceAt('sigra_api_tokens');
     const early = [verify(), verify()];
     await reached;
@@ -36,7 +36,7 @@ describe('A query that fails', () => {
     expect(await verify()).toBe('verified');
   });
 
-  it('is no reason to call a token bad', async () => {
+  it('does not make a token invalid', async () => {
     await test.sound.dataSource.query('ALTER TABLE users RENAME COLUMN email TO mail');
     const [during, ofOther] = await Promise.all([verify(), verify()]);
     await test.sound.dataSource.query('ALTER TABLE users RENAME COLUMN mail TO email');

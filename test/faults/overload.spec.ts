@@ -1,24 +1,24 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiTokenService, type SigraError } from 'nestjs-sigra';
-import { unknownToken } from '../hostile/support/unknown-token.js';
+import { unknownToken } from '../support/unknown-token.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
-/** Distinct tokens that may wait for the database, and those of which two queries can be under way. */
+/** Distinct tokens that can wait for the database, and tokens in the two queries that can be in flight. */
 const QUEUE = 20_000;
 const IN_FLIGHT = 2 * 512;
 
-describe.each(ADAPTERS)('When more wait for the database than memory should hold, on %s', (adapter) => {
+describe.each(ADAPTERS)('With more waiting tokens than the queue holds, on %s', (adapter) => {
   let test: FaultyApp;
 
   beforeAll(async () => {
-    // Nobody is answered for being late in this test: what is refused is refused for the queue.
+    // No request times out in this test, so every refusal is due to the full queue.
     test = await startFaultyApp(adapter, { sigra: { lookupTimeout: 60_000 } });
   });
   afterEach(() => test.proxy.speak());
   afterAll(() => test.close());
 
-  it('the rest is turned away at once, and those who wait are served when it is over', async () => {
+  it('the excess is refused at once, and the waiting tokens are verified after recovery', async () => {
     const tokens = test.host.app.get(ApiTokenService);
     const { rawToken } = await test.sound.tokens.create(test.sound.user, { name: 'CI', scopes: ['read:notes'] });
     const codeOf = (raw: string) =>
@@ -30,7 +30,7 @@ describe.each(ADAPTERS)('When more wait for the database than memory should hold
 
     const first = codeOf(rawToken);
     const waiting = Array.from({ length: QUEUE - 1 }, () => codeOf(unknownToken()));
-    // Now the queries of which two can be under way have taken theirs, and there is room for as many again.
+    // The two queries in flight have now taken their tokens, which leaves room for as many again.
     await new Promise((resolve) => setImmediate(resolve));
     waiting.push(...Array.from({ length: IN_FLIGHT }, () => codeOf(unknownToken())));
     const turnedAway = await Promise.all(Array.from({ length: 100 }, () => codeOf(unknownToken())));

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
-describe.each(ADAPTERS)('When the database falls silent after the credential was read, on %s', (adapter) => {
+describe.each(ADAPTERS)('When the database stops answering after the credential was read, on %s', (adapter) => {
   let test: FaultyApp;
   let session: Record<string, string>;
 
@@ -27,7 +27,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
   const UNAVAILABLE = { status: 503, retryAfter: '1' };
 
   it.each(['START TRANSACTION', 'INSERT INTO "sigra_api_tokens"', 'INSERT INTO "sigra_audit_events"'])(
-    'a creation is answered with 503 at %s, and leaves nothing behind',
+    'a creation is answered with 503 at %s, and leaves no token behind',
     async (text) => {
       const name = `silent at ${text}`;
       const reached = test.proxy.silenceAt(text);
@@ -55,7 +55,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     expect(retried.status).toBe(200);
   });
 
-  it('a revocation is answered with 503 before it is known, and works when it is tried again', async () => {
+  it('a revocation is answered with 503 before it takes effect, and succeeds on retry', async () => {
     const { rawToken, token } = await issue();
     const reached = test.proxy.silenceAt('SET revoked_at');
 
@@ -71,7 +71,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     await expect(test.sound.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_revoked' });
   });
 
-  it('a commit that nobody confirms is answered with 503', async () => {
+  it('an unconfirmed commit is answered with 503', async () => {
     const { token } = await issue();
     const reached = test.proxy.silenceAt('COMMIT');
 
@@ -81,7 +81,7 @@ describe.each(ADAPTERS)('When the database falls silent after the credential was
     expect(answer).toEqual(UNAVAILABLE);
   });
 
-  it('all of many writes at once are answered, and hold no connection afterwards', async () => {
+  it('many concurrent writes are all answered, and hold no connection afterwards', async () => {
     const reached = test.proxy.silenceAt('INSERT INTO "sigra_api_tokens"');
 
     const answers = await Promise.all(

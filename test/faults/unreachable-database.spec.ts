@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentPrincipal, OptionalAuth, type Principal } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
 @Controller('me')
 class MeController {
@@ -72,7 +72,7 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
       message: expect.stringMatching(/^The database did not answer( in time)?\.$/),
     },
   };
-  /** Twice, so that both the connections of before and new ones are tried; then once more in good health. */
+  /** Sends the request twice, over existing and over new connections, and once more after recovery. */
   async function expectUnavailable(request: () => ReturnType<typeof send>, recovered: number): Promise<void> {
     await breakDown();
     const first = await request();
@@ -85,15 +85,15 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     expect(after.status).toBe(recovered);
   }
 
-  it('a token is neither good nor bad: 503, and Retry-After', async () => {
+  it('a token is answered with 503 and Retry-After, not with 401', async () => {
     await expectUnavailable(() => send('GET', '/me', bearer), 200);
   });
 
-  it('a session is neither good nor bad: 503, and Retry-After', async () => {
+  it('a session is answered with 503 and Retry-After, not with 401', async () => {
     await expectUnavailable(() => send('GET', '/me', session), 200);
   });
 
-  it('a token is not taken for nobody where none is needed', async () => {
+  it('a request with a token is not served as anonymous where authentication is optional', async () => {
     await expectUnavailable(() => send('GET', '/me/optional', bearer), 200);
   });
 
@@ -101,12 +101,12 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     ['GET', '/api/tokens', 200, undefined],
     ['POST', '/api/tokens', 201, { name: 'x', scopes: ['read:notes'] }],
     ['GET', '/api/scopes', 200, undefined],
-  ])('%s %s is answered with 503 to both', async (method, path, recovered, body) => {
+  ])('%s %s is answered with 503 for a token and for a session', async (method, path, recovered, body) => {
     await expectUnavailable(() => send(method, path, bearer, body), recovered);
     await expectUnavailable(() => send(method, path, session, body), recovered);
   });
 
-  it('rotating, revoking, and revoking all is answered with 503, and has not happened', async () => {
+  it('rotate, revoke and revoke all are answered with 503, and have no effect', async () => {
     const requests = [
       () => send('POST', `/api/tokens/${tokenId}/rotate`, session),
       () => send('DELETE', `/api/tokens/${tokenId}`, session),
@@ -122,7 +122,7 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     expect(after.status).toBe(200);
   });
 
-  it('what needs no database is answered as ever', async () => {
+  it('requests that need no database are answered as usual', async () => {
     await breakDown();
     const answers = await Promise.all([
       send('GET', '/me', {}),
@@ -134,7 +134,7 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 400, 200]);
   });
 
-  it('a hundred requests at once are all answered, and all is well again afterwards', async () => {
+  it('a hundred concurrent requests are all answered with 503, and all succeed after recovery', async () => {
     await breakDown();
     const during = await Promise.all(Array.from({ length: 100 }, () => send('GET', '/me', bearer)));
     await repair();

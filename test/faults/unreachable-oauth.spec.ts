@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { SigraJwtService, type TokenPair } from 'nestjs-sigra';
 import { JWT } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type FaultyApp, startFaultyApp } from './support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
 describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %s', (adapter) => {
   let test: FaultyApp;
@@ -70,7 +70,7 @@ describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %
     expect(await response.json()).toMatchObject({ error: code });
   });
 
-  it('a refresh of which nobody knows whether it happened is answered with 503, not as bad or used', async () => {
+  it('a refresh with an unknown outcome is answered with 503, not as invalid or reused', async () => {
     const { refreshToken } = await test.host.app.get(SigraJwtService).generateTokens(test.sound.user, ['read:notes']);
     const reached = test.proxy.silenceAt('INSERT INTO "sigra_refresh_tokens"');
 

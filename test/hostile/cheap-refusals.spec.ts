@@ -6,8 +6,8 @@ const SCOPES = ['read:notes'];
 
 const encode = (text: string) => Buffer.from(text).toString('base64url');
 
-/** What anybody may try as often as they like must not make us collect stack traces. */
-describe('A refusal that anybody can provoke has no stack trace', () => {
+/** Clients can provoke refusals at will, so a refusal must not cost a stack trace. */
+describe('A refusal that any client can provoke has no stack trace', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -40,8 +40,8 @@ describe('A refusal that anybody can provoke has no stack trace', () => {
         return test.tokens.verify(rawToken);
       },
     ],
-    ['invalid_token', 'no JWT at all', () => test.jwt.verifyAccess('eyJ')],
-    ['invalid_token', 'a JWT whose header is no JSON', () => test.jwt.verifyAccess(`${encode('{"a')}.e30.c2ln`)],
+    ['invalid_token', 'a JWT without payload and signature', () => test.jwt.verifyAccess('eyJ')],
+    ['invalid_token', 'a JWT whose header is not JSON', () => test.jwt.verifyAccess(`${encode('{"a')}.e30.c2ln`)],
     ['invalid_token', 'a JWT with another signature', async () => test.jwt.verifyAccess(forge(await signIn()))],
     [
       'epoch_mismatch',
@@ -54,7 +54,7 @@ describe('A refusal that anybody can provoke has no stack trace', () => {
     ],
     [
       'token_revoked',
-      'a JWT of a sign-in that has been revoked',
+      'a JWT of a revoked family',
       async () => {
         const { accessToken, refreshToken } = await signIn();
         await test.jwt.revokeRefresh(refreshToken);
@@ -73,7 +73,7 @@ describe('A refusal that anybody can provoke has no stack trace', () => {
     ['invalid_token', 'a malformed refresh token', () => test.jwt.refresh('sigra_rt_no')],
     [
       'token_revoked',
-      'a refresh token of a sign-in that has been revoked',
+      'a refresh token of a revoked family',
       async () => {
         const { refreshToken } = await signIn();
         await test.jwt.revokeRefresh(refreshToken);
@@ -100,7 +100,7 @@ describe('A refusal that anybody can provoke has no stack trace', () => {
     expect(error?.cause).toBeUndefined();
   });
 
-  it('nor has the one of JSON.parse, which the refusal of a JWT stands for', async () => {
+  it('nor has the error of JSON.parse behind the refusal of a JWT', async () => {
     const { parse } = JSON;
     const limits: number[] = [];
     const parsing = jest.spyOn(JSON, 'parse').mockImplementation((text) => {

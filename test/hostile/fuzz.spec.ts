@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { encodeCursor } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { flood, type Hit, type Shot } from './support/flood.js';
-import { HEADER_CHARACTERS, mutate } from './support/mutate.js';
-import { SeededRandom, seedOfRun } from './support/seeded-random.js';
-import { unknownToken } from './support/unknown-token.js';
+import { flood, type Hit, type Shot } from '../support/raw-http.js';
+import { HEADER_CHARACTERS, mutate } from '../support/mutations.js';
+import { SeededRandom, seedOfRun } from '../support/seeded-random.js';
+import { unknownToken } from '../support/unknown-token.js';
 
 const HEADERS = 5000;
 const IDS = 2000;
@@ -28,7 +28,7 @@ describe.each(ADAPTERS)('Ten thousand mutations on %s', (adapter) => {
   });
   afterAll(() => test.close());
 
-  /** @returns a line for each answer that must not be, with what it takes to see it again */
+  /** @returns a line for each answer that is not allowed, with the seed that reproduces it */
   async function offences<S extends Shot>(shots: readonly S[], isAllowed: (hit: Hit, shot: S) => boolean) {
     const found: string[] = [];
     const seen = new Map<number, number>();
@@ -39,7 +39,7 @@ describe.each(ADAPTERS)('Ten thousand mutations on %s', (adapter) => {
     return { found, seen };
   }
 
-  it('of the Authorization header are neither accepted nor a fault', async () => {
+  it('of the Authorization header are never accepted and never cause a server error', async () => {
     const random = new SeededRandom(seed);
     const kinds: (() => string)[] = [
       () => mutate(`Bearer ${rawToken}`, random, HEADER_CHARACTERS),
@@ -51,7 +51,7 @@ describe.each(ADAPTERS)('Ten thousand mutations on %s', (adapter) => {
       () => `${random.text('BbEeAaRr', 7)} ${rawToken}`,
     ];
     const isGood = (header: string) => {
-      // RFC 9110, section 5.5: blanks and tabs around a value are no part of it.
+      // RFC 9110 section 5.5: spaces and tabs around a value are not part of it.
       const [, scheme, credential] = /^[ \t]*([^ \t]+) +([^ \t]*)[ \t]*$/.exec(header) ?? [];
       return scheme?.toLowerCase() === 'bearer' && credential === rawToken;
     };
@@ -66,7 +66,7 @@ describe.each(ADAPTERS)('Ten thousand mutations on %s', (adapter) => {
     expect([...seen.keys()].sort()).toEqual([400, 401]);
   });
 
-  it('of the id of a token neither reach one nor are a fault', async () => {
+  it('of a token id reach no token and never cause a server error', async () => {
     const random = new SeededRandom(seed);
     const alphabet = "abcdef0189-'%_*$\\;\u0000\u00e9";
     const shots = Array.from({ length: IDS }, () => {
@@ -88,7 +88,7 @@ describe.each(ADAPTERS)('Ten thousand mutations on %s', (adapter) => {
     expect((await test.tokens.verify(rawToken)).id).toBe(tokenId);
   });
 
-  it('of a cursor and a limit are refused or answered, and never a fault', async () => {
+  it('of a cursor and a limit are refused or answered, and never cause a server error', async () => {
     const random = new SeededRandom(seed);
     const cursor = encodeCursor(new Date(), tokenId);
     const alphabet = 'abcxyzABC0189-_=+/.\u0000\u00e9';
@@ -118,7 +118,7 @@ describe.each(ADAPTERS)('Ten thousand mutations on %s', (adapter) => {
     expect(seen.get(400)).toBeGreaterThan(0.8 * CURSORS);
   });
 
-  it('of the body of a creation are refused or right, and never a fault', async () => {
+  it('of the body of a creation are refused or valid, and never cause a server error', async () => {
     const random = new SeededRandom(seed);
     const before = (await test.tokens.listActive(test.user)).tokens.length;
     const body = JSON.stringify({ name: 'fuzz', scopes: ['read:notes'], expiresAt: '2999-01-01T00:00:00Z' });

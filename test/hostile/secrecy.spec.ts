@@ -1,19 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiTokenService, type IssuedApiToken } from 'nestjs-sigra';
 import { flushBackgroundWrites } from 'nestjs-sigra/testing';
-import { type FaultyApp, startFaultyApp } from '../faults/support/faulty-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { everythingIn, everythingStored } from './support/everything-written.js';
-import { leaksOf } from './support/leaks.js';
-import { Recorder } from './support/recorder.js';
-import { unknownToken } from './support/unknown-token.js';
+import { everythingIn, everythingStored, leaksOf } from '../support/leaks.js';
+import { Recorder } from '../support/recorder.js';
+import { unknownToken } from '../support/unknown-token.js';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-describe.each(ADAPTERS)('A raw token, after all that can be done with it on %s', (adapter) => {
+describe.each(ADAPTERS)('A raw token, after every operation on %s', (adapter) => {
   const recorder = new Recorder();
-  /** Everything that must not be found again: tokens that exist, that did, and that never were. */
+  /** The texts to search for: live, ended and unknown tokens. */
   const secrets: string[] = [];
   const answers: string[] = [];
   const rejections: unknown[] = [];
@@ -55,13 +54,13 @@ describe.each(ADAPTERS)('A raw token, after all that can be done with it on %s',
     );
   }
 
-  /** Sends a request, and keeps all of its answer. */
+  /** Sends a request and records the whole answer. */
   async function send(path: string, init: RequestInit): Promise<Response> {
     const response = await fetch(test.host.url + path, init);
     answers.push(String(response.status), JSON.stringify([...response.headers]), await response.clone().text());
     return response;
   }
-  /** The same, for the two answers that hold a new raw token: it is a secret from then on, and the answer no leak. */
+  /** The same for the two answers that contain a new raw token: it becomes a secret, and that answer is not a leak. */
   async function receive(path: string, init: RequestInit): Promise<string> {
     const response = await fetch(test.host.url + path, { method: 'POST', ...init });
     const { rawToken, token } = (await response.json()) as IssuedApiToken;
@@ -131,7 +130,7 @@ describe.each(ADAPTERS)('A raw token, after all that can be done with it on %s',
     });
   }
 
-  /** Fails a change in the middle, with an error of the database that knows the statement and its parameters. */
+  /** Fails a change midway, with a database error that contains the statement and its parameters. */
   async function runWithoutAuditTable(): Promise<void> {
     const { rawToken, token } = await issue();
     await test.sound.dataSource.query('ALTER TABLE sigra_audit_events RENAME TO elsewhere');
@@ -155,7 +154,7 @@ describe.each(ADAPTERS)('A raw token, after all that can be done with it on %s',
     await send('/api/tokens', { headers: bearer(rawToken) });
   }
 
-  it('is in no table, in no form', async () => {
+  it('is in no table, in any form', async () => {
     const stored = await everythingStored(test.sound.dataSource);
 
     expect(stored.filter((value) => value.startsWith('sigra_api_tokens.token_hash: '))).not.toEqual([]);
@@ -163,7 +162,7 @@ describe.each(ADAPTERS)('A raw token, after all that can be done with it on %s',
     expect(leaksOf(secrets, stored)).toEqual([]);
   });
 
-  it('is in nothing that Nest, TypeORM or the process has logged, with all logging on', () => {
+  it('is in no log of Nest, TypeORM or the process, with all logging on', () => {
     expect(recorder.texts.some((text) => text.includes('INSERT INTO "sigra_api_tokens"'))).toBe(true);
     expect(recorder.texts.some((text) => text.includes('The database did not answer'))).toBe(true);
     expect(leaksOf(secrets, recorder.texts)).toEqual([]);
@@ -195,12 +194,12 @@ describe.each(ADAPTERS)('A raw token, after all that can be done with it on %s',
     expect(leaksOf(secrets, texts)).toEqual([]);
   });
 
-  it('is in no answer but the one that hands it out', () => {
+  it('is in no answer except the one that issues it', () => {
     expect(answers.length).toBeGreaterThan(60);
     expect(leaksOf(secrets, answers)).toEqual([]);
   });
 
-  it('would be found if it were there', () => {
+  it('would be found if it leaked', () => {
     const [secret = ''] = secrets;
 
     expect(leaksOf(secrets, [`x${secret}x`, secret.slice(20, 31), secret.toUpperCase(), 'sigra_sk_'])).toHaveLength(3);

@@ -3,8 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { TokenPair } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { forbidAudit } from '../support/jwt-faults.js';
-import { everyRow } from '../support/jwt-rows.js';
+import { forbidAudit } from '../support/audit-faults.js';
+import { everyRow } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
 const SCOPES = ['read:notes'];
@@ -27,7 +27,7 @@ describe('when the audit row cannot be written', () => {
     allow = undefined;
   });
 
-  /** What a call rejects with while an action is forbidden; nothing may have been written. */
+  /** The error of a call whose audit action is forbidden. Asserts that the call wrote no row. */
   const failureUnder = async (action: string, call: () => Promise<unknown>): Promise<unknown> => {
     const before = await everyRow(test.dataSource);
     allow = await forbidAudit(test.dataSource, action);
@@ -41,7 +41,7 @@ describe('when the audit row cannot be written', () => {
     return failure;
   };
 
-  it('a refresh is aborted, and the old token works afterwards', async () => {
+  it('aborts a refresh, and the old token still works', async () => {
     const failure = await failureUnder('api.jwt_refresh', () => test.jwt.refresh(pair.refreshToken));
 
     const next = await test.jwt.refresh(pair.refreshToken);
@@ -50,7 +50,7 @@ describe('when the audit row cannot be written', () => {
     expect(await auditActions(test.dataSource, familyIdOf(pair))).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
   });
 
-  it('a refresh over HTTP is answered 503, to be tried again', async () => {
+  it('answers a refresh over HTTP with 503, so that the client retries', async () => {
     const own = await startJwtApp({}, { sigra: { controllers: { oauth: 'oauth' } } });
     const { refreshToken } = await own.jwt.generateTokens(own.user, SCOPES);
     const refresh = () =>
@@ -70,7 +70,7 @@ describe('when the audit row cannot be written', () => {
     expect(again.status).toBe(200);
   });
 
-  it('a replay is aborted, and works afterwards', async () => {
+  it('aborts a replay, which succeeds on retry', async () => {
     const second = await test.jwt.refresh(pair.refreshToken);
 
     const failure = await failureUnder('api.jwt_refresh_replay', () => test.jwt.refresh(pair.refreshToken));
@@ -79,7 +79,7 @@ describe('when the audit row cannot be written', () => {
     expect((await test.jwt.refresh(pair.refreshToken)).refreshToken).toBe(second.refreshToken);
   });
 
-  it('reuse revokes nothing and is not published, and is detected afterwards', async () => {
+  it('neither revokes nor publishes a reuse, which is detected on retry', async () => {
     const second = await test.jwt.refresh(pair.refreshToken);
     await test.jwt.refresh(second.refreshToken);
     const published: unknown[] = [];
@@ -97,7 +97,7 @@ describe('when the audit row cannot be written', () => {
     expect(published).toHaveLength(1);
   });
 
-  it('nobody is signed in', async () => {
+  it('issues no tokens', async () => {
     const failure = await failureUnder('api.jwt_issue', () => test.jwt.generateTokens(test.user, SCOPES));
 
     expect(failure).toMatchObject(CHECK_VIOLATION);
@@ -106,8 +106,8 @@ describe('when the audit row cannot be written', () => {
   it.each([
     { title: 'by its token', revoke: () => test.jwt.revokeRefresh(pair.refreshToken) },
     { title: 'by its id', revoke: () => test.jwt.revokeFamily(test.user, familyIdOf(pair)) },
-    { title: 'with all of the user', revoke: () => test.jwt.revokeAllRefresh(test.user) },
-  ])('a sign-in that is revoked $title lives on', async ({ revoke }) => {
+    { title: 'together with all families of the user', revoke: () => test.jwt.revokeAllRefresh(test.user) },
+  ])('keeps a family valid that is revoked $title', async ({ revoke }) => {
     const failure = await failureUnder('api.jwt_revoke', revoke);
 
     const next = await test.jwt.refresh(pair.refreshToken);
@@ -116,7 +116,7 @@ describe('when the audit row cannot be written', () => {
     expect(await refusalOf(test.jwt.refresh(next.refreshToken))).toBe('token_revoked');
   });
 
-  it('nobody is signed out everywhere: epoch and sign-ins stay', async () => {
+  it('aborts a sign-out everywhere: epoch and families do not change', async () => {
     const failure = await failureUnder('api.sign_out_everywhere', () => test.jwt.signOutEverywhere(test.user));
 
     expect(failure).toMatchObject(CHECK_VIOLATION);
@@ -125,7 +125,7 @@ describe('when the audit row cannot be written', () => {
   });
 });
 
-describe('where audit is switched off', () => {
+describe('with audit switched off', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -133,7 +133,7 @@ describe('where audit is switched off', () => {
   });
   afterAll(() => test.close());
 
-  it('everything works, reuse is still published, and no row is written', async () => {
+  it('all operations work, reuse is still published, and no row is written', async () => {
     const published: unknown[] = [];
     const listen = (message: unknown) => published.push(message);
     subscribe('sigra:jwt:refresh_reuse_detected', listen);

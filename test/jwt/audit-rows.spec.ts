@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { CallContext } from 'nestjs-sigra';
+import type { Caller } from 'nestjs-sigra';
 import { auditRows } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { familyRow, refreshRows } from '../support/jwt-rows.js';
+import { familyRow, refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
 const SCOPES = ['read:notes'];
@@ -11,7 +11,7 @@ const FROM = { ipAddress: '192.0.2.1', userAgent: 'curl/8' };
 
 describe('the audit rows of JWTs', () => {
   let test: JwtApp;
-  let byUser: CallContext;
+  let byUser: Caller;
 
   beforeAll(async () => {
     test = await startJwtApp({ reuseLeeway: 10 });
@@ -21,7 +21,7 @@ describe('the audit rows of JWTs', () => {
   afterAll(() => test.close());
 
   const signIn = () => test.jwt.generateTokens(test.user, SCOPES);
-  /** The latest row about a target, without what every row has of its own. */
+  /** The latest row about a target, without the columns that differ in every row. */
   const latest = async (targetId: string) => {
     const { action, outcome, actor_id, actor_type, target_type, metadata, ip_address, user_agent, occurred_at } = (
       await auditRows(test.dataSource, targetId)
@@ -38,7 +38,7 @@ describe('the audit rows of JWTs', () => {
     user_agent: 'curl/8',
   });
 
-  it('say who was signed in, with which scopes and on whose behalf', async () => {
+  it('record the signed-in user, the scopes and the actor', async () => {
     const bySystem = await signIn();
     const bySession = await test.jwt.generateTokens(test.user, SCOPES, byUser);
 
@@ -52,7 +52,7 @@ describe('the audit rows of JWTs', () => {
     });
   });
 
-  it('say which token was rotated, replayed and used again, always by its user', async () => {
+  it('record the token that was rotated, replayed or reused, with its user as actor', async () => {
     const first = await signIn();
     const familyId = familyIdOf(first);
     const [token] = await refreshRows(test.dataSource, familyId);
@@ -73,7 +73,7 @@ describe('the audit rows of JWTs', () => {
     ]);
   });
 
-  it('say which sign-in was revoked, or how many', async () => {
+  it('record the revoked family, or the number of families', async () => {
     const user = await test.addUser('grace@example.com');
     const pairs = [];
     for (let turn = 0; turn < 4; turn++) pairs.push(await test.jwt.generateTokens(user, SCOPES));
@@ -104,7 +104,7 @@ describe('the audit rows of JWTs', () => {
 });
 
 describe('sigra:jwt:refresh_reuse_detected', () => {
-  it('is published once per theft, when the revocation is committed already', async () => {
+  it('is published once per theft, after the commit of the revocation', async () => {
     const test = await startJwtApp();
     const first = await test.jwt.generateTokens(test.user, SCOPES);
     const familyId = familyIdOf(first);
@@ -113,7 +113,7 @@ describe('sigra:jwt:refresh_reuse_detected', () => {
     const seen: Promise<unknown>[] = [];
     const listen = (message: unknown) => {
       published.push(message);
-      // On another connection: what is not committed does not show there.
+      // Another connection does not see uncommitted rows.
       seen.push(familyRow(test.dataSource, familyId), auditRows(test.dataSource, familyId));
     };
     subscribe('sigra:jwt:refresh_reuse_detected', listen);

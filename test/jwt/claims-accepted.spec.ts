@@ -12,10 +12,10 @@ import {
   segments,
   signWithJose,
   standardClaims,
-} from './support/forge.js';
-import { HOSTILE_APP, KEYS } from './support/hostile.js';
-import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+} from '../support/jwt-forge.js';
+import { HOSTILE_APP, KEYS } from '../support/hostile-jwt.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
 @Controller('sign-in')
 class SignInController {
@@ -28,7 +28,7 @@ class SignInController {
 const { keys } = HOSTILE_APP.sigra.jwt;
 const signs = (key: ForgeKey, test: JwtApp) => signWithJose(key, standardClaims(test.user.id, test.clock.now()));
 
-describe.each(ADAPTERS)('An access token of another issuer’s software on %s', (adapter) => {
+describe.each(ADAPTERS)('An access token that other software has issued, on %s', (adapter) => {
   afterEach(closeJwtApps);
 
   it.each<[JwtCheck, ForgeKey]>([
@@ -37,7 +37,7 @@ describe.each(ADAPTERS)('An access token of another issuer’s software on %s', 
     ['epoch', KEYS.rsa],
     ['epoch', KEYS.ec],
     ['epoch', KEYS.secret],
-  ])('is accepted by check %s as RFC 9068 section 2 has it, without sid and epoch: %j', async (check, key) => {
+  ])('is accepted by check %s in the form of RFC 9068 section 2, without sid and epoch: %j', async (check, key) => {
     const test = await startJwtApp({ keys, check }, { adapter });
     const good = await signs(key, test);
 
@@ -48,7 +48,7 @@ describe.each(ADAPTERS)('An access token of another issuer’s software on %s', 
     expect(claims).toEqual(good.payload);
   });
 
-  it('is refused by check family, which needs to know the sign-in, for its missing sid', async () => {
+  it('is refused by check family, which needs the family, because of its missing sid', async () => {
     const test = await startJwtApp({ keys, check: 'family' }, { adapter });
     const good = await signs(KEYS.rsa, test);
     const own = await test.jwt.generateTokens(test.user, ['read:notes']);
@@ -63,14 +63,14 @@ describe.each(ADAPTERS)('An access token of another issuer’s software on %s', 
 
     expect([foreign.status, ours.status]).toEqual([401, 200]);
     expect(reasons.map(({ message }) => message)).toEqual([
-      'The sid names no sign-in.',
-      'The sid names no sign-in.',
-      'The sid is no text.',
+      'sid is not the id of a family.',
+      'sid is not the id of a family.',
+      'sid is not a valid string.',
     ]);
   });
 });
 
-describe('An access token that looks unusual', () => {
+describe('An unusual access token', () => {
   let test: JwtApp;
   let good: GoodToken;
 
@@ -95,7 +95,7 @@ describe('An access token that looks unusual', () => {
     },
   );
 
-  it('is accepted with parameters and claims that nobody knows (RFC 7515 section 4.2, RFC 7519 section 4)', async () => {
+  it('is accepted with unknown parameters and claims (RFC 7515 section 4.2, RFC 7519 section 4)', async () => {
     const claims = await accepts(
       resign(good, { header: { cty: 'x', zip: 'none' }, payload: { 'https://x.example/y': [1], constructor: 'c' } }),
     );
@@ -103,13 +103,13 @@ describe('An access token that looks unusual', () => {
     expect(claims['https://x.example/y']).toEqual([1]);
   });
 
-  it('is accepted with our audience among others (RFC 7519 section 4.1.3)', async () => {
+  it('is accepted with several audiences that include ours (RFC 7519 section 4.1.3)', async () => {
     const claims = await accepts(resign(good, { payload: { aud: ['billing', 'api'] } }));
 
     expect(claims.aud).toEqual(['billing', 'api']);
   });
 
-  it('is accepted with times that are fractions (RFC 7519 section 2, NumericDate)', async () => {
+  it('is accepted with fractional times (RFC 7519 section 2, NumericDate)', async () => {
     const times = { iat: now() - 0.5, nbf: now() - 0.25, exp: now() + 60.75 };
 
     const claims = await accepts(resign(good, { payload: times }));
@@ -117,11 +117,11 @@ describe('An access token that looks unusual', () => {
     expect(claims).toMatchObject(times);
   });
 
-  it('is accepted from its nbf on', async () => {
+  it('is accepted from the time of its nbf', async () => {
     await accepts(resign(good, { payload: { nbf: now() } }));
   });
 
-  it.each([undefined, ''])('is accepted with the scope %j, and may do nothing', async (scope) => {
+  it.each([undefined, ''])('is accepted with the scope %j, and has no permissions', async (scope) => {
     const jwt = resign(good, { payload: { scope } });
 
     const me = await test.present(jwt);
@@ -131,7 +131,7 @@ describe('An access token that looks unusual', () => {
     expect(notes.status).toBe(403);
   });
 
-  it('is accepted at exactly 8192 characters, however deep its JSON is nested', async () => {
+  it('is accepted at exactly 8192 characters, with deeply nested JSON', async () => {
     const deep = '['.repeat(2500) + ']'.repeat(2500);
     const jwt = resignToLength(good, 8192, { deep: JSON.parse(deep) as unknown });
 
@@ -140,7 +140,7 @@ describe('An access token that looks unusual', () => {
     expect(JSON.stringify(claims.deep)).toBe(deep);
   });
 
-  it('is known for a JWT by its first characters, eyJ, which every header without spaces before its first name has', async () => {
+  it('is recognized by its first characters, eyJ, which begin every header without leading spaces', async () => {
     const [header, payload] = [JSON.stringify(good.header), JSON.stringify(good.payload)];
     const spacesInside = seal(header.replaceAll(':', ' : '), payload, good.key);
     const spacesFirst = seal(header.replace('{', '{ '), payload, good.key);
@@ -151,8 +151,8 @@ describe('An access token that looks unusual', () => {
     expect(await test.jwt.verifyAccess(spacesFirst)).toEqual(good.payload);
   });
 
-  it('is accepted with the other s of an ES256 signature, as RFC 7518 section 3.4 leaves it', async () => {
-    // Mathematics knows two signatures for one: nothing may go by the text of a token, and nothing does.
+  it('is accepted with the other s of an ES256 signature, which RFC 7518 section 3.4 allows', async () => {
+    // Two signatures are valid for one token, so the text of a token must not identify it.
     const { jwt } = await signs(KEYS.ec, test);
 
     const claims = await accepts(withOtherS(jwt));
@@ -161,7 +161,7 @@ describe('An access token that looks unusual', () => {
     expect(claims.sub).toBe(test.user.id);
   });
 
-  it('says who the caller is, and which sign-in it belongs to', async () => {
+  it('identifies the principal and its family', async () => {
     const sid = randomUUID();
 
     const jwt = resign(good, { payload: { sid, scope: 'read:notes write:notes' } });

@@ -2,11 +2,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { auditActions } from '../support/audit-rows.js';
 import type { User } from '../support/test-app.js';
-import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 
 afterEach(closeJwtApps);
 
-/** Signs in with a host's `jwt.claims`, and refreshes once: both ask it. */
+/** Signs in with a host's `jwt.claims`, and refreshes once: both call it. */
 async function claimsWith(claims: (user: User) => unknown): Promise<ReturnType<typeof decodeJwt>[]> {
   return withClaims(claims, async ({ jwt, user }) => {
     const issued = await jwt.generateTokens(user, ['read:notes']);
@@ -23,7 +23,7 @@ async function withClaims<T>(claims: (user: User) => unknown, work: (test: JwtAp
 const OURS = ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'scope', 'epoch', 'sid'];
 
 describe('jwt.claims', () => {
-  it('adds the application’s own claims to ours, whenever an access token is made', async () => {
+  it('adds the application’s own claims to every new access token', async () => {
     const [issued, refreshed] = await claimsWith(({ email, passwordHash }) => ({
       email,
       plan: { name: 'pro', seats: [1, 2] },
@@ -35,13 +35,13 @@ describe('jwt.claims', () => {
     expect(refreshed).toMatchObject({ email: 'ada@example.com', plan: { name: 'pro', seats: [1, 2] } });
   });
 
-  it('may be asynchronous', async () => {
+  it('can be asynchronous', async () => {
     const [issued] = await claimsWith(({ email }) => Promise.resolve({ email }));
 
     expect(issued).toMatchObject({ email: 'ada@example.com' });
   });
 
-  it('is asked anew on refresh, with the user as it is then', async () => {
+  it('is called again on refresh, with the current user', async () => {
     await withClaims(
       ({ email }) => ({ email }),
       async ({ jwt, user, dataSource }) => {
@@ -66,7 +66,7 @@ describe('jwt.claims', () => {
     }
   });
 
-  it('cannot replace ours by a toJSON either, nor by getters, nor by a prototype', async () => {
+  it('cannot replace ours with a toJSON, with getters or with a prototype', async () => {
     const [byMethod] = await claimsWith(() => ({ toJSON: () => ({ sub: 'mine', plan: 'pro' }) }));
     const [byGetter] = await claimsWith(() => ({
       get sub() {
@@ -88,25 +88,25 @@ describe('jwt.claims', () => {
   it.each<[string, unknown, string]>([
     ['nothing', undefined, 'sigra: jwt.claims must return an object'],
     ['null', null, 'sigra: jwt.claims must return an object'],
-    ['a text', 'plan', 'sigra: jwt.claims must return an object'],
+    ['a string', 'plan', 'sigra: jwt.claims must return an object'],
     ['a number', 1, 'sigra: jwt.claims must return an object'],
     ['an array', [], 'sigra: jwt.claims must return an object'],
     ['a function', () => ({}), 'sigra: jwt.claims must return an object'],
     ['a date', new Date(), 'sigra: jwt.claims must return an object'],
-    ['a circle', circle(), 'sigra: jwt.claims must return what JSON can say'],
-    ['a bigint', { id: 1n }, 'sigra: jwt.claims must return what JSON can say'],
-    ['no JSON at all', { toJSON: () => undefined }, 'sigra: jwt.claims must return what JSON can say'],
+    ['a circular object', circle(), 'sigra: jwt.claims must return a JSON object'],
+    ['a bigint', { id: 1n }, 'sigra: jwt.claims must return a JSON object'],
+    ['an object without a JSON form', { toJSON: () => undefined }, 'sigra: jwt.claims must return a JSON object'],
     [
-      'a name of every object',
+      'a claim with the name of an inherited property',
       JSON.parse('{"constructor":1}'),
       'sigra: jwt.claims must not have a claim named constructor',
     ],
     [
-      'a prototype as name',
+      'a claim named __proto__',
       JSON.parse('{"__proto__":{"sub":1}}'),
       'sigra: jwt.claims must not have a claim named __proto__',
     ],
-  ])('signs nobody in when it returns %s', async (_what, returned, message) => {
+  ])('issues no tokens when it returns %s', async (_what, returned, message) => {
     await withClaims(
       () => returned,
       async ({ jwt, user, dataSource }) => {
@@ -119,7 +119,7 @@ describe('jwt.claims', () => {
     );
   });
 
-  it('lets what it throws through, to the caller and to nobody on the wire, and consumes no refresh token', async () => {
+  it('passes its error to the caller but not to clients, and consumes no refresh token', async () => {
     let broken = false;
     const claims = () => {
       if (broken) throw new Error('the billing service says: secret-detail');
@@ -140,7 +140,7 @@ describe('jwt.claims', () => {
     expect(afterwards.scope).toBe('read:notes');
   });
 
-  it('signs nobody in, and consumes no refresh token, when it makes a token of over 8 KB', async () => {
+  it('issues no tokens and consumes no refresh token when the access token would exceed 8 KB', async () => {
     let size = 0;
     const test = await startJwtApp({ claims: () => ({ fill: 'x'.repeat(size) }) });
     const { refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
@@ -158,14 +158,14 @@ describe('jwt.claims', () => {
     for (const failure of failures) {
       expect(failure).toMatchObject({
         name: 'TypeError',
-        message: 'sigra: jwt.claims made an access token of over 8192 bytes, which none accepts',
+        message: 'sigra: jwt.claims makes an access token of over 8192 bytes, which is never accepted',
       });
     }
     expect(answer.status).toBe(200);
     expect(families).toHaveLength(1);
   });
 
-  it('may say anything that JSON can, in any script', async () => {
+  it('can return any JSON value, in any script', async () => {
     const said = { name: 'Ada «Löwe» 💥 \u0000 \ud800', nothing: null, deep: { list: [true, 1.5, {}] } };
 
     const accepted = await withClaims(

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { answerOf, INVALID_TOKEN } from '../e2e/support/answers.js';
+import { answerOf, INVALID_TOKEN } from '../support/answers.js';
 import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
-const INACTIVE = { code: 'invalid_token', message: 'The subject may not sign in.' };
+const INACTIVE = { code: 'invalid_token', message: 'The user does not exist or is not active.' };
 
 describe.each(ADAPTERS)('check: epoch on %s', (adapter) => {
   let test: JwtApp;
@@ -25,7 +25,7 @@ describe.each(ADAPTERS)('check: epoch on %s', (adapter) => {
     return { user, jwt: (await test.jwt.generateTokens(user, ['read:notes'])).accessToken };
   };
 
-  it('refuses the very next request after the user is deactivated, and none after the user is active again', async () => {
+  it('refuses the next request after the user is deactivated, and accepts requests after the user is active again', async () => {
     const { user, jwt } = await signIn('suspended@example.com');
     const before = await test.present(jwt);
 
@@ -40,7 +40,7 @@ describe.each(ADAPTERS)('check: epoch on %s', (adapter) => {
     expect(reason).toEqual(INACTIVE);
   });
 
-  it('refuses the very next request after the user is deleted', async () => {
+  it('refuses the next request after the user is deleted', async () => {
     const { user, jwt } = await signIn('leaver@example.com');
     const before = await test.present(jwt);
 
@@ -52,7 +52,7 @@ describe.each(ADAPTERS)('check: epoch on %s', (adapter) => {
     expect(await reasonOf(test.jwt.verifyAccess(jwt))).toEqual(INACTIVE);
   });
 
-  it('refuses the very next request after the user has signed out everywhere, on every node', async () => {
+  it('refuses the next request on every node after the user signs out everywhere', async () => {
     const { user, jwt } = await signIn('careful@example.com');
     const before = await otherNode.present(jwt);
 
@@ -63,11 +63,11 @@ describe.each(ADAPTERS)('check: epoch on %s', (adapter) => {
     expect(after).toEqual(INVALID_TOKEN);
     expect(await reasonOf(otherNode.jwt.verifyAccess(jwt))).toEqual({
       code: 'epoch_mismatch',
-      message: 'The user has signed out everywhere since.',
+      message: 'The user has signed out everywhere.',
     });
   });
 
-  it('accepts what is signed after that, and leaves other users and API tokens alone', async () => {
+  it('accepts tokens that are signed later, and does not affect other users and API tokens', async () => {
     const [gone, bystander] = [await signIn('gone@example.com'), await signIn('bystander@example.com')];
     const { rawToken } = await test.tokens.create(gone.user, { name: 'CI', scopes: ['read:notes'] });
 
@@ -80,7 +80,7 @@ describe.each(ADAPTERS)('check: epoch on %s', (adapter) => {
     expect(await test.jwt.verifyAccess(bystander.jwt)).toMatchObject({ epoch: 0 });
   });
 
-  it('lets access tokens of a revoked sign-in live until they expire', async () => {
+  it('accepts access tokens of a revoked family until they expire', async () => {
     const { accessToken, refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
 
     await test.jwt.revokeRefresh(refreshToken);
@@ -128,7 +128,7 @@ describe('check: epoch for many tokens at once', () => {
     expect(queries.queries).toHaveLength(2);
   });
 
-  it('tells them apart', async () => {
+  it('distinguishes valid and invalid tokens', async () => {
     const { users, jwts } = await signIns(4);
     await test.jwt.signOutEverywhere(users[1]!);
     await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [users[2]!.id]);
@@ -142,7 +142,7 @@ describe('check: epoch for many tokens at once', () => {
     expect(queries.queries).toHaveLength(1);
   });
 
-  it('asks nothing for a token that is bad in itself', async () => {
+  it('sends no query for an invalid token', async () => {
     const { jwts } = await signIns(1);
     test.clock.advance({ seconds: 900 });
 
@@ -152,7 +152,7 @@ describe('check: epoch for many tokens at once', () => {
     expect(queries.queries).toEqual([]);
   });
 
-  it('keeps nothing: every verification reads again', async () => {
+  it('has no cache: every verification reads again', async () => {
     const { jwts } = await signIns(1);
 
     for (let turn = 0; turn < 3; turn++) await test.jwt.verifyAccess(jwts[0]!);

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SigraJwtService, TokenPair } from 'nestjs-sigra';
-import { answerOf, INVALID_TOKEN } from '../e2e/support/answers.js';
+import { answerOf, INVALID_TOKEN } from '../support/answers.js';
 import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS, type User } from '../support/test-app.js';
-import { resign, signWithJose, standardClaims } from './support/forge.js';
-import { HOSTILE_APP, KEYS } from './support/hostile.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+import { resign, signWithJose, standardClaims } from '../support/jwt-forge.js';
+import { HOSTILE_APP, KEYS } from '../support/hostile-jwt.js';
+import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
-const REVOKED = { code: 'token_revoked', message: 'The sign-in has been revoked.' };
+const REVOKED = { code: 'token_revoked', message: 'The family has been revoked.' };
 
 interface Revocation {
   readonly by: string;
@@ -46,7 +46,7 @@ describe.each(ADAPTERS)('check: family on %s', (adapter) => {
     await test.close();
   });
 
-  it.each(REVOCATIONS)('refuses the very next request after the sign-in is ended by $by', async ({ revoke }) => {
+  it.each(REVOCATIONS)('refuses the next request after the family is ended by $by', async ({ revoke }) => {
     const pair = await test.jwt.generateTokens(test.user, ['read:notes']);
     const before = await otherNode.present(pair.accessToken);
 
@@ -58,7 +58,7 @@ describe.each(ADAPTERS)('check: family on %s', (adapter) => {
     expect(await reasonOf(otherNode.jwt.verifyAccess(pair.accessToken))).toEqual(REVOKED);
   });
 
-  it('refuses all access tokens of a sign-in, and none of another one of the same user', async () => {
+  it('refuses all access tokens of a family, and none of another family of the same user', async () => {
     const [first, second] = [
       await test.jwt.generateTokens(test.user, ['*']),
       await test.jwt.generateTokens(test.user, ['*']),
@@ -71,7 +71,7 @@ describe.each(ADAPTERS)('check: family on %s', (adapter) => {
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 200]);
   });
 
-  it('also refuses after the user has signed out everywhere, or may not sign in', async () => {
+  it('also refuses after the user signs out everywhere or is deactivated', async () => {
     const user = await test.addUser('careful@example.com');
     const [early, late] = [await test.jwt.generateTokens(user, ['*']), await test.jwt.generateTokens(user, ['*'])];
 
@@ -123,7 +123,7 @@ describe('check: family reads', () => {
     expect(queries.queries).toHaveLength(1);
   });
 
-  it('no family of somebody else, and none that does not exist', async () => {
+  it('neither families of other users nor missing families', async () => {
     const grace = await test.addUser('grace@example.com');
     const { sid } = await test.jwt.verifyAccess((await test.jwt.generateTokens(grace, ['*'])).accessToken);
     const good = await signWithJose(KEYS.rsa, standardClaims(test.user.id, test.clock.now()));
@@ -137,6 +137,6 @@ describe('check: family reads', () => {
     );
 
     expect(accepted.sid).toBe(own.sid);
-    expect(reasons).toEqual([REVOKED, REVOKED, { code: 'invalid_token', message: 'The sid names no sign-in.' }]);
+    expect(reasons).toEqual([REVOKED, REVOKED, { code: 'invalid_token', message: 'sid is not the id of a family.' }]);
   });
 });

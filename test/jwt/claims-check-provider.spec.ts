@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JwtCheck, UserProvider } from 'nestjs-sigra';
 import { QueryLog } from '../support/query-log.js';
 import type { User } from '../support/test-app.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
-/** Users that live elsewhere, found whether or not the id is in capitals. */
+/** Users outside of the database, found by their id in upper or lower case. */
 class Directory implements UserProvider<User> {
   readonly users = new Map<string, User>();
   readonly calls: (readonly string[])[] = [];
@@ -38,7 +38,7 @@ describe.each<JwtCheck>(['epoch', 'family'])('check: %s with users of a provider
     return accessToken;
   };
 
-  it('asks the database once and the provider once for all tokens of a turn', async () => {
+  it('calls the database once and the provider once for all tokens of a turn', async () => {
     const jwts = [await signIn('ada'), await signIn('grace'), await signIn('edsger')];
 
     const claims = await Promise.all(jwts.map((jwt) => test.jwt.verifyAccess(jwt)));
@@ -52,7 +52,7 @@ describe.each<JwtCheck>(['epoch', 'family'])('check: %s with users of a provider
     expect(directory.calls).toEqual([['ada', 'grace', 'edsger']]);
   });
 
-  it('refuses users whom the provider does not know or who are not active, from the next request on', async () => {
+  it('refuses unknown and inactive users of the provider from the next request on', async () => {
     const jwt = await signIn('alan');
     const before = await test.present(jwt);
 
@@ -64,7 +64,7 @@ describe.each<JwtCheck>(['epoch', 'family'])('check: %s with users of a provider
     expect([before.status, inactive.status, gone.status]).toEqual([200, 401, 401]);
   });
 
-  it('refuses tokens of users who have signed out everywhere', async () => {
+  it('refuses tokens of users who signed out everywhere', async () => {
     const jwt = await signIn('barbara');
 
     await test.jwt.signOutEverywhere('barbara');
@@ -72,7 +72,7 @@ describe.each<JwtCheck>(['epoch', 'family'])('check: %s with users of a provider
     expect(await reasonOf(test.jwt.verifyAccess(jwt))).toMatchObject({ code: 'epoch_mismatch' });
   });
 
-  it('signs nobody in under another spelling of an id, which is another id', async () => {
+  it('issues no tokens for another spelling of an id, because it is another id', async () => {
     await signIn('donald');
 
     const refusal = await reasonOf(test.jwt.generateTokens('DONALD', ['read:notes']));

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
 describe.each(ADAPTERS)('check: stateless on %s', (adapter) => {
   let test: JwtApp;
@@ -20,7 +20,7 @@ describe.each(ADAPTERS)('check: stateless on %s', (adapter) => {
     return accessToken;
   };
 
-  it('sends no statement at all to the database', async () => {
+  it('sends no statement to the database', async () => {
     const jwt = await issue();
 
     const answers = await Promise.all([test.present(jwt), test.present(jwt, '/notes'), test.present(`${jwt}x`)]);
@@ -29,13 +29,13 @@ describe.each(ADAPTERS)('check: stateless on %s', (adapter) => {
     expect(queries.queries).toEqual([]);
   });
 
-  it('knows of the user nothing but the id', async () => {
+  it('returns a user with only the id', async () => {
     const me = await test.present(await issue());
 
     expect(await me.json()).toEqual({ userId: test.user.id, method: 'jwt', scopes: ['read:notes'] });
   });
 
-  it('accepts a token until it expires, whatever has become of its user since', async () => {
+  it('accepts a token until it expires, even if its user is deactivated, deleted or signed out', async () => {
     const jwt = await issue();
     await test.jwt.signOutEverywhere(test.user);
     await test.dataSource.query('UPDATE users SET disabled_at = now()');

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
+import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
 
 const OPERATIONS = ['generate', 'verify', 'refresh'];
 const PHASES = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
@@ -10,7 +10,7 @@ const CHANNELS = [
   'sigra:jwt:refresh_reuse_detected',
 ];
 
-/** Everything that is published while `work` runs, as it stood when it was published, however deep it lies. */
+/** All messages that are published while `work` runs, as deep copies from the moment of publication. */
 async function publishedBy(work: () => Promise<unknown>): Promise<{ channel: string; text: string }[]> {
   const published: { channel: string; text: string }[] = [];
   const note = (message: unknown, channel: string | symbol) => {
@@ -38,7 +38,7 @@ describe('The telemetry of JWTs', () => {
 
   const failing = (call: Promise<unknown>) => call.catch(() => undefined);
 
-  it('tells of every operation, and never holds a token, nor a part of one, nor the secret', async () => {
+  it('reports every operation, and contains neither a token, nor a part of one, nor the secret', async () => {
     const secrets: string[] = [];
     const keep = (pair: { accessToken: string; refreshToken: string }) => {
       secrets.push(...pair.accessToken.split('.').slice(1), pair.refreshToken.slice('sigra_rt_'.length));
@@ -72,7 +72,7 @@ describe('The telemetry of JWTs', () => {
     expect(text).not.toContain('a secret of the tests');
   });
 
-  it('says whose token was verified, and why one was refused', async () => {
+  it('reports the user of a verified token, and the reason of a refusal', async () => {
     const { accessToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
     const { jti, sid } = await test.jwt.verifyAccess(accessToken);
 

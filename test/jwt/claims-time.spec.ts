@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { signWithJose, standardClaims } from './support/forge.js';
-import { HOSTILE_APP, KEYS } from './support/hostile.js';
-import { type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+import { signWithJose, standardClaims } from '../support/jwt-forge.js';
+import { HOSTILE_APP, KEYS } from '../support/hostile-jwt.js';
+import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
 describe('The lifetime of an access token', () => {
   let test: JwtApp;
@@ -13,7 +13,7 @@ describe('The lifetime of an access token', () => {
   });
   afterAll(() => test.close());
 
-  it('is jwt.accessTtl in whole seconds, from the application’s clock', async () => {
+  it('is jwt.accessTtl in full seconds, from the application’s clock', async () => {
     const pair = await test.jwt.generateTokens(test.user, ['read:notes']);
 
     const { iat, exp } = decodeJwt(pair.accessToken);
@@ -39,7 +39,7 @@ describe('The lifetime of an access token', () => {
     });
   });
 
-  it('never reaches beyond the sign-in’s own end', async () => {
+  it('never exceeds the absolute end of the family', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes']);
     const start = test.clock.now().getTime();
 
@@ -63,7 +63,7 @@ describe('jwt.clockTolerance', () => {
   });
   afterAll(() => test.close());
 
-  /** What becomes of a token whose times differ from now by so many seconds. */
+  /** The outcome for a token whose times differ from now by the given seconds. */
   const outcomeOf = async (times: { exp?: number; iat?: number; nbf?: number }) => {
     const claims = standardClaims(test.user.id, test.clock.now());
     const now = Number(claims.iat);
@@ -75,7 +75,7 @@ describe('jwt.clockTolerance', () => {
     );
   };
 
-  it('forgives clocks that differ by as much, in every direction, and no more', async () => {
+  it('accepts clock differences up to its value, in both directions, and no more', async () => {
     test.clock.set(new Date('2030-01-01T00:00:00.000Z'));
     const cases = [{ exp: -29 }, { iat: 30 }, { nbf: 30 }, { exp: -30 }, { iat: 31 }, { nbf: 31 }];
 

@@ -1,14 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { TokenCleanupService } from 'nestjs-sigra';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { untilWaiting } from '../support/jwt-nodes.js';
-import { refreshRows } from '../support/jwt-rows.js';
+import { untilWaiting } from '../support/locks.js';
+import { refreshRows } from '../support/family-rows.js';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 
 const SCOPES = ['read:notes'];
 
-describe('clean-up of sign-ins of 90 days', () => {
+describe('clean-up of families of 90 days', () => {
   let test: JwtApp;
   let cleanup: TokenCleanupService;
 
@@ -19,7 +19,7 @@ describe('clean-up of sign-ins of 90 days', () => {
   afterEach(() => test.dataSource.query('TRUNCATE sigra_refresh_families CASCADE'));
   afterAll(() => test.close());
 
-  /** Signs in and rotates as often. */
+  /** Signs in and rotates the given number of times. */
   const signIn = async (rotations = 0) => {
     let pair = await test.jwt.generateTokens(test.user, SCOPES);
     const familyId = familyIdOf(pair);
@@ -34,7 +34,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     return rows[0];
   };
 
-  it('deletes nothing before their absolute end: not idle, revoked nor consumed ones', async () => {
+  it('deletes neither idle nor revoked nor consumed families before their absolute end', async () => {
     await signIn(3);
     const revoked = await signIn(1);
     await test.jwt.revokeRefresh(revoked.pair.refreshToken);
@@ -46,7 +46,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(await counts()).toEqual({ families: 2, tokens: 6 });
   });
 
-  it('deletes and counts them with all their tokens the instant they end, whatever became of them', async () => {
+  it('deletes and counts all families with their tokens at their absolute end, in every state', async () => {
     await signIn(3);
     const revoked = await signIn(1);
     await test.jwt.revokeRefresh(revoked.pair.refreshToken);
@@ -61,7 +61,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(await refreshRows(test.dataSource, later.familyId)).toHaveLength(2);
   });
 
-  it('keeps telling reuse of the first token for as long as the sign-in lives', async () => {
+  it('still detects reuse of the first token while the family lives', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
     let last = await test.jwt.refresh(first.refreshToken);
     test.clock.advance({ days: 29 });
@@ -74,7 +74,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(await refusalOf(test.jwt.refresh(last.refreshToken))).toBe('token_revoked');
   });
 
-  it('leaves tokens of ended sign-ins to be refused as unknown, without an error', async () => {
+  it('makes tokens of ended families unknown, without an error', async () => {
     const { pair } = await signIn();
     test.clock.advance({ days: 90 });
     await cleanup.cleanupExpiredTokens();
@@ -83,7 +83,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(await refusalOf(test.jwt.revokeRefresh(pair.refreshToken))).toBe('invalid_token');
   });
 
-  it('never forgets that a user has signed out everywhere', async () => {
+  it('never deletes the epoch of a user who signed out everywhere', async () => {
     const { pair } = await signIn();
     await test.jwt.signOutEverywhere(test.user);
     test.clock.advance({ days: 1000 });
@@ -95,7 +95,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(await refusalOf(test.jwt.verifyAccess(pair.accessToken))).toBe('token_expired');
   });
 
-  it.each([1, 2, 7, 100])('works in batches of %i tokens, of whatever sign-ins they are', async (batchSize) => {
+  it.each([1, 2, 7, 100])('deletes batches of %i tokens across families', async (batchSize) => {
     await signIn(6);
     await signIn(3);
     await signIn();
@@ -111,7 +111,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(await counts()).toEqual({ families: 0, tokens: 0 });
   });
 
-  it('forgets all successors that nobody can ask for any more, and no other', async () => {
+  it('deletes exactly the sealed successors that no client can request anymore', async () => {
     for (let turn = 0; turn < 3; turn++) await signIn(1);
     test.clock.advance({ seconds: 60 });
     const recent = await signIn(1);
@@ -124,7 +124,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(rows).toEqual([{ family_id: recent.familyId }]);
   });
 
-  it('leaves what somebody holds, without waiting, and takes it the next time', async () => {
+  it('skips locked rows without waiting, and deletes them in the next run', async () => {
     const held = await signIn(1);
     await signIn(1);
     test.clock.advance({ days: 90 });
@@ -142,7 +142,7 @@ describe('clean-up of sign-ins of 90 days', () => {
     expect(second).toMatchObject({ refreshFamilies: 1, refreshTokens: 2, complete: true });
   });
 
-  it('and a refresh never deadlock: who comes second finds the sign-in gone', async () => {
+  it('never deadlocks with a refresh: a refresh that is second finds no family', async () => {
     const { pair, familyId } = await signIn();
     const holder = test.dataSource.createQueryRunner();
     await holder.startTransaction();

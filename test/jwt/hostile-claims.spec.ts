@@ -1,5 +1,5 @@
-import { type HostileToken, refusesAll } from './support/hostile.js';
-import { type GoodToken, resign, seal } from './support/forge.js';
+import { type HostileToken, refusesAll } from '../support/hostile-jwt.js';
+import { type GoodToken, resign, seal } from '../support/jwt-forge.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -9,7 +9,7 @@ const withClaims = (what: string, reason: string, claims: Claims | ((good: Claim
   forge: (good) => resign(good, { payload: typeof claims === 'function' ? claims(good.payload) : claims }),
 });
 
-/** JSON can say numbers that JavaScript cannot write: they are put in by hand. */
+/** JSON can contain numbers that `JSON.stringify` never writes, so the text is edited. */
 const withRawClaim = (what: string, reason: string, claim: string, json: string): HostileToken => ({
   what,
   reason,
@@ -21,7 +21,7 @@ const withRawClaim = (what: string, reason: string, claim: string, json: string)
 
 const seconds = (claims: Claims, offset: number) => Number(claims.iat) + offset;
 
-const ISS = 'The iss is another.';
+const ISS = 'iss is not the configured issuer.';
 refusesAll('A JWT of another issuer (RFC 9068 section 4, RFC 8725 section 3.8)', [
   withClaims('another iss', ISS, { iss: 'https://attacker.example' }),
   withClaims('iss with a trailing slash', ISS, { iss: 'https://issuer.example/' }),
@@ -31,7 +31,7 @@ refusesAll('A JWT of another issuer (RFC 9068 section 4, RFC 8725 section 3.8)',
   withClaims('no iss', ISS, { iss: undefined }),
 ]);
 
-const AUD = 'The aud is another.';
+const AUD = 'aud does not include the configured audience.';
 refusesAll('A JWT for another audience (RFC 8725 section 3.9)', [
   withClaims('another aud', AUD, { aud: 'billing' }),
   withClaims('an aud that begins with ours', AUD, { aud: 'api2' }),
@@ -45,8 +45,8 @@ refusesAll('A JWT for another audience (RFC 8725 section 3.9)', [
   withClaims('an object', AUD, { aud: { 0: 'api', length: 1 } }),
 ]);
 
-const EXP = 'The exp is missing or no time.';
-refusesAll('A JWT without a sound exp (RFC 9068 section 2.2)', [
+const EXP = 'exp is missing or not a valid timestamp.';
+refusesAll('A JWT without a valid exp (RFC 9068 section 2.2)', [
   withClaims('no exp', EXP, { exp: undefined }),
   withClaims('exp null', EXP, { exp: null }),
   withClaims('exp as a string', EXP, (good) => ({ exp: String(seconds(good, 900)) })),
@@ -68,24 +68,24 @@ refusesAll('A JWT without a sound exp (RFC 9068 section 2.2)', [
   { ...withRawClaim('exp -0', 'The token has expired.', 'exp', '-0'), code: 'token_expired' },
 ]);
 
-const IAT = 'The iat is missing or no time.';
-const NBF = 'The nbf is no time.';
-refusesAll('A JWT that was not issued yet, or at no time (RFC 7519 sections 4.1.5 and 4.1.6)', [
+const IAT = 'iat is missing or not a valid timestamp.';
+const NBF = 'nbf is not a valid timestamp.';
+refusesAll('A JWT from the future, or with an invalid iat or nbf (RFC 7519 sections 4.1.5 and 4.1.6)', [
   withClaims('no iat', IAT, { iat: undefined }),
   withClaims('iat null', IAT, { iat: null }),
   withClaims('iat as a string', IAT, (good) => ({ iat: String(good.iat) })),
   withClaims('a negative iat', IAT, { iat: -1 }),
   withRawClaim('an infinite iat', IAT, 'iat', '1e999'),
-  withClaims('iat in the future', 'The iat is in the future.', (good) => ({ iat: seconds(good, 60) })),
+  withClaims('iat in the future', 'iat is in the future.', (good) => ({ iat: seconds(good, 60) })),
   withClaims('iat in milliseconds', IAT, (good) => ({ iat: seconds(good, 0) * 1000 })),
-  withClaims('nbf in the future', 'The nbf is in the future.', (good) => ({ nbf: seconds(good, 60) })),
+  withClaims('nbf in the future', 'nbf is in the future.', (good) => ({ nbf: seconds(good, 60) })),
   withClaims('nbf as a string', NBF, (good) => ({ nbf: String(good.iat) })),
   withClaims('nbf null', NBF, { nbf: null }),
   withClaims('a negative nbf', NBF, { nbf: -1 }),
 ]);
 
-const SUB = 'The sub is missing or no text.';
-refusesAll('A JWT about nobody (RFC 8725 section 3.8)', [
+const SUB = 'sub is missing or not a valid string.';
+refusesAll('A JWT without a valid subject (RFC 8725 section 3.8)', [
   withClaims('no sub', SUB, { sub: undefined }),
   withClaims('an empty sub', SUB, { sub: '' }),
   withClaims('sub as a number', SUB, { sub: 1 }),
@@ -96,21 +96,25 @@ refusesAll('A JWT about nobody (RFC 8725 section 3.8)', [
   withClaims('a NUL after the sub', SUB, (good) => ({ sub: `${String(good.sub)}\0` })),
   withClaims('half a surrogate pair after the sub', SUB, (good) => ({ sub: `${String(good.sub)}\ud800` })),
   ...["' OR 1=1 --", '%', '{}', 'null', 'NaN', '\ufeff', '💥', 'x'.repeat(4000)].map((sub) =>
-    withClaims(`a sub that no user has: ${sub.slice(0, 20)}`, 'The subject may not sign in.', { sub }),
+    withClaims(`a sub that no user has: ${sub.slice(0, 20)}`, 'The user does not exist or is not active.', { sub }),
   ),
-  withClaims('the sub with a space', 'The subject may not sign in.', (good) => ({ sub: ` ${String(good.sub)}` })),
-  withClaims('the sub with a newline', 'The subject may not sign in.', (good) => ({ sub: `${String(good.sub)}\n` })),
-  withClaims('the sub in another spelling', 'The subject may not sign in.', (good) => ({
+  withClaims('the sub with a space', 'The user does not exist or is not active.', (good) => ({
+    sub: ` ${String(good.sub)}`,
+  })),
+  withClaims('the sub with a newline', 'The user does not exist or is not active.', (good) => ({
+    sub: `${String(good.sub)}\n`,
+  })),
+  withClaims('the sub in another spelling', 'The user does not exist or is not active.', (good) => ({
     sub: String(good.sub).toUpperCase(),
   })),
 ]);
 
-const JTI = 'The jti is missing or no text.';
-const CLIENT = 'The client_id is missing or no text.';
-const SCOPE = 'The scope is no list of scopes.';
-const EPOCH = 'The epoch is no whole number.';
-const SID = 'The sid is no text.';
-refusesAll('A JWT with a wrong claim of another kind (RFC 9068 section 2.2)', [
+const JTI = 'jti is missing or not a valid string.';
+const CLIENT = 'client_id is missing or not a valid string.';
+const SCOPE = 'scope is not a list of scopes.';
+const EPOCH = 'epoch is not an integer.';
+const SID = 'sid is not a valid string.';
+refusesAll('A JWT with another invalid claim (RFC 9068 section 2.2)', [
   withClaims('no jti', JTI, { jti: undefined }),
   withClaims('an empty jti', JTI, { jti: '' }),
   withClaims('jti as a number', JTI, { jti: 7 }),

@@ -1,5 +1,13 @@
-import { type GoodToken, base64url, resign, seal, sealSegments, segments, resignToLength } from './support/forge.js';
-import { refusesAll } from './support/hostile.js';
+import {
+  type GoodToken,
+  base64url,
+  resign,
+  seal,
+  sealSegments,
+  segments,
+  resignToLength,
+} from '../support/jwt-forge.js';
+import { refusesAll } from '../support/hostile-jwt.js';
 
 const MALFORMED = 'The JWT is malformed.';
 const HEADER = 'The header is not a JSON object with unique names.';
@@ -8,16 +16,16 @@ const NOT_UTF8 = 'The payload is not UTF-8.';
 
 const json = ({ header, payload }: GoodToken) => ({ header: JSON.stringify(header), payload: JSON.stringify(payload) });
 
-/** The object's text with one more member. */
+/** The JSON of the object with one more member. */
 const plus = (object: string, member: string) => `${object.slice(0, -1)},${member}}`;
 
-/** The last character of base64url may carry bits that mean nothing; this sets one of them. */
+/** The last character of base64url can have unused bits; this sets one of them. */
 function withSpareBit(segment: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   return segment.slice(0, -1) + alphabet.charAt(alphabet.indexOf(segment.at(-1)!) + 1);
 }
 
-/** The same JSON with spaces after it, until so many bytes are left over from groups of three. */
+/** The same JSON, padded with spaces until its length modulo 3 has the given value. */
 function padded(text: string, leftOver: number): string {
   return Buffer.byteLength(text) % 3 === leftOver ? text : padded(`${text} `, leftOver);
 }
@@ -31,7 +39,7 @@ refusesAll('A JWT that is not three parts of base64url (RFC 7515 section 7.1)', 
   { what: 'two dots in a row', reason: MALFORMED, forge: ({ jwt }) => jwt.replace('.', '..') },
   { what: 'a fourth part', reason: MALFORMED, forge: ({ jwt }) => `${jwt}.${segments(jwt)[2]}` },
   {
-    what: 'five parts, as encrypted JWTs have them',
+    what: 'five parts, as in an encrypted JWT',
     reason: MALFORMED,
     forge: ({ jwt }) => `${base64url('{"alg":"RSA-OAEP","enc":"A256GCM"}')}.${segments(jwt).join('.')}.AAAA`,
   },
@@ -43,7 +51,7 @@ refusesAll('A JWT that is not three parts of base64url (RFC 7515 section 7.1)', 
   { what: 'no signature', reason: MALFORMED, forge: ({ jwt }) => jwt.slice(0, jwt.lastIndexOf('.') + 1) },
   { what: 'one part', reason: MALFORMED, forge: ({ jwt }) => segments(jwt)[0] },
   {
-    what: 'a header with spare bits',
+    what: 'a header with unused bits set',
     reason: 'The header is not canonical base64url.',
     forge: (good) => {
       const { header, payload } = json(good);
@@ -51,7 +59,7 @@ refusesAll('A JWT that is not three parts of base64url (RFC 7515 section 7.1)', 
     },
   },
   {
-    what: 'a payload with spare bits',
+    what: 'a payload with unused bits set',
     reason: 'The payload is not canonical base64url.',
     forge: (good) => {
       const { header, payload } = json(good);
@@ -59,7 +67,7 @@ refusesAll('A JWT that is not three parts of base64url (RFC 7515 section 7.1)', 
     },
   },
   {
-    what: 'a signature with spare bits',
+    what: 'a signature with unused bits set',
     reason: 'The signature is not canonical base64url.',
     forge: ({ jwt }) => withSpareBit(jwt),
   },
@@ -71,7 +79,7 @@ refusesAll('A JWT that is not three parts of base64url (RFC 7515 section 7.1)', 
   },
 ]);
 
-refusesAll('A JWT whose JSON says something twice (RFC 7519 section 4, RFC 8725 section 2.4)', [
+refusesAll('A JWT whose JSON has a duplicate member (RFC 7519 section 4, RFC 8725 section 2.4)', [
   {
     what: 'alg twice',
     reason: HEADER,
@@ -99,7 +107,7 @@ refusesAll('A JWT whose JSON says something twice (RFC 7519 section 4, RFC 8725 
     forge: (good) => seal(json(good).header, plus(json(good).payload, '"scope" \t\r\n :"admin"'), good.key),
   },
   {
-    what: 'a name twice in an object inside',
+    what: 'a name twice in a nested object',
     reason: PAYLOAD,
     forge: (good) => seal(json(good).header, plus(json(good).payload, '"act":{"sub":"a","sub":"b"}'), good.key),
   },
@@ -115,7 +123,7 @@ refusesAll('A JWT whose JSON says something twice (RFC 7519 section 4, RFC 8725 
   },
 ]);
 
-refusesAll('A JWT that is no JSON object', [
+refusesAll('A JWT whose parts are not JSON objects', [
   ...['null', '[]', '"text"', '1', '', '{', '{}}', "{'sub':1}", '{"a":1,}', '{"a":NaN}', '/**/{}'].map((text) => ({
     what: `a payload ${JSON.stringify(text)}`,
     reason: text === '' ? MALFORMED : PAYLOAD,
@@ -137,13 +145,13 @@ refusesAll('A JWT that is no JSON object', [
     forge: (good) => seal(json(good).header, Buffer.from(json(good).payload, 'utf16le'), good.key),
   },
   {
-    what: 'a lone byte of UTF-8 in a claim',
+    what: 'a lone UTF-8 byte in a claim',
     reason: NOT_UTF8,
     forge: (good) =>
       seal(json(good).header, Buffer.from(plus(json(good).payload, '"name":"\xff"'), 'latin1'), good.key),
   },
   {
-    what: 'an overlong spelling of a slash',
+    what: 'an overlong encoding of a slash',
     reason: NOT_UTF8,
     forge: (good) =>
       seal(json(good).header, Buffer.from(plus(json(good).payload, '"name":"\xc0\xaf"'), 'latin1'), good.key),
@@ -155,13 +163,13 @@ refusesAll('A JWT that is no JSON object', [
       seal(json(good).header, Buffer.from(plus(json(good).payload, '"name":"\xed\xa0\x80"'), 'latin1'), good.key),
   },
   {
-    what: 'a header that is no UTF-8',
+    what: 'a header that is not UTF-8',
     reason: 'The header is not UTF-8.',
     forge: (good) => seal(Buffer.from(plus(json(good).header, '"cty":"\xff"'), 'latin1'), json(good).payload, good.key),
   },
   {
     what: 'claims inherited from __proto__',
-    reason: 'The sub is missing or no text.',
+    reason: 'sub is missing or not a valid string.',
     forge: (good) => {
       const { sub, ...others } = good.payload;
       const inherited = `"__proto__":${JSON.stringify({ sub })}`;
@@ -170,7 +178,7 @@ refusesAll('A JWT that is no JSON object', [
   },
   {
     what: 'a header that inherits its kid from __proto__',
-    reason: 'The kid is unknown.',
+    reason: 'kid is unknown.',
     forge: (good) => {
       const { kid, ...others } = good.header;
       const inherited = `"__proto__":${JSON.stringify({ kid })}`;

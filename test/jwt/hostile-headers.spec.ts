@@ -1,12 +1,12 @@
 import { createPublicKey } from 'node:crypto';
-import { type GoodToken, resign, segments, seal } from './support/forge.js';
-import { type HostileToken, KEYS, refusesAll } from './support/hostile.js';
+import { type GoodToken, resign, segments, seal } from '../support/jwt-forge.js';
+import { type HostileToken, KEYS, refusesAll } from '../support/hostile-jwt.js';
 
-const ALG = 'The alg is not that of the key.';
-const KID = 'The kid is unknown.';
-const TYP = 'The typ is not at+jwt.';
+const ALG = 'alg does not match the key.';
+const KID = 'kid is unknown.';
+const TYP = 'typ is not at+jwt.';
 const CRIT = 'The header has critical extensions.';
-const CARRIER = 'The header brings a key.';
+const CARRIER = 'The header contains a key.';
 
 const withHeader = (what: string, reason: string, header: Readonly<Record<string, unknown>>): HostileToken => ({
   what,
@@ -16,14 +16,14 @@ const withHeader = (what: string, reason: string, header: Readonly<Record<string
 
 const publicJwk = createPublicKey(KEYS.rsa.signs).export({ format: 'jwk' });
 
-/** The good token's signature stays where it is: it is the algorithm that is refused, not what it leads to. */
+/** Keeps the valid signature, so that the token is refused because of its algorithm. */
 const claimingAlg = ({ jwt, header, payload }: GoodToken, alg: unknown): string => {
   const head = Buffer.from(JSON.stringify({ ...header, alg })).toString('base64url');
   const body = Buffer.from(JSON.stringify(payload)).toString('base64url');
   return `${head}.${body}.${segments(jwt)[2]}`;
 };
 
-refusesAll('A JWT whose alg is not its key’s (RFC 8725 section 3.1)', [
+refusesAll('A JWT whose alg does not match its key (RFC 8725 section 3.1)', [
   ...['none', 'None', 'NONE', 'nOnE', 'none ', ''].map((alg) => ({
     what: `alg ${JSON.stringify(alg)} beside a signature`,
     reason: ALG,
@@ -49,7 +49,7 @@ refusesAll('A JWT whose alg is not its key’s (RFC 8725 section 3.1)', [
   { ...withHeader('alg HS256 under the kid of an EC key', ALG, { alg: 'HS256' }), key: KEYS.ec },
 ]);
 
-refusesAll('A JWT whose kid names no key of ours (RFC 8725 section 3.10)', [
+refusesAll('A JWT with an unknown kid (RFC 8725 section 3.10)', [
   withHeader('a foreign kid', KID, { kid: 'rsa-2' }),
   withHeader('the kid in another case', KID, { kid: 'RSA-1' }),
   withHeader('the kid with a space', KID, { kid: 'rsa-1 ' }),
@@ -68,7 +68,7 @@ refusesAll('A JWT whose kid names no key of ours (RFC 8725 section 3.10)', [
   withHeader('a kid with a NUL', KID, { kid: 'rsa-1\0' }),
 ]);
 
-refusesAll('A JWT that brings its own key (RFC 7515 section 4.1, RFC 8725 section 3.10)', [
+refusesAll('A JWT that contains its own key (RFC 7515 section 4.1, RFC 8725 section 3.10)', [
   withHeader('jwk', CARRIER, { jwk: publicJwk }),
   withHeader('jwk null', CARRIER, { jwk: null }),
   withHeader('jku', CARRIER, { jku: 'https://issuer.example/.well-known/jwks.json' }),
@@ -80,7 +80,7 @@ refusesAll('A JWT that brings its own key (RFC 7515 section 4.1, RFC 8725 sectio
 
 refusesAll('A JWT of another type (RFC 9068 section 4, RFC 8725 section 3.11)', [
   withHeader('no typ', TYP, { typ: undefined }),
-  withHeader('typ JWT, as ID tokens have it', TYP, { typ: 'JWT' }),
+  withHeader('typ JWT, as in ID tokens', TYP, { typ: 'JWT' }),
   withHeader('typ jwt', TYP, { typ: 'jwt' }),
   withHeader('typ id_token+jwt', TYP, { typ: 'id_token+jwt' }),
   withHeader('typ logout+jwt', TYP, { typ: 'logout+jwt' }),
@@ -89,12 +89,12 @@ refusesAll('A JWT of another type (RFC 9068 section 4, RFC 8725 section 3.11)', 
   withHeader('typ null', TYP, { typ: null }),
   withHeader('typ as an array', TYP, { typ: ['at+jwt'] }),
   withHeader('typ with a space', TYP, { typ: 'at+jwt ' }),
-  withHeader('typ of another tree', TYP, { typ: 'text/at+jwt' }),
+  withHeader('typ with another top-level type', TYP, { typ: 'text/at+jwt' }),
 ]);
 
 refusesAll('A JWT with extensions (RFC 7515 section 4.1.11)', [
   withHeader('an unknown crit', CRIT, { crit: ['exp'] }),
-  withHeader('a crit that is there', CRIT, {
+  withHeader('a crit whose parameter is present', CRIT, {
     crit: ['http://example.com/is-root'],
     'http://example.com/is-root': true,
   }),

@@ -1,14 +1,14 @@
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
-import { ecKey, type ForgeKey, rsaKey, seal, secretKey, segments, signatureOf } from './support/forge.js';
-import { KEYS, refusesAll } from './support/hostile.js';
+import { ecKey, type ForgeKey, rsaKey, seal, secretKey, segments, signatureOf } from '../support/jwt-forge.js';
+import { KEYS, refusesAll } from '../support/hostile-jwt.js';
 
-const SIGNATURE = 'The signature is wrong.';
-const ALG = 'The alg is not that of the key.';
+const SIGNATURE = 'The signature is invalid.';
+const ALG = 'alg does not match the key.';
 
 const publicKeyOf = ({ signs }: ForgeKey) => createPublicKey(signs);
 const pem = publicKeyOf(KEYS.rsa).export({ type: 'spki', format: 'pem' }).toString();
 
-/** What an attacker could take the public RSA key for, as a secret. */
+/** The forms of the public RSA key that an attacker could use as a secret. */
 const CONFUSED_SECRETS: Readonly<Record<string, Buffer>> = {
   'the PEM': Buffer.from(pem),
   'the PEM without its last newline': Buffer.from(pem.trim()),
@@ -26,7 +26,7 @@ refusesAll('A JWT that is signed with a public key as a secret (RFC 8725 section
       seal(JSON.stringify({ ...header, alg: 'HS256' }), JSON.stringify(payload), secretKey('rsa-1', secret)),
   })),
   {
-    what: 'HS256 with the PEM, under the name of RS256',
+    what: 'HS256 with the PEM, labelled as RS256',
     reason: SIGNATURE,
     forge: ({ header, payload }) =>
       seal(JSON.stringify(header), JSON.stringify(payload), secretKey('rsa-1', Buffer.from(pem))),
@@ -40,7 +40,7 @@ refusesAll('A JWT that is signed with a public key as a secret (RFC 8725 section
   },
 ]);
 
-/** The signature of a token as a number modulo the key's modulus, and that plus the modulus: equal to mathematics. */
+/** Adds the modulus of the key to a signature. Both numbers are congruent. */
 function plusModulus(signature: Buffer, key: ForgeKey): Buffer {
   const { n = '' } = publicKeyOf(key).export({ format: 'jwk' });
   const modulus = BigInt(`0x${Buffer.from(n, 'base64url').toString('hex')}`);
@@ -54,7 +54,7 @@ const replaceSignature = (jwt: string, signature: Buffer) =>
 const signatureIn = (jwt: string) => Buffer.from(segments(jwt)[2], 'base64url');
 const signedPart = (jwt: string) => jwt.slice(0, jwt.lastIndexOf('.'));
 
-refusesAll('A JWT with a signature of another', [
+refusesAll('A JWT with a foreign signature', [
   ...[rsaKey('rsa-1'), ecKey('ec-1'), secretKey('secret-1')].map((stranger) => ({
     what: `of another environment’s ${stranger.alg} key under our kid`,
     reason: SIGNATURE,
@@ -74,7 +74,7 @@ refusesAll('A JWT with a signature of another', [
       },
     },
     {
-      what: `${key.alg} with one bit turned`,
+      what: `${key.alg} with one bit flipped`,
       reason: SIGNATURE,
       key,
       forge: ({ jwt }: { jwt: string }) => {
@@ -102,7 +102,7 @@ refusesAll('A JWT with a signature of another', [
       forge: ({ jwt }: { jwt: string }) => replaceSignature(jwt, Buffer.concat([Buffer.alloc(1), signatureIn(jwt)])),
     },
     {
-      what: `${key.alg} of nothing but zeros`,
+      what: `${key.alg} of zeros only`,
       reason: SIGNATURE,
       key,
       forge: ({ jwt }: { jwt: string }) => replaceSignature(jwt, Buffer.alloc(signatureIn(jwt).length)),

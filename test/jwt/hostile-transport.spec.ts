@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraJwtService } from 'nestjs-sigra';
-import { answerOf, INVALID_TOKEN, MALFORMED_HEADER } from '../e2e/support/answers.js';
-import { sendRaw } from '../e2e/support/raw-http.js';
+import { answerOf, INVALID_TOKEN, MALFORMED_HEADER } from '../support/answers.js';
+import { sendRaw } from '../support/raw-http.js';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
-import { type GoodToken, resign, segments, signWithJose, standardClaims } from './support/forge.js';
-import { HOSTILE_APP, KEYS } from './support/hostile.js';
-import { reasonOf } from './support/reason.js';
+import { type GoodToken, resign, segments, signWithJose, standardClaims } from '../support/jwt-forge.js';
+import { HOSTILE_APP, KEYS } from '../support/hostile-jwt.js';
+import { reasonOf } from '../support/refusal.js';
 
 const MALFORMED = { code: 'invalid_token', message: 'The JWT is malformed.' };
 
-/** Texts around a good token that no `Authorization` header may hold (RFC 6750 section 2.1), as the wire has them. */
+/** Headers with a valid token that RFC 6750 section 2.1 does not allow, as raw bytes. */
 const UNSENDABLE: Readonly<Record<string, (good: GoodToken) => string>> = {
   'padding in the middle': ({ jwt }) => jwt.replace('.', '=.'),
   'a space in the middle': ({ jwt }) => jwt.replace('.', ' .'),
@@ -30,7 +30,7 @@ const UNSENDABLE: Readonly<Record<string, (good: GoodToken) => string>> = {
   },
 };
 
-describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adapter) => {
+describe.each(ADAPTERS)('A JWT that does not fit into a header, on %s', (adapter) => {
   let test: TestApp;
   let good: GoodToken;
 
@@ -44,7 +44,7 @@ describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adap
     sendRaw(test.url, ['GET /notes/me HTTP/1.1', 'Host: localhost', `Authorization: Bearer ${credential}`]);
   const verify = (jwt: unknown) => reasonOf(test.get(SigraJwtService).verifyAccess(jwt as string));
 
-  it.each(Object.entries(UNSENDABLE))('is a malformed header: %s', async (_what, change) => {
+  it.each(Object.entries(UNSENDABLE))('causes a malformed header: %s', async (_what, change) => {
     const accepted = await send(good.jwt);
     const refused = await send(change(good));
 
@@ -53,7 +53,7 @@ describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adap
     expect(await verify(change(good))).toEqual(MALFORMED);
   });
 
-  it('ends with its line: what comes after is another header', async () => {
+  it('ends at the line break, after which another header begins', async () => {
     const answer = await send(`${good.jwt}\r\nX-Other: 1`);
 
     expect(answer.status).toBe(200);
@@ -62,7 +62,7 @@ describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adap
     expect(await verify(`\n${good.jwt}`)).toEqual(MALFORMED);
   });
 
-  it('is no text at all', async () => {
+  it('is rejected by verifyAccess when it is not a string', async () => {
     const values = [undefined, null, 42, {}, [good.jwt], Buffer.from(good.jwt), { toString: () => good.jwt }];
 
     const reasons = await Promise.all(values.map(verify));
@@ -70,7 +70,7 @@ describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adap
     expect(reasons).toEqual(values.map(() => MALFORMED));
   });
 
-  it('is refused by the server itself at 20 KB, and by the library at 1 MB', async () => {
+  it('is refused by the server at 20 KB, and by the library at 1 MB', async () => {
     const large = resign(good, { payload: { fill: 'x'.repeat(15_000) } });
     const huge = resign(good, { payload: { fill: 'x'.repeat(1_000_000) } });
 
@@ -82,7 +82,7 @@ describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adap
     expect(await verify(huge)).toEqual(MALFORMED);
   });
 
-  it('is refused like every other when a refresh token is sent in its place', async () => {
+  it('is refused with the same answer when it is a refresh token', async () => {
     const { accessToken, refreshToken } = await test.get(SigraJwtService).generateTokens(test.user, ['read:notes']);
 
     const accepted = await send(accessToken);
@@ -93,17 +93,17 @@ describe.each(ADAPTERS)('A JWT that is not what a header can hold, on %s', (adap
     expect(await verify(refreshToken)).toEqual(MALFORMED);
   });
 
-  it('is refused like every other when an ID token is sent in its place (RFC 9068 section 5)', async () => {
+  it('is refused with the same answer when it is an ID token (RFC 9068 section 5)', async () => {
     const claims = { client_id: undefined, scope: undefined, nonce: 'n-0S6_WzA2Mj', auth_time: good.payload.iat };
     const idToken = resign(good, { header: { typ: 'JWT' }, payload: claims });
 
     const refused = await send(idToken);
 
     expect(refused).toEqual(INVALID_TOKEN);
-    expect(await verify(idToken)).toEqual({ code: 'invalid_token', message: 'The typ is not at+jwt.' });
+    expect(await verify(idToken)).toEqual({ code: 'invalid_token', message: 'typ is not at+jwt.' });
   });
 
-  it('is read from the header only, never from a query or a form', async () => {
+  it('is read only from the header, never from a query or a form', async () => {
     const inQuery = await answerOf(await fetch(`${test.url}/notes/me?access_token=${good.jwt}`));
     const inForm = await answerOf(
       await fetch(`${test.url}/notes`, { method: 'POST', body: new URLSearchParams({ access_token: good.jwt }) }),

@@ -2,8 +2,8 @@ import { createPublicKey } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { ADAPTERS } from '../support/test-app.js';
-import { ecKey, rsaKey, secretKey } from './support/forge.js';
-import { closeJwtApps, type JwtApp, startJwtApp } from './support/jwt-app.js';
+import { ecKey, rsaKey, secretKey } from '../support/jwt-forge.js';
+import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 
 afterEach(closeJwtApps);
 
@@ -21,7 +21,7 @@ describe.each(KEYS)('Access tokens signed with $alg', ({ kid, alg, signs, option
     expect(answer.status).toBe(200);
   });
 
-  it('are access tokens to the letter of RFC 9068 section 2, for other software too', async () => {
+  it('conform to RFC 9068 section 2, also for other software', async () => {
     const test = await startJwtApp({ keys: [option], clientId: 'web' });
     const jwt = await sign(test);
 
@@ -47,7 +47,7 @@ describe.each(KEYS)('Access tokens signed with $alg', ({ kid, alg, signs, option
     });
   });
 
-  it('have a jti of their own each, and the sid of their sign-in', async () => {
+  it('each have their own jti and the sid of their family', async () => {
     const test = await startJwtApp({ keys: [option] });
     const pairs = [
       await test.jwt.generateTokens(test.user, ['read:notes']),
@@ -86,7 +86,7 @@ describe('A key ring of all algorithms', () => {
   });
 
   it.each(KEYS.filter(({ alg }) => alg !== 'HS256'))(
-    'publishes what others need to verify $alg (RFC 7517 section 5)',
+    'publishes the key that others need to verify $alg (RFC 7517 section 5)',
     async ({ option }) => {
       const test = await startJwtApp({ keys: [option] }, { sigra: { controllers: { jwks: '.well-known' } } });
       const jwt = await sign(test);

@@ -2,11 +2,11 @@ import { createPublicKey } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import type { JwtKeyOptions } from 'nestjs-sigra';
-import { ecKey, type ForgeKey, rsaKey, secretKey } from './support/forge.js';
-import { closeJwtApps, JWT, type JwtApp, startJwtApp } from './support/jwt-app.js';
-import { reasonOf } from './support/reason.js';
+import { ecKey, type ForgeKey, rsaKey, secretKey } from '../support/jwt-forge.js';
+import { closeJwtApps, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { reasonOf } from '../support/refusal.js';
 
-/** What a node is told of a key that it does not sign with. */
+/** The options of a key that a node does not sign with. */
 function verifyOnly({ kid, alg, signs, option }: ForgeKey): JwtKeyOptions {
   return alg === 'HS256' ? { ...option, sign: false } : { kid, publicKey: createPublicKey(signs) };
 }
@@ -32,7 +32,7 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
     retired: [to.option],
   } satisfies Record<string, JwtKeyOptions[]>;
 
-  /** A node that restarts with other keys on the same database. */
+  /** Restarts a node with other keys on the same database. */
   const restart = async (node: JwtApp, stage: keyof typeof STAGES) => {
     await node.close();
     return startNode(stage);
@@ -55,7 +55,7 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
   });
   afterAll(closeJwtApps);
 
-  it('begins by announcing the new key: nothing signs with it yet, and nothing is refused', async () => {
+  it('begins with the announcement of the new key, which does not sign yet, and refuses no token', async () => {
     first = await restart(first, 'announced');
     tokens.announced = await sign(first);
 
@@ -64,7 +64,7 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
     expect(await statuses(second, tokens.old!, tokens.announced)).toEqual([200, 200]);
   });
 
-  it('goes on by switching the signer on one node, whose tokens the other one knows already', async () => {
+  it('continues with the new signer on one node, whose tokens the other node accepts', async () => {
     second = await restart(second, 'announced');
     first = await restart(first, 'switched');
     tokens.new = await sign(first);
@@ -75,7 +75,7 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
     expect(await statuses(second, tokens.old!, tokens.new, tokens.late)).toEqual([200, 200, 200]);
   });
 
-  it('publishes both public keys meanwhile, so that others verify all tokens (RFC 7517 section 5)', async () => {
+  it('publishes both public keys, so that others can verify all tokens (RFC 7517 section 5)', async () => {
     const set = (await (await fetch(`${first.url}/keys/jwks.json`)).json()) as JSONWebKeySet;
     const publishable = [from, to].filter(({ alg }) => alg !== 'HS256');
 
@@ -89,7 +89,7 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
     expect(verified).toHaveLength(publishable.length);
   });
 
-  it('ends by retiring the old key: its tokens are refused, those of the new one live on', async () => {
+  it('ends with the removal of the old key: its tokens are refused, those of the new key stay valid', async () => {
     second = await restart(second, 'switched');
     first = await restart(first, 'retired');
 
@@ -97,11 +97,11 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
     expect(await statuses(first, tokens.old!, tokens.new!)).toEqual([401, 200]);
     expect(await reasonOf(first.jwt.verifyAccess(tokens.old!))).toEqual({
       code: 'invalid_token',
-      message: 'The kid is unknown.',
+      message: 'kid is unknown.',
     });
   });
 
-  it('never ends a sign-in: refresh tokens are no matter of keys', async () => {
+  it('never ends a family, because refresh tokens are not signed', async () => {
     const { refreshToken } = await home.jwt.generateTokens(home.user, ['read:notes']);
 
     const refreshed = await first.jwt.refresh(refreshToken);
@@ -110,10 +110,10 @@ describe.each(NAMED)('Rotation of keys without downtime, from $name, on two node
   });
 });
 
-describe('A lone jwt.secret', () => {
+describe('A single jwt.secret', () => {
   afterEach(closeJwtApps);
 
-  it('has the same kid on every node, which tells nothing of it, and another one when it changes', async () => {
+  it('has the same kid on every node, which does not reveal it, and another kid when it changes', async () => {
     const home = await startJwtApp();
     const kidOn = async (secret: string) => {
       const node = await startJwtApp({ secret }, { databaseUrl: home.databaseUrl, clock: home.clock });
@@ -128,7 +128,7 @@ describe('A lone jwt.secret', () => {
     expect(own).toMatch(/^[\w-]{16}$/);
   });
 
-  it('can be rotated too: as one of jwt.keys, under the kid that its tokens name', async () => {
+  it('can be rotated as one of jwt.keys, under the kid of its tokens', async () => {
     const home = await startJwtApp();
     const { accessToken } = await home.jwt.generateTokens(home.user, ['read:notes']);
     const kid = decodeProtectedHeader(accessToken).kid!;

@@ -23,7 +23,7 @@ describe.each(ADAPTERS)('JWTs over HTTP on %s', (adapter) => {
       body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken }),
     });
 
-  it('gives a session a pair, serves the access token, and rotates the refresh token', async () => {
+  it('issues a pair to a session, accepts the access token, and rotates the refresh token', async () => {
     const issued = await fetch(`${test.url}/api/jwt`, {
       method: 'POST',
       headers: { 'x-session-user': test.user.id, 'content-type': 'application/json' },

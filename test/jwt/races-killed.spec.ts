@@ -3,22 +3,23 @@ import type { TokenPair } from 'nestjs-sigra';
 import { openSuccessor } from '../../libs/sigra/src/jwt/sealed-successor.js';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, joinJwtApp, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { holdingFamilies, JwtNode, type Outcome, untilWaiting } from '../support/jwt-nodes.js';
-import { refreshRows } from '../support/jwt-rows.js';
+import { JwtNode, type Outcome } from '../support/jwt-node.js';
+import { holdingFamilies, untilWaiting } from '../support/locks.js';
+import { refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
-/** Rotations that are under way when a process dies. */
+/** Rotations in flight when the process is killed. */
 const AT_ONCE = 40;
-/** After how many answers it dies: with ten connections, others are at every stage of a rotation then. */
+/** Answers before the process is killed. With ten connections, other rotations are then at every stage. */
 const MOMENTS = [1, 8, 15, 25];
-/** At the points that are held, one for every connection. */
+/** Rotations that wait at a latch, one for each connection. */
 const HELD = 10;
-/** Any number that nothing else locks. */
+/** A number that no other lock uses. */
 const LATCH = 4_202;
 
 jest.setTimeout(180_000);
 
-describe('when a process is killed in the middle of rotations', () => {
+describe('when a process is killed during rotations', () => {
   let strict: JwtApp;
   let lenient: JwtApp;
   const victims: JwtNode[] = [];
@@ -28,7 +29,7 @@ describe('when a process is killed in the middle of rotations', () => {
     lenient = await joinJwtApp(strict, { reuseLeeway: 10 });
     const setup = { databaseUrl: strict.databaseUrl, jwt: JWT, leeways: [10], time: strict.clock.now().toJSON() };
     victims.push(...(await Promise.all(Array.from({ length: MOMENTS.length + 3 }, () => JwtNode.start(setup)))));
-    // Whoever runs into it waits for the latch.
+    // A statement that reaches it waits for the latch.
     await strict.dataSource.query(
       `CREATE FUNCTION wait_for_latch() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN PERFORM pg_advisory_xact_lock_shared(${LATCH}); RETURN NEW; END $$`,
@@ -49,7 +50,7 @@ describe('when a process is killed in the middle of rotations', () => {
     Promise.all(Array.from({ length: count }, () => strict.jwt.generateTokens(strict.user, ['read:notes'])));
   const tokensOf = (pairs: readonly TokenPair[]) => pairs.map(({ refreshToken }) => refreshToken);
 
-  /** What became of a sign-in: its old token still works, or the new one that only the old one opens. */
+  /** The state of a family: its old token works, or the new one, which only the old one can unseal. */
   const stateOf = async (pair: TokenPair) => {
     const rows = await refreshRows(strict.dataSource, familyIdOf(pair));
     const live = rows.filter(({ consumed_at }) => consumed_at === null);
@@ -65,15 +66,15 @@ describe('when a process is killed in the middle of rotations', () => {
   };
 
   /**
-   * One token works, and one only. In every other sign-in that is seen by the client that lost its answer: it asks again
-   * and gets the successor that was made. In the others the successor itself is used, and the old token is reuse.
+   * Exactly one token works. In every second family, the client that lost its answer retries and gets the successor. In the
+   * others the successor itself is used, and the old token counts as reuse.
    */
   const expectOneWorks = async (pairs: readonly TokenPair[], outcomes: readonly (Outcome | undefined)[]) => {
     const states = [];
     for (const [index, pair] of pairs.entries()) {
       const { rotated, working } = await stateOf(pair);
       const told = outcomes[index];
-      // What was answered had been committed.
+      // An answer is sent after the commit.
       if (told) expect(told).toMatchObject({ pair: { refreshToken: working } });
       if (rotated && index % 2 === 0) {
         expect((await lenient.jwt.refresh(pair.refreshToken)).refreshToken).toBe(working);
@@ -86,7 +87,7 @@ describe('when a process is killed in the middle of rotations', () => {
     return states;
   };
 
-  it('at whatever moment, either the old token works afterwards or the new one', async () => {
+  it('either the old token or the new one works, at any moment', async () => {
     const states: boolean[] = [];
     for (const moment of MOMENTS) {
       const victim = nextVictim();
@@ -100,11 +101,11 @@ describe('when a process is killed in the middle of rotations', () => {
       expect(outcomes.filter((outcome) => outcome !== undefined).length).toBeGreaterThanOrEqual(moment);
       states.push(...(await expectOneWorks(pairs, outcomes)));
     }
-    // Both happened, or nothing was tested.
+    // Both outcomes must occur, or the test proves nothing.
     expect(new Set(states)).toEqual(new Set([true, false]));
   });
 
-  /** Kills a process when all its rotations have come to a point where they are held. */
+  /** Kills a process when all its rotations wait at the latch. */
   const killAt = async (pairs: readonly TokenPair[], hold: (act: () => Promise<void>) => Promise<void>) => {
     const victim = nextVictim();
     let presented: Promise<readonly (Outcome | undefined)[]> | undefined;
@@ -123,7 +124,7 @@ describe('when a process is killed in the middle of rotations', () => {
       await act();
     });
 
-  it('while they wait for their sign-ins, the old tokens work', async () => {
+  it('the old tokens work if the rotations still wait for their families', async () => {
     const pairs = await signIns(HELD);
 
     const outcomes = await killAt(pairs, (act) =>
@@ -138,7 +139,7 @@ describe('when a process is killed in the middle of rotations', () => {
     expect(await expectOneWorks(pairs, outcomes)).toEqual(pairs.map(() => false));
   });
 
-  it('between the rotation and its audit row, one token of each works', async () => {
+  it('one token of each works between a rotation and its audit row', async () => {
     const pairs = await signIns(HELD);
     await strict.dataSource.query(
       `CREATE TRIGGER halfway BEFORE INSERT ON sigra_audit_events FOR EACH ROW
@@ -152,7 +153,7 @@ describe('when a process is killed in the middle of rotations', () => {
     await expectOneWorks(pairs, outcomes);
   });
 
-  it('while they are being committed, the new tokens work, and who asks again gets them', async () => {
+  it('the new tokens work during the commit, and a retry returns them', async () => {
     const pairs = await signIns(HELD);
     await strict.dataSource.query(
       `CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON sigra_audit_events DEFERRABLE INITIALLY DEFERRED

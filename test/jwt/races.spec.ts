@@ -1,29 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, joinJwtApp, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { holdingFamilies, JwtNode, type Outcome, untilWaiting } from '../support/jwt-nodes.js';
-import { familyRow, refreshRows } from '../support/jwt-rows.js';
+import { JwtNode, type Outcome } from '../support/jwt-node.js';
+import { holdingFamilies, untilWaiting } from '../support/locks.js';
+import { familyRow, refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import type { User } from '../support/test-app.js';
 
 const ROUNDS = 10;
 const NODES = 4;
-/** Of one token, on every node: 200 in all. */
+/** Presentations of one token on each node; 200 in total. */
 const PRESENTATIONS = 50;
-/** Connections of a node. */
+/** Connections of each node. */
 const POOL = 10;
 const LEEWAYS = [0, 10];
 
 jest.setTimeout(180_000);
 
-/** How often each value occurs. */
+/** The number of occurrences of each value. */
 function tally(values: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
   return counts;
 }
 
-describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, from ${NODES} processes`, () => {
+describe(`${NODES * PRESENTATIONS} concurrent presentations of one refresh token, from ${NODES} processes`, () => {
   let strict: JwtApp;
   let lenient: JwtApp;
   let nodes: JwtNode[];
@@ -56,7 +57,7 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
   const pairsOf = (outcomes: readonly Outcome[]) => outcomes.flatMap(({ pair }) => pair ?? []);
   const refusalsOf = (outcomes: readonly Outcome[]) => tally(outcomes.flatMap(({ refusal }) => refusal ?? []));
 
-  /** In every other round they all meet at the closed door first; in the others they come as they come. */
+  /** In every second round they all wait for a lock first; in the others they run freely. */
   const presentInRound = async (round: number, leeway: number, { pair, familyId }: SignedIn) => {
     if (round % 2) return presentEverywhere(leeway, pair.refreshToken);
     let presented: Promise<Outcome[]> | undefined;
@@ -67,7 +68,7 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
     return presented!;
   };
 
-  it('give one pair and kill the family once, without a leeway', async () => {
+  it('give one pair and revoke the family once, without a leeway', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const signedIn = await signIn();
 
@@ -90,7 +91,7 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
     }
   });
 
-  it('give one successor to all and keep the family alive, with a leeway', async () => {
+  it('give all clients one successor and keep the family valid, with a leeway', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const signedIn = await signIn();
 
@@ -111,7 +112,7 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
     }
   });
 
-  /** The end comes in their midst, before all, or behind some that wait already. */
+  /** The revocation runs among them, before them, or after some that already wait. */
   const presentAgainst = async (
     end: () => Promise<void>,
     round: number,
@@ -137,7 +138,7 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
     return presented!;
   };
 
-  /** Whoever won: neither a refresh token of the family works, nor an access token where its like is looked at. */
+  /** In either order, no refresh token of the family works, and no access token where the check reads its state. */
   const expectDead = async ({ pair, familyId }: SignedIn, outcomes: readonly Outcome[]) => {
     const successors = [...new Set(pairsOf(outcomes).map(({ refreshToken }) => refreshToken))];
     expect(successors.length).toBeLessThanOrEqual(1);
@@ -149,7 +150,7 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
     return successors.length;
   };
 
-  it.each(LEEWAYS)('leave nothing behind against a revocation, with a leeway of %i s', async (leeway) => {
+  it.each(LEEWAYS)('leave no valid token after a concurrent revocation, with a leeway of %i s', async (leeway) => {
     for (let round = 0; round < ROUNDS; round++) {
       const signedIn = await signIn();
 
@@ -168,30 +169,33 @@ describe(`${NODES * PRESENTATIONS} presentations of one refresh token at once, f
         'api.jwt_refresh': rotated = 0,
       } = audit;
       expect(rotated).toBe(successors);
-      // It died once, by one or the other.
+      // Exactly one of the two revoked it.
       expect(revoked + reuse).toBe(1);
       if (leeway > 0) expect(revoked).toBe(1);
       else expect(pairsOf(outcomes)).toHaveLength(rotated);
     }
   });
 
-  it.each(LEEWAYS)('leave nothing behind against signing out everywhere, with a leeway of %i s', async (leeway) => {
-    for (let round = 0; round < ROUNDS; round++) {
-      const signedIn = await signIn();
-      const { user, pair, familyId } = signedIn;
+  it.each(LEEWAYS)(
+    'leave no valid token after a concurrent sign-out everywhere, with a leeway of %i s',
+    async (leeway) => {
+      for (let round = 0; round < ROUNDS; round++) {
+        const signedIn = await signIn();
+        const { user, pair, familyId } = signedIn;
 
-      const outcomes = await presentAgainst(() => strict.jwt.signOutEverywhere(user), round, leeway, signedIn);
+        const outcomes = await presentAgainst(() => strict.jwt.signOutEverywhere(user), round, leeway, signedIn);
 
-      const successors = await expectDead(signedIn, outcomes);
-      const audit = tally(await auditActions(strict.dataSource, familyId));
-      const accessTokens = [pair, ...pairsOf(outcomes)].map(({ accessToken }) => accessToken);
-      const refusals = await Promise.all(accessTokens.map((token) => refusalOf(strict.jwt.verifyAccess(token))));
-      expect(new Set(refusals)).toEqual(new Set(['epoch_mismatch']));
-      expect(audit['api.jwt_refresh'] ?? 0).toBe(successors);
-      expect(await auditActions(strict.dataSource, user.id)).toEqual(['api.sign_out_everywhere']);
-      await expectNextSignInWorks(user);
-    }
-  });
+        const successors = await expectDead(signedIn, outcomes);
+        const audit = tally(await auditActions(strict.dataSource, familyId));
+        const accessTokens = [pair, ...pairsOf(outcomes)].map(({ accessToken }) => accessToken);
+        const refusals = await Promise.all(accessTokens.map((token) => refusalOf(strict.jwt.verifyAccess(token))));
+        expect(new Set(refusals)).toEqual(new Set(['epoch_mismatch']));
+        expect(audit['api.jwt_refresh'] ?? 0).toBe(successors);
+        expect(await auditActions(strict.dataSource, user.id)).toEqual(['api.sign_out_everywhere']);
+        await expectNextSignInWorks(user);
+      }
+    },
+  );
 
   const expectNextSignInWorks = async (user: User) => {
     const next = await strict.jwt.generateTokens(user, ['read:notes']);

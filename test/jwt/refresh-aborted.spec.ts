@@ -2,16 +2,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { TokenPair } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { failAudit, type Fault } from '../support/jwt-faults.js';
-import { holdingFamilies, untilWaiting } from '../support/jwt-nodes.js';
-import { everyRow, familyRow } from '../support/jwt-rows.js';
+import { failAudit, type Fault } from '../support/audit-faults.js';
+import { holdingFamilies, untilWaiting } from '../support/locks.js';
+import { everyRow, familyRow } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
 const SCOPES = ['read:notes'];
 /** Unique violation, serialization failure, deadlock, lock not available. */
 const RACES = ['23505', '40001', '40P01', '55P03'];
 
-describe('a refresh that loses against another transaction', () => {
+describe('a refresh that loses a race against another transaction', () => {
   let test: JwtApp;
   let pair: TokenPair;
   let fault: Fault | undefined;
@@ -28,7 +28,7 @@ describe('a refresh that loses against another transaction', () => {
     fault = undefined;
   });
 
-  it.each(RACES)('is tried once more after %s', async (state) => {
+  it.each(RACES)('is retried once after %s', async (state) => {
     fault = await failAudit(test.dataSource, state, 1);
 
     const next = await test.jwt.refresh(pair.refreshToken);
@@ -38,24 +38,21 @@ describe('a refresh that loses against another transaction', () => {
     expect(await auditActions(test.dataSource, familyIdOf(pair))).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
   });
 
-  it.each(RACES)(
-    'is aborted after %s comes twice: nothing has changed, and the token works afterwards',
-    async (state) => {
-      const before = await everyRow(test.dataSource);
-      fault = await failAudit(test.dataSource, state, Number.MAX_SAFE_INTEGER);
+  it.each(RACES)('is aborted after %s occurs twice: no row changes, and the token still works', async (state) => {
+    const before = await everyRow(test.dataSource);
+    fault = await failAudit(test.dataSource, state, Number.MAX_SAFE_INTEGER);
 
-      const refresh = test.jwt.refresh(pair.refreshToken);
+    const refresh = test.jwt.refresh(pair.refreshToken);
 
-      await expect(refresh).rejects.toMatchObject({ code: 'refresh_aborted', cause: { code: state } });
-      expect(await fault.hits()).toBe(2);
-      expect(await everyRow(test.dataSource)).toEqual(before);
-      await fault.mend();
-      fault = undefined;
-      expect(await test.jwt.refresh(pair.refreshToken)).toMatchObject({ scope: 'read:notes' });
-    },
-  );
+    await expect(refresh).rejects.toMatchObject({ code: 'refresh_aborted', cause: { code: state } });
+    expect(await fault.hits()).toBe(2);
+    expect(await everyRow(test.dataSource)).toEqual(before);
+    await fault.mend();
+    fault = undefined;
+    expect(await test.jwt.refresh(pair.refreshToken)).toMatchObject({ scope: 'read:notes' });
+  });
 
-  it.each(RACES)('replays or detects reuse after %s all the same', async (state) => {
+  it.each(RACES)('still replays or detects reuse after %s', async (state) => {
     const second = await test.jwt.refresh(pair.refreshToken);
     fault = await failAudit(test.dataSource, state, 1);
     const replay = await test.jwt.refresh(pair.refreshToken);
@@ -77,7 +74,7 @@ describe('a refresh that loses against another transaction', () => {
     ]);
   });
 
-  it('is not tried again after anything else', async () => {
+  it('is not retried after other errors', async () => {
     fault = await failAudit(test.dataSource, '22012', 1);
 
     const refusal = await refusalOf(test.jwt.refresh(pair.refreshToken));
@@ -86,7 +83,7 @@ describe('a refresh that loses against another transaction', () => {
     expect(await fault.hits()).toBe(1);
   });
 
-  it('is unavailable when the server ends its connection, and the token works afterwards', async () => {
+  it('rejects with unavailable when the server ends its connection, and the token still works', async () => {
     const killed = holdingFamilies(test.dataSource, [familyIdOf(pair)], async () => {
       const refresh = refusalOf(test.jwt.refresh(pair.refreshToken));
       await untilWaiting(test.dataSource, 1);
@@ -102,7 +99,7 @@ describe('a refresh that loses against another transaction', () => {
     expect(await auditActions(test.dataSource, familyIdOf(pair))).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
   });
 
-  it('is unavailable when it has waited for too long, and the token works afterwards', async () => {
+  it('rejects with unavailable after a timeout, and the token still works', async () => {
     const impatient = await startJwtApp(
       {},
       { databaseUrl: test.databaseUrl, clock: test.clock, sigra: { lookupTimeout: 1000 } },
@@ -120,7 +117,7 @@ describe('a refresh that loses against another transaction', () => {
   });
 });
 
-/** The database's own settings, for whoever connects from now on. */
+/** Changes the settings of the database for new connections. */
 async function startWith(setting: string): Promise<{ test: JwtApp; close(): Promise<void> }> {
   const first = await startJwtApp();
   await first.dataSource.query(`ALTER DATABASE ${new URL(first.databaseUrl).pathname.slice(1)} SET ${setting}`);
@@ -134,8 +131,8 @@ async function startWith(setting: string): Promise<{ test: JwtApp; close(): Prom
   };
 }
 
-describe('a refresh under settings that are not ours', () => {
-  it('is aborted when the sign-in stays locked for longer than lock_timeout, and works once it is free', async () => {
+describe('a refresh under other settings of the database', () => {
+  it('is aborted when the family is locked for longer than lock_timeout, and works after that', async () => {
     const { test, close } = await startWith('lock_timeout = 50');
     const pair = await test.jwt.generateTokens(test.user, SCOPES);
 
@@ -151,7 +148,7 @@ describe('a refresh under settings that are not ours', () => {
   });
 
   it.each(['repeatable read', 'serializable'])(
-    'gives one pair to 20 presentations at once, and never two, where %s is the default',
+    'gives exactly one pair to 20 concurrent presentations, where %s is the default',
     async (level) => {
       const { test, close } = await startWith(`default_transaction_isolation = '${level}'`);
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { claimsOf, familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { everyRow, refreshRows } from '../support/jwt-rows.js';
+import { everyRow, refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
-describe('a sign-in of 10 hours that may lie idle for 4, with access tokens of one', () => {
+describe('a family with an absolute lifetime of 10 hours, an idle time of 4 and access tokens of one hour', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe('a sign-in of 10 hours that may lie idle for 4, with access tokens of o
     await expect(test.jwt.refresh(pair.refreshToken)).resolves.toMatchObject({ expiresIn: 3600 });
   });
 
-  it('has expired the instant its idle time is over, and nothing is written', async () => {
+  it('expires at the end of its idle time, and no row is written', async () => {
     const pair = await signIn();
     test.clock.advance({ hours: 4 });
     const before = await everyRow(test.dataSource);
@@ -33,7 +33,7 @@ describe('a sign-in of 10 hours that may lie idle for 4, with access tokens of o
     expect(await everyRow(test.dataSource)).toEqual(before);
   });
 
-  it('starts its idle time anew with every refresh, up to its absolute end', async () => {
+  it('restarts its idle time with every refresh, up to its absolute end', async () => {
     const first = await signIn();
     const start = test.clock.now().getTime();
     const ends = [];
@@ -49,7 +49,7 @@ describe('a sign-in of 10 hours that may lie idle for 4, with access tokens of o
     expect(ends).toEqual([hours(3 + 4), hours(10), hours(10)]);
   });
 
-  it('ends at its absolute end, however busy it was', async () => {
+  it('expires at its absolute end, even if it is refreshed often', async () => {
     let pair = await signIn();
     for (let hour = 0; hour < 9; hour++) {
       test.clock.advance({ hours: 1 });
@@ -64,7 +64,7 @@ describe('a sign-in of 10 hours that may lie idle for 4, with access tokens of o
     expect(refusal).toBe('token_expired');
   });
 
-  it('gives no access token that outlives it', async () => {
+  it('issues no access token that outlives it', async () => {
     const first = await signIn();
     const end = Math.floor(test.clock.now().getTime() / 1000) + 10 * 3600;
     let pair = first;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditActions, auditRows } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { everyRow, familyRow } from '../support/jwt-rows.js';
+import { everyRow, familyRow } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
 const SCOPES = ['read:notes'];
 
-describe('the sign-ins of a user', () => {
+describe('the families of a user', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -18,7 +18,7 @@ describe('the sign-ins of a user', () => {
   const someone = () => test.addUser(`user-${++users}@example.com`);
   const signIn = (user: object) => test.jwt.generateTokens(user, SCOPES);
 
-  it('are listed newest first, each with where it began and when it was last refreshed', async () => {
+  it('are listed newest first, each with its origin and its last refresh', async () => {
     const user = await someone();
     const start = test.clock.now();
     const phone = await test.jwt.generateTokens(user, SCOPES, { ipAddress: '192.0.2.1', userAgent: 'phone' });
@@ -34,26 +34,45 @@ describe('the sign-ins of a user', () => {
     expect(families).toEqual([
       {
         id: familyIdOf(laptop),
+        userId: user.id,
+        epoch: 0,
         scopes: ['*'],
         ipAddress: null,
         userAgent: null,
         createdAt: later,
         refreshedAt: later,
-        expiresAt: at(1, 90),
+        absoluteExpiresAt: at(1, 90),
+        revokedAt: null,
+        revokeReason: null,
       },
       {
         id: familyIdOf(phone),
+        userId: user.id,
+        epoch: 0,
         scopes: SCOPES,
         ipAddress: '192.0.2.1',
         userAgent: 'phone',
         createdAt: created,
         refreshedAt: refreshed,
-        expiresAt: at(0, 90),
+        absoluteExpiresAt: at(0, 90),
+        revokedAt: null,
+        revokeReason: null,
       },
     ]);
   });
 
-  it('are not listed once they are revoked, expired, idle for too long or of another user', async () => {
+  it('store the part of their origin that fits the columns, for any input', async () => {
+    const user = await someone();
+
+    await test.jwt.generateTokens(user, SCOPES, { ipAddress: '1'.repeat(3000), userAgent: `a\0b${'😀'.repeat(600)}` });
+
+    const [family] = await test.jwt.listFamilies(user);
+    expect(family?.ipAddress).toBe('1'.repeat(64));
+    expect(family?.userAgent).toMatch(/^ab(?:😀)+$/u);
+    expect(family?.userAgent?.length).toBeLessThanOrEqual(1024);
+  });
+
+  it('are not listed if they are revoked, expired, idle for too long or of another user', async () => {
     const [user, other] = [await someone(), await someone()];
     await signIn(user);
     test.clock.advance({ days: 30 });
@@ -67,7 +86,7 @@ describe('the sign-ins of a user', () => {
     expect(families.map(({ id }) => id)).toEqual([familyIdOf(live)]);
   });
 
-  it('are none after signing out everywhere, until the next sign-in', async () => {
+  it('are all gone after signing out everywhere, until the next sign-in', async () => {
     const user = await someone();
     await signIn(user);
     await signIn(user);
@@ -81,7 +100,7 @@ describe('the sign-ins of a user', () => {
     expect(await test.jwt.verifyAccess(next.accessToken)).toMatchObject({ epoch: 1 });
   });
 
-  it('end one by one: the others live on', async () => {
+  it('can be ended one by one, without an effect on the others', async () => {
     const user = await someone();
     const [one, other] = [await signIn(user), await signIn(user)];
 
@@ -97,14 +116,14 @@ describe('the sign-ins of a user', () => {
     });
   });
 
-  it('are not found when they are somebody else’s, absent or malformed: one and the same answer', async () => {
+  it('are rejected with the same not_found if they are foreign, absent or malformed', async () => {
     const [user, other] = [await someone(), await someone()];
     const foreign = familyIdOf(await signIn(other));
     const before = await everyRow(test.dataSource);
     const ids: unknown[] = [
       foreign,
       '00000000-0000-7000-8000-000000000000',
-      'no uuid',
+      'not a uuid',
       '',
       `${foreign}\0`,
       undefined,
@@ -120,7 +139,7 @@ describe('the sign-ins of a user', () => {
     expect(await everyRow(test.dataSource)).toEqual(before);
   });
 
-  it('stay as they ended when they are ended again', async () => {
+  it('do not change when they are ended again', async () => {
     const user = await someone();
     const pair = await signIn(user);
     await test.jwt.revokeRefresh(pair.refreshToken);
@@ -134,7 +153,7 @@ describe('the sign-ins of a user', () => {
     expect(await auditActions(test.dataSource, familyIdOf(pair))).toEqual(['api.jwt_issue', 'api.jwt_revoke']);
   });
 
-  it('can be ended with a token that was rotated, which is no reuse', async () => {
+  it('can be ended with a rotated token, without counting as reuse', async () => {
     const first = await signIn(await someone());
     const second = await test.jwt.refresh(first.refreshToken);
 
@@ -144,7 +163,7 @@ describe('the sign-ins of a user', () => {
     expect(await auditActions(test.dataSource, familyIdOf(first))).not.toContain('api.jwt_refresh_reuse');
   });
 
-  it('are all ended at once, counting those that were alive', async () => {
+  it('can be ended all at once, and the live ones are counted', async () => {
     const [user, other] = [await someone(), await someone()];
     const pairs = [await signIn(user), await signIn(user), await signIn(user)];
     const foreign = await signIn(other);
@@ -168,7 +187,7 @@ describe('signing out everywhere', () => {
   });
   afterAll(() => test.close());
 
-  it('ends every access and refresh token at once, and leaves API tokens and other users alone', async () => {
+  it('ends every access and refresh token at once, and does not affect API tokens and other users', async () => {
     const other = await test.addUser('grace@example.com');
     const pairs = [await test.jwt.generateTokens(test.user, SCOPES), await test.jwt.generateTokens(test.user, ['*'])];
     const foreign = await test.jwt.generateTokens(other, SCOPES);
@@ -185,7 +204,7 @@ describe('signing out everywhere', () => {
     await test.jwt.refresh(foreign.refreshToken);
   });
 
-  it('works for a user who never signed in, and again and again', async () => {
+  it('works for a user who never signed in, and repeatedly', async () => {
     const user = await test.addUser('never@example.com');
 
     for (let turn = 0; turn < 3; turn++) await test.jwt.signOutEverywhere(user);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TokenCleanupService } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { claimsOf, familyIdOf, joinJwtApp, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { familyRow, refreshRows } from '../support/jwt-rows.js';
+import { familyRow, refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
 const SCOPES = ['read:notes', 'write:notes'];
@@ -23,7 +23,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
   const sealed = async (familyId: string) =>
     (await refreshRows(test.dataSource, familyId)).map(({ sealed_successor }) => sealed_successor !== null);
 
-  it('is answered with the same successor and a fresh access token, as often as it comes', async () => {
+  it('returns the same successor and a new access token every time', async () => {
     const { first, second, familyId } = await rotated();
     test.clock.advance({ seconds: 5 });
 
@@ -44,7 +44,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     ]);
   });
 
-  it('is forgiven up to the last millisecond of the window, and reuse from then on', async () => {
+  it('is replayed up to the last millisecond of the window, and counts as reuse after it', async () => {
     const { first, second, familyId } = await rotated();
 
     test.clock.advance({ milliseconds: 9_999 });
@@ -58,7 +58,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await refusalOf(test.jwt.refresh(second.refreshToken))).toBe('token_revoked');
   });
 
-  it('is reuse once its successor has been used, even within the window', async () => {
+  it('counts as reuse after its successor is used, even within the window', async () => {
     const { first, second, familyId } = await rotated();
     await test.jwt.refresh(second.refreshToken);
 
@@ -68,7 +68,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await familyRow(test.dataSource, familyId)).toMatchObject({ revoke_reason: 'reuse_detected' });
   });
 
-  it('does not extend its window by being replayed', async () => {
+  it('does not extend its window through replays', async () => {
     const { first } = await rotated();
     test.clock.advance({ seconds: 8 });
     await test.jwt.refresh(first.refreshToken);
@@ -77,7 +77,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await refusalOf(test.jwt.refresh(first.refreshToken))).toBe('reuse_detected');
   });
 
-  it('leads to a successor that works like any other', async () => {
+  it('returns a successor that works like any other token', async () => {
     const { first } = await rotated();
     const again = await test.jwt.refresh(first.refreshToken);
 
@@ -86,7 +86,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await test.jwt.verifyAccess(third.accessToken)).toMatchObject({ sub: test.user.id });
   });
 
-  it('keeps its successor sealed until that is used', async () => {
+  it('keeps its successor sealed until the successor is used', async () => {
     const { second, familyId } = await rotated();
     const before = await sealed(familyId);
 
@@ -96,7 +96,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await sealed(familyId)).toEqual([false, true, false]);
   });
 
-  it('keeps its successor sealed until clean-up after any window', async () => {
+  it('keeps its successor sealed until clean-up after the longest window', async () => {
     const { familyId } = await rotated();
     const cleanup = test.get(TokenCleanupService);
 
@@ -110,7 +110,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await sealed(familyId)).toEqual([false, false]);
   });
 
-  it('is reuse on a node that forgives nothing, even one whose clock is behind', async () => {
+  it('counts as reuse on a node without a leeway, even if its clock is behind', async () => {
     const strict = await joinJwtApp(test);
     const [now, later] = [await rotated(), await rotated()];
 
@@ -122,7 +122,7 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect([atOnce, behind]).toEqual(['reuse_detected', 'reuse_detected']);
   });
 
-  it('is forgiven on a node whose clock is behind', async () => {
+  it('is replayed on a node whose clock is behind', async () => {
     const { first, second } = await rotated();
     test.clock.set(new Date(test.clock.now().getTime() - 3000));
 
@@ -140,7 +140,7 @@ describe('a refresh token that is presented again, without a leeway', () => {
   });
   afterAll(() => test.close());
 
-  it('is reuse at once, and no successor was ever sealed', async () => {
+  it('counts as reuse at once, and no successor is sealed', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
     await test.jwt.refresh(first.refreshToken);
 
@@ -151,7 +151,7 @@ describe('a refresh token that is presented again, without a leeway', () => {
     expect(refusal).toBe('reuse_detected');
   });
 
-  it('is told for as long as the sign-in could live, and refused as revoked from then on', async () => {
+  it('counts as reuse while the family could live, and is then refused as revoked', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
     let last = await test.jwt.refresh(first.refreshToken);
     for (let turn = 0; turn < 2; turn++) {

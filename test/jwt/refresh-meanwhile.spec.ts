@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { TokenCleanupService, type TokenPair } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, joinJwtApp, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { refreshRows } from '../support/jwt-rows.js';
+import { refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
-/** The application's claims are asked between finding a token and using it: a moment in which anything can happen. */
-describe('what happens between finding a refresh token and using it', () => {
+/** The application's claims run between the read of a token and its use, so a test can change the state there. */
+describe('a change between the read of a refresh token and its use', () => {
   let slow: JwtApp;
   let other: JwtApp;
   let pair: TokenPair;
@@ -36,15 +36,19 @@ describe('what happens between finding a refresh token and using it', () => {
   };
 
   it.each([
-    { event: 'the sign-in is revoked', run: () => other.jwt.revokeRefresh(pair.refreshToken), code: 'token_revoked' },
-    { event: 'all of the user are', run: () => other.jwt.revokeAllRefresh(slow.user), code: 'token_revoked' },
+    { event: 'the family is revoked', run: () => other.jwt.revokeRefresh(pair.refreshToken), code: 'token_revoked' },
+    {
+      event: 'all families of the user are revoked',
+      run: () => other.jwt.revokeAllRefresh(slow.user),
+      code: 'token_revoked',
+    },
     {
       event: 'the user signs out everywhere',
       run: () => other.jwt.signOutEverywhere(slow.user),
       code: 'token_revoked',
     },
     {
-      event: 'it lies idle for too long',
+      event: 'the family is idle for too long',
       run: () => {
         slow.clock.advance({ days: 30 });
         return Promise.resolve();
@@ -52,14 +56,14 @@ describe('what happens between finding a refresh token and using it', () => {
       code: 'token_expired',
     },
     {
-      event: 'the sign-in ends and is cleaned up',
+      event: 'the family ends and is cleaned up',
       run: () => {
         slow.clock.advance({ days: 90 });
         return other.get(TokenCleanupService).cleanupExpiredTokens();
       },
       code: 'token_expired',
     },
-  ])('counts: when $event, it is refused as $code and gives nothing', async ({ run, code }) => {
+  ])('takes effect: if $event, the refresh is refused with $code', async ({ run, code }) => {
     const refusal = await refusalOf(refresh(run));
 
     const rows = await refreshRows(slow.dataSource, familyIdOf(pair));
@@ -68,7 +72,7 @@ describe('what happens between finding a refresh token and using it', () => {
     expect(await auditActions(slow.dataSource, familyIdOf(pair))).not.toContain('api.jwt_refresh');
   });
 
-  it('counts: when somebody else uses it, that is theft', async () => {
+  it('takes effect: if another client uses the token, the refresh counts as reuse', async () => {
     let won: TokenPair | undefined;
 
     const refusal = await refusalOf(refresh(async () => (won = await other.jwt.refresh(pair.refreshToken))));
@@ -82,7 +86,7 @@ describe('what happens between finding a refresh token and using it', () => {
     ]);
   });
 
-  it('does not hold anybody up: no lock is taken for the application’s own work', async () => {
+  it('blocks no other caller, because no lock is held during the application’s own work', async () => {
     let revoked = false;
 
     await refusalOf(

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { TokenCleanupService } from 'nestjs-sigra';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { fillSignIns, scannedTables } from '../support/jwt-plans.js';
+import { fillSignIns, scannedTables } from '../support/query-plans.js';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import type { User } from '../support/test-app.js';
@@ -9,7 +9,7 @@ import type { User } from '../support/test-app.js';
 const FAMILIES = 100_000;
 const OURS = /sigra_(?:refresh|subjects)/;
 
-describe(`with ${FAMILIES} sign-ins and three times as many refresh tokens, no table is read from end to end`, () => {
+describe(`with ${FAMILIES} families and three times as many refresh tokens, no statement scans a table`, () => {
   let test: JwtApp;
   let log: QueryLog;
 
@@ -30,7 +30,7 @@ describe(`with ${FAMILIES} sign-ins and three times as many refresh tokens, no t
     return pair;
   };
 
-  /** How many statements there were on the tables of sign-ins, and which tables they scan. */
+  /** The number of statements on the tables of refresh tokens, and the tables that they scan. */
   const plans = async () => {
     const statements = log.matching(OURS);
     const scans = [];
@@ -56,11 +56,11 @@ describe(`with ${FAMILIES} sign-ins and three times as many refresh tokens, no t
     const refusal = await refusalOf(test.jwt.refresh(first.refreshToken));
 
     expect(refusal).toBe('reuse_detected');
-    // Each is located; a rotation is one statement more, and replay and reuse lock and read first; reuse revokes.
+    // Each has a read; a rotation is one more statement; replay and reuse lock and read first, and reuse revokes.
     expect(await plans()).toEqual({ statements: 4 + 2 + 2 * 2 + 1, scans: [] });
   });
 
-  it('to revoke one sign-in, by its token and by its id', async () => {
+  it('to revoke one family, by its token and by its id', async () => {
     const [one, other] = [await signIn(), await signIn()];
 
     await test.jwt.revokeRefresh(one.refreshToken);
@@ -69,7 +69,7 @@ describe(`with ${FAMILIES} sign-ins and three times as many refresh tokens, no t
     expect(await plans()).toEqual({ statements: 3 + 2, scans: [] });
   });
 
-  it('to revoke all sign-ins of a user, and to sign out everywhere', async () => {
+  it('to revoke all families of a user, and to sign out everywhere', async () => {
     await signIn();
 
     await test.jwt.revokeAllRefresh(test.user);
@@ -78,7 +78,7 @@ describe(`with ${FAMILIES} sign-ins and three times as many refresh tokens, no t
     expect(await plans()).toEqual({ statements: 1 + 2, scans: [] });
   });
 
-  it('to list the sign-ins of a user', async () => {
+  it('to list the families of a user', async () => {
     await signIn();
 
     const families = await test.jwt.listFamilies(test.user);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraJwtService } from 'nestjs-sigra';
 import { auditActions, auditRows } from '../support/audit-rows.js';
 import { claimsOf, familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { everyRow, familyRow, refreshRows } from '../support/jwt-rows.js';
+import { everyRow, familyRow, refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp } from '../support/test-app.js';
 
@@ -16,7 +16,7 @@ describe('a refresh token', () => {
   });
   afterAll(() => test.close());
 
-  it('starts a family with the scopes, the place and the end of the sign-in', async () => {
+  it('starts a family with the scopes, the origin and the absolute end of the sign-in', async () => {
     const pair = await test.jwt.generateTokens(test.user, SCOPES, { ipAddress: '192.0.2.7', userAgent: 'curl/8' });
 
     const [family, tokens] = [
@@ -31,7 +31,7 @@ describe('a refresh token', () => {
       scopes: SCOPES,
       absolute_expires_at: new Date(now + 7_776_000_000),
       revoked_at: null,
-      ip: '192.0.2.7',
+      ip_address: '192.0.2.7',
       user_agent: 'curl/8',
       created_at: test.clock.now(),
     });
@@ -41,7 +41,7 @@ describe('a refresh token', () => {
     expect(JSON.stringify([family, tokens])).not.toContain(pair.refreshToken);
   });
 
-  it('is exchanged for a new pair of the same sign-in, and is consumed', async () => {
+  it('is exchanged for a new pair of the same family, and is consumed', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
     test.clock.advance({ minutes: 20 });
 
@@ -56,7 +56,7 @@ describe('a refresh token', () => {
     expect(await auditActions(test.dataSource, familyIdOf(first))).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
   });
 
-  it('gives an access token that is accepted, of its own and of the same family', async () => {
+  it('gives a valid access token of the same family', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
 
     const second = await test.jwt.refresh(first.refreshToken);
@@ -66,7 +66,7 @@ describe('a refresh token', () => {
     expect(after.jti).not.toBe(before.jti);
   });
 
-  it('goes from one to the next for as long as the sign-in lasts', async () => {
+  it('can be refreshed again and again while the family lasts', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
 
     let pair = first;
@@ -77,7 +77,7 @@ describe('a refresh token', () => {
     expect(rows.filter(({ consumed_at }) => consumed_at === null)).toEqual([rows[10]]);
   });
 
-  it('carries the epoch of its family on, whatever it is', async () => {
+  it('passes the epoch of its family on', async () => {
     const user = await test.addUser('often@example.com');
     await test.jwt.signOutEverywhere(user);
     await test.jwt.signOutEverywhere(user);
@@ -91,7 +91,7 @@ describe('a refresh token', () => {
     expect(epochs).toEqual([2, 2, 2]);
   });
 
-  it('is refused without a trace when it is unknown or malformed', async () => {
+  it('is refused without a write when it is unknown or malformed', async () => {
     const { refreshToken } = await test.jwt.generateTokens(test.user, SCOPES);
     const other = await startJwtApp();
     const foreign = await other.jwt.generateTokens(other.user, SCOPES);
@@ -106,7 +106,7 @@ describe('a refresh token', () => {
     expect(await everyRow(test.dataSource)).toEqual(before);
   });
 
-  it('does not pass as a bearer credential, nor an access token as a refresh token', async () => {
+  it('is refused as a bearer credential, and an access token is refused as a refresh token', async () => {
     const pair = await test.jwt.generateTokens(test.user, SCOPES);
 
     const asBearer = await fetch(`${test.url}/notes/me`, { headers: { authorization: `Bearer ${pair.refreshToken}` } });
@@ -116,7 +116,7 @@ describe('a refresh token', () => {
     expect(await refusalOf(test.jwt.refresh(pair.accessToken))).toBe('invalid_token');
   });
 
-  it('is never said in the audit trail', async () => {
+  it('never appears in the audit trail', async () => {
     const first = await test.jwt.generateTokens(test.user, SCOPES);
     const second = await test.jwt.refresh(first.refreshToken);
 
@@ -129,7 +129,7 @@ describe('a refresh token', () => {
   });
 });
 
-it('nothing of JWTs works where they are not enabled', async () => {
+it('all JWT methods reject where JWTs are not enabled', async () => {
   const test = await startTestApp();
   const jwt = test.get(SigraJwtService);
 

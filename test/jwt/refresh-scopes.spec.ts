@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditActions } from '../support/audit-rows.js';
 import { claimsOf, familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { everyRow, familyRow } from '../support/jwt-rows.js';
+import { everyRow, familyRow } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import { SIGRA_OPTIONS } from '../support/test-app.js';
 
@@ -13,7 +13,7 @@ describe('the scopes of a refresh', () => {
   });
   afterAll(() => test.close());
 
-  it('narrow one access token, and leave the sign-in as it is', async () => {
+  it('narrow one access token, and leave the family unchanged', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes', 'write:notes']);
 
     const narrow = await test.jwt.refresh(first.refreshToken, { scopes: ['read:notes'] });
@@ -29,7 +29,7 @@ describe('the scopes of a refresh', () => {
     expect((await familyRow(test.dataSource, familyIdOf(first))).scopes).toEqual(['read:notes', 'write:notes']);
   });
 
-  it('are given once each, however often they are asked for', async () => {
+  it('are granted once each, even if they are requested repeatedly', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes', 'write:notes']);
 
     const narrow = await test.jwt.refresh(first.refreshToken, { scopes: ['read:notes', 'read:notes'] });
@@ -37,7 +37,7 @@ describe('the scopes of a refresh', () => {
     expect(narrow.scope).toBe('read:notes');
   });
 
-  it('narrow a wildcard to what it covers', async () => {
+  it('narrow a wildcard to scopes that it covers', async () => {
     const everything = await test.jwt.generateTokens(test.user, ['*']);
     const notes = await test.jwt.generateTokens(test.user, ['api_tokens:*']);
 
@@ -86,7 +86,7 @@ describe('the scopes of a refresh', () => {
     await test.jwt.refresh(pair.refreshToken);
   });
 
-  it('narrow the access token of a replay, and are held to the sign-in there too', async () => {
+  it('narrow the access token of a replay, within the scopes of the family', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes', 'write:notes']);
     const second = await test.jwt.refresh(first.refreshToken, { scopes: ['read:notes'] });
     const before = await everyRow(test.dataSource);
@@ -100,7 +100,7 @@ describe('the scopes of a refresh', () => {
     expect(other).toMatchObject({ scope: 'write:notes', refreshToken: second.refreshToken });
   });
 
-  it('do not hide reuse, whatever is asked for', async () => {
+  it('do not hide reuse, for any requested scopes', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes']);
     const second = await test.jwt.refresh(first.refreshToken);
     await test.jwt.refresh(second.refreshToken);
@@ -112,7 +112,7 @@ describe('the scopes of a refresh', () => {
   });
 });
 
-it('a refresh may narrow write to read where write implies it', async () => {
+it('a refresh can narrow write to read where write implies read', async () => {
   const test = await startJwtApp({}, { sigra: { apiTokens: { ...SIGRA_OPTIONS.apiTokens, writeImpliesRead: true } } });
   const first = await test.jwt.generateTokens(test.user, ['write:notes']);
 

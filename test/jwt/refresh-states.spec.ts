@@ -2,27 +2,27 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraError } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { everyRow, familyRow } from '../support/jwt-rows.js';
+import { everyRow, familyRow } from '../support/family-rows.js';
 
-/** Whatever can be true of a presented token, in the order in which it counts. */
+/** The conditions of a presented token, in the order of their precedence. */
 const CONDITIONS = ['revoked', 'of an older epoch', 'past its absolute end', 'idle for too long', 'consumed'] as const;
 type Condition = (typeof CONDITIONS)[number];
 
-/** Every combination of them: 32. */
+/** Every combination of the conditions: 32. */
 const STATES = Array.from({ length: 2 ** CONDITIONS.length }, (_, bits) => {
   const state = CONDITIONS.filter((_, index) => bits & (1 << index));
   return { state, title: state.join(', ') || 'fresh' };
 });
 
 interface Expected {
-  /** Of the refusal; none when a pair is given. */
+  /** Code of the refusal; undefined if a pair is issued. */
   readonly code?: string;
   readonly message?: string;
   readonly audit: readonly string[];
 }
 const REUSE: Expected = {
   code: 'reuse_detected',
-  message: 'The refresh token was used before; the sign-in has been revoked.',
+  message: 'The refresh token was used before; its family has been revoked.',
   audit: ['api.jwt_refresh_reuse'],
 };
 
@@ -52,17 +52,17 @@ describe.each([0, 10])('with a leeway of %i s', (reuseLeeway) => {
         test.clock.now(),
       ]),
     consumed: async () => {
-      // Done first: none of the others would let it be.
+      // Runs first, because every other condition would prevent it.
     },
   };
 
-  /** What the first condition that counts leads to. */
+  /** The outcome of the condition with the highest precedence. */
   const expectedOf = ([first]: readonly Condition[]): Expected => {
     switch (first) {
       case 'revoked':
-        return { code: 'token_revoked', message: 'The sign-in has been revoked.', audit: [] };
+        return { code: 'token_revoked', message: 'The family has been revoked.', audit: [] };
       case 'of an older epoch':
-        return { code: 'token_revoked', message: 'The user has signed out everywhere since.', audit: [] };
+        return { code: 'token_revoked', message: 'The user has signed out everywhere.', audit: [] };
       case 'past its absolute end':
       case 'idle for too long':
         return { code: 'token_expired', message: 'The refresh token has expired.', audit: [] };

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { everyRow } from '../support/jwt-rows.js';
+import { everyRow } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import type { User } from '../support/test-app.js';
 
 const SCOPES = ['read:notes'];
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 
-describe('the user of a sign-in', () => {
+describe('the user of a family', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -18,7 +18,7 @@ describe('the user of a sign-in', () => {
   const disable = (user: User, at: Date | null) =>
     test.dataSource.query('UPDATE users SET disabled_at = $2 WHERE id = $1', [user.id, at]);
 
-  it('is given as an object or as an id', async () => {
+  it('is accepted as an object or as an id', async () => {
     const user = await test.addUser('grace@example.com');
 
     const pairs = [await test.jwt.generateTokens(user, SCOPES), await test.jwt.generateTokens(user.id, SCOPES)];
@@ -36,14 +36,14 @@ describe('the user of a sign-in', () => {
     ]);
   });
 
-  it('cannot be signed in when there is none, or is not active', async () => {
+  it('cannot be signed in when unknown or inactive', async () => {
     const user = await test.addUser('disabled@example.com');
     await disable(user, new Date());
     const before = await everyRow(test.dataSource);
 
     const refusals = [
       await refusalOf(test.jwt.generateTokens(NOBODY, SCOPES)),
-      await refusalOf(test.jwt.generateTokens('no uuid', SCOPES)),
+      await refusalOf(test.jwt.generateTokens('not a uuid', SCOPES)),
       await refusalOf(test.jwt.generateTokens(user.id, SCOPES)),
       await refusalOf(test.jwt.generateTokens({ id: user.id, email: user.email, disabledAt: new Date() }, SCOPES)),
     ];
@@ -68,7 +68,7 @@ describe('the user of a sign-in', () => {
     expect(again.scope).toBe('read:notes');
   });
 
-  it('cannot refresh once deleted', async () => {
+  it('cannot refresh after being deleted', async () => {
     const user = await test.addUser('gone@example.com');
     const pair = await test.jwt.generateTokens(user, SCOPES);
     await test.dataSource.query('DELETE FROM users WHERE id = $1', [user.id]);
@@ -77,7 +77,7 @@ describe('the user of a sign-in', () => {
     expect(await refusalOf(test.jwt.verifyAccess(pair.accessToken))).toBe('invalid_token');
   });
 
-  it('is asked for claims anew with every refresh', async () => {
+  it('is passed to the claims with every refresh', async () => {
     const own = await startJwtApp({ claims: (user) => ({ email: user.email }) });
     const first = await own.jwt.generateTokens(own.user, SCOPES);
     await own.dataSource.query(`UPDATE users SET email = 'new@example.com'`);

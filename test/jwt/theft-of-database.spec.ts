@@ -2,17 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDecipheriv, hash, hkdfSync } from 'node:crypto';
 import { openSuccessor, sealSuccessor } from '../../libs/sigra/src/jwt/sealed-successor.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { refreshRows } from '../support/jwt-rows.js';
+import { refreshRows } from '../support/family-rows.js';
 
 const TABLES = ['sigra_refresh_families', 'sigra_refresh_tokens', 'sigra_subjects', 'sigra_audit_events', 'users'];
 
-/** A value of a column, in every way that it could be meant as a key. */
+/** A value of a column, in every form that an attacker could use as a key. */
 function readingsOf(value: unknown): Buffer[] {
   if (!Buffer.isBuffer(value)) return [Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))];
   return [value, ...(['hex', 'base64', 'base64url'] as const).map((encoding) => Buffer.from(value.toString(encoding)))];
 }
 
-/** Opens what is sealed as the library does, written down once more: it must not matter how the library gets its key. */
+/** Opens a seal like the library, but independently of how the library derives its key. */
 function openWith(key: Buffer, sealed: Buffer): string | undefined {
   const derived = Buffer.from(hkdfSync('sha256', key, '', 'sigra refresh-token successor', 32));
   const decipher = createDecipheriv('aes-256-gcm', derived, sealed.subarray(0, 12), { authTagLength: 16 });
@@ -25,7 +25,7 @@ function openWith(key: Buffer, sealed: Buffer): string | undefined {
   }
 }
 
-describe('whoever has a copy of the database', () => {
+describe('an attacker with a copy of the database', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -55,7 +55,7 @@ describe('whoever has a copy of the database', () => {
     }
   });
 
-  it('cannot open a sealed successor with anything that stands in it', async () => {
+  it('cannot open a sealed successor with any value in it', async () => {
     const { first, second, sealed } = await rotate();
     const keys = new Map<string, Buffer>();
     for (const table of TABLES) {
@@ -70,11 +70,11 @@ describe('whoever has a copy of the database', () => {
 
     expect(keys.size).toBeGreaterThan(20);
     expect(opened).toEqual([]);
-    // The attack itself works, given the one key that is not there.
+    // The attack itself works with the right key, which is not in the database.
     expect(openWith(Buffer.from(first.refreshToken), sealed)).toBe(second.refreshToken);
   });
 
-  it('opens it with the token that was presented, and with no other', async () => {
+  it('can open it only with the presented token', async () => {
     const { first, second, sealed } = await rotate();
     const other = await rotate();
 
@@ -83,7 +83,7 @@ describe('whoever has a copy of the database', () => {
     expect(() => openSuccessor(sealed, other.first.refreshToken)).toThrow();
   });
 
-  it('cannot change what is sealed', async () => {
+  it('cannot change a sealed successor', async () => {
     const { first, sealed } = await rotate();
 
     for (let index = 0; index < sealed.length; index++) {
@@ -95,7 +95,7 @@ describe('whoever has a copy of the database', () => {
     expect(() => openSuccessor(Buffer.alloc(0), first.refreshToken)).toThrow();
   });
 
-  it('sees nothing in common between two seals of the same', async () => {
+  it('cannot link two seals of the same successor', async () => {
     const { first, second } = await rotate();
 
     const [one, other] = [

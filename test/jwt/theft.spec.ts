@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
-import { familyRow, refreshRows } from '../support/jwt-rows.js';
+import { familyRow, refreshRows } from '../support/family-rows.js';
 import { refusalOf } from '../support/refusal.js';
 
 const THIEF = { ipAddress: '198.51.100.66', userAgent: 'thief' };
 const OWNER = { ipAddress: '192.0.2.1', userAgent: 'owner' };
 
-/** Both have the same refresh token; whoever comes second gives the theft away. */
+/** Both have the same refresh token; the second refresh reveals the theft. */
 describe.each([
-  { title: 'the thief comes first and the owner second', first: THIEF, second: OWNER },
-  { title: 'the owner comes first and the thief second', first: OWNER, second: THIEF },
+  { title: 'the thief refreshes first and the owner second', first: THIEF, second: OWNER },
+  { title: 'the owner refreshes first and the thief second', first: OWNER, second: THIEF },
 ])('when a refresh token is stolen and $title', ({ first, second }) => {
   let test: JwtApp;
 
@@ -19,7 +19,7 @@ describe.each([
   });
   afterAll(() => test.close());
 
-  it('the whole sign-in dies, with all access tokens on both sides, and no other one', async () => {
+  it('the whole family is revoked, with all access tokens of both, and no other family', async () => {
     const original = await test.jwt.generateTokens(test.user, ['read:notes'], OWNER);
     const elsewhere = await test.jwt.generateTokens(test.user, ['read:notes'], OWNER);
     const won = await test.jwt.refresh(original.refreshToken, {}, first);
@@ -42,7 +42,7 @@ describe.each([
     await test.jwt.refresh(elsewhere.refreshToken);
   });
 
-  it('the audit trail tells who came when, and which token gave it away', async () => {
+  it('the audit trail records all refreshes and the reused token', async () => {
     const original = await test.jwt.generateTokens(test.user, ['read:notes'], OWNER);
     const familyId = familyIdOf(original);
     test.clock.advance({ minutes: 1 });
@@ -69,7 +69,7 @@ describe.each([
 });
 
 describe('a theft', () => {
-  it('is discovered by a node that was started after the token was rotated', async () => {
+  it('is detected by a node that was started after the rotation', async () => {
     const first = await startJwtApp();
     const original = await first.jwt.generateTokens(first.user, ['read:notes']);
     const before = await startJwtApp({}, { databaseUrl: first.databaseUrl, clock: first.clock });
@@ -89,7 +89,7 @@ describe('a theft', () => {
     expect(actions).toEqual(['api.jwt_issue', 'api.jwt_refresh', 'api.jwt_refresh_reuse']);
   });
 
-  it('leaves the access tokens until they expire where only the epoch is checked', async () => {
+  it('leaves access tokens valid until they expire where only the epoch is checked', async () => {
     const test = await startJwtApp({ check: 'epoch' });
     const original = await test.jwt.generateTokens(test.user, ['read:notes']);
     const won = await test.jwt.refresh(original.refreshToken);

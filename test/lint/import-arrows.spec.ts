@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A library in small, every file with the rule that it breaks, or `undefined`. */
+/** A small library. `breaks` is the lint rule that the file violates, if any. */
 const fixture: Record<string, { text: string; breaks?: string }> = {
   'libs/sigra/src/index.ts': { text: `export { verify } from './tokens/verifier.js';` },
   'libs/sigra/src/common/clock.ts': { text: `export const now = 1;` },
@@ -30,11 +30,11 @@ const fixture: Record<string, { text: string; breaks?: string }> = {
     text: `import { verify } from '../index.js';\nexport const up = verify;`,
     breaks: 'import-x/no-restricted-paths',
   },
-  'libs/sigra/src/testing.ts': {
-    text: `export { verify } from './tokens/verifier.js';`,
+  'libs/sigra/src/testing.ts': { text: `export { verify } from './tokens/verifier.js';` },
+  'libs/sigra/src/testing/public.ts': {
+    text: `export { verify } from '../index.js';`,
     breaks: 'import-x/no-restricted-paths',
   },
-  'libs/sigra/src/testing/public.ts': { text: `export { verify } from '../index.js';` },
   'libs/sigra/src/audit/first.ts': {
     text: `import { second } from './second.js';\nexport const first: unknown = second;`,
     breaks: 'import-x/no-cycle',
@@ -70,7 +70,7 @@ describe('the import arrows', () => {
 
   afterAll(() => rm(root, { recursive: true, force: true }));
 
-  it('are enforced, cycles too, and leave everything else alone', () => {
+  it('reject forbidden imports and cycles, and allow all other imports', () => {
     const eslint = join(repository, 'node_modules/eslint/bin/eslint.js');
     const { stdout } = spawnSync(process.execPath, [eslint, '--format', 'json', 'libs', 'apps'], {
       cwd: root,
@@ -86,7 +86,7 @@ describe('the import arrows', () => {
     );
   });
 
-  it('know every folder of the library', async () => {
+  it('list every folder of the library', async () => {
     const { arrows } = (await import(pathToFileURL(join(repository, 'eslint.config.js')).href)) as {
       arrows: Record<string, string[]>;
     };
@@ -94,5 +94,22 @@ describe('the import arrows', () => {
     const entries = await readdir(join(repository, 'libs/sigra/src'), { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     expect(Object.keys(arrows)).toEqual(expect.arrayContaining(folders));
+  });
+
+  it('list only folders that are imported', async () => {
+    const { arrows } = (await import(pathToFileURL(join(repository, 'eslint.config.js')).href)) as {
+      arrows: Record<string, string[]>;
+    };
+    const source = join(repository, 'libs/sigra/src');
+    const unused: string[] = [];
+    for (const [folder, allowed] of Object.entries(arrows)) {
+      const files = await readdir(join(source, folder), { recursive: true });
+      const paths = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'));
+      const texts = await Promise.all(paths.map((file) => readFile(join(source, folder, file), 'utf8')));
+      const imports = texts.join('\n');
+      unused.push(...allowed.filter((each) => !imports.includes(`../${each}/`)).map((each) => `${folder} -> ${each}`));
+    }
+
+    expect(unused).toEqual([]);
   });
 });

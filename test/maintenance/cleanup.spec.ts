@@ -4,7 +4,7 @@ import { auditRows } from '../support/audit-rows.js';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { inSeconds, putAuditEvents, putTokens, remainingTokens } from './fixtures.js';
+import { inSeconds, putAuditEvents, putTokens, remainingTokens } from '../support/aged-rows.js';
 
 const RETENTION = 7_776_000;
 const NOTHING = {
@@ -31,7 +31,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(await cleanup.cleanupExpiredTokens()).toEqual(NOTHING);
   });
 
-  it('deletes tokens the instant that they expire, and not a millisecond before', async () => {
+  it('deletes tokens at the instant they expire, and not a millisecond before', async () => {
     await putTokens(test, 2, { expiresAt: inSeconds(test, 0) });
     await putTokens(test, 1, { expiresAt: inSeconds(test, -1e8) });
     const living = await putTokens(test, 1, { expiresAt: inSeconds(test, 0.001) });
@@ -50,7 +50,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect((await remainingTokens(test)).sort()).toEqual(living.sort());
   });
 
-  it('deletes revoked tokens when their retention is over, and not a millisecond before', async () => {
+  it('deletes revoked tokens when their retention ends, and not a millisecond before', async () => {
     await putTokens(test, 2, { revokedAt: inSeconds(test, -RETENTION) });
     const recent = await putTokens(test, 1, { revokedAt: inSeconds(test, -RETENTION + 0.001) });
 
@@ -60,7 +60,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(await remainingTokens(test)).toEqual(recent);
   });
 
-  it('keeps a token that was revoked lately although it has expired', async () => {
+  it('keeps a recently revoked token even if it has expired', async () => {
     const kept = await putTokens(test, 1, { revokedAt: inSeconds(test, -60), expiresAt: inSeconds(test, -30) });
 
     await cleanup.cleanupExpiredTokens();
@@ -68,7 +68,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(await remainingTokens(test)).toEqual(kept);
   });
 
-  it('answers for a token alike until its row is gone, and like for an unknown one afterwards', async () => {
+  it('leaves a token revoked until its row is deleted, and unknown afterwards', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'] });
     await test.tokens.revoke(token.id);
 
@@ -102,7 +102,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(log.matching(/^COMMIT/).length).toBeGreaterThanOrEqual(deletions.length);
   });
 
-  it('leaves a row that somebody holds, without waiting, and takes it the next time', async () => {
+  it('skips a locked row without waiting, and deletes it in the next run', async () => {
     const [held] = await putTokens(test, 3, { expiresAt: inSeconds(test, -1) });
     const holder = test.dataSource.createQueryRunner();
     await holder.startTransaction();
@@ -119,7 +119,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(second).toEqual({ ...NOTHING, expiredTokens: 1 });
   });
 
-  it('reports what it cannot do as unavailable', async () => {
+  it('rejects with unavailable without a database connection', async () => {
     const gone = await startTestApp({ databaseUrl: test.databaseUrl });
     await gone.dataSource.destroy();
 
@@ -135,7 +135,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     async (size) => {
       const run = cleanup.cleanupExpiredTokens({ batchSize: size as number });
 
-      await expect(run).rejects.toThrow(new RangeError('sigra: batchSize is a whole number above 0'));
+      await expect(run).rejects.toThrow(new RangeError('sigra: batchSize must be an integer above 0'));
     },
   );
 });

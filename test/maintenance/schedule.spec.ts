@@ -3,12 +3,12 @@ import { Logger } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { QueryLog } from '../support/query-log.js';
 import { startTestApp } from '../support/test-app.js';
-import { inSeconds, putTokens, remainingTokens } from './fixtures.js';
+import { inSeconds, putTokens, remainingTokens } from '../support/aged-rows.js';
 
 const JOB = 'sigra:cleanup';
 
 describe('the schedule of clean-up', () => {
-  it('is every night at three unless told otherwise', async () => {
+  it('defaults to every night at three', async () => {
     const test = await startTestApp({ sigra: { cleanup: {} } });
 
     const job = test.get(SchedulerRegistry).getCronJob(JOB);
@@ -19,7 +19,7 @@ describe('the schedule of clean-up', () => {
     expect([next.hour, next.minute, next.second]).toEqual([3, 0, 0]);
   });
 
-  it('is the configured one', async () => {
+  it('can be configured', async () => {
     const test = await startTestApp({ sigra: { cleanup: { schedule: '*/5 * * * *' } } });
 
     const { source } = test.get(SchedulerRegistry).getCronJob(JOB).cronTime;
@@ -37,7 +37,7 @@ describe('the schedule of clean-up', () => {
     expect(jobs).toEqual([]);
   });
 
-  it('cleans up when its time comes', async () => {
+  it('starts a clean-up at its time', async () => {
     const test = await startTestApp({ sigra: { cleanup: {} } });
     await putTokens(test, 3, { expiresAt: inSeconds(test, -1) });
 
@@ -48,7 +48,7 @@ describe('the schedule of clean-up', () => {
     expect(left).toEqual([]);
   });
 
-  it('logs a failure, and breaks nothing', async () => {
+  it('logs a failure and does not throw', async () => {
     const test = await startTestApp({ sigra: { cleanup: {} } });
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
     await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME TO elsewhere');
@@ -58,10 +58,10 @@ describe('the schedule of clean-up', () => {
     error.mockRestore();
     await test.close();
 
-    expect(text).toMatch(/^Clean-up failed and will be tried again at its next time: .*sigra_api_tokens/);
+    expect(text).toMatch(/^Clean-up failed and will run again at the next scheduled time: .*sigra_api_tokens/);
   });
 
-  it('skips a time at which the run before is still at it', async () => {
+  it('skips a run while the previous one is still active', async () => {
     const test = await startTestApp({ sigra: { cleanup: {} } });
     const job = test.get(SchedulerRegistry).getCronJob(JOB);
     const log = QueryLog.of(test.dataSource);

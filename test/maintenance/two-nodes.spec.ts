@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TokenCleanupService } from 'nestjs-sigra';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { inSeconds, putTokens, remainingTokens } from './fixtures.js';
+import { inSeconds, putTokens, remainingTokens } from '../support/aged-rows.js';
 
 describe('clean-up on two nodes', () => {
   let test: TestApp;
@@ -16,9 +16,9 @@ describe('clean-up on two nodes', () => {
     await test.close();
   });
 
-  it('is left to the one that is at it', async () => {
+  it('runs on one node at a time', async () => {
     const tokens = await putTokens(test, 3, { expiresAt: inSeconds(test, -1) });
-    // Holds what a running clean-up holds: it is stopped in the middle of a batch, at a row that cannot be deleted yet.
+    // Blocks the running clean-up in the middle of a batch, while it holds its advisory lock.
     const blocker = test.dataSource.createQueryRunner();
     await blocker.startTransaction();
     await blocker.query('LOCK TABLE sigra_api_tokens IN SHARE MODE');
@@ -45,7 +45,7 @@ describe('clean-up on two nodes', () => {
 
       const done = reports.filter(({ complete }) => complete);
       const deleted = reports.reduce((sum, { expiredTokens }) => sum + expiredTokens, 0);
-      // Each may have come in between two batches of another and sent it away; then the rest is for the next time.
+      // A run that starts between two batches of another one ends that one early; rows can then remain for the next run.
       expect(deleted + (await remainingTokens(test)).length).toBe(60);
       if (done.length > 0) expect(await remainingTokens(test)).toEqual([]);
       await test.dataSource.query('TRUNCATE sigra_api_tokens');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../e2e/support/answers.js';
+import { answerOf, insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 describe.each(ADAPTERS)('A JWT as a bearer credential on %s (RFC 6750 section 3)', (adapter) => {
   let test: OAuthApp;
@@ -11,7 +11,7 @@ describe.each(ADAPTERS)('A JWT as a bearer credential on %s (RFC 6750 section 3)
   });
   afterAll(() => test.close());
 
-  it('gets one and the same answer whether it is expired, revoked, signed out or forged (section 3.1)', async () => {
+  it('gets the same answer whether it is expired, revoked, signed out or forged (section 3.1)', async () => {
     const user = await test.addUser('careful@example.com');
     const [expired, revoked, forged] = [await test.signIn(), await test.signIn(), await test.signIn()];
     const signedOut = await test.jwt.generateTokens(user, ['read:notes']);
@@ -29,7 +29,7 @@ describe.each(ADAPTERS)('A JWT as a bearer credential on %s (RFC 6750 section 3)
     expect(answers).toEqual([INVALID_TOKEN, INVALID_TOKEN, INVALID_TOKEN, INVALID_TOKEN]);
   });
 
-  it('that lacks a scope gets 403, with the scopes that are needed (section 3.1)', async () => {
+  it('gets 403 when it lacks a scope, with the scopes that are needed (section 3.1)', async () => {
     const { accessToken } = await test.signIn('read:notes');
 
     const answer = await answerOf(
@@ -39,11 +39,11 @@ describe.each(ADAPTERS)('A JWT as a bearer credential on %s (RFC 6750 section 3)
     expect(answer).toEqual(insufficientScope(['write:notes'], ['write:notes']));
   });
 
-  it('that is missing gets a challenge without an error (section 3.1)', async () => {
+  it('gets a challenge without an error code when it is missing (section 3.1)', async () => {
     expect(await answerOf(await fetch(`${test.url}/notes/me`))).toEqual(UNAUTHORIZED);
   });
 
-  it('that is bad is refused beside a good session (section 2: one method per request)', async () => {
+  it('is refused when it is invalid, even beside a valid session (section 2: one method per request)', async () => {
     const { accessToken } = await test.signIn();
 
     const answer = await fetch(`${test.url}/notes/me`, {

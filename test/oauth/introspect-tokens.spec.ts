@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditActions } from '../support/audit-rows.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 const INACTIVE = { active: false };
 
-describe.each(ADAPTERS)('What POST /oauth/introspect says on %s of', (adapter) => {
+describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) => {
   let test: OAuthApp;
   let authorization: string;
 
@@ -28,7 +28,7 @@ describe.each(ADAPTERS)('What POST /oauth/introspect says on %s of', (adapter) =
   };
 
   describe('an access token (RFC 7662 section 2.2)', () => {
-    it('is active, with what a resource server needs and none of the application’s own claims', async () => {
+    it('is active, with the claims that a resource server needs and none of the application’s own', async () => {
       const { accessToken } = await test.signIn('read:notes', 'admin');
       const { jti } = await test.jwt.verifyAccess(accessToken);
 
@@ -46,7 +46,7 @@ describe.each(ADAPTERS)('What POST /oauth/introspect says on %s of', (adapter) =
       });
     });
 
-    it('is not active once it has expired, its sign-in is revoked, or its user has signed out or is gone', async () => {
+    it('is not active once it has expired, its family is revoked, or its user has signed out or is inactive', async () => {
       const [expired, revoked] = [await test.signIn(), await test.signIn()];
       const [careful, suspended] = [await signInAs('a@example.com'), await signInAs('b@example.com')];
       await test.jwt.revokeRefresh(revoked.refreshToken);
@@ -78,7 +78,7 @@ describe.each(ADAPTERS)('What POST /oauth/introspect says on %s of', (adapter) =
       });
     });
 
-    it('is not active once it is consumed, and asking is no reuse', async () => {
+    it('is not active once it is consumed, and introspection is not reuse', async () => {
       const { refreshToken, accessToken } = await test.signIn();
       const { sid } = await test.jwt.verifyAccess(accessToken);
       const successor = await test.jwt.refresh(refreshToken);
@@ -91,7 +91,7 @@ describe.each(ADAPTERS)('What POST /oauth/introspect says on %s of', (adapter) =
       expect(await auditActions(test.dataSource, sid)).toEqual(['api.jwt_issue', 'api.jwt_refresh', 'api.jwt_refresh']);
     });
 
-    it('is not consumed by being asked about', async () => {
+    it('is not consumed by introspection', async () => {
       const { refreshToken } = await test.signIn();
 
       await introspect(refreshToken);
@@ -100,7 +100,7 @@ describe.each(ADAPTERS)('What POST /oauth/introspect says on %s of', (adapter) =
       expect(refreshed.scope).toBe('read:notes');
     });
 
-    it('is not active once it has expired, is revoked, or its user has signed out or is gone', async () => {
+    it('is not active once it has expired or is revoked, or its user has signed out or is inactive', async () => {
       const [revoked, expired] = [await test.signIn(), await test.signIn()];
       const [careful, suspended] = [await signInAs('c@example.com'), await signInAs('d@example.com')];
       await test.jwt.revokeRefresh(revoked.refreshToken);

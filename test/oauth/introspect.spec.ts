@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../e2e/support/answers.js';
-import { withoutGlobalGuard } from '../e2e/support/without-global-guard.js';
+import { insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
+import { ADAPTERS, withoutGlobalGuard } from '../support/test-app.js';
 import { refusalOf } from '../support/refusal.js';
-import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthAnswer, type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { type OAuthAnswer, type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 const INACTIVE = { active: false };
 const asAnswer = ({ status, headers, body }: OAuthAnswer) => ({
@@ -28,7 +27,7 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
     return body;
   };
-  it('says of everything else that it is not active, and no more (RFC 7662 section 2.2)', async () => {
+  it('answers only that any other token is not active (RFC 7662 section 2.2)', async () => {
     const { accessToken, refreshToken } = await test.signIn();
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'] });
     const others = [`${accessToken}x`, `${refreshToken}x`, `${rawToken}x`, 'x', 'eyJ', '\0', 'ü', 'x'.repeat(9000)];
@@ -48,7 +47,7 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     for (const answer of answers) expect(answer).toMatchObject({ active: true });
   });
 
-  it('demands the token, once', async () => {
+  it('requires exactly one token', async () => {
     const answers = [
       await test.post('introspect', {}, { authorization }),
       await test.post(
@@ -70,14 +69,14 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     const { accessToken } = await test.signIn('oauth:introspect');
     const token = accessToken;
 
-    const nobody = await test.post('introspect', { token });
+    const anonymous = await test.post('introspect', { token });
     const session = await test.post('introspect', { token }, { 'x-session-user': test.user.id });
     const bad = await test.post('introspect', { token }, { authorization: `${authorization}x` });
     const client = await test.post('introspect', { token }, { authorization: 'Basic YTpi' });
     const inForm = await test.post('introspect', { token, access_token: accessToken });
     const inBoth = await test.post('introspect', { token, access_token: accessToken }, { authorization });
 
-    expect([nobody, session, client].map(asAnswer)).toEqual([UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED]);
+    expect([anonymous, session, client].map(asAnswer)).toEqual([UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED]);
     expect(asAnswer(bad)).toEqual(INVALID_TOKEN);
     expect([inForm, inBoth].map(({ status, body }) => [status, (body as { error: string }).error])).toEqual([
       [400, 'invalid_request'],
@@ -96,7 +95,7 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     expect(asAnswer(refused)).toEqual(insufficientScope(['oauth:introspect'], ['oauth:introspect']));
   });
 
-  it('tells no secret: nothing that it answers can be used', async () => {
+  it('reveals no secret: no part of an answer can be used as a token', async () => {
     const { refreshToken, accessToken } = await test.signIn();
 
     const answers = JSON.stringify([await introspect(refreshToken), await introspect(accessToken)]);
@@ -107,8 +106,8 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
   });
 });
 
-describe.each(ADAPTERS)('POST /oauth/introspect on %s, of an application without a global guard', (adapter) => {
-  it('needs its credential and its scope all the same', async () => {
+describe.each(ADAPTERS)('POST /oauth/introspect on %s, in an application without a global guard', (adapter) => {
+  it('needs a credential and the scope as well', async () => {
     const test = await startOAuthApp({}, { adapter, configure: withoutGlobalGuard });
     const [able, unable] = [await test.signIn('oauth:introspect'), await test.signIn('admin')];
     const ask = (headers: Record<string, string>) => test.post('introspect', { token: able.accessToken }, headers);

@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
-import { ecKey, type ForgeKey, rsaKey, secretKey } from '../jwt/support/forge.js';
-import { closeJwtApps } from '../jwt/support/jwt-app.js';
+import { ecKey, type ForgeKey, rsaKey, secretKey } from '../support/jwt-forge.js';
+import { closeJwtApps } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { startOAuthApp } from './support/oauth-app.js';
+import { startOAuthApp } from '../support/oauth-app.js';
 
 const [rsa, ec, secret] = [rsaKey('rsa-1'), ecKey('ec-1'), secretKey('secret-1')];
 
@@ -16,7 +16,7 @@ describe.each(ADAPTERS)('GET /.well-known/jwks.json on %s (RFC 7517 section 5)',
   const keysOf = async (url: string) =>
     ((await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: JWK[] }).keys;
 
-  it('lists the public keys, in their order, and what each is for', async () => {
+  it('lists the public keys in order, each with its use', async () => {
     const test = await start(rsa, ec);
 
     const keys = await keysOf(test.url);
@@ -28,7 +28,7 @@ describe.each(ADAPTERS)('GET /.well-known/jwks.json on %s (RFC 7517 section 5)',
     ]);
   });
 
-  it('has the very keys: other software reads them as they are', async () => {
+  it('lists the actual keys, in a form that other software reads', async () => {
     const test = await start(rsa, ec);
 
     const keys = await keysOf(test.url);
@@ -45,7 +45,7 @@ describe.each(ADAPTERS)('GET /.well-known/jwks.json on %s (RFC 7517 section 5)',
     );
   });
 
-  it('never holds a private part, nor a secret', async () => {
+  it('never contains a private part or a secret', async () => {
     const test = await start(secret, rsa, ec);
 
     const text = await (await fetch(`${test.url}/.well-known/jwks.json`)).text();
@@ -60,7 +60,7 @@ describe.each(ADAPTERS)('GET /.well-known/jwks.json on %s (RFC 7517 section 5)',
     expect(text).not.toMatch(/"(?:d|p|q|dp|dq|qi|k|oth)":/);
   });
 
-  it('lists keys that only verify, and no secret at all', async () => {
+  it('lists keys that only verify, and no secret', async () => {
     const verifyOnly = { kid: 'rsa-0', publicKey: createPublicKey(rsa.signs) };
     const test = await startOAuthApp({ keys: [secret.option, verifyOnly] }, { adapter });
 
@@ -73,7 +73,7 @@ describe.each(ADAPTERS)('GET /.well-known/jwks.json on %s (RFC 7517 section 5)',
     expect(await keysOf(test.url)).toEqual([]);
   });
 
-  it('may be cached for five minutes by everybody, and says what it is (RFC 7517 section 8.5)', async () => {
+  it('can be cached for five minutes, and has its own media type (RFC 7517 section 8.5)', async () => {
     const test = await start(rsa);
 
     const { status, headers } = await fetch(`${test.url}/.well-known/jwks.json`);
@@ -83,7 +83,7 @@ describe.each(ADAPTERS)('GET /.well-known/jwks.json on %s (RFC 7517 section 5)',
     expect(headers.get('content-type')).toMatch(/^application\/jwk-set\+json\b/);
   });
 
-  it('asks nobody who they are: not even a bad credential is looked at', async () => {
+  it('needs no credential, and ignores an invalid one', async () => {
     const test = await start(rsa);
 
     const { status } = await test.present('sigra_sk_bad', '/.well-known/jwks.json');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditRows } from '../support/audit-rows.js';
 import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { INVALID_GRANT, type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { INVALID_GRANT, type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
   let test: OAuthApp;
@@ -14,7 +14,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
 
   const create = (expiresAt?: Date) => test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'], expiresAt });
 
-  it('ends the sign-in of a refresh token, its access tokens with it (RFC 7009 section 2.1)', async () => {
+  it('revokes the family of a refresh token, with its access tokens (RFC 7009 section 2.1)', async () => {
     const { accessToken, refreshToken } = await test.signIn();
     const before = await test.present(accessToken);
 
@@ -26,7 +26,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     expect((await test.refresh(refreshToken)).body).toEqual(INVALID_GRANT);
   });
 
-  it('ends the sign-in of a consumed refresh token too: whoever presents it had it', async () => {
+  it('revokes the family of a consumed refresh token too', async () => {
     const { refreshToken } = await test.signIn();
     const successor = await test.jwt.refresh(refreshToken);
 
@@ -36,7 +36,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     expect(await refusalOf(test.jwt.refresh(successor.refreshToken))).toBe('token_revoked');
   });
 
-  it('ends an API token for whoever holds it, from the next request on', async () => {
+  it('revokes an API token for anyone who holds it, from the next request on', async () => {
     const { rawToken, token } = await create();
     const before = await test.present(rawToken);
 
@@ -53,7 +53,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     });
   });
 
-  it('ends an API token of a user who may not sign in any more', async () => {
+  it('revokes an API token of an inactive user', async () => {
     const user = await test.addUser('suspended@example.com');
     const { rawToken } = await test.tokens.create(user, { name: 'CI', scopes: ['read:notes'] });
     await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]);
@@ -65,7 +65,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
   });
 
-  it('answers 200 for what is revoked already, and writes nothing down (RFC 7009 section 2.2)', async () => {
+  it('answers 200 for a token that is already revoked, and writes no audit row (RFC 7009 section 2.2)', async () => {
     const { refreshToken, accessToken } = await test.signIn();
     const { sid } = await test.jwt.verifyAccess(accessToken);
     const { rawToken, token } = await create();
@@ -85,7 +85,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     ]);
   });
 
-  it('answers 200 for tokens that nobody knows, or that are none (RFC 7009 section 2.2)', async () => {
+  it('answers 200 for unknown and malformed tokens (RFC 7009 section 2.2)', async () => {
     const { refreshToken } = await test.signIn();
     const { rawToken } = await create();
     const unknown = [`${refreshToken}x`, `${rawToken}x`, 'sigra_rt_', 'sigra_sk_', 'x', '\0', "' OR 1=1 --", 'ü'];
@@ -107,7 +107,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
   });
 
-  it('does not take access tokens, and says so (RFC 7009 section 2.2.1)', async () => {
+  it('refuses access tokens with unsupported_token_type (RFC 7009 section 2.2.1)', async () => {
     const { accessToken } = await test.signIn();
 
     const { status, body } = await test.post('revoke', { token: accessToken });
@@ -123,7 +123,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
   });
 
   it.each(['refresh_token', 'access_token', 'nonsense', ''])(
-    'works with any hint, here %j (RFC 7009 section 2.1)',
+    'works with any hint, such as %j (RFC 7009 section 2.1)',
     async (hint) => {
       const { refreshToken } = await test.signIn();
       const { rawToken } = await create();
@@ -139,7 +139,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     },
   );
 
-  it('demands a token, once, and no credentials of a client (RFC 7009 section 2.1)', async () => {
+  it('requires exactly one token, and refuses client credentials (RFC 7009 section 2.1)', async () => {
     const { refreshToken } = await test.signIn();
 
     const answers = [
@@ -164,7 +164,7 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     expect((await test.refresh(refreshToken)).status).toBe(200);
   });
 
-  it('takes JSON, and ignores an access_token beside the token', async () => {
+  it('accepts JSON, and ignores an access_token beside the token', async () => {
     const [victim, own] = [await test.signIn(), await test.signIn()];
 
     const { status } = await test.postRaw(
@@ -179,8 +179,8 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
   });
 });
 
-describe('POST /oauth/revoke under a prefix that refresh tokens begin with too', () => {
-  it('knows refresh tokens and API tokens apart', async () => {
+describe('POST /oauth/revoke where the prefix of API tokens also begins refresh tokens', () => {
+  it('distinguishes refresh tokens from API tokens', async () => {
     const test = await startOAuthApp({}, { sigra: { apiTokens: { prefix: 'sigra_', scopes: ['read:notes'] } } });
     const { refreshToken } = await test.signIn();
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { auditRows } from '../support/audit-rows.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 describe.each(ADAPTERS)('POST /api/jwt on %s', (adapter) => {
   let test: OAuthApp;
@@ -21,7 +21,7 @@ describe.each(ADAPTERS)('POST /api/jwt on %s', (adapter) => {
     return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Record<string, unknown> };
   };
 
-  it('gives a session a token response (RFC 6749 section 5.1), never cached, and writes down who asked', async () => {
+  it('issues a token response to a session (RFC 6749 section 5.1), uncached, with an audit row', async () => {
     const { status, headers, body } = await ask({ scopes: ['read:notes', 'read:notes'] });
     const claims = decodeJwt(String(body.access_token));
 
@@ -34,7 +34,7 @@ describe.each(ADAPTERS)('POST /api/jwt on %s', (adapter) => {
     ]);
   });
 
-  it('takes a session only: tokens make no tokens', async () => {
+  it('accepts a session only: no token can issue JWTs', async () => {
     const { accessToken } = await test.signIn('*');
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['*'] });
 
@@ -49,7 +49,7 @@ describe.each(ADAPTERS)('POST /api/jwt on %s', (adapter) => {
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401]);
   });
 
-  it('takes it from its own origin only', async () => {
+  it('accepts requests from its own origin only', async () => {
     const { status, body } = await ask(
       { scopes: ['read:notes'] },
       { 'x-session-user': test.user.id, 'sec-fetch-site': 'cross-site', origin: 'https://attacker.example' },
@@ -74,8 +74,8 @@ describe.each(ADAPTERS)('POST /api/jwt on %s', (adapter) => {
   });
 });
 
-describe.each(ADAPTERS)('A session of fewer scopes on %s', (adapter) => {
-  it('is given no more than it holds', async () => {
+describe.each(ADAPTERS)('A session with fewer scopes on %s', (adapter) => {
+  it('gets no more scopes than it holds', async () => {
     const session = {
       userId: ({ headers }: { headers: object }) => (headers as Record<string, string>)['x-session-user'],
       scopes: ['read:notes'],

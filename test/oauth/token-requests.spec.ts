@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sendRaw } from '../e2e/support/raw-http.js';
+import { sendRaw } from '../support/raw-http.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthApp, startOAuthApp, tokensIn } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 
 const FORM = 'application/x-www-form-urlencoded';
-const TWICE = 'A parameter is given more than once, or is no text.';
+const INVALID_PARAMETER = 'A parameter is repeated or is not a string.';
 const NO_GRANT = 'The parameter grant_type is missing.';
 
 const invalidRequest = (description: string) => ({ error: 'invalid_request', error_description: description });
@@ -19,7 +19,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
 
   const grant = async () => ({ grant_type: 'refresh_token', refresh_token: (await test.signIn()).refreshToken });
 
-  it('may be a form (RFC 6749 section 3.2) or JSON', async () => {
+  it('can be a form (RFC 6749 section 3.2) or JSON', async () => {
     const byForm = await test.post('token', await grant());
     const withCharset = await test.postRaw(
       'token',
@@ -31,7 +31,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     expect([byForm, withCharset, byJson].map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
-  it('may have parameters that nobody knows (RFC 6749 section 3.2), access_token among them', async () => {
+  it('can have unknown parameters (RFC 6749 section 3.2), access_token among them', async () => {
     const { accessToken } = await test.signIn();
     const more = { client_id: 'web', resource: 'https://api.example', constructor: 'x', access_token: accessToken };
 
@@ -41,7 +41,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     expect(tokensIn(answer).scope).toBe('read:notes');
   });
 
-  it('may have empty parameters: they count as left out (RFC 6749 section 3.2)', async () => {
+  it('can have empty parameters, which count as absent (RFC 6749 section 3.2)', async () => {
     const withEmptyScope = await test.post('token', { ...(await grant()), scope: '' });
     const withEmptyGrant = await test.post('token', { ...(await grant()), grant_type: '' });
     const withEmptyToken = await test.post('token', { grant_type: 'refresh_token', refresh_token: '' });
@@ -63,7 +63,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
   });
 
   it.each(['password', 'client_credentials', 'authorization_code', 'REFRESH_TOKEN', 'refresh_token ', 'constructor'])(
-    'must name a grant that exists, unlike %j (RFC 6749 section 5.2)',
+    'must not name another grant, such as %j (RFC 6749 section 5.2)',
     async (grantType) => {
       const { status, body } = await test.post('token', { ...(await grant()), grant_type: grantType });
 
@@ -75,7 +75,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
   );
 
   it.each(['grant_type', 'refresh_token', 'scope', 'whatever'])(
-    'must not repeat a parameter, here %s (RFC 6749 section 3.2)',
+    'must not repeat a parameter, such as %s (RFC 6749 section 3.2)',
     async (name) => {
       const parameters: [string, string][] = [
         ...Object.entries(await grant()),
@@ -87,21 +87,21 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
       const refused = await test.post('token', [...parameters, repeated]);
       const afterwards = await test.post('token', parameters);
 
-      expect([refused.status, refused.body]).toEqual([400, invalidRequest(TWICE)]);
+      expect([refused.status, refused.body]).toEqual([400, invalidRequest(INVALID_PARAMETER)]);
       expect(afterwards.status).toBe(200);
     },
   );
 
   it.each([
-    ['a list', { grant_type: ['refresh_token'] }],
+    ['an array', { grant_type: ['refresh_token'] }],
     ['an object', { grant_type: { $ne: '' } }],
     ['a number', { grant_type: 'refresh_token', refresh_token: 1 }],
     ['null', { grant_type: 'refresh_token', refresh_token: null }],
     ['true', { grant_type: 'refresh_token', refresh_token: true }],
-  ])('must have texts for values, not %s', async (_what, json) => {
+  ])('must have strings as values, not %s', async (_what, json) => {
     const { status, body } = await test.postRaw('token', 'application/json', JSON.stringify(json));
 
-    expect([status, body]).toEqual([400, invalidRequest(TWICE)]);
+    expect([status, body]).toEqual([400, invalidRequest(INVALID_PARAMETER)]);
   });
 
   it.each([
@@ -124,14 +124,14 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     expect([status, body]).toEqual([400, invalidRequest(NO_GRANT)]);
   });
 
-  // What the framework cannot read never reaches the endpoint: the answer is the framework's own.
+  // A body that the framework cannot parse never reaches the endpoint: the framework itself answers.
   it.each([
-    ['half a JSON text', 'application/json', '{"grant_type":"refresh_token","refresh_token":"sigra_rt_', [400]],
-    ['a form in the name of JSON', 'application/json', 'grant_type=refresh_token&refresh_token=sigra_rt_x', [400]],
+    ['truncated JSON', 'application/json', '{"grant_type":"refresh_token","refresh_token":"sigra_rt_', [400]],
+    ['a form declared as JSON', 'application/json', 'grant_type=refresh_token&refresh_token=sigra_rt_x', [400]],
     ['a form of 2 MB', FORM, `refresh_token=${'x'.repeat(2_000_000)}`, [413]],
     ['multipart', 'multipart/form-data; boundary=x', '--x--\r\n', [400, 415]],
   ])(
-    'that cannot be read is refused in JSON, without the body in the answer: %s',
+    'is refused in JSON when its body cannot be parsed, without the body in the answer: %s',
     async (_what, type, body, statuses) => {
       const answer = await test.postRaw('token', type, body);
 
@@ -146,7 +146,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     ['Bearer x', 'Bearer realm="api"'],
     ['DPoP x', 'DPoP realm="api"'],
     ['"strange', 'Bearer realm="api"'],
-  ])('must not bring credentials of a client, such as %s (RFC 6749 section 5.2)', async (authorization, challenge) => {
+  ])('must not have client credentials, such as %s (RFC 6749 section 5.2)', async (authorization, challenge) => {
     const parameters = await grant();
 
     const refused = await test.post('token', parameters, { authorization });
@@ -161,7 +161,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     expect(afterwards.status).toBe(200);
   });
 
-  it('must not bring them twice either', async () => {
+  it('must not have client credentials twice either', async () => {
     const head = ['POST /oauth/token HTTP/1.1', 'Host: localhost', `Content-Type: ${FORM}`, 'Content-Length: 0'];
 
     const answer = await sendRaw(test.url, [...head, 'Authorization: Basic YTpi', 'Authorization: Basic Yzpk']);
@@ -169,7 +169,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
   });
 
-  it('is nobody’s session: a cookie neither helps nor hurts', async () => {
+  it('ignores a session cookie', async () => {
     const answer = await test.post('token', await grant(), {
       'x-session-user': test.user.id,
       origin: 'https://attacker.example',
@@ -179,7 +179,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
     expect(answer.status).toBe(200);
   });
 
-  it('is told what is wrong in characters that RFC 6749 section 5.2 allows', async () => {
+  it('gets error descriptions in the characters that RFC 6749 section 5.2 allows', async () => {
     const answers = [
       await test.post('token', {}),
       await test.post('token', { grant_type: '"x"\\' }),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthApp, startOAuthApp, tokensIn } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 
 describe.each(ADAPTERS)('scope at the token endpoint on %s (RFC 6749 section 6)', (adapter) => {
   let test: OAuthApp;
@@ -10,7 +10,7 @@ describe.each(ADAPTERS)('scope at the token endpoint on %s (RFC 6749 section 6)'
   });
   afterAll(() => test.close());
 
-  it('is all that was granted when it is left out', async () => {
+  it('defaults to all scopes that were granted', async () => {
     const { refreshToken } = await test.signIn('read:notes', 'write:notes');
 
     const { scope } = tokensIn(await test.refresh(refreshToken));
@@ -18,7 +18,7 @@ describe.each(ADAPTERS)('scope at the token endpoint on %s (RFC 6749 section 6)'
     expect(scope).toBe('read:notes write:notes');
   });
 
-  it('narrows the access token, in the order that was asked for, each scope once', async () => {
+  it('narrows the access token, in the order of the request, each scope once', async () => {
     const { refreshToken } = await test.signIn('read:notes', 'write:notes', 'admin');
 
     const { scope, access_token } = tokensIn(await test.refresh(refreshToken, { scope: 'admin read:notes admin' }));
@@ -33,7 +33,7 @@ describe.each(ADAPTERS)('scope at the token endpoint on %s (RFC 6749 section 6)'
     expect(add.status).toBe(403);
   });
 
-  it('narrows that one access token only: the refresh token keeps what was granted', async () => {
+  it('narrows one access token only: the refresh token keeps all scopes', async () => {
     const { refreshToken } = await test.signIn('read:notes', 'write:notes');
 
     const narrow = tokensIn(await test.refresh(refreshToken, { scope: 'read:notes' }));
@@ -62,7 +62,7 @@ describe.each(ADAPTERS)('scope at the token endpoint on %s (RFC 6749 section 6)'
     ['upper case', 'READ:NOTES'],
     ['a quote', 'read:notes"'],
     ['a NUL', 'read:notes\0'],
-    ['a name of every object', 'constructor'],
+    ['an inherited property', 'constructor'],
   ])('never widens: %s is an invalid_scope, and consumes nothing (RFC 6749 section 5.2)', async (_what, scope) => {
     const { refreshToken } = await test.signIn('read:notes');
 

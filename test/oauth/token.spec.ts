@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditRows } from '../support/audit-rows.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { INVALID_GRANT, type OAuthApp, startOAuthApp, tokensIn } from './support/oauth-app.js';
+import { INVALID_GRANT, type OAuthApp, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 
 describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
   let test: OAuthApp;
@@ -11,7 +11,7 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
   });
   afterAll(() => test.close());
 
-  it('answers as RFC 6749 section 5.1 has it, and nothing more', async () => {
+  it('answers with the fields of RFC 6749 section 5.1, and no others', async () => {
     const { refreshToken } = await test.signIn('read:notes', 'write:notes');
 
     const { status, headers, body } = await test.refresh(refreshToken);
@@ -38,7 +38,7 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
     }
   });
 
-  it('gives tokens that work, and a refresh token in the place of the old one (RFC 6749 section 6)', async () => {
+  it('issues valid tokens, and replaces the refresh token (RFC 6749 section 6)', async () => {
     const first = await test.signIn();
 
     const second = tokensIn(await test.refresh(first.refreshToken));
@@ -49,7 +49,7 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
     expect(notes.status).toBe(200);
   });
 
-  it('answers every refresh token that is no good alike (RFC 6749 section 5.2)', async () => {
+  it('gives every invalid refresh token the same answer (RFC 6749 section 5.2)', async () => {
     const consumed = await test.signIn();
     await test.refresh(consumed.refreshToken);
     const [revoked, live] = [await test.signIn(), await test.signIn()];
@@ -85,7 +85,7 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
     expect(answers).toHaveLength(14);
   });
 
-  it('revokes the sign-in when a consumed refresh token comes back (RFC 9700 section 4.14.2)', async () => {
+  it('revokes the family when a consumed refresh token is presented again (RFC 9700 section 4.14.2)', async () => {
     const stolen = await test.signIn();
     const successor = tokensIn(await test.refresh(stolen.refreshToken));
 
@@ -95,7 +95,7 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
     expect(thereafter.body).toEqual(INVALID_GRANT);
   });
 
-  it('writes down where it was asked from', async () => {
+  it('records the address and the user agent', async () => {
     const { refreshToken, accessToken } = await test.signIn();
     const { sid } = await test.jwt.verifyAccess(accessToken);
 
@@ -106,7 +106,7 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
     expect(rows[1]).toMatchObject({ user_agent: 'cli/1.0', ip_address: expect.stringContaining('127.0.0.1') });
   });
 
-  it.each(['GET', 'PUT', 'DELETE'])('answers no %s (RFC 6749 section 3.2)', async (method) => {
+  it.each(['GET', 'PUT', 'DELETE'])('answers 404 to %s (RFC 6749 section 3.2)', async (method) => {
     const { refreshToken } = await test.signIn();
     const query = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken });
 

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { JwtIntrospector } from '../../libs/sigra/src/jwt/introspector.js';
-import { closeJwtApps } from '../jwt/support/jwt-app.js';
+import { JwtIntrospector } from '../../libs/sigra/src/jwt/jwt.introspector.js';
+import { closeJwtApps } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS } from '../support/test-app.js';
-import { type OAuthApp, startOAuthApp } from './support/oauth-app.js';
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 const UNAVAILABLE = { error: 'temporarily_unavailable', error_description: 'The database did not answer.' };
 
 afterEach(closeJwtApps);
 
 describe.each(ADAPTERS)('Without a database on %s', (adapter) => {
-  /** What is answered while the database cannot be reached, and that it is reached again afterwards. */
+  /** Runs `work` while the database cannot be reached, and reconnects afterwards. */
   async function withoutDatabase<T>(test: OAuthApp, work: () => Promise<T>): Promise<T> {
     await test.dataSource.destroy();
     try {
@@ -73,10 +73,10 @@ describe.each(ADAPTERS)('Without a database on %s', (adapter) => {
     ]);
   });
 
-  it('introspection knows nothing of an access token that is held against the database (RFC 7662 section 2.3)', async () => {
+  it('introspection is unavailable for an access token that is checked in the database (RFC 7662 section 2.3)', async () => {
     const test = await startOAuthApp({}, { adapter });
     const { accessToken } = await test.signIn();
-    // Not over HTTP: there the credential of whoever asks is refused before.
+    // Not over HTTP: there the caller's own credential is refused first.
     const introspector = test.get(JwtIntrospector);
 
     const code = await withoutDatabase(test, () => refusalOf(introspector.introspect(accessToken)));
@@ -84,7 +84,7 @@ describe.each(ADAPTERS)('Without a database on %s', (adapter) => {
     expect(code).toBe('unavailable');
   });
 
-  it('a session is given no tokens, but 503', async () => {
+  it('a session gets 503 instead of tokens', async () => {
     const test = await startOAuthApp({}, { adapter });
 
     const answer = await withoutDatabase(test, () =>
@@ -94,7 +94,7 @@ describe.each(ADAPTERS)('Without a database on %s', (adapter) => {
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
   });
 
-  it('the keys are still there', async () => {
+  it('the keys are still served', async () => {
     const test = await startOAuthApp({}, { adapter });
 
     const answer = await withoutDatabase(test, () => fetch(`${test.url}/.well-known/jwks.json`));

@@ -1,6 +1,6 @@
 import base from '../../jest.config.js';
 
-/** `npm run test:package`: apart from the others, because it installs from the npm registry. */
+/** `npm run test:package`: a separate run, because it installs from the npm registry. */
 export default {
   ...base,
   rootDir: '../..',

@@ -47,7 +47,7 @@ const hosts = [
     typescript: workspace.devDependencies.typescript!,
   },
   {
-    // What `nest new` made before Nest 12; the library comes in through require().
+    // The output of `nest new` before Nest 12, which loads the library with require().
     host: 'Nest 11 and the oldest TypeORM 0.3 as CommonJS',
     type: 'commonjs',
     dependencies: {
@@ -85,7 +85,7 @@ async function run(cwd: string, command: string, args: string[], extra: Record<s
 }
 
 describe('the packed library', () => {
-  it('holds what a user needs and nothing else', async () => {
+  it('contains the files that a user needs and no others', async () => {
     const files = (await run(root, 'tar', ['-tzf', tarball])).trim().split('\n');
 
     expect(files).toEqual(
@@ -126,7 +126,7 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
         devDependencies: {
           typescript,
           ...pick(workspace.devDependencies, ['@types/express', '@types/node']),
-          // Asked for by the types of @nestjs/passport.
+          // Required by the types of @nestjs/passport.
           '@types/passport': '1.0.17',
         },
       }),
@@ -139,7 +139,7 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
           module: 'NodeNext',
           strict: true,
           exactOptionalPropertyTypes: true,
-          // Our own types must hold too.
+          // Checks the library's declarations too.
           skipLibCheck: false,
           types: ['node'],
           experimentalDecorators: true,

@@ -6,7 +6,7 @@ import { refusalOf } from '../support/refusal.js';
 
 const { TIMESTAMP, TIMESTAMPTZ } = pg.types.builtins;
 
-describe('A host that reads times as text from pg', () => {
+describe('A host whose pg parsers return times as strings', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -15,7 +15,7 @@ describe('A host that reads times as text from pg', () => {
   });
   afterAll(() => test.close());
 
-  it('has its refresh tokens refused at their end', async () => {
+  it('rejects expired refresh tokens', async () => {
     const { refreshToken } = await test.jwt.generateTokens(test.user, ['*']);
     const kept = await test.jwt.refresh(refreshToken);
     test.clock.advance({ seconds: 3601 });
@@ -23,7 +23,7 @@ describe('A host that reads times as text from pg', () => {
     expect(await refusalOf(test.jwt.refresh(kept.refreshToken))).toBe('token_expired');
   });
 
-  it('has a repeated refresh answered within the leeway, and taken for reuse after it', async () => {
+  it('replays a refresh within the leeway, and detects reuse after it', async () => {
     const { refreshToken } = await test.jwt.generateTokens(test.user, ['*']);
     const successor = await test.jwt.refresh(refreshToken);
     test.clock.advance({ seconds: 9 });
@@ -34,7 +34,7 @@ describe('A host that reads times as text from pg', () => {
     expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('reuse_detected');
   });
 
-  it('gets dates', async () => {
+  it('receives dates', async () => {
     const pair = await test.jwt.generateTokens(test.user, ['*']);
     const now = test.clock.now();
 

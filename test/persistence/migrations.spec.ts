@@ -22,7 +22,7 @@ describe('sigraMigrations', () => {
     );
     return rows.map(({ relname }) => relname);
   };
-  /** What TypeORM would change to make the tables fit the entities. */
+  /** The statements with which TypeORM would adapt the tables to the entities. */
   const pendingChanges = async () => {
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     return upQueries.map(({ query }) => query);
@@ -43,14 +43,14 @@ describe('sigraMigrations', () => {
     await database.drop();
   });
 
-  it('have names that TypeORM can order, and keep', () => {
+  it('have stable names that TypeORM can order', () => {
     const names = sigraMigrations.map((migration) => new migration().name);
 
     expect(names).toEqual(['CreateApiTokens1767225600000', 'CreateRefreshTokens1767225600001']);
     expect(sigraMigrations.map(({ name }) => name)).toEqual(names);
   });
 
-  it('make the tables and their indexes', async () => {
+  it('create the tables and their indexes', async () => {
     expect(await relations('r')).toEqual(TABLES);
     expect(await relations('i')).toEqual([
       'sigra_api_tokens_expired',
@@ -78,7 +78,7 @@ describe('sigraMigrations', () => {
     ]);
   });
 
-  it('keep times in milliseconds, as JavaScript has them', async () => {
+  it('store times in milliseconds, as JavaScript does', async () => {
     const rows = await dataSource.query<{ table: string; precision: number }[]>(
       `SELECT DISTINCT datetime_precision AS precision FROM information_schema.columns
        WHERE table_name LIKE 'sigra%' AND data_type LIKE 'timestamp%'`,
@@ -87,7 +87,7 @@ describe('sigraMigrations', () => {
     expect(rows).toEqual([{ precision: 3 }]);
   });
 
-  it('leave nothing behind when they are undone, and run again', async () => {
+  it('leave nothing behind when they are reverted, and can run again', async () => {
     for (let left = sigraMigrations.length; left > 0; left--) await dataSource.undoLastMigration();
     const [tables, indexes] = [await relations('r'), await relations('i')];
 
@@ -97,15 +97,15 @@ describe('sigraMigrations', () => {
     expect(await relations('r')).toEqual(TABLES);
   });
 
-  it('run once', async () => {
+  it('run only once', async () => {
     expect(await dataSource.runMigrations()).toEqual([]);
   });
 
-  it('leave nothing for migration:generate to do', async () => {
+  it('leave no changes for migration:generate', async () => {
     expect(await pendingChanges()).toEqual([]);
   });
 
-  it('make tables that synchronize leaves alone', async () => {
+  it('create tables that synchronize does not change', async () => {
     const before = await relations('i');
 
     await dataSource.synchronize();
@@ -113,19 +113,19 @@ describe('sigraMigrations', () => {
     expect(await relations('i')).toEqual(before);
   });
 
-  it('make exactly the columns of the entities', async () => {
+  it('create exactly the columns of the entities', async () => {
     for (const metadata of dataSource.entityMetadatas) metadata.synchronize = true;
 
     const changes = await pendingChanges();
 
-    // Indexes are the business of the migrations alone.
+    // Only the migrations define indexes.
     expect(
       changes.filter((change) => !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family/.test(change)),
     ).toEqual([]);
     expect(changes.length).toBeGreaterThan(0);
   });
 
-  it('make tables that the host can query through the entities, without the hash of a token', async () => {
+  it('create tables that the host can query through the entities, without token hashes', async () => {
     await dataSource.query(
       `INSERT INTO sigra_api_tokens (id, user_id, name, prefix, hint, token_hash, scopes, created_at)
        VALUES (gen_random_uuid(), 'ada', 'CI', 'sigra_sk_', 'abcd', 'hash', '{read:notes}', '2026-01-01Z')`,

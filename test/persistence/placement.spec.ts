@@ -5,13 +5,13 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import {
   ApiTokenService,
   AuditService,
-  LastUsedRecorder,
   sigraEntities,
   sigraMigrations,
   SigraModule,
   TokenCleanupService,
-  VerifyFailureRecorder,
 } from 'nestjs-sigra';
+import { VerifyFailureRecorder } from '../../libs/sigra/src/tokens/verify-failure.recorder.js';
+import { LastUsedRecorder } from '../../libs/sigra/src/tokens/last-used.recorder.js';
 import pg from 'pg';
 import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -33,7 +33,7 @@ interface Placement {
 
 const PLACEMENTS: Readonly<Record<string, Placement>> = {
   'a schema': { schema: 'auth' },
-  'a schema whose name has to be quoted': { schema: 'My Auth Schema' },
+  'a schema whose name must be quoted': { schema: 'My Auth Schema' },
   'tables with a prefix': { entityPrefix: 'acme_' },
   'tables with a prefix in a schema': { schema: 'auth', entityPrefix: 'Acme ' },
 };
@@ -89,7 +89,7 @@ describe('Sigra in', () => {
       },
     );
   };
-  /** Every statement on tokens and events at least once. */
+  /** Runs every statement on tokens and events at least once. */
   const live = async (app: INestApplicationContext) => {
     const tokens = app.get(ApiTokenService);
     const request = { name: 'CI', scopes: ['read:notes'] };
@@ -138,7 +138,7 @@ describe('Sigra in', () => {
     await database.drop();
   });
 
-  it.each(Object.entries(PLACEMENTS))('%s lives there, and nowhere else', async (_where, placement) => {
+  it.each(Object.entries(PLACEMENTS))('%s uses no tables elsewhere', async (_where, placement) => {
     const { schema = 'public', entityPrefix = '' } = placement;
     const app = await boot(placement);
 
@@ -153,7 +153,7 @@ describe('Sigra in', () => {
     expect(tables.every((each) => each.schema === schema && each.table.startsWith(`${entityPrefix}sigra_`))).toBe(true);
   });
 
-  it('one schema twice, under two prefixes, is two installations', async () => {
+  it('one schema under two prefixes is two installations', async () => {
     const [first, second] = [await boot({ entityPrefix: 'a_' }), await boot({ entityPrefix: 'b_' })];
 
     const lives = [await live(first), await live(second)];
@@ -161,7 +161,7 @@ describe('Sigra in', () => {
     expect(lives).toEqual([LIFE, LIFE]);
   });
 
-  it('one schema twice, under two prefixes, can be undone one by one', async () => {
+  it('one schema under two prefixes can be reverted one by one', async () => {
     const [first, second] = [await boot({ entityPrefix: 'a_' }), await boot({ entityPrefix: 'b_' })];
     const dataSource = first.get<DataSource>(getDataSourceToken());
 

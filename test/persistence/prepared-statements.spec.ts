@@ -22,7 +22,7 @@ async function onEveryConnection(dataSource: DataSource, sql: string): Promise<P
   return rows.flat();
 }
 
-/** What connections have prepared by name, without repetition. */
+/** The distinct named statements that connections have prepared. */
 async function preparedBy(dataSource: DataSource): Promise<Prepared[]> {
   const rows = await onEveryConnection(
     dataSource,
@@ -47,7 +47,7 @@ describe('Prepared statements', () => {
   });
 
   const verify = async () => (await test.tokens.verify(rawToken)).userId;
-  /** Verifies so many tokens at once that two queries are under way, each on a connection of its own. */
+  /** Verifies enough tokens at once for two queries, each on its own connection. */
   const onBothConnections = async () => {
     const issued = await Promise.all(Array.from({ length: 100 }, () => test.tokens.create(test.user, REQUEST)));
     await Promise.all(issued.map((each) => test.tokens.verify(each.rawToken)));
@@ -55,7 +55,7 @@ describe('Prepared statements', () => {
   };
   const asSession = () => fetch(`${test.url}/notes/me`, { headers: { 'x-session-user': test.user.id } });
 
-  it('are what API tokens and sessions are read with, named by their text', async () => {
+  it('read API tokens and sessions, and are named after their text', async () => {
     for (let request = 0; request < 3; request++) {
       await verify();
       await asSession();
@@ -73,7 +73,7 @@ describe('Prepared statements', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('that a connection has lost are given up, without a request that fails', async () => {
+  it('that a connection has lost are no longer used, and no request fails', async () => {
     await onBothConnections();
     await onEveryConnection(test.dataSource, 'DEALLOCATE ALL');
 
@@ -85,7 +85,7 @@ describe('Prepared statements', () => {
     expect(warn.mock.calls[0]![0]).toMatch(/could not be used: .*does not exist.*preparedStatements: false/);
   });
 
-  it('that many requests miss at once are given up by all of them', async () => {
+  it('that a connection has lost are no longer used by concurrent requests, and none fails', async () => {
     const issued = await onBothConnections();
     await onEveryConnection(test.dataSource, 'DEALLOCATE ALL');
 
@@ -95,7 +95,7 @@ describe('Prepared statements', () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
-  it('that another client has prepared on the same connection are given up', async () => {
+  it('that another client has prepared on the same connection are no longer used', async () => {
     await verify();
     const [{ name }] = (await preparedBy(test.dataSource)) as [Prepared];
     const other = await startTestApp({ databaseUrl: test.databaseUrl, poolSize: 2 });
@@ -109,7 +109,7 @@ describe('Prepared statements', () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining('already exists')]]);
   });
 
-  it('whose result has become another one are given up', async () => {
+  it('whose result type has changed are no longer used', async () => {
     await verify();
     await test.dataSource.query('ALTER TABLE users ALTER COLUMN email TYPE varchar(300)');
 
@@ -117,7 +117,7 @@ describe('Prepared statements', () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining('cached plan must not change result type')]]);
   });
 
-  it('see what has been revoked, and who has been disabled, meanwhile', async () => {
+  it('see tokens that are revoked and users that are disabled meanwhile', async () => {
     const second = await test.tokens.create(test.user, REQUEST);
     for (let request = 0; request < 10; request++) await verify();
 
@@ -129,7 +129,7 @@ describe('Prepared statements', () => {
     expect(await refusalOf(verify())).toBe('invalid_token');
   });
 
-  it('are kept where the statement itself is at fault', async () => {
+  it('are kept when the statement itself fails', async () => {
     await verify();
     await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME TO hidden');
     const refused = await refusalOf(verify());
@@ -141,7 +141,7 @@ describe('Prepared statements', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('are told to the logger of the DataSource, with their errors, and when they are slow', async () => {
+  it('are logged by the DataSource, with their errors and when they are slow', async () => {
     const log = QueryLog.of(test.dataSource);
     const logger: StatementLogger = log;
     const slow = jest.spyOn(logger, 'logQuerySlow');
@@ -184,7 +184,7 @@ describe('Prepared statements of JWTs', () => {
   });
   afterEach(() => test.close());
 
-  it('are what access tokens and refresh tokens are read with', async () => {
+  it('read access tokens and refresh tokens', async () => {
     const { refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
     const { accessToken } = await test.jwt.refresh(refreshToken);
     await test.jwt.verifyAccess(accessToken);
@@ -206,7 +206,7 @@ describe('preparedStatements: false', () => {
   });
   afterEach(() => test.close());
 
-  it('sends every statement whole', async () => {
+  it('sends the text of every statement', async () => {
     const { rawToken } = await test.tokens.create(test.user, REQUEST);
 
     await test.tokens.verify(rawToken);

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { AuditService, LastUsedRecorder, TokenCleanupService, VerifyFailureRecorder } from 'nestjs-sigra';
+import { AuditService, TokenCleanupService } from 'nestjs-sigra';
+import { VerifyFailureRecorder } from '../../libs/sigra/src/tokens/verify-failure.recorder.js';
+import { LastUsedRecorder } from '../../libs/sigra/src/tokens/last-used.recorder.js';
 import { type LoggedQuery, QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
@@ -23,13 +25,13 @@ describe('the plan of every query, over large tables', () => {
   /** A user with thousands of tokens. */
   let heavy: User;
 
-  /** How each statement that was sent since the test began reads its tables: `relation: node (index)`. */
+  /** How the statements of the test read their tables, each as `relation: node` or `relation: index`. */
   const scans = async (): Promise<string[]> => {
     const statements = log.queries.filter(({ sql }) => /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)/.test(sql));
     const plans = await Promise.all(
       statements.flatMap(({ sql, parameters }) => [
         explain(`EXPLAIN (FORMAT JSON) ${sql}`, parameters),
-        // What prepared statements come to after a while.
+        // Prepared statements use a generic plan after some executions.
         ...(sql.includes('sigra_key') ? [explain(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${sql}`)] : []),
       ]),
     );
@@ -39,7 +41,7 @@ describe('the plan of every query, over large tables', () => {
   const explain = (sql: string, parameters?: readonly unknown[]) =>
     test.dataSource.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(sql, parameters && [...parameters]);
 
-  /** How many rows a query fetches from its tables, whether it returns them or not. */
+  /** The number of rows that a query fetches from its tables, including those that it filters out. */
   const rowsRead = async ({ sql, parameters }: LoggedQuery): Promise<number> => {
     const [plan] = await test.dataSource.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(
       `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
@@ -49,7 +51,7 @@ describe('the plan of every query, over large tables', () => {
     return tables.reduce((sum, node) => sum + (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0), 0);
   };
 
-  /** Raw tokens of as many users. */
+  /** Inserts tokens of `count` users, one each, and returns the raw tokens. */
   const putTokens = async (count: number): Promise<string[]> => {
     const rawTokens = Array.from({ length: count }, () => unknownToken());
     await test.dataSource.query(
@@ -128,7 +130,7 @@ describe('the plan of every query, over large tables', () => {
     expect(await scans()).toEqual(['users: users_pkey']);
   });
 
-  it('listActive: the first page, and one deep in the middle, which reads no more than the first', async () => {
+  it('listActive: the first page, and a deep one, which reads as few rows', async () => {
     let { nextCursor } = await test.tokens.listActive(heavy, { limit: 200 });
     for (let page = 0; page < 10; page++) {
       ({ nextCursor } = await test.tokens.listActive(heavy, { limit: 200, cursor: nextCursor! }));
@@ -137,7 +139,7 @@ describe('the plan of every query, over large tables', () => {
     const [first, deep] = [log.queries.at(0)!, log.queries.at(-1)!];
 
     expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_owner']);
-    // Dead tokens between the living ones are read, and no others.
+    // Besides live tokens, only the dead ones between them are read.
     expect(Math.max(await rowsRead(first), await rowsRead(deep))).toBeLessThan(2 * 200);
   });
 
@@ -149,7 +151,7 @@ describe('the plan of every query, over large tables', () => {
     expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_pkey']);
   });
 
-  it('revokeAll: of a user with few tokens', async () => {
+  it('revokeAll: a user with few tokens', async () => {
     await test.tokens.create(test.user, REQUEST);
     log.clear();
 
@@ -161,7 +163,7 @@ describe('the plan of every query, over large tables', () => {
     ]);
   });
 
-  it('last use: of one token, and of many', async () => {
+  it('last use: one token, and many', async () => {
     const rawTokens = await putTokens(500);
     await test.tokens.verify(rawTokens[0]!);
     log.clear();
@@ -176,7 +178,7 @@ describe('the plan of every query, over large tables', () => {
     expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_pkey']);
   });
 
-  it('refusals: nothing is read to write them', async () => {
+  it('refusals: written without a read', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.revoke(token.id);
     await refusalOf(test.tokens.verify(rawToken));
@@ -191,14 +193,14 @@ describe('the plan of every query, over large tables', () => {
   const filters = {
     nothing: {},
     'a frequent action': { action: 'note.add' },
-    'an action that never was': { action: 'note.archive' },
+    'an action that never occurred': { action: 'note.archive' },
     'an actor': { actorId: '11111111-1111-1111-1111-111111111111' },
     'a target': { targetId: '11111111-1111-1111-1111-111111111111' },
     'a frequent outcome': { outcome: 'success' },
     'a rare outcome': { outcome: 'failure' },
     'a frequent type of target': { targetType: 'api_token' },
     'a rare type of target': { targetType: 'user' },
-    'a type of target that never was': { targetType: 'folder' },
+    'a type of target that never occurred': { targetType: 'folder' },
     'a time': { from: new Date(Date.now() - 3_600_000), to: new Date() },
     'an action and an actor': { action: 'note.add', actorId: '11111111-1111-1111-1111-111111111111' },
     'a rare outcome of an action': { action: 'note.add', outcome: 'failure' },
@@ -216,7 +218,7 @@ describe('the plan of every query, over large tables', () => {
     expect(read.filter((scan) => !/^sigra_audit_events: sigra_audit_events_\w+$/.test(scan))).toEqual([]);
   });
 
-  it('clean-up: full batches and the last one, with next to nothing left', async () => {
+  it('clean-up: full batches, and a last one with few rows left', async () => {
     await test.get(TokenCleanupService).cleanupExpiredTokens({ batchSize: 1000 });
     await test.dataSource.query('ANALYZE sigra_api_tokens, sigra_audit_events');
     await test.get(TokenCleanupService).cleanupExpiredTokens({ batchSize: 1000 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS, startTestApp, type TestApp, type User } from '../support/test-app.js';
-import { TokenClient } from '../e2e/support/token-client.js';
+import { TokenClient } from '../support/token-client.js';
 
 const COUNT = 200;
 
@@ -12,7 +12,7 @@ interface Caller {
   readonly scopes: readonly string[];
 }
 
-describe.each(ADAPTERS)(`${COUNT} callers at once on %s`, (adapter) => {
+describe.each(ADAPTERS)(`${COUNT} concurrent callers on %s`, (adapter) => {
   let test: TestApp;
   let callers: Caller[];
 
@@ -30,7 +30,7 @@ describe.each(ADAPTERS)(`${COUNT} callers at once on %s`, (adapter) => {
     return { user, rawToken, tokenId: token.id, scopes };
   }
 
-  it('that are verified in one turn each get their own token, all from two queries', async () => {
+  it('that are verified in one turn each get their own token, from two queries in total', async () => {
     const log = QueryLog.of(test.dataSource);
 
     const verified = await Promise.all(callers.map(({ rawToken }) => test.tokens.verify(rawToken)));
@@ -60,7 +60,7 @@ describe.each(ADAPTERS)(`${COUNT} callers at once on %s`, (adapter) => {
     );
   });
 
-  it('with good and bad tokens, sessions and nothing each get what is theirs', async () => {
+  it('with valid tokens, invalid tokens, sessions or no credential each get their own answer', async () => {
     const kinds = [
       ({ rawToken }: Caller) => ({ authorization: `Bearer ${rawToken}` }),
       ({ rawToken }: Caller) => ({ authorization: `Bearer ${rawToken}x` }),
@@ -85,7 +85,7 @@ describe.each(ADAPTERS)(`${COUNT} callers at once on %s`, (adapter) => {
     );
   });
 
-  it('that rotate the same token get one successor between them', async () => {
+  it('that rotate the same token get only one successor', async () => {
     const page = TokenClient.inSession(test, test.user.id);
     const { token, rawToken } = (await page.create({ name: 'shared', scopes: ['read:notes'] })).body;
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { IssuedApiToken } from 'nestjs-sigra';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { unknownToken } from '../support/unknown-token.js';
-import { ServerNode } from './support/server-node.js';
+import { ServerNode } from '../support/server-node.js';
 
-describe('What a process notes in the background', () => {
+describe('The background writes of a process', () => {
   let test: TestApp;
 
   beforeAll(async () => {
@@ -33,12 +33,12 @@ describe('What a process notes in the background', () => {
     return row!.count;
   };
 
-  it('is in the database after a while, without another request, so that a kill cannot take it back', async () => {
+  it('reach the database without another request, so a kill does not lose them', async () => {
     const node = await startNode();
     const issued = await issue();
 
     const statuses = [await present(node, issued.rawToken), await present(node, unknownToken())];
-    // The test's time limit says when this has taken too long.
+    // If the rows never appear, the time limit of the test ends this loop.
     while (!((await wasUsed(issued)) && (await countRefusals()) > 0)) await new Promise((next) => setTimeout(next, 50));
     await node.kill();
 
@@ -46,7 +46,7 @@ describe('What a process notes in the background', () => {
     expect([await wasUsed(issued), await countRefusals()]).toEqual([true, 1]);
   });
 
-  it('is written when the process is told to stop', async () => {
+  it('are completed when the process is stopped', async () => {
     const node = await startNode();
     const issued = await issue();
     const before = await countRefusals();

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { IssuedApiToken, TokenPair } from 'nestjs-sigra';
 import { familyIdOf, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import type { User } from '../support/test-app.js';
-import { Load, type Served } from './support/load.js';
-import { ServerNode } from './support/server-node.js';
+import { Load, type Served } from '../support/load.js';
+import { ServerNode } from '../support/server-node.js';
 
 const ROUNDS = 20;
 const IN_FLIGHT = 64;
-/** Looks at the epoch as well. Issued by a clock that stands still, for nodes whose clocks go on. */
+/** `family` checks the epoch too. The clock that issues the tokens stands still, and the nodes' clocks do not. */
 const CHECKED = { ...JWT, check: 'family', accessTtl: 3600 } as const;
 
 const statuses = (served: readonly Served[]) => [...new Set(served.map(({ status }) => status))];
@@ -16,7 +16,7 @@ interface Round {
   readonly user: User;
   readonly issued: IssuedApiToken;
   readonly pair: TokenPair;
-  /** The node that is told; the other one has to know as well. */
+  /** The node that receives the revocation; the other one must enforce it too. */
   readonly url: string;
 }
 
@@ -76,7 +76,7 @@ describe('With 64 requests in flight at two processes that share a database', ()
     ['a session', 'the deactivation of its user', session, deactivate],
     ['a session', 'the deletion of its user', session, remove],
   ])(
-    '%s is refused by every request that starts after %s has resolved',
+    '%s is refused in every request that starts after %s resolves',
     async (_what, _end, credentialOf, end) => {
       for (let index = 0; index < ROUNDS; index++) {
         const user = await test.addUser(`round-${index}@example.com`);

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 
-/** A row of `sigra_audit_events` as it lies in the table. */
+/** A row of `sigra_audit_events` as stored. */
 export interface AuditRow {
   readonly action: string;
   readonly outcome: string;

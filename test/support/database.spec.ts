@@ -3,7 +3,7 @@ import pg from 'pg';
 import { createDatabase } from './database.js';
 
 describe('createDatabase', () => {
-  it('makes a database that no other file sees, and drops it under open connections', async () => {
+  it('creates a database for one file, and drops it despite open connections', async () => {
     const [mine, theirs] = await Promise.all([createDatabase(), createDatabase()]);
     const client = new pg.Client(mine.url);
     client.on('error', () => undefined);

@@ -4,34 +4,53 @@ import pg from 'pg';
 export interface TestDatabase {
   /** `postgres://…`, for the `url` of a DataSource. */
   url: string;
-  /** Deletes the database, with whatever is still connected to it. */
+  /** Deletes the database and closes its connections. */
   drop(): Promise<void>;
 }
 
-/** An empty database of its own for one test file, so that files run side by side. */
-export async function createDatabase(): Promise<TestDatabase> {
+/**
+ * Makes a database for one test file, so that files can run at the same time.
+ *
+ * @param template the database to copy; without it the new database is empty
+ */
+export async function createDatabase(template?: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await onServer(`CREATE DATABASE ${name}`);
+  await onServer((client) => client.query(`CREATE DATABASE ${name} ${template ? `TEMPLATE ${template}` : ''}`));
   return {
-    url: Object.assign(new URL(serverUrl()), { pathname: name }).href,
-    drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    url: Object.assign(new URL(await serverUrl()), { pathname: name }).href,
+    drop: async () => {
+      await onServer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+    },
   };
 }
 
-async function onServer(sql: string): Promise<void> {
-  const client = new pg.Client(serverUrl());
+/** Works on the server of this run, outside of the databases of the tests. */
+export async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  return onDatabase(await serverUrl(), work);
+}
+
+export async function onDatabase<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(databaseUrl);
   await client.connect();
   try {
-    await client.query(sql);
+    return await work(client);
   } finally {
     await client.end();
   }
 }
 
-function serverUrl(): string {
-  const url = process.env.SIGRA_TEST_SERVER_URL;
-  if (!url) {
-    throw new Error('No test server: run the tests with npm test, whose test/support/global-setup.js starts one.');
-  }
-  return url;
+let url: Promise<string> | undefined;
+
+/** Asks the run for its server, which starts with the first question. */
+function serverUrl(): Promise<string> {
+  return (url ??= askForServer());
+}
+
+async function askForServer(): Promise<string> {
+  const offer = process.env.SIGRA_TEST_SERVER;
+  if (!offer) throw new Error('SIGRA_TEST_SERVER is not set: test/support/global-setup.js has not run.');
+  const response = await fetch(offer);
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`The test server did not start: ${answer}`);
+  return answer;
 }

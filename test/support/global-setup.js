@@ -1,16 +1,31 @@
+import { createServer } from 'node:http';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import './register-typescript.js';
 
-/** One real PostgreSQL for the whole run, in a folder of its own; it ends with the run, however the run ends. */
-export default async function startDatabaseServer() {
-  const { startLocalPostgres } = await import('../../apps/demo/src/postgres/local-postgres.ts');
-  const server = await startLocalPostgres({
-    dataDir: await mkdtemp(join(tmpdir(), 'sigra-test-')),
-    persistent: false,
+/**
+ * Offers a PostgreSQL server to the workers. It starts when the first of them asks for its URL, so that specs without a
+ * database do not wait for it, and it ends with this process, however this process ends.
+ */
+export default async function offerDatabaseServer() {
+  const offer = createServer((_request, response) => {
+    // A connection that stays open could be closed just as the next request arrives.
+    response.setHeader('connection', 'close');
+    globalThis.sigraTestServer ??= startDatabaseServer();
+    globalThis.sigraTestServer.then(
+      ({ url }) => response.end(url),
+      (error) => response.writeHead(500).end(String(error)),
+    );
   });
-  globalThis.sigraTestServer = server;
+  await new Promise((resolve) => offer.listen(0, '127.0.0.1', resolve));
+  offer.unref();
+  globalThis.sigraTestServerOffer = offer;
   // Jest's workers inherit the environment.
-  process.env.SIGRA_TEST_SERVER_URL = server.url;
+  process.env.SIGRA_TEST_SERVER = `http://127.0.0.1:${offer.address().port}`;
+}
+
+async function startDatabaseServer() {
+  await import('../../tools/typescript/register.js');
+  const { startLocalPostgres } = await import('../../tools/local-postgres/src/local-postgres.ts');
+  return startLocalPostgres({ dataDir: await mkdtemp(join(tmpdir(), 'sigra-test-')), persistent: false });
 }

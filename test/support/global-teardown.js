@@ -1,3 +1,4 @@
 export default async function stopDatabaseServer() {
-  await globalThis.sigraTestServer?.stop();
+  globalThis.sigraTestServerOffer?.close();
+  await (await globalThis.sigraTestServer)?.stop();
 }

@@ -5,7 +5,7 @@ export interface LoggedQuery {
   readonly parameters: readonly unknown[];
 }
 
-/** Every statement that a DataSource sends from now on, as it is sent. */
+/** Records every statement that a DataSource sends from now on. */
 export class QueryLog implements Logger {
   readonly queries: LoggedQuery[] = [];
 
@@ -15,7 +15,7 @@ export class QueryLog implements Logger {
     return log;
   }
 
-  /** Those statements whose text matches. */
+  /** The statements whose text matches. */
   matching(pattern: RegExp): LoggedQuery[] {
     return this.queries.filter(({ sql }) => pattern.test(sql));
   }
@@ -29,7 +29,7 @@ export class QueryLog implements Logger {
   }
 
   logQueryError(): void {
-    // A failure reaches the caller.
+    // The caller receives the error.
   }
 
   logQuerySlow(): void {
@@ -37,14 +37,14 @@ export class QueryLog implements Logger {
   }
 
   logSchemaBuild(): void {
-    // Schema builders are asked for their statements instead.
+    // Tests read the statements of the schema builder instead.
   }
 
   logMigration(): void {
-    // Migrations are seen by what they leave behind.
+    // Tests check the result of migrations instead.
   }
 
   log(): void {
-    // Nothing that a test looks for.
+    // No test needs these messages.
   }
 }

@@ -1,8 +1,8 @@
-import { Controller, Get, Module, Post, type Type } from '@nestjs/common';
+import { Controller, type DynamicModule, Get, Module, Post, type Type } from '@nestjs/common';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
-import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { getDataSourceToken } from '@nestjs/typeorm';
 import {
   AllowAnonymous,
   ApiTokenService,
@@ -14,7 +14,6 @@ import {
   RequireScopes,
   sigraEntities,
   SigraAuthGuard,
-  sigraMigrations,
   SigraModule,
   type SigraModuleExtras,
   type SigraModuleOptions,
@@ -22,7 +21,9 @@ import {
 import { APP_GUARD } from '@nestjs/core';
 import { FakeClock } from 'nestjs-sigra/testing';
 import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm';
-import { createDatabase } from './database.js';
+import { Connection } from './connection.js';
+import type { TestDatabase } from './database.js';
+import { createMigratedDatabase } from './migrated-database.js';
 
 /** The host's user, as an application would have it. */
 @Entity('users')
@@ -43,7 +44,7 @@ export class User {
 export type Adapter = 'express' | 'fastify';
 export const ADAPTERS: readonly Adapter[] = ['express', 'fastify'];
 
-/** Routes of every kind: what a host writes on top of Sigra. */
+/** Routes of every kind, as a host would write them. */
 @Controller('notes')
 class NoteController {
   @Get('me')
@@ -98,7 +99,7 @@ export interface TestApp {
 
 export interface TestAppOptions {
   readonly adapter?: Adapter;
-  /** Join the database of another application. */
+  /** The database of another application to use. @default a new database */
   readonly databaseUrl?: string;
   readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
   readonly controllers?: Type<object>[];
@@ -108,7 +109,7 @@ export interface TestAppOptions {
   configure?(builder: TestingModuleBuilder): void;
 }
 
-/** The options that tests use unless they say otherwise. A session is the user's id in a header of its own. */
+/** The default options of tests. A session is the user's id in the header `x-session-user`. */
 export const SIGRA_OPTIONS = {
   users: { entity: User, isActive: (user: User) => user.disabledAt === null },
   apiTokens: { scopes: ['read:notes', 'write:notes', 'admin'] },
@@ -119,25 +120,44 @@ export const SIGRA_OPTIONS = {
   controllers: { tokens: 'api/tokens', scopes: 'api/scopes' },
 } satisfies SigraModuleOptions<User> & SigraModuleExtras;
 
+/** Removes the global guard, for tests of a controller's own guards: `configure: withoutGlobalGuard`. */
+export function withoutGlobalGuard(builder: TestingModuleBuilder): void {
+  builder.overrideProvider(SigraAuthGuard).useValue({ canActivate: () => true });
+}
+
+const USERS = `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text NOT NULL,
+  password_hash text NOT NULL DEFAULT 'secret', disabled_at timestamptz)`;
+
 /** Boots an application on a real HTTP server and a real database of its own. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const database = options.databaseUrl ? undefined : await createDatabase();
-  const databaseUrl = options.databaseUrl ?? (database as NonNullable<typeof database>).url;
+  const database = options.databaseUrl ? undefined : await createMigratedDatabase(USERS);
+  const databaseUrl = options.databaseUrl ?? (database as TestDatabase).url;
+  const connection = new Connection(databaseUrl, {
+    entities: [User, ...sigraEntities],
+    poolSize: options.poolSize,
+  });
+  try {
+    const test = await boot(options, connection.module);
+    return {
+      ...test,
+      databaseUrl,
+      close: async () => {
+        await test.app.close();
+        await database?.drop();
+      },
+    };
+  } catch (error) {
+    await connection.close();
+    await database?.drop();
+    throw error;
+  }
+}
+
+async function boot(options: TestAppOptions, database: DynamicModule): Promise<Omit<TestApp, 'databaseUrl' | 'close'>> {
   const clock = options.clock ?? new FakeClock();
 
   @Module({
-    imports: [
-      TypeOrmModule.forRoot({
-        type: 'postgres',
-        url: databaseUrl,
-        entities: [User, ...sigraEntities],
-        migrations: sigraMigrations,
-        migrationsRun: database !== undefined,
-        retryAttempts: 0,
-        poolSize: options.poolSize ?? 10,
-      }),
-      SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }),
-    ],
+    imports: [database, SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra })],
     controllers: [NoteController, ...(options.controllers ?? [])],
     providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
   })
@@ -150,16 +170,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const module = await builder.compile();
   const app =
     options.adapter === 'fastify'
-      ? module.createNestApplication<NestFastifyApplication>(new FastifyAdapter())
+      ? module.createNestApplication<NestFastifyApplication>(await fastifyAdapter())
       : module.createNestApplication<NestExpressApplication>(new ExpressAdapter());
   app.useLogger(false);
   const dataSource = app.get<DataSource>(getDataSourceToken());
-  if (database) {
-    await dataSource.query(
-      `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text NOT NULL,
-         password_hash text NOT NULL DEFAULT 'secret', disabled_at timestamptz)`,
-    );
-  }
   const addUser = async (email: string) => {
     const rows: { id: string }[] = await dataSource.query('INSERT INTO users (email) VALUES ($1) RETURNING id', [
       email,
@@ -172,15 +186,16 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     app,
     url: (await app.getUrl()).replace('[::1]', '127.0.0.1'),
     dataSource,
-    databaseUrl,
     tokens: app.get(ApiTokenService),
     clock,
     user: await addUser('ada@example.com'),
     addUser,
     get: (token) => app.get(token),
-    close: async () => {
-      await app.close();
-      await database?.drop();
-    },
   };
+}
+
+/** Most specs need Express only, and loading Fastify takes a tenth of the time of a short one. */
+async function fastifyAdapter(): Promise<FastifyAdapter> {
+  const { FastifyAdapter } = await import('@nestjs/platform-fastify');
+  return new FastifyAdapter();
 }

@@ -1,21 +1,25 @@
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-/** The six characters that a token with this beginning must end in, by the published format. */
+/** The six checksum characters that follow `text` in an API token. Computed from the published format alone. */
 export function checksumOf(text: string): string {
   let rest = crc32(text);
-  let check = '';
-  while (check.length < 6) {
-    check = ALPHABET.charAt(rest % 62) + check;
+  let checksum = '';
+  while (checksum.length < 6) {
+    checksum = BASE62.charAt(rest % 62) + checksum;
     rest = Math.floor(rest / 62);
   }
-  return check;
+  return checksum;
 }
 
-/** A well-formed token that nobody was ever given. */
-export function unknownToken(prefix = 'sigra_sk_'): string {
-  const secret = Array.from(randomBytes(43), (byte) => ALPHABET.charAt(byte % 62)).join('');
-  return prefix + secret + checksumOf(prefix + secret);
+/**
+ * A well-formed API token that was never issued, as an attacker who knows the format would make it.
+ *
+ * @param random an integer from 0 to below its argument
+ */
+export function unknownToken(random: (bound: number) => number = randomInt): string {
+  const secret = Array.from({ length: 43 }, () => BASE62.charAt(random(62))).join('');
+  return `sigra_sk_${secret}${checksumOf(`sigra_sk_${secret}`)}`;
 }

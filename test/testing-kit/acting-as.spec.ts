@@ -14,7 +14,7 @@ import {
 } from 'nestjs-sigra';
 import { actingAs, assertScopeDenied } from 'nestjs-sigra/testing';
 import type { TestApp } from '../support/test-app.js';
-import { bodyOf, CLIENTS, statusOf } from './clients.js';
+import { bodyOf, CLIENTS, statusOf } from '../support/http-clients.js';
 
 @Controller('projects')
 @UseGuards(SigraAuthGuard)
@@ -49,7 +49,7 @@ class ProjectController {
   }
 }
 
-// There is no SigraModule here, no DataSource and no token.
+// Without SigraModule, DataSource and tokens.
 describe.each(CLIENTS)('actingAs in an application without a database, through $client', ({ adapter, send }) => {
   const acting = actingAs('anonymous');
   let test: Pick<TestApp, 'app' | 'url'>;
@@ -71,7 +71,7 @@ describe.each(CLIENTS)('actingAs in an application without a database, through $
   });
   afterAll(() => test.app.close());
 
-  it('serves the caller that the test names', async () => {
+  it('serves the principal of the test', async () => {
     const answer = await send(test, 'GET', '/projects/me');
 
     expect(statusOf(answer)).toBe(200);
@@ -82,7 +82,7 @@ describe.each(CLIENTS)('actingAs in an application without a database, through $
     });
   });
 
-  it('holds the caller to the scopes of the route', async () => {
+  it('enforces the scopes of the route', async () => {
     const read = await send(test, 'GET', '/projects');
     const write = await send(test, 'POST', '/projects');
 
@@ -97,7 +97,7 @@ describe.each(CLIENTS)('actingAs in an application without a database, through $
     });
   });
 
-  it('becomes another caller between requests', async () => {
+  it('changes the principal between requests', async () => {
     acting.as({ user: { id: 2n, email: 'grace@example.com' }, userId: '2', tokenId: 't1' });
 
     const answer = await send(test, 'POST', '/projects');
@@ -105,7 +105,7 @@ describe.each(CLIENTS)('actingAs in an application without a database, through $
     expect(statusOf(answer)).toBe(201);
   });
 
-  it('becomes nobody, who is refused where the route asks for somebody', async () => {
+  it('refuses anonymous requests on routes that require a credential', async () => {
     acting.as('anonymous');
 
     const closed = await send(test, 'GET', '/projects/me');
@@ -118,7 +118,7 @@ describe.each(CLIENTS)('actingAs in an application without a database, through $
     expect(await bodyOf(optional)).toEqual({ userId: null });
   });
 
-  it('asks nobody on an anonymous route, and takes a caller on an optional one', async () => {
+  it('sets no principal on an anonymous route, and sets it on an optional one', async () => {
     const open = await send(test, 'GET', '/projects/open');
     const optional = await send(test, 'GET', '/projects/optional');
 

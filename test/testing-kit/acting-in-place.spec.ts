@@ -29,7 +29,7 @@ async function ask(test: TestApp, route: string, headers: Record<string, string>
   return { status: answer.status, challenge: answer.headers.get('www-authenticate'), body: await answer.json() };
 }
 
-// The same application twice: one with the real guard, and one whose global guard is replaced.
+// The same application twice: with the real global guard, and with its replacement.
 describe.each(ADAPTERS)('actingAs in place of a global SigraAuthGuard on %s', (adapter) => {
   const settings = { realm: 'notes', writeImpliesRead: true };
   const acting = actingAs('anonymous', settings);
@@ -56,7 +56,7 @@ describe.each(ADAPTERS)('actingAs in place of a global SigraAuthGuard on %s', (a
     await replaced.close();
   });
 
-  it.each(ROUTES)('answers nobody as the real guard does: %s', async (route) => {
+  it.each(ROUTES)('answers anonymous requests as the real guard does: %s', async (route) => {
     const expected = await ask(real, route);
 
     expect(await ask(replaced, route)).toEqual(expected);
@@ -64,7 +64,7 @@ describe.each(ADAPTERS)('actingAs in place of a global SigraAuthGuard on %s', (a
 
   it.each(
     ROUTES.flatMap((route) => [['write:notes'], ['admin'], ['profile:read']].map((scopes) => ({ route, scopes }))),
-  )('answers a caller with $scopes as the real guard does: $route', async ({ route, scopes }) => {
+  )('answers a principal with $scopes as the real guard does: $route', async ({ route, scopes }) => {
     const { rawToken } = await scopedApiToken(real.app, real.user, scopes);
     acting.as({ user: real.user, scopes, method: 'api_token' });
 
@@ -73,7 +73,7 @@ describe.each(ADAPTERS)('actingAs in place of a global SigraAuthGuard on %s', (a
     expect(await ask(replaced, route)).toEqual(expected);
   });
 
-  it('is asked instead of the credential, even a bad one', async () => {
+  it('ignores the credential of the request, even an invalid one', async () => {
     acting.as({ user: replaced.user });
 
     const answer = await ask(replaced, 'GET /notes/me', { authorization: 'Bearer nonsense' });

@@ -10,17 +10,17 @@ class Route {
   }
 }
 
-/** What a request carries after the guard. */
-async function requestAfter(caller: ActingPrincipal): Promise<{ sigra?: Principal; user?: unknown }> {
+/** The properties that the guard leaves on a request. */
+async function requestAfter(principal: ActingPrincipal): Promise<{ sigra?: Principal; user?: unknown }> {
   const request = {};
   const route = new Route();
   const context: ExecutionContext = new ExecutionContextHost([request, {}], Route, route.handle);
-  await actingAs(caller).canActivate(context);
+  await actingAs(principal).canActivate(context);
   return request;
 }
 
-describe('the caller of actingAs', () => {
-  it('is the very user that the test gives', async () => {
+describe('the principal of actingAs', () => {
+  it('has the very user object of the test', async () => {
     const user = { id: 7, email: 'ada@example.com' };
 
     const request = await requestAfter({ user });
@@ -29,15 +29,21 @@ describe('the caller of actingAs', () => {
     expect(request.sigra).toEqual({ user, userId: '7', method: 'session', scopes: ['*'] });
   });
 
-  it('keeps all that the test says', async () => {
-    const caller = { user: { name: 'Ada' }, userId: 'u1', method: 'jwt', scopes: ['admin'], familyId: 'f1' } as const;
+  it('keeps every property that the test sets', async () => {
+    const principal = {
+      user: { name: 'Ada' },
+      userId: 'u1',
+      method: 'jwt',
+      scopes: ['admin'],
+      familyId: 'f1',
+    } as const;
 
-    const { sigra } = await requestAfter(caller);
+    const { sigra } = await requestAfter(principal);
 
-    expect(sigra).toEqual(caller);
+    expect(sigra).toEqual(principal);
   });
 
-  it('got in by what the test names of its credential', async () => {
+  it('derives the method from tokenId or familyId', async () => {
     const byToken = await requestAfter({ userId: '1', tokenId: 't1' });
     const byJwt = await requestAfter({ userId: '1', familyId: 'f1' });
 
@@ -51,7 +57,7 @@ describe('the caller of actingAs', () => {
     expect(byJwt.sigra).toEqual({ user: { id: '1' }, userId: '1', scopes: ['*'], method: 'jwt', familyId: 'f1' });
   });
 
-  it('has what a real caller of its kind has', async () => {
+  it('has exactly the properties that a real principal of its method has', async () => {
     const byToken = await requestAfter({ userId: '1', method: 'api_token' });
     const byJwt = await requestAfter({ userId: '1', method: 'jwt' });
     const bySession = await requestAfter({ userId: '1', method: 'session', tokenId: 't1', familyId: 'f1' });
@@ -61,21 +67,21 @@ describe('the caller of actingAs', () => {
     expect(bySession.sigra).toEqual({ user: { id: '1' }, userId: '1', scopes: ['*'], method: 'session' });
   });
 
-  it('is fixed when it is given: later changes of the list of scopes do not count', async () => {
+  it('copies the scopes: later changes of the array have no effect', async () => {
     const scopes: string[] = [];
-    const caller = { userId: '1', scopes };
+    const principal = { userId: '1', scopes };
 
-    const before = await requestAfter(caller);
+    const before = await requestAfter(principal);
     scopes.push('admin');
 
     expect(before.sigra!.scopes).toEqual([]);
   });
 
   it.each<{ user: object }>([{ user: {} }, { user: { id: null } }, { user: { uuid: 'u1' } }])(
-    'is refused as %j, which does not say who it is',
-    (caller) => {
-      expect(() => actingAs(caller)).toThrow(TypeError);
-      expect(() => actingAs('anonymous').as(caller)).toThrow('give a userId, or a user with an id');
+    'is rejected as %j, which has no id',
+    (principal) => {
+      expect(() => actingAs(principal)).toThrow(TypeError);
+      expect(() => actingAs('anonymous').as(principal)).toThrow('needs a userId, or a user with an id');
     },
   );
 });

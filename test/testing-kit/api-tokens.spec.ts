@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { bearer, createApiToken, expiredApiToken, revokedApiToken, scopedApiToken } from 'nestjs-sigra/testing';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { bodyOf, CLIENTS, statusOf } from './clients.js';
+import { bodyOf, CLIENTS, statusOf } from '../support/http-clients.js';
 
 describe.each(CLIENTS)('tokens of the testing kit through $client', ({ adapter, send }) => {
   let test: TestApp;
@@ -33,7 +33,7 @@ describe.each(CLIENTS)('tokens of the testing kit through $client', ({ adapter, 
   it.each([
     { state: 'expired', make: expiredApiToken, code: 'token_expired' },
     { state: 'revoked', make: revokedApiToken, code: 'token_revoked' },
-  ])('are refused when they are $state', async ({ make, code }) => {
+  ])('are rejected if they are $state', async ({ make, code }) => {
     const { rawToken } = await make(test.app, test.user, { scopes: ['read:notes'] });
 
     const answer = await send(test, 'GET', '/notes', bearer(rawToken));

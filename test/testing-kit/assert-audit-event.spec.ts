@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuditService } from 'nestjs-sigra';
 import { assertAuditEvent, bearer, createApiToken, revokedApiToken } from 'nestjs-sigra/testing';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { failureOf } from './failure-of.js';
+import { failureOf } from '../support/refusal.js';
 
 describe('assertAuditEvent', () => {
   let test: TestApp;
@@ -12,7 +12,7 @@ describe('assertAuditEvent', () => {
   });
   afterAll(() => test.close());
 
-  it('finds an event by all that is said of it', async () => {
+  it('finds an event by all of its properties', async () => {
     const { token } = await revokedApiToken(test.app, test.user, { name: 'CI' });
 
     const event = await assertAuditEvent(test.app, {
@@ -28,7 +28,7 @@ describe('assertAuditEvent', () => {
     expect(event).toMatchObject({ targetId: token.id, metadata: { name: 'CI', userId: test.user.id } });
   });
 
-  it('compares metadata as it is stored: lists in full, dates as text', async () => {
+  it('compares metadata as it is stored: whole arrays, and dates as ISO strings', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 60_000);
     const { token } = await createApiToken(test.app, test.user, { scopes: ['read:notes', 'admin'], expiresAt });
     const action = 'api.token_create';
@@ -41,7 +41,7 @@ describe('assertAuditEvent', () => {
     await failureOf(assertAuditEvent(test.app, { action, targetId: token.id, metadata: { scopes: ['admin'] } }));
   });
 
-  it('finds the refusal of a request that has just been answered', async () => {
+  it('finds the refusal of a request that was answered a moment ago', async () => {
     const { rawToken, token } = await revokedApiToken(test.app, test.user);
     await fetch(`${test.url}/notes`, { headers: { ...bearer(rawToken), 'user-agent': 'curl/8' } });
 
@@ -55,7 +55,7 @@ describe('assertAuditEvent', () => {
     expect(event).toMatchObject({ outcome: 'failure', metadata: { reason: 'token_revoked' } });
   });
 
-  it('gives the latest of several', async () => {
+  it('returns the latest of several matching events', async () => {
     const audit = test.get(AuditService);
     for (let count = 1; count <= 3; count++) await audit.log('note.read', { metadata: { count, kind: 'draft' } });
 
@@ -71,7 +71,7 @@ describe('assertAuditEvent', () => {
     { action: 'note.share', outcome: 'failure' as const },
     { action: 'note.share', metadata: { with: 'nobody' } },
     { action: 'note.share', metadata: { with: 'grace', at: 'noon' } },
-  ])('fails when no event is %j, and shows those that are', async (expected) => {
+  ])('fails if no event matches %j, and shows the recorded events', async (expected) => {
     await test.get(AuditService).log('note.share', { actorId: 'ada', targetId: 'n1', metadata: { with: 'grace' } });
 
     const failure = await failureOf(assertAuditEvent(test.app, expected));
@@ -83,14 +83,14 @@ describe('assertAuditEvent', () => {
     expect(failure.expected).toEqual(expected);
   });
 
-  it('shows the latest events only, and says that there are more', async () => {
+  it('shows only the 20 latest events, and states that there are older ones', async () => {
     const audit = test.get(AuditService);
     for (let count = 0; count < 21; count++) await audit.log('note.list');
 
     const failure = await failureOf(assertAuditEvent(test.app, { action: 'note.absent' }));
 
     expect(failure.message.match(/^- note\.list/gm)).toHaveLength(20);
-    expect(failure.message).toMatch(/- and older ones$/);
+    expect(failure.message).toMatch(/- and older events$/);
   });
 });
 
@@ -102,11 +102,11 @@ describe('assertAuditEvent without an audit trail', () => {
   });
   afterAll(() => test.close());
 
-  it('fails and asks whether it is switched off', async () => {
+  it('fails, and asks whether audit.enabled is false', async () => {
     await createApiToken(test.app, test.user);
 
     const failure = await failureOf(assertAuditEvent(test.app, { action: 'api.token_create' }));
 
-    expect(failure.message).toContain('None is recorded at all: is audit.enabled false?');
+    expect(failure.message).toContain('No audit events are recorded. Is audit.enabled false?');
   });
 });

@@ -3,8 +3,8 @@ import { Controller, ForbiddenException, Get } from '@nestjs/common';
 import { RequireScopes } from 'nestjs-sigra';
 import { assertScopeDenied, bearer, scopedApiToken } from 'nestjs-sigra/testing';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { bodyOf, CLIENTS } from './clients.js';
-import { failureOf } from './failure-of.js';
+import { bodyOf, CLIENTS } from '../support/http-clients.js';
+import { failureOf } from '../support/refusal.js';
 
 @Controller('vault')
 class VaultController {
@@ -38,7 +38,7 @@ describe.each(CLIENTS)('assertScopeDenied through $client', ({ adapter, send }) 
     expect(await bodyOf(answer)).toMatchObject({ error: 'insufficient_scope' });
   });
 
-  it('takes the promise of a response, and scopes in any order', async () => {
+  it('accepts the promise of a response, and scopes in any order', async () => {
     const profile = bearer((await scopedApiToken(test.app, test.user, ['profile:read'])).rawToken);
 
     await assertScopeDenied(send(test, 'GET', '/vault', profile), ['write:notes', 'read:notes']);
@@ -52,22 +52,22 @@ describe.each(CLIENTS)('assertScopeDenied through $client', ({ adapter, send }) 
     expect(failure).toMatchObject({ actual: 200, expected: 403 });
   });
 
-  it('fails when the token was refused altogether', async () => {
+  it('fails if the token is invalid', async () => {
     const failure = await failureOf(assertScopeDenied(send(test, 'GET', '/notes', bearer('sigra_sk_wrong'))));
 
     expect(failure.message).toContain('The answer is 401, not 403');
     expect(failure.message).toContain('error="invalid_token"');
   });
 
-  it('fails on a 403 for another reason', async () => {
+  it('fails if a 403 has another reason', async () => {
     const failure = await failureOf(assertScopeDenied(send(test, 'GET', '/vault/shut', reader)));
 
-    expect(failure.message).toContain('403, but not for want of a scope');
+    expect(failure.message).toContain('403, but not insufficient_scope');
     expect(failure.message).toContain('WWW-Authenticate: (none)');
   });
 
   it.each([[['admin']], [['read:notes', 'write:notes']], [[]]])(
-    'fails when the missing scopes are not %j',
+    'fails if the missing scopes are not %j',
     async (scopes) => {
       const failure = await failureOf(assertScopeDenied(send(test, 'GET', '/vault', reader), scopes));
 
@@ -76,14 +76,14 @@ describe.each(CLIENTS)('assertScopeDenied through $client', ({ adapter, send }) 
     },
   );
 
-  it('points at the test that failed', async () => {
+  it('has a stack that points to the failed test', async () => {
     const failure = await failureOf(assertScopeDenied(send(test, 'GET', '/notes', reader)));
 
     expect(failure.stack).toContain('assert-scope-denied.spec');
   });
 });
 
-describe('assertScopeDenied and a fetched body', () => {
+describe('assertScopeDenied with a fetched body', () => {
   let test: TestApp;
 
   beforeAll(async () => {
@@ -96,7 +96,7 @@ describe('assertScopeDenied and a fetched body', () => {
     return fetch(`${test.url}/notes`, { method: 'POST', headers: bearer(rawToken) });
   };
 
-  it('leaves the body to the test', async () => {
+  it('leaves the body readable for the test', async () => {
     const answer = await denied();
 
     await assertScopeDenied(answer, ['write:notes']);
@@ -104,13 +104,13 @@ describe('assertScopeDenied and a fetched body', () => {
     expect(await answer.json()).toMatchObject({ missing: ['write:notes'] });
   });
 
-  it('says so when the body that names the scopes has been read', async () => {
+  it('fails with an explanation if the test has already read the body', async () => {
     const answer = await denied();
     await answer.text();
 
     const failure = await failureOf(assertScopeDenied(answer, ['write:notes']));
 
     await assertScopeDenied(answer);
-    expect(failure.message).toContain('has been read: assert first');
+    expect(failure.message).toContain('has already read it: call assertScopeDenied first');
   });
 });

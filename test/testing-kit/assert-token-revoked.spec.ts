@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { assertTokenRevoked, createApiToken, expiredApiToken, revokedApiToken } from 'nestjs-sigra/testing';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { failureOf } from './failure-of.js';
+import { failureOf } from '../support/refusal.js';
 
 describe('assertTokenRevoked', () => {
   let test: TestApp;
@@ -12,7 +12,7 @@ describe('assertTokenRevoked', () => {
   });
   afterAll(() => test.close());
 
-  it('passes for a revoked token, by whatever it is known', async () => {
+  it('passes for a revoked token, given raw, stored, or as issued', async () => {
     const issued = await createApiToken(test.app, test.user);
     await test.tokens.revoke(issued.token.id);
 
@@ -21,7 +21,7 @@ describe('assertTokenRevoked', () => {
     await assertTokenRevoked(test.app, issued);
   });
 
-  it('passes for a token that was revoked and has expired since', async () => {
+  it('passes for a revoked token that has expired since', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 1000);
     const issued = await revokedApiToken(test.app, test.user, { expiresAt });
     test.clock.advance({ seconds: 2 });
@@ -29,7 +29,7 @@ describe('assertTokenRevoked', () => {
     await assertTokenRevoked(test.app, issued);
   });
 
-  it('fails for a token that is accepted, and keeps it secret', async () => {
+  it('fails for an accepted token, without the raw token in the error', async () => {
     const { rawToken, token } = await createApiToken(test.app, test.user, { name: 'CI' });
 
     const failures = [
@@ -46,7 +46,7 @@ describe('assertTokenRevoked', () => {
     expect(failures.map(({ actual }) => actual)).toEqual(['accepted', 'accepted', 'not_revoked']);
   });
 
-  it('fails for a token that has merely expired', async () => {
+  it('fails for a token that has expired but is not revoked', async () => {
     const { rawToken, token } = await expiredApiToken(test.app, test.user);
 
     const byRaw = await failureOf(assertTokenRevoked(test.app, rawToken));
@@ -66,7 +66,7 @@ describe('assertTokenRevoked', () => {
     expect(byToken.message).toContain(`there is no token ${id}`);
   });
 
-  it('fails for a token in the grace of its rotation', async () => {
+  it('fails for a rotated token within its grace period', async () => {
     const { rawToken, token } = await createApiToken(test.app, test.user);
     await test.tokens.rotate(token.id, { graceSeconds: 60 });
 

@@ -14,7 +14,7 @@ describe('FakeClock', () => {
     expect(clock.now()).toEqual(START);
   });
 
-  it('starts at the present', () => {
+  it('starts at the current time by default', () => {
     const before = Date.now();
 
     const now = new FakeClock().now().getTime();
@@ -32,7 +32,7 @@ describe('FakeClock', () => {
     expect(clock.now()).toEqual(new Date('2030-01-02T02:03:04.005Z'));
   });
 
-  it('can be put anywhere, also back', () => {
+  it('can be set to any time, also an earlier one', () => {
     const clock = new FakeClock(START);
 
     clock.set(new Date(0));
@@ -41,7 +41,7 @@ describe('FakeClock', () => {
   });
 
   it.each<Duration>([{ seconds: -1 }, { days: NaN }, { hours: Infinity }, { days: 2, minutes: -1 }, { days: 1e12 }])(
-    'is not advanced by %p',
+    'rejects an advance by %p',
     (duration) => {
       const clock = new FakeClock(START);
 
@@ -50,12 +50,12 @@ describe('FakeClock', () => {
     },
   );
 
-  it('names the part that is wrong', () => {
-    expect(() => new FakeClock(START).advance({ minutes: -5 })).toThrow('not by -5 minutes');
-    expect(() => new FakeClock(START).advance({ days: NaN })).toThrow('not by NaN days');
+  it('names the invalid part', () => {
+    expect(() => new FakeClock(START).advance({ minutes: -5 })).toThrow('not -5 minutes');
+    expect(() => new FakeClock(START).advance({ days: NaN })).toThrow('not NaN days');
   });
 
-  it('is not put at an invalid date', () => {
+  it('rejects an invalid date', () => {
     const clock = new FakeClock(START);
 
     expect(() => clock.set(new Date(NaN))).toThrow(RangeError);

@@ -11,7 +11,7 @@ describe('flushBackgroundWrites', () => {
   });
   afterAll(() => test.close());
 
-  it('shows the use of a token in the database at once', async () => {
+  it('writes the last use of a token to the database at once', async () => {
     const { rawToken, token } = await createApiToken(test.app, test.user);
     await fetch(`${test.url}/notes`, { headers: bearer(rawToken) });
 

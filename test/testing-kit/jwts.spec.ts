@@ -4,7 +4,7 @@ import { assertScopeDenied, bearer, expiredJwt, generateJwt, jwtWithScopes, refr
 import { JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { bodyOf, CLIENTS, statusOf } from './clients.js';
+import { bodyOf, CLIENTS, statusOf } from '../support/http-clients.js';
 
 describe.each(CLIENTS)('JWTs of the testing kit through $client', ({ adapter, send }) => {
   let test: JwtApp;
@@ -39,7 +39,7 @@ describe.each(CLIENTS)('JWTs of the testing kit through $client', ({ adapter, se
     }
   });
 
-  it('are refused when they have expired', async () => {
+  it('are rejected after they have expired', async () => {
     const jwt = await expiredJwt(test.app, test.user, ['read:notes']);
 
     const answer = await send(test, 'GET', '/notes', bearer(jwt));
@@ -58,7 +58,7 @@ describe('refreshPair', () => {
   });
   afterAll(() => test.close());
 
-  it('can be refreshed once, like any other', async () => {
+  it('can be refreshed once, like any other pair', async () => {
     const first = await refreshPair(test.app, test.user, ['read:notes']);
 
     const second = await test.jwt.refresh(first.refreshToken);
@@ -67,7 +67,7 @@ describe('refreshPair', () => {
     expect(await refusalOf(test.jwt.refresh(first.refreshToken))).toBe('reuse_detected');
   });
 
-  it('is a sign-in of its own each time', async () => {
+  it('starts a new family each time', async () => {
     const user = await test.addUser('grace@example.com');
 
     await refreshPair(test.app, user);
@@ -78,7 +78,7 @@ describe('refreshPair', () => {
 });
 
 describe('expiredJwt', () => {
-  it('is good in every way but its time: it was accepted then, and its sign-in lives', async () => {
+  it('is valid except for its expiry: it was accepted before, and its family is alive', async () => {
     const test = await startJwtApp({ check: 'family', claims: ({ email }) => ({ email }) });
     const jwt = await expiredJwt(test.app, test.user, ['read:notes', 'admin']);
     const now = test.clock.now();
@@ -97,7 +97,7 @@ describe('expiredJwt', () => {
   });
 
   it.each(['stateless', 'epoch', 'family'] as const)(
-    'has expired beyond the longest tolerance, with the check %s',
+    'has expired beyond the largest clock tolerance, with the check %s',
     async (check) => {
       const test = await startJwtApp({ check, clockTolerance: 300 });
 
@@ -109,7 +109,7 @@ describe('expiredJwt', () => {
     },
   );
 
-  it('needs no clock of a test', async () => {
+  it('works without FakeClock', async () => {
     const test = await startJwtApp(
       {},
       { configure: (builder) => builder.overrideProvider(Clock).useValue(new SystemClock()) },
@@ -138,20 +138,20 @@ describe.each([
   });
   afterAll(() => test.close());
 
-  it('is held to the rules of the application', async () => {
-    const nobody = '00000000-0000-4000-8000-000000000000';
+  it('is subject to the rules of the application', async () => {
+    const unknown = '00000000-0000-4000-8000-000000000000';
 
     const refusals = [
       await refusalOf(make(test.app, test.user, ['read:nots'])),
       await refusalOf(make(test.app, test.user, [])),
-      await refusalOf(make(test.app, nobody, ['read:notes'])),
+      await refusalOf(make(test.app, unknown, ['read:notes'])),
     ];
 
     expect(refusals).toEqual(['unregistered_scopes', 'scopes_required', 'not_found']);
     expect(await test.get(SigraJwtService).listFamilies(test.user)).toEqual([]);
   });
 
-  it('is refused where JWTs are not enabled', async () => {
+  it('is rejected if JWTs are not enabled', async () => {
     const without = await startTestApp();
 
     const refusal = await refusalOf(make(without.app, without.user, ['read:notes']));

@@ -5,7 +5,7 @@ import { ApiTokenService, sigraEntities, sigraMigrations, SigraModule } from 'ne
 import { assertTokenRevoked, createApiToken, expiredApiToken } from 'nestjs-sigra/testing';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 
-describe('the testing kit in a TestingModule whose DataSource has a name', () => {
+describe('the testing kit in a TestingModule with a named DataSource', () => {
   let database: TestDatabase;
   let module: TestingModule;
 
@@ -35,7 +35,7 @@ describe('the testing kit in a TestingModule whose DataSource has a name', () =>
     await database.drop();
   });
 
-  it('finds the tokens in it', async () => {
+  it('finds the tokens in that DataSource', async () => {
     const expired = await expiredApiToken(module, 'ada');
     const revoked = await createApiToken(module, 'ada');
     await module.get(ApiTokenService).revoke(revoked.token.id);

@@ -3,7 +3,7 @@ import { ApiTokenEntity } from 'nestjs-sigra';
 import { createApiToken, expiredApiToken, revokedApiToken, scopedApiToken } from 'nestjs-sigra/testing';
 import { SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
 
-describe('what a test says of a token', () => {
+describe('overrides of a token', () => {
   let test: TestApp;
 
   beforeAll(async () => {
@@ -19,13 +19,13 @@ describe('what a test says of a token', () => {
     expect(token).toMatchObject({ name: 'CI', scopes: ['admin'], expiresAt, userId: test.user.id });
   });
 
-  it('leaves the defaults where it is undefined', async () => {
+  it('keeps the defaults for undefined overrides', async () => {
     const { token } = await createApiToken(test.app, test.user, { name: undefined, scopes: undefined });
 
     expect(token).toMatchObject({ name: 'test', scopes: ['*'] });
   });
 
-  it('is held to the rules of the application', async () => {
+  it('is subject to the rules of the application', async () => {
     const misspelt = scopedApiToken(test.app, test.user, ['read:nots']);
     const past = createApiToken(test.app, test.user, { expiresAt: new Date(0) });
 
@@ -33,13 +33,13 @@ describe('what a test says of a token', () => {
     await expect(past).rejects.toMatchObject({ code: 'expiry_in_past' });
   });
 
-  it('names a scoped token, but gives it no other scopes', async () => {
+  it('names a scoped token without changing its scopes', async () => {
     const { token } = await scopedApiToken(test.app, test.user, ['admin'], { name: 'root' });
 
     expect(token).toMatchObject({ name: 'root', scopes: ['admin'] });
   });
 
-  it('is what the database holds of an expired token', async () => {
+  it('stores the overrides of an expired token in the database', async () => {
     const { token } = await expiredApiToken(test.app, test.user, { name: 'old', scopes: ['admin'] });
 
     const row = await test.dataSource.getRepository(ApiTokenEntity).findOneByOrFail({ id: token.id });
@@ -53,7 +53,7 @@ describe('what a test says of a token', () => {
     expect(row.createdAt.getTime()).toBeLessThan(row.expiresAt!.getTime());
   });
 
-  it('says when an expired token expired, and that has to be past', async () => {
+  it('sets when an expired token expired, and rejects a future date', async () => {
     const expiresAt = new Date('2001-02-03T04:05:06.789Z');
     const future = new Date(test.clock.now().getTime() + 1);
 
@@ -64,7 +64,7 @@ describe('what a test says of a token', () => {
     await expect(expiredApiToken(test.app, test.user, { expiresAt: new Date(NaN) })).rejects.toThrow(RangeError);
   });
 
-  it('shows when a revoked token was revoked', async () => {
+  it('returns when a revoked token was revoked', async () => {
     const { token } = await revokedApiToken(test.app, test.user, { name: 'gone' });
 
     expect(token).toMatchObject({ name: 'gone', revokedAt: test.clock.now() });
@@ -74,7 +74,7 @@ describe('what a test says of a token', () => {
 describe.each([
   { rule: 'requireExpiry', apiTokens: { requireExpiry: true } },
   { rule: 'maxTtl', apiTokens: { maxTtl: 600 } },
-])('under $rule', ({ apiTokens }) => {
+])('tokens under $rule', ({ apiTokens }) => {
   let test: TestApp;
 
   beforeAll(async () => {
@@ -82,7 +82,7 @@ describe.each([
   });
   afterAll(() => test.close());
 
-  it('a token gets a short life, and an expired one its end', async () => {
+  it('expire after five minutes, and expired ones in the past', async () => {
     const { token } = await createApiToken(test.app, test.user);
     const { rawToken } = await expiredApiToken(test.app, test.user);
 
@@ -90,7 +90,7 @@ describe.each([
     await expect(test.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_expired' });
   });
 
-  it('a token that is meant to live for ever is refused', async () => {
+  it('are rejected if they must never expire', async () => {
     const eternal = createApiToken(test.app, test.user, { expiresAt: null });
 
     await expect(eternal).rejects.toMatchObject({ code: expect.stringMatching(/expiry_required|ttl_exceeded/) });

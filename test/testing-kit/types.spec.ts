@@ -14,10 +14,10 @@ interface Ada {
   id: number;
   email: string;
 }
-type Caller = Parameter<typeof kit.actingAs<Ada>, 0>;
+type Acting = Parameter<typeof kit.actingAs<Ada>, 0>;
 type CreateToken = (app: kit.Providers, user: UserRef, overrides?: Partial<CreateApiToken>) => Promise<IssuedApiToken>;
 
-/** Nothing here runs. An entry does not compile unless the type is exactly what it says, or accepts exactly that. */
+/** Never runs. An entry compiles only if the type equals, or accepts, exactly the type that it names. */
 const types = {
   createApiToken: true satisfies Equal<typeof kit.createApiToken, CreateToken>,
   expiredApiToken: true satisfies Equal<typeof kit.expiredApiToken, CreateToken>,
@@ -67,12 +67,12 @@ const types = {
   ],
   flushBackgroundWrites: true satisfies Equal<typeof kit.flushBackgroundWrites, (app: kit.Providers) => Promise<void>>,
   actingAs: [
-    true satisfies Accepts<Caller, 'anonymous' | { userId: string } | { user: Ada }>,
-    false satisfies Accepts<Caller, { scopes: string[] }>,
-    false satisfies Accepts<Caller, { userId: number }>,
-    false satisfies Accepts<Caller, { user: { id: number } }>,
-    false satisfies Accepts<Caller, { userId: string; method: 'cookie' }>,
-    true satisfies Equal<Parameter<kit.ActingGuard<Ada>['as'], 0>, Caller>,
+    true satisfies Accepts<Acting, 'anonymous' | { userId: string } | { user: Ada }>,
+    false satisfies Accepts<Acting, { scopes: string[] }>,
+    false satisfies Accepts<Acting, { userId: number }>,
+    false satisfies Accepts<Acting, { user: { id: number } }>,
+    false satisfies Accepts<Acting, { userId: string; method: 'cookie' }>,
+    true satisfies Equal<Parameter<kit.ActingGuard<Ada>['as'], 0>, Acting>,
     true satisfies Equal<ReturnType<typeof kit.actingAs<Ada>>, kit.ActingGuard<Ada>>,
   ],
   FakeClock: true satisfies Equal<ReturnType<kit.FakeClock['now']>, Date>,
@@ -80,15 +80,15 @@ const types = {
 true satisfies Accepts<kit.Providers, INestApplication | INestApplicationContext | TestingModule>;
 
 describe('nestjs-sigra/testing', () => {
-  it('exports the kit, each part with precise types, and nothing else', () => {
+  it('exports exactly the kit, with precise types', () => {
     expect(Object.keys(kit).sort()).toEqual(Object.keys(types).sort());
   });
 
-  it('infers the user of a caller', () => {
+  it('infers the user type of a principal', () => {
     const acting = kit.actingAs({ user: { id: 1, email: 'ada@example.com' } });
 
     const inferred: kit.ActingGuard<Ada> = acting;
-    // @ts-expect-error -- another kind of user
+    // @ts-expect-error -- another user type
     expect(() => inferred.as({ user: { uuid: '2' } })).toThrow(TypeError);
   });
 });

@@ -6,10 +6,10 @@ import { describe, expect, it } from '@jest/globals';
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 describe('the testing kit in a program without a test runner', () => {
-  it('works, and fails with the AssertionError of Node', async () => {
+  it('works, and fails with the AssertionError of Node.js', async () => {
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ['--import', path('../support/register-typescript.js'), path('./without-a-runner.ts')],
+      ['--import', path('../../tools/typescript/register-sources.js'), path('../support/without-a-runner.ts')],
       { env: { ...process.env, NODE_OPTIONS: '' } },
     );
 

@@ -15,7 +15,7 @@ describe('ApiTokenService.create', () => {
   });
   afterAll(() => test.close());
 
-  it('returns the raw token beside what everybody may see of it', async () => {
+  it('returns the raw token together with its public details', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 60_000);
 
     const { rawToken, token } = await create({ name: 'Deploy', scopes: ['read:notes', 'admin'], expiresAt });
@@ -52,14 +52,14 @@ describe('ApiTokenService.create', () => {
     expect(found).toEqual([]);
   });
 
-  it('takes the owner as an object or as a bare id', async () => {
+  it('accepts the owner as an object or as an id', async () => {
     const { token } = await test.tokens.create(test.user.id, VALID);
 
     expect(token.userId).toBe(test.user.id);
   });
 
   it.each([undefined, null, {}, { id: '' }, { id: null }, '', 'a\0b', { id: Number.NaN }, { id: 1.5 }])(
-    'throws a TypeError for the owner %j, who has no id',
+    'throws a TypeError for the owner %j, which has no id',
     async (owner) => {
       await expect(test.tokens.create(owner as object, VALID)).rejects.toThrow(TypeError);
     },
@@ -68,7 +68,7 @@ describe('ApiTokenService.create', () => {
   it.each([
     ['is missing', undefined],
     ['is null', null],
-    ['is no string', 42],
+    ['is not a string', 42],
     ['is empty', ''],
     ['is blank', ' \t\n\u00a0'],
   ])('rejects with name_required when the name %s', async (_case, name) => {
@@ -88,7 +88,7 @@ describe('ApiTokenService.create', () => {
   it.each([
     ['letters', 'a'],
     ['code points of two UTF-16 units', '\u{1f511}'],
-  ])('takes a name of 255 %s and rejects one of 256 with name_too_long', async (_case, character) => {
+  ])('accepts a name of 255 %s and rejects one of 256 with name_too_long', async (_case, character) => {
     const { token } = await create({ name: character.repeat(255) });
 
     expect(token.name).toBe(character.repeat(255));
@@ -104,7 +104,7 @@ describe('ApiTokenService.create', () => {
   it.each([
     ['are missing', undefined],
     ['are null', null],
-    ['are no array', 'read:notes'],
+    ['are not an array', 'read:notes'],
     ['are empty', []],
   ])('rejects with scopes_required when the scopes %s', async (_case, scopes) => {
     expect(await refusalOf(create({ scopes }))).toBe('scopes_required');
@@ -134,7 +134,7 @@ describe('ApiTokenService.create', () => {
     },
   );
 
-  it('grants built-in scopes, wildcards over registered ones, and each scope once', async () => {
+  it('grants built-in scopes, wildcards that match registered scopes, and each scope once', async () => {
     const scopes = ['*', 'read:*', 'profile:read', 'api_tokens:*', 'read:notes', '*', 'read:notes'];
 
     const { token } = await create({ scopes });
@@ -151,7 +151,7 @@ describe('ApiTokenService.create', () => {
     expect(await refusalOf(create({ expiresAt }))).toBe('invalid_expiry');
   });
 
-  it('rejects with expiry_in_past for now and before, and takes one millisecond later', async () => {
+  it('rejects with expiry_in_past for now and earlier, and accepts one millisecond later', async () => {
     const now = test.clock.now().getTime();
 
     const { token } = await create({ expiresAt: new Date(now + 1) });
@@ -161,7 +161,7 @@ describe('ApiTokenService.create', () => {
     expect(await refusalOf(create({ expiresAt: new Date(-8.64e15) }))).toBe('expiry_in_past');
   });
 
-  it('takes the last instant of the year 9999', async () => {
+  it('accepts the last millisecond of the year 9999', async () => {
     const expiresAt = new Date(253_402_300_799_999);
 
     const { token } = await create({ expiresAt });
@@ -169,7 +169,7 @@ describe('ApiTokenService.create', () => {
     expect(token.expiresAt).toEqual(expiresAt);
   });
 
-  it('keeps nothing of a refused request', async () => {
+  it('stores nothing of a rejected request', async () => {
     const count = 'SELECT count(*)::int AS n FROM sigra_api_tokens';
     const [before] = await test.dataSource.query(count);
 

@@ -7,13 +7,13 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 const ID = '01890000-0000-7000-8000-000000000000';
 const BYTES = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. \0é\u{1f511}';
 
-/** The same numbers in every run, so that a failure can be seen again. */
+/** The same numbers in every run, so that a failure is reproducible. */
 function randomNumbers(seed: string): (below: number) => number {
   let turn = 0;
   return (below) => createHash('sha256').update(`${seed}${turn++}`).digest().readUInt32BE() % below;
 }
 
-/** One change of a kind that mistakes and attacks make. */
+/** A typical change by a mistake or an attack. */
 function mutate(cursor: string, random: (below: number) => number): string {
   const place = random(cursor.length + 1);
   const character = Array.from(BYTES)[random(Array.from(BYTES).length)]!;
@@ -33,7 +33,7 @@ function mutate(cursor: string, random: (below: number) => number): string {
   }
 }
 
-/** Whether it is the one spelling of some position: a mutation may happen to be another good cursor. */
+/** Whether it is the canonical form of a position: a mutation can yield another valid cursor. */
 function isGood(cursor: string): boolean {
   try {
     const { createdAt, id } = decodeCursor(cursor);
@@ -56,7 +56,7 @@ describe('cursors', () => {
   });
   afterAll(() => test.close());
 
-  it('that are mutated or made up come to invalid_cursor and nothing else, 2,000 of them', async () => {
+  it('are rejected with invalid_cursor only, for 2,000 mutated or invented cursors', async () => {
     const random = randomNumbers('cursors');
     const cursors: string[] = [];
     while (cursors.length < 2000) {
@@ -69,7 +69,7 @@ describe('cursors', () => {
     expect(new Set(codes)).toEqual(new Set(['invalid_cursor']));
   });
 
-  it('that happen to be another good cursor after a mutation are served, or the database would have failed', async () => {
+  it('are accepted when a mutation yields another valid cursor', async () => {
     const random = randomNumbers('good');
     const cursors: string[] = [];
     while (cursors.length < 200) {
@@ -90,12 +90,12 @@ describe('cursors', () => {
     ['empty', ''],
     ['blank', ' '],
     ['a megabyte long', 'x'.repeat(1_000_000)],
-  ])('that are %s come to invalid_cursor', async (_kind, cursor) => {
+  ])('are rejected with invalid_cursor when they are %s', async (_kind, cursor) => {
     expect(await refusals(cursor)).toEqual(['invalid_cursor', 'invalid_cursor']);
   });
 
   it.each([new Date(0), new Date(1), new Date('2026-01-01T12:34:56.789Z'), new Date(253_402_300_799_999)])(
-    'stand for %p and an id, and are served',
+    'encode %p and an id, and are accepted',
     async (createdAt) => {
       const cursor = encodeCursor(createdAt, ID);
 

@@ -31,13 +31,13 @@ describe('a caller that acts through a principal', () => {
     [['*'], ['read:*', 'write:*', 'admin']],
     [['read:notes'], ['write:notes']],
     [['read:notes'], []],
-  ])('is refused a token with %j when it holds %j', async (wanted, held) => {
+  ])('cannot create a token with %j when it holds %j', async (wanted, held) => {
     const creation = test.tokens.create(test.user, { name: 'CI', scopes: wanted }, holding(...held));
 
     expect(await refusalOf(creation)).toBe('insufficient_scope');
   });
 
-  it('is told which scopes are required and which of them it misses', async () => {
+  it('gets the required and the missing scopes', async () => {
     const creation = test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes', 'admin'] }, holding('admin'));
 
     await expect(creation).rejects.toMatchObject({
@@ -46,7 +46,7 @@ describe('a caller that acts through a principal', () => {
     });
   });
 
-  it('is refused to rotate a token that can more than it, and the token lives on', async () => {
+  it('cannot rotate a token with more scopes than its own, and the token stays valid', async () => {
     const { token, rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes', 'admin'] });
 
     const refusal = await refusalOf(test.tokens.rotate(token.id, {}, holding('admin')));
@@ -56,7 +56,7 @@ describe('a caller that acts through a principal', () => {
     expect(verified).toMatchObject({ id: token.id, replacedBy: null, revokedAt: null });
   });
 
-  it('hears nothing of scopes about a token that is not its own', async () => {
+  it('gets not_found, without scopes, for a token of another user', async () => {
     const grace = await test.addUser('grace@example.com');
     const { token } = await test.tokens.create(grace, { name: 'CI', scopes: ['admin'] });
 
@@ -65,7 +65,7 @@ describe('a caller that acts through a principal', () => {
     expect(await refusalOf(rotation)).toBe('not_found');
   });
 
-  it('revokes any token of its user, whatever that can', async () => {
+  it('revokes any token of its user, with any scopes', async () => {
     const { token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'] });
 
     const revoked = await test.tokens.revokeForUser(test.user, token.id, holding('api_tokens:write'));
@@ -82,7 +82,7 @@ describe('writeImpliesRead', () => {
   });
   afterAll(() => test.close());
 
-  it('lets who holds write grant read, and never the other way round', async () => {
+  it('lets a holder of write grant read, and never the reverse', async () => {
     const principal: Principal = {
       user: test.user,
       userId: test.user.id,
@@ -97,7 +97,7 @@ describe('writeImpliesRead', () => {
     expect(await refusalOf(create('profile:write'))).toBe('insufficient_scope');
   });
 
-  it('counts in ApiTokenService.can', () => {
+  it('applies to ApiTokenService.can', () => {
     expect(test.tokens.can({ scopes: ['write:notes'] }, ['read:notes'])).toBe(true);
     expect(test.tokens.can({ scopes: ['read:notes'] }, ['write:notes'])).toBe(false);
     expect(test.tokens.can({ scopes: ['read:notes'] }, ['write:notes', 'read:notes'], { match: 'any' })).toBe(true);
@@ -127,7 +127,7 @@ describe('listScopes and can, by default', () => {
     expect(() => (test.tokens.listScopes() as string[]).push('root')).toThrow(TypeError);
   });
 
-  it('grants read only to who holds it', async () => {
+  it('grants read only to holders of read', async () => {
     const { token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['write:notes'] });
 
     expect(test.tokens.can(token, ['write:notes'])).toBe(true);

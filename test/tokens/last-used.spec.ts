@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { type IssuedApiToken, LastUsedRecorder } from 'nestjs-sigra';
+import { type IssuedApiToken } from 'nestjs-sigra';
+import { LastUsedRecorder } from '../../libs/sigra/src/tokens/last-used.recorder.js';
 import { FakeClock } from 'nestjs-sigra/testing';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
@@ -37,7 +38,7 @@ describe('the last use of a token', () => {
   afterEach(() => flush(test));
   afterAll(() => test.close());
 
-  it('is noted in the background, with the address', async () => {
+  it('is recorded in the background, with the address', async () => {
     await use('192.0.2.1');
     const before = await lastUse(test, issued);
     await flush(test);
@@ -47,14 +48,14 @@ describe('the last use of a token', () => {
     expect(await use()).toMatchObject({ lastUsedAt: test.clock.now(), lastUsedIp: '192.0.2.1' });
   });
 
-  it('is noted without an address when none is known', async () => {
+  it('is recorded without an address when none is known', async () => {
     await use();
     await flush(test);
 
     expect(await lastUse(test, issued)).toEqual({ at: test.clock.now(), ip: null });
   });
 
-  it('is noted once per threshold, and then again', async () => {
+  it('is recorded once per threshold', async () => {
     const first = test.clock.now();
     await use('192.0.2.1');
     await flush(test);
@@ -73,7 +74,7 @@ describe('the last use of a token', () => {
     expect(await lastUse(test, issued)).toEqual({ at: test.clock.now(), ip: '192.0.2.3' });
   });
 
-  it('is noted for many tokens with one statement', async () => {
+  it('is recorded for many tokens with one statement', async () => {
     const many = [issued];
     for (let each = 0; each < 30; each++) many.push(await test.tokens.create(test.user, REQUEST));
 
@@ -86,7 +87,7 @@ describe('the last use of a token', () => {
     expect(uses.every(({ at }) => at?.getTime() === test.clock.now().getTime())).toBe(true);
   });
 
-  it('is noted for at most 50,000 tokens at a time, which bounds the memory', async () => {
+  it('is recorded for at most 50,000 tokens at a time, which limits the memory', async () => {
     const [row] = await test.dataSource.query<Parameters<LastUsedRecorder['record']>[0][]>(
       'SELECT id, NULL AS last_used_at FROM sigra_api_tokens WHERE id = $1',
       [issued.token.id],
@@ -101,7 +102,7 @@ describe('the last use of a token', () => {
     expect(sizes).toEqual(Array.from({ length: 10 }, () => 5000));
   });
 
-  it('is not noted of a token that is refused', async () => {
+  it('is not recorded for a refused token', async () => {
     await test.tokens.revoke(issued.token.id);
     await refusalOf(use());
     await flush(test);
@@ -110,7 +111,7 @@ describe('the last use of a token', () => {
     expect(log.matching(UPDATE)).toEqual([]);
   });
 
-  it('costs nothing when there is nothing to note', async () => {
+  it('costs no statement when there is nothing to record', async () => {
     log.clear();
 
     await flush(test);
@@ -118,7 +119,7 @@ describe('the last use of a token', () => {
     expect(log.queries).toEqual([]);
   });
 
-  it('waits for no row that somebody holds, and is noted with the next use', async () => {
+  it('skips a locked row, and is recorded with the next use', async () => {
     const free = await test.tokens.create(test.user, REQUEST);
     const holder = test.dataSource.createQueryRunner();
     await holder.startTransaction();
@@ -137,7 +138,7 @@ describe('the last use of a token', () => {
     expect(await lastUse(test, issued)).toMatchObject({ at: test.clock.now() });
   });
 
-  it('never brings a revoked token back', async () => {
+  it('never makes a revoked token valid again', async () => {
     for (let round = 0; round < 30; round++) {
       const token = await test.tokens.create(test.user, REQUEST);
       await test.tokens.verify(token.rawToken);
@@ -148,7 +149,7 @@ describe('the last use of a token', () => {
     }
   });
 
-  it('spoils no other note by an address that cannot be stored', async () => {
+  it('is recorded for other tokens when an address cannot be stored', async () => {
     const other = await test.tokens.create(test.user, REQUEST);
 
     await use(`\0${'x'.repeat(10_000)}`);
@@ -159,7 +160,7 @@ describe('the last use of a token', () => {
     expect((await lastUse(test, issued)).ip?.length).toBeLessThanOrEqual(64);
   });
 
-  it('breaks nothing when it cannot be noted', async () => {
+  it('fails no caller when it cannot be recorded', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     await use();
     await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME COLUMN last_used_ip TO elsewhere');
@@ -169,15 +170,15 @@ describe('the last use of a token', () => {
     warn.mockRestore();
     await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME COLUMN elsewhere TO last_used_ip');
 
-    expect(warnings).toEqual([expect.stringContaining('Last use of some tokens was not noted')]);
+    expect(warnings).toEqual([expect.stringContaining('The last use of some tokens was not recorded')]);
     await use();
     await flush(test);
     expect(await lastUse(test, issued)).toMatchObject({ at: test.clock.now() });
   });
 });
 
-describe('the last use, noted by two nodes', () => {
-  it('only ever moves forwards', async () => {
+describe('the last use that two nodes record', () => {
+  it('only moves forward', async () => {
     const test = await startTestApp({ sigra: { apiTokens: { scopes: ['read:notes'], activityUpdateThreshold: 0 } } });
     const behind = await startTestApp({
       databaseUrl: test.databaseUrl,
@@ -213,7 +214,7 @@ describe('the last use, noted by two nodes', () => {
     }
     const warnings = warn.mock.calls.length;
     warn.mockRestore();
-    // Whoever came second to a row skipped it, so that each was noted by one of the two.
+    // The second node skips a locked row, so one of the two nodes records each use.
     const uses = await Promise.all(issued.map((each) => lastUse(test, each)));
     await other.close();
     await test.close();
@@ -224,7 +225,7 @@ describe('the last use, noted by two nodes', () => {
 });
 
 describe('the last use when the application closes', () => {
-  it('is noted before it is gone', async () => {
+  it('is written before the process ends', async () => {
     const test = await startTestApp();
     const closing = await startTestApp({ databaseUrl: test.databaseUrl, clock: test.clock });
     const issued = await test.tokens.create(test.user, REQUEST);

@@ -18,7 +18,7 @@ describe('requireExpiry', () => {
     expect(await refusalOf(test.tokens.create(test.user, { ...REQUEST, expiresAt }))).toBe('expiry_required');
   });
 
-  it('takes a token with any expiry to come', async () => {
+  it('accepts a token with any future expiry', async () => {
     const expiresAt = after(test, 10 * 365 * 86_400);
 
     const { token } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
@@ -36,18 +36,21 @@ describe('maxTtl', () => {
   });
   afterAll(() => test.close());
 
-  it('takes an expiry that is exactly as far away as allowed, and rejects one a millisecond later', async () => {
+  it('accepts an expiry exactly at the limit, and rejects one a millisecond later', async () => {
     const { token } = await create(after(test, 3600));
 
     expect(token.expiresAt).toEqual(after(test, 3600));
     expect(await refusalOf(create(after(test, 3600.001)))).toBe('ttl_exceeded');
   });
 
-  it.each([undefined, null])('rejects with ttl_exceeded when expiresAt is %p: it would live for ever', async (none) => {
-    expect(await refusalOf(create(none))).toBe('ttl_exceeded');
-  });
+  it.each([undefined, null])(
+    'rejects with ttl_exceeded when expiresAt is %p, because the token would never expire',
+    async (none) => {
+      expect(await refusalOf(create(none))).toBe('ttl_exceeded');
+    },
+  );
 
-  it('rejects a date that is wrong in itself by its own code', async () => {
+  it('rejects an invalid date with its own code', async () => {
     expect(await refusalOf(create(test.clock.now()))).toBe('expiry_in_past');
     expect(await refusalOf(create(new Date(Number.NaN)))).toBe('invalid_expiry');
   });

@@ -10,7 +10,7 @@ describe('ApiTokenService.listActive', () => {
   let user: User;
   const create = () => test.tokens.create(user, REQUEST);
 
-  /** Tokens in groups of equal times of creation. */
+  /** Tokens in groups with equal creation times. */
   const createGroups = async (...sizes: number[]): Promise<ApiToken[]> => {
     const tokens: ApiToken[] = [];
     for (const size of sizes) {
@@ -20,7 +20,7 @@ describe('ApiTokenService.listActive', () => {
     return tokens;
   };
 
-  /** All pages, one after the other, with something done in between. */
+  /** Reads all pages in order, and calls a function between them. */
   const readAll = async (limit: number, between: (page: number) => Promise<void> = () => Promise.resolve()) => {
     const pages: (readonly ApiToken[])[] = [];
     let cursor: string | null | undefined;
@@ -45,7 +45,7 @@ describe('ApiTokenService.listActive', () => {
     expect(await test.tokens.listActive(user)).toEqual({ tokens: [], nextCursor: null });
   });
 
-  it('lists what is neither revoked nor expired and belongs to the user, oldest first', async () => {
+  it('lists the active tokens of the user, oldest first', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 1000);
     const [first, revoked, second] = await createGroups(1, 1, 1);
     const { token: expired } = await test.tokens.create(user, { ...REQUEST, expiresAt });
@@ -61,7 +61,7 @@ describe('ApiTokenService.listActive', () => {
   });
 
   it.each([1, 2, 3, 4, 5, 7, 8, 9, 200])(
-    'skips and repeats nothing over equal times of creation, in pages of %i',
+    'neither skips nor repeats tokens with equal creation times, in pages of %i',
     async (limit) => {
       const tokens = await createGroups(1, 3, 1, 3);
 
@@ -73,7 +73,7 @@ describe('ApiTokenService.listActive', () => {
     },
   );
 
-  it('lists every token that lives throughout once, while others come and go between the pages', async () => {
+  it('lists every token that stays active once, while others are created and revoked between the pages', async () => {
     const tokens = await createGroups(4, 4, 4, 4);
     const doomed = tokens.filter((_, place) => place % 3 === 1);
     const lasting = tokens.filter((token) => !doomed.includes(token));
@@ -89,7 +89,7 @@ describe('ApiTokenService.listActive', () => {
     expect(listed.filter((id) => lasting.some((token) => token.id === id))).toEqual(lasting.map(({ id }) => id));
   });
 
-  it('goes on behind a token that was revoked after its page was read', async () => {
+  it('continues after a token that was revoked after its page was read', async () => {
     const [first, second] = await createGroups(1, 1);
 
     const { nextCursor } = await test.tokens.listActive(user, { limit: 1 });
@@ -101,7 +101,7 @@ describe('ApiTokenService.listActive', () => {
     });
   });
 
-  it('gives out cursors that name the last token of a page', async () => {
+  it('returns cursors that encode the last token of a page', async () => {
     const [first] = await createGroups(2);
 
     const { nextCursor } = await test.tokens.listActive(user, { limit: 1 });
@@ -110,7 +110,7 @@ describe('ApiTokenService.listActive', () => {
     expect(decodeCursor(nextCursor!)).toEqual({ createdAt: first!.createdAt, id: first!.id });
   });
 
-  it('opens nothing of another user by that user’s cursor', async () => {
+  it('returns no token of another user for the cursor of that user', async () => {
     await createGroups(2);
     const { nextCursor } = await test.tokens.listActive(user, { limit: 1 });
     const other = await test.addUser('grace@example.com');
@@ -118,7 +118,7 @@ describe('ApiTokenService.listActive', () => {
     expect(await test.tokens.listActive(other, { cursor: nextCursor! })).toEqual({ tokens: [], nextCursor: null });
   });
 
-  it('holds 50 tokens a page by default, and up to 200 when asked', async () => {
+  it('returns 50 tokens per page by default, and up to 200 on request', async () => {
     await Promise.all(Array.from({ length: 201 }, create));
 
     const usual = await test.tokens.listActive(user);
@@ -136,7 +136,7 @@ describe('ApiTokenService.listActive', () => {
     },
   );
 
-  it('takes its page sizes from the configuration', async () => {
+  it('uses the page sizes of the configuration', async () => {
     const small = await startTestApp({ sigra: { apiTokens: { scopes: ['read:notes'], maxPageSize: 2 } } });
     const odd = await startTestApp({
       sigra: { apiTokens: { scopes: ['read:notes'], defaultPageSize: 1, maxPageSize: 3 } },

@@ -5,7 +5,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 
-describe('while there is no database', () => {
+describe('while the database is unreachable', () => {
   let test: TestApp;
   let issued: IssuedApiToken;
 
@@ -32,25 +32,28 @@ describe('while there is no database', () => {
     'AuditService.stream': () => test.get(AuditService).stream().next(),
   };
 
-  it.each(Object.entries(calls))('%s rejects with unavailable, not with what the driver says', async (_name, call) => {
-    expect(await refusalOf(call())).toBe('unavailable');
-  });
+  it.each(Object.entries(calls))(
+    '%s rejects with unavailable, not with an error of the driver',
+    async (_name, call) => {
+      expect(await refusalOf(call())).toBe('unavailable');
+    },
+  );
 
-  it('what is wrong in itself is still refused for that', async () => {
+  it('invalid input is still rejected with its own code', async () => {
     expect(await refusalOf(test.tokens.verify('malformed'))).toBe('invalid_token');
     expect(await refusalOf(test.tokens.create(test.user, { ...REQUEST, name: '' }))).toBe('name_required');
     expect(await refusalOf(test.tokens.revoke('x'))).toBe('not_found');
     expect(await refusalOf(test.tokens.listActive(test.user, { cursor: 'x' }))).toBe('invalid_cursor');
   });
 
-  it('what needs no database works', () => {
+  it('calls that need no database work', () => {
     expect(test.tokens.listScopes()).toContain('read:notes');
     expect(test.tokens.can(issued.token, ['read:notes'])).toBe(true);
   });
 });
 
-describe('when the database is back', () => {
-  it('everything is as it was', async () => {
+describe('when the database is reachable again', () => {
+  it('everything is unchanged', async () => {
     const test = await startTestApp();
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import { refusalOf } from '../support/refusal.js';
-import { type Host, startHost } from './host.js';
+import { type CustomUsersApp, startCustomUsersApp } from '../support/custom-users-app.js';
 
 @Entity('people')
 class UuidUser {
@@ -54,9 +54,9 @@ const UUID = '3f0c0a52-6a1c-4f5c-9d8e-1b2a3c4d5e6f';
 interface Kind {
   readonly entity: Type<object>;
   readonly column: string;
-  /** Ids that exist, as the host's own queries return them. */
+  /** Existing ids, as the host's own queries return them. */
   readonly ids: readonly unknown[];
-  /** Ids that do not, and that a cast or a comparison in SQL could stumble over. */
+  /** Unknown ids that could make a cast or a comparison in SQL fail. */
   readonly strangers: readonly (string | number | bigint)[];
 }
 
@@ -95,8 +95,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 describe.each(Object.entries(KINDS))('users with ids of type %s', (_type, { entity, column, ids, strangers }) => {
-  const withHost = async (check: (host: Host) => Promise<void>) => {
-    const host = await startHost({
+  const withHost = async (check: (host: CustomUsersApp) => Promise<void>) => {
+    const host = await startCustomUsersApp({
       users: { entity },
       entities: [entity],
       sql: `CREATE TABLE people (id ${column} PRIMARY KEY)`,
@@ -105,7 +105,7 @@ describe.each(Object.entries(KINDS))('users with ids of type %s', (_type, { enti
     await check(host).finally(() => host.close());
   };
 
-  it('are found by their tokens, given as objects or as bare ids', () =>
+  it('are found by their tokens, given as objects or as ids', () =>
     withHost(async (host) => {
       const found = [];
       for (const id of ids) found.push(await host.userOf({ id }), await host.userOf(id as string));
@@ -114,7 +114,7 @@ describe.each(Object.entries(KINDS))('users with ids of type %s', (_type, { enti
       for (const user of found) expect(user).toBeInstanceOf(entity);
     }));
 
-  it('are told from ids that no user has, without an error for anybody', () =>
+  it('are distinguished from unknown ids, without an error for other callers', () =>
     withHost(async (host) => {
       const request = { name: 'CI', scopes: ['read:notes'] };
       const good = await host.tokens.create({ id: ids[0] }, request);
@@ -128,9 +128,9 @@ describe.each(Object.entries(KINDS))('users with ids of type %s', (_type, { enti
     }));
 });
 
-describe('users whose id is a property of another name', () => {
-  it('are found by it, although it is not the primary key', async () => {
-    const host = await startHost({
+describe('users whose id property has another name', () => {
+  it('are found by it although it is not the primary key', async () => {
+    const host = await startCustomUsersApp({
       users: { entity: PublicIdUser, id: 'publicId' },
       entities: [PublicIdUser],
       sql: `CREATE TABLE people (id serial PRIMARY KEY, public_id uuid UNIQUE);
@@ -152,7 +152,7 @@ describe('users whose id is a property of another name', () => {
 
 describe('one UUID in several spellings', () => {
   it('is one user', async () => {
-    const host = await startHost({
+    const host = await startCustomUsersApp({
       users: { entity: UuidUser },
       entities: [UuidUser],
       sql: `CREATE TABLE people (id uuid PRIMARY KEY); INSERT INTO people VALUES ('${UUID}')`,

@@ -7,7 +7,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 const ROUNDS = 20;
 
-/** What each of several calls came to: its result, or the code that it was refused with. */
+/** The outcome of each call: its result, or the code of its error. */
 function outcomesOf<T>(calls: readonly Promise<T>[]): Promise<(T | { refused: string })[]> {
   return Promise.all(calls.map((call) => call.catch(async () => ({ refused: await refusalOf(call) }))));
 }
@@ -16,7 +16,7 @@ function isRefused(outcome: object): outcome is { refused: string } {
   return 'refused' in outcome;
 }
 
-describe('many calls for one token at once, on two nodes', () => {
+describe('concurrent calls for one token, on two nodes', () => {
   let test: TestApp;
   let other: TestApp;
   const create = () => test.tokens.create(test.user, REQUEST);
@@ -31,7 +31,7 @@ describe('many calls for one token at once, on two nodes', () => {
     await test.close();
   });
 
-  it.each([0, 60])('of 50 rotations with a grace of %i s exactly one wins', async (graceSeconds) => {
+  it.each([0, 60])('exactly one of 50 rotations with a grace of %i s succeeds', async (graceSeconds) => {
     const { token } = await create();
 
     const outcomes = await outcomesOf(nodes(50).map((tokens) => tokens.rotate(token.id, { graceSeconds })));
@@ -44,7 +44,7 @@ describe('many calls for one token at once, on two nodes', () => {
     expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create', 'api.token_rotate']);
   });
 
-  it('50 revocations all resolve to the same revocation, and write one audit row', async () => {
+  it('50 revocations all resolve to the same revocation and write one audit row', async () => {
     const { token } = await create();
 
     const outcomes = await Promise.all(nodes(50).map((tokens) => tokens.revoke(token.id)));
@@ -63,7 +63,7 @@ describe('many calls for one token at once, on two nodes', () => {
     expect(await test.tokens.listActive(user)).toMatchObject({ tokens: [] });
   });
 
-  it('a revocation and a rotation come one after the other, in either order', async () => {
+  it('a revocation and a rotation are serialized, in either order', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const old = await create();
       const calls = [() => other.tokens.rotate(old.token.id), () => test.tokens.revoke(old.token.id)];
@@ -74,7 +74,7 @@ describe('many calls for one token at once, on two nodes', () => {
       const refusals = outcomes.filter(isRefused).map(({ refused }) => refused);
       const actions = await auditActions(test.dataSource, old.token.id);
       expect(await refusalOf(test.tokens.verify(old.rawToken))).toBe('token_revoked');
-      // Either the rotation came first, and the revocation found its work done; or it came too late.
+      // If the rotation is first, the token is already revoked; otherwise the rotation fails.
       expect([refusals, actions]).toEqual(
         refusals.length === 0
           ? [[], ['api.token_create', 'api.token_rotate']]
@@ -83,7 +83,7 @@ describe('many calls for one token at once, on two nodes', () => {
     }
   });
 
-  it('no rotation slips through a revocation of all tokens', async () => {
+  it('no successor of a rotation survives a revocation of all tokens', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const user = await test.addUser(`user-${round}@example.com`);
       const issued = await Promise.all(Array.from({ length: 8 }, () => test.tokens.create(user, REQUEST)));
@@ -92,12 +92,12 @@ describe('many calls for one token at once, on two nodes', () => {
       const revocation = test.tokens.revokeAll(user);
       await Promise.all([outcomesOf(rotations), revocation]);
 
-      // A rotation is refused for a token that has been revoked, so nothing may be alive when both have ended.
+      // A revoked token cannot be rotated, so no token may be active at the end.
       expect(await test.tokens.listActive(user)).toEqual({ tokens: [], nextCursor: null });
     }
   });
 
-  it('no token that a revoked one was making outlives a revocation of all tokens', async () => {
+  it('no token that a revoked token creates survives a revocation of all tokens', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const user = await test.addUser(`maker-${round}@example.com`);
       const { token } = await test.tokens.create(user, { name: 'CI', scopes: ['api_tokens:write'] });
@@ -107,7 +107,7 @@ describe('many calls for one token at once, on two nodes', () => {
       const revocation = test.tokens.revokeAll(user);
       const [outcomes] = await Promise.all([outcomesOf(makings), revocation]);
 
-      // Each was made before, and revoked with the rest; or after, and refused.
+      // Each token is created before the revocation and revoked by it, or its creation is rejected.
       expect(outcomes.filter(isRefused).every(({ refused }) => refused === 'token_revoked')).toBe(true);
       expect(await test.tokens.listActive(user)).toEqual({ tokens: [], nextCursor: null });
     }

@@ -4,7 +4,7 @@ import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
-/** Ids that no token has: absent, no UUID, or a text that PostgreSQL would fail on. */
+/** Ids without a token: absent ones, strings that are not UUIDs, and strings that PostgreSQL cannot store. */
 const ABSENT = [
   '01890000-0000-7000-8000-000000000000',
   '',
@@ -19,7 +19,7 @@ const ABSENT = [
   ['01890000-0000-7000-8000-000000000000'],
 ] as string[];
 
-/** Spellings that PostgreSQL itself would take for the same UUID. */
+/** Spellings that PostgreSQL itself accepts for the same UUID. */
 const respelled = (id: string) => [id.toUpperCase(), `{${id}}`, id.replaceAll('-', ''), ` ${id}`, `${id}\n`];
 
 describe('revocation of one token', () => {
@@ -41,7 +41,7 @@ describe('revocation of one token', () => {
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
   });
 
-  it('changes nothing when it is repeated, and writes one audit row', async () => {
+  it('changes nothing when it is repeated, and writes a single audit row', async () => {
     const { token } = await test.tokens.create(test.user, REQUEST);
 
     const first = await test.tokens.revoke(token.id);
@@ -53,7 +53,7 @@ describe('revocation of one token', () => {
     expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create', 'api.token_revoke']);
   });
 
-  it('revokes a token that has expired', async () => {
+  it('revokes an expired token', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 1000);
     const { token } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
     test.clock.advance({ hours: 1 });
@@ -70,7 +70,7 @@ describe('revocation of one token', () => {
     expect(await refusalOf(test.tokens.rotateForUser(test.user, id))).toBe('not_found');
   });
 
-  it('knows an id by its one spelling only', async () => {
+  it('accepts only the canonical spelling of an id', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
 
     const refusals = await Promise.all(
@@ -81,7 +81,7 @@ describe('revocation of one token', () => {
     expect(await test.tokens.verify(rawToken)).toEqual(token);
   });
 
-  it('answers for a token of somebody else exactly as for one that does not exist', async () => {
+  it('rejects a token of another user exactly like a token that does not exist', async () => {
     const { rawToken, token } = await test.tokens.create(grace, REQUEST);
     const answerTo = async (call: Promise<unknown>) => {
       const error: unknown = await call.catch((reason: unknown) => reason);
@@ -108,7 +108,7 @@ describe('revocation of all tokens', () => {
   });
   afterAll(() => test.close());
 
-  it('revokes what is active, leaves what is not and what is not the user’s, and counts', async () => {
+  it('revokes and counts only the active tokens of the user', async () => {
     const [ada, grace] = [await test.addUser('ada@example.com'), await test.addUser('grace@example.com')];
     const soon = new Date(test.clock.now().getTime() + 1000);
     const active = await Promise.all([test.tokens.create(ada, REQUEST), test.tokens.create(ada, REQUEST)]);
@@ -131,7 +131,7 @@ describe('revocation of all tokens', () => {
     expect(await auditActions(test.dataSource, ada.id)).toEqual(['api.token_revoke_all']);
   });
 
-  it('writes one audit row when there was something to revoke, and none when there was not', async () => {
+  it('writes one audit row if it revokes a token, and none otherwise', async () => {
     const user = await test.addUser('linus@example.com');
 
     const none = await test.tokens.revokeAll(user);
@@ -143,7 +143,7 @@ describe('revocation of all tokens', () => {
     expect(await auditActions(test.dataSource, user.id)).toEqual(['api.token_revoke_all']);
   });
 
-  it('knows no user who has no tokens from one who does not exist', async () => {
-    expect(await test.tokens.revokeAll('nobody at all')).toBe(0);
+  it('does not distinguish a user without tokens from an unknown user', async () => {
+    expect(await test.tokens.revokeAll('unknown-user')).toBe(0);
   });
 });

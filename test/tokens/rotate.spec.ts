@@ -18,7 +18,7 @@ describe('ApiTokenService.rotate', () => {
   });
   afterAll(() => test.close());
 
-  it('gives out a new token with the same name, scopes and owner, and kills the old one at once', async () => {
+  it('issues a new token with the same name, scopes and owner, and revokes the old one at once', async () => {
     const old = await create();
     test.clock.advance({ hours: 1 });
 
@@ -37,7 +37,7 @@ describe('ApiTokenService.rotate', () => {
     expect(await auditActions(test.dataSource, old.token.id)).toEqual(['api.token_create', 'api.token_rotate']);
   });
 
-  it('names the successor in the old token', async () => {
+  it('stores the id of the successor in the old token', async () => {
     const old = await create();
 
     const { token } = await test.tokens.rotate(old.token.id);
@@ -49,7 +49,7 @@ describe('ApiTokenService.rotate', () => {
     });
   });
 
-  it('lets the old token live for the grace, and not a millisecond longer', async () => {
+  it('keeps the old token valid for the grace, and not a millisecond longer', async () => {
     const old = await create();
     const end = inSeconds(60).getTime();
 
@@ -63,7 +63,7 @@ describe('ApiTokenService.rotate', () => {
     expect(await test.tokens.verify(rawToken)).toMatchObject({ expiresAt: null });
   });
 
-  it('never lets the old token live beyond its own expiry', async () => {
+  it('never extends the old token beyond its own expiry', async () => {
     const old = await create(30);
 
     await test.tokens.rotate(old.token.id, { graceSeconds: 60 });
@@ -73,7 +73,7 @@ describe('ApiTokenService.rotate', () => {
     expect(await refusalOf(test.tokens.verify(old.rawToken))).toBe('token_expired');
   });
 
-  it('gives the new token the length of life that the old one was made with', async () => {
+  it('gives the new token the original lifetime of the old one', async () => {
     const old = await create(3600);
     test.clock.advance({ minutes: 59 });
 
@@ -82,7 +82,7 @@ describe('ApiTokenService.rotate', () => {
     expect(token.expiresAt).toEqual(inSeconds(3600));
   });
 
-  it('gives the new token another expiry when asked, or none', async () => {
+  it('gives the new token another expiry, or none, on request', async () => {
     const [first, second] = [await create(3600), await create(3600)];
 
     const dated = await test.tokens.rotate(first.token.id, { expiresAt: inSeconds(60) });
@@ -95,14 +95,14 @@ describe('ApiTokenService.rotate', () => {
   it.each([
     ['expiry_in_past', new Date(0)],
     ['invalid_expiry', new Date(Number.NaN)],
-  ])('rejects with %s for a wrong expiry, and the old token lives on', async (code, expiresAt) => {
+  ])('rejects with %s for an invalid expiry, and the old token stays valid', async (code, expiresAt) => {
     const old = await create();
 
     expect(await refusalOf(test.tokens.rotate(old.token.id, { expiresAt }))).toBe(code);
     expect(await test.tokens.verify(old.rawToken)).toEqual(old.token);
   });
 
-  it('rotates the successor in turn', async () => {
+  it('rotates the successor as well', async () => {
     const first = await create();
     const second = await test.tokens.rotate(first.token.id, { graceSeconds: 60 });
 
@@ -122,7 +122,7 @@ describe('ApiTokenService.rotate', () => {
     expect(await test.tokens.verify(later.rawToken)).toMatchObject({ id: later.token.id });
   });
 
-  it('rejects with token_revoked or token_expired for a token that is dead', async () => {
+  it('rejects with token_revoked or token_expired for a revoked or expired token', async () => {
     const [revoked, expired] = [await create(), await create(60)];
     await test.tokens.revoke(revoked.token.id);
     test.clock.set(expired.token.expiresAt!);
@@ -131,7 +131,7 @@ describe('ApiTokenService.rotate', () => {
     expect(await refusalOf(test.tokens.rotate(expired.token.id))).toBe('token_expired');
   });
 
-  it('takes a grace of 0 seconds, and of the most that there is', async () => {
+  it('accepts a grace of 0 seconds and the longest grace', async () => {
     const [none, most] = [await create(), await create()];
 
     await test.tokens.rotate(none.token.id, { graceSeconds: 0 });
@@ -142,7 +142,7 @@ describe('ApiTokenService.rotate', () => {
   });
 
   it.each([-1, 0.5, MAX_GRACE + 1, Number.NaN, Infinity, '60', null, {}])(
-    'rejects with invalid_grace for %p, and the old token lives on',
+    'rejects with invalid_grace for %p, and the old token stays valid',
     async (graceSeconds) => {
       const old = await create();
 
@@ -153,7 +153,7 @@ describe('ApiTokenService.rotate', () => {
     },
   );
 
-  it('keeps a token among the active ones while its grace lasts, and no longer', async () => {
+  it('lists the old token as active during its grace, and no longer', async () => {
     const user = await test.addUser('grace@example.com');
     const old = await test.tokens.create(user, REQUEST);
     test.clock.advance({ seconds: 1 });
@@ -167,7 +167,7 @@ describe('ApiTokenService.rotate', () => {
     expect(await idsOf()).toEqual([token.id]);
   });
 
-  it('ends the grace of a token that is revoked meanwhile', async () => {
+  it('ends the grace of a token that is revoked during it', async () => {
     const old = await create();
     const { rawToken } = await test.tokens.rotate(old.token.id, { graceSeconds: 60 });
 
@@ -178,8 +178,8 @@ describe('ApiTokenService.rotate', () => {
   });
 });
 
-describe('rotation under rules that came later', () => {
-  it('binds a token that was made to live longer, or for ever, by today’s maxTtl', async () => {
+describe('rotation under options that changed later', () => {
+  it('limits a token with a longer or unlimited lifetime to the current maxTtl', async () => {
     const before = await startTestApp();
     const expiresAt = new Date(before.clock.now().getTime() + 7200_000);
     const long = await before.tokens.create(before.user, { ...REQUEST, expiresAt });
@@ -198,7 +198,7 @@ describe('rotation under rules that came later', () => {
     expect(rotated.map(({ token }) => token.expiresAt)).toEqual([limit, limit]);
   });
 
-  it('rejects with expiry_required for an endless token, and takes an expiry with the rotation', async () => {
+  it('rejects with expiry_required for a token without expiry, and accepts an expiry with the rotation', async () => {
     const before = await startTestApp();
     const endless = await before.tokens.create(before.user, REQUEST);
     const now = await startTestApp({

@@ -20,7 +20,7 @@ describe('the tracing channels of API tokens', () => {
   let test: TestApp;
   let leave: () => void = () => undefined;
 
-  /** Everything that is published from now on, as it looked when it was. */
+  /** Records all messages from now on, as they are when they are published. */
   const watch = (onEvent: (event: string) => void = () => undefined): Seen[] => {
     const seen: Seen[] = [];
     const undo = OPERATIONS.flatMap((operation) =>
@@ -45,7 +45,7 @@ describe('the tracing channels of API tokens', () => {
   afterEach(() => leave());
   afterAll(() => test.close());
 
-  it('tell when an operation starts and ends, whose it is, and what came of it', async () => {
+  it('publish start, end, owner and result of an operation', async () => {
     const seen = watch();
 
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
@@ -70,7 +70,7 @@ describe('the tracing channels of API tokens', () => {
     expect(messageOf(seen, 'revoke_all:asyncEnd')).toEqual({ userId: test.user.id, result: 1 });
   });
 
-  it('tell of an error, by its code', async () => {
+  it('publish an error with its code', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.revoke(token.id);
     const seen = watch();
@@ -93,7 +93,7 @@ describe('the tracing channels of API tokens', () => {
     ]);
   });
 
-  it('carry no raw token and no hash, however deep one looks', async () => {
+  it('contain no raw token and no hash, at any depth', async () => {
     const seen = watch();
 
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
@@ -114,7 +114,7 @@ describe('the tracing channels of API tokens', () => {
     expect(all).not.toMatch(/sigra_sk_[0-9A-Za-z]/);
   });
 
-  it('tell of the end after the commit', async () => {
+  it('publish the end after the commit', async () => {
     const found: Promise<number>[] = [];
     const count = async () => {
       const [row] = await test.dataSource.query('SELECT count(*)::int AS n FROM sigra_api_tokens');
@@ -130,14 +130,14 @@ describe('the tracing channels of API tokens', () => {
     expect(await Promise.all(found)).toEqual([before + 1]);
   });
 
-  it('tell of an error after the rollback', async () => {
+  it('publish an error after the rollback', async () => {
     const { token } = await test.tokens.create(test.user, REQUEST);
     await test.dataSource.query(
       `ALTER TABLE sigra_audit_events ADD CONSTRAINT refused CHECK (action <> 'api.token_revoke') NOT VALID`,
     );
     const locked: Promise<unknown>[] = [];
     watch((event) => {
-      // NOWAIT fails while the transaction that failed still holds the row.
+      // NOWAIT fails while the failed transaction still locks the row.
       if (event === 'revoke:error') {
         locked.push(
           test.dataSource.query('SELECT 1 FROM sigra_api_tokens WHERE id = $1 FOR UPDATE NOWAIT', [token.id]),
@@ -151,7 +151,7 @@ describe('the tracing channels of API tokens', () => {
     expect(await Promise.all(locked)).toHaveLength(1);
   });
 
-  it('give subscribers no hold on what the caller gets', async () => {
+  it('do not let subscribers change the result of the caller', async () => {
     const tracing = tracingChannel<unknown, SigraTrace>('sigra:api_token:verify');
     const handlers = {
       start: (message: SigraTrace) => void Object.freeze(message),
@@ -166,7 +166,7 @@ describe('the tracing channels of API tokens', () => {
     expect(await test.tokens.verify(rawToken)).toEqual(token);
   });
 
-  it('keep what a subscriber throws from the caller and from the process', async () => {
+  it('keep an error of a subscriber away from the caller and the process', async () => {
     const logged: string[] = [];
     Logger.overrideLogger({
       log: () => undefined,

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Injectable } from '@nestjs/common';
 import { SigraConfigError, type UserProvider } from 'nestjs-sigra';
 import { refusalOf } from '../support/refusal.js';
-import { type Host, startHost } from './host.js';
+import { type CustomUsersApp, startCustomUsersApp } from '../support/custom-users-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 
@@ -15,7 +15,7 @@ const ADA: Person = { uid: 1, blocked: false };
 const GRACE: Person = { uid: 2, blocked: false };
 const MALLORY: Person = { uid: 3, blocked: true };
 
-/** Users that live elsewhere: a directory server, another database. */
+/** Users outside of the database, for example in a directory server. */
 @Injectable()
 class PersonDirectory implements UserProvider<Person> {
   readonly asked: (readonly string[])[] = [];
@@ -35,15 +35,15 @@ const instance = new PersonDirectory();
 const rules = { id: 'uid', isActive: ({ blocked }: Person) => !blocked } as const;
 
 describe.each([
-  ['a class that is provided', { provider: PersonDirectory, ...rules }],
+  ['a class that a module provides', { provider: PersonDirectory, ...rules }],
   ['an instance', { provider: instance, ...rules }],
 ])('a UserProvider given as %s', (_kind, users) => {
-  let host: Host;
+  let host: CustomUsersApp;
   let directory: PersonDirectory;
 
   beforeAll(async () => {
     const shared = users.provider === instance ? instance : new PersonDirectory();
-    host = await startHost<Person>({ users, providers: [{ provide: PersonDirectory, useValue: shared }] });
+    host = await startCustomUsersApp<Person>({ users, providers: [{ provide: PersonDirectory, useValue: shared }] });
     directory = shared;
   });
   afterEach(() => {
@@ -57,7 +57,18 @@ describe.each([
     expect(await host.userOf(2)).toEqual(GRACE);
   });
 
-  it('may leave a gap where there is no user', async () => {
+  it('is not asked when a token is revoked by its raw form', async () => {
+    const { rawToken, token } = await host.tokens.create(ADA, REQUEST);
+    directory.answer = () => Promise.reject(new Error('The directory server is down'));
+
+    await host.revoker.revokeByRawToken(rawToken, {});
+
+    expect(directory.asked).toEqual([]);
+    expect((await host.tokens.revoke(token.id)).revokedAt).not.toBeNull();
+    expect(await refusalOf(host.tokens.verify(rawToken))).toBe('token_revoked');
+  });
+
+  it('can omit users that do not exist', async () => {
     const issued = await Promise.all([ADA, GRACE].map((user) => host.tokens.create(user, REQUEST)));
     directory.answer = (ids) => ids.map((id) => people([id]).find(({ uid }) => uid === 1) ?? null) as Person[];
 
@@ -69,7 +80,7 @@ describe.each([
     ]);
   });
 
-  it('is asked once for all verifications of one turn, and for each user once', async () => {
+  it('is called once for all verifications of one turn, with each user once', async () => {
     const issued = await Promise.all(
       [ADA, ADA, GRACE, ADA, GRACE, GRACE].map((user) => host.tokens.create(user, REQUEST)),
     );
@@ -80,7 +91,7 @@ describe.each([
     expect(directory.asked).toEqual([['1', '2']]);
   });
 
-  it('is asked again by the next turn: nothing is remembered', async () => {
+  it('is called again in the next turn, without a cache', async () => {
     const { rawToken } = await host.tokens.create(ADA, REQUEST);
     await host.tokens.verify(rawToken);
     directory.answer = () => [];
@@ -88,13 +99,13 @@ describe.each([
     expect(await refusalOf(host.tokens.verify(rawToken))).toBe('invalid_token');
   });
 
-  it('may answer in any order, and with users that nobody asked for', async () => {
+  it('can return users in any order, and users that were not requested', async () => {
     directory.answer = () => [MALLORY, GRACE, ADA];
 
     expect([await host.userOf(ADA), await host.userOf(GRACE)]).toEqual([ADA, GRACE]);
   });
 
-  it('lets nobody in who is not active, or whom it does not find', async () => {
+  it('causes a refusal of inactive and unknown users', async () => {
     const [blocked, absent] = await Promise.all([
       host.tokens.create(MALLORY, REQUEST),
       host.tokens.create(99, REQUEST),
@@ -105,7 +116,7 @@ describe.each([
     expect(await host.userBehind(blocked.rawToken)).toBe(401);
   });
 
-  it('makes verification unavailable while it fails, and only then', async () => {
+  it('makes verification unavailable only while it fails', async () => {
     const { rawToken } = await host.tokens.create(ADA, REQUEST);
     directory.answer = () => Promise.reject(new Error('directory down'));
 
@@ -117,7 +128,7 @@ describe.each([
     expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: '1' });
   });
 
-  it('is not asked for the owner of a token that is dead anyway', async () => {
+  it('is not called for the owner of a revoked or expired token', async () => {
     const { rawToken, token } = await host.tokens.create(ADA, REQUEST);
     await host.tokens.revoke(token.id);
 
@@ -129,8 +140,8 @@ describe.each([
 });
 
 describe('a UserProvider that no module provides', () => {
-  it('fails the boot, and says what to do', async () => {
-    const boot = startHost<Person>({ users: { provider: PersonDirectory, ...rules } });
+  it('fails the boot with a remedy', async () => {
+    const boot = startCustomUsersApp<Person>({ users: { provider: PersonDirectory, ...rules } });
 
     await expect(boot).rejects.toThrow(SigraConfigError);
     await expect(boot).rejects.toThrow(
@@ -140,15 +151,15 @@ describe('a UserProvider that no module provides', () => {
 });
 
 describe('a UserProvider that never answers', () => {
-  it('is given up, call by call, and serves again as soon as it does', async () => {
+  it('times out call by call, and works again as soon as it answers', async () => {
     const directory = new PersonDirectory();
     const users = { provider: directory, ...rules };
-    const host = await startHost<Person>({ users, lookupTimeout: 500 });
+    const host = await startCustomUsersApp<Person>({ users, lookupTimeout: 500 });
     const { rawToken } = await host.tokens.create(ADA, REQUEST);
     directory.answer = () => new Promise(() => undefined);
 
     const refusals: string[] = [];
-    // More calls than may be under way at once.
+    // More calls than are allowed in flight at the same time.
     for (let round = 0; round < 6; round++) refusals.push(await refusalOf(host.tokens.verify(rawToken)));
     directory.answer = people;
     const verified = await host.tokens.verify(rawToken);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   AfterLoad,
   Column,
@@ -11,7 +11,7 @@ import {
   type Relation,
 } from 'typeorm';
 import { refusalOf } from '../support/refusal.js';
-import { type Host, startHost } from './host.js';
+import { type CustomUsersApp, startCustomUsersApp } from '../support/custom-users-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 
@@ -29,7 +29,7 @@ class Team {
   members!: Relation<Member>[];
 }
 
-/** A user as a long-lived application has it: nothing is called what its property is called. */
+/** A user as in a long-lived application: no column has the name of its property. */
 @Entity({ name: 'Member List', schema: 'crm' })
 class Member {
   @PrimaryColumn({
@@ -95,14 +95,14 @@ const SQL = `
     (8, 'Grace', '', '{"seats": 0}', '2026-01-01Z', 'secret', 'New York', NULL, NULL);`;
 
 describe('users in a table of another schema, with names, transformers and relations', () => {
-  let host: Host;
+  let host: CustomUsersApp;
 
   beforeAll(async () => {
-    host = await startHost({ users: { entity: Member }, entities: [Member, Team], sql: SQL });
+    host = await startCustomUsersApp({ users: { entity: Member }, entities: [Member, Team], sql: SQL });
   });
   afterAll(() => host.close());
 
-  it('are the entities that TypeORM itself would load', async () => {
+  it('equal the entities that TypeORM itself loads', async () => {
     const user = await host.userOf(7n);
 
     expect(user).toEqual(await host.dataSource.getRepository(Member).findOneByOrFail({ id: 7n }));
@@ -120,37 +120,39 @@ describe('users in a table of another schema, with names, transformers and relat
     });
   });
 
-  it('come without what is not selected, and without relations', async () => {
+  it('have neither unselected columns nor relations', async () => {
     const user = await host.userOf(7n);
 
     expect(Object.keys(user as object)).not.toContain('password');
     expect(Object.keys(user as object)).not.toContain('team');
   });
 
-  it('are given as objects too', async () => {
+  it('are accepted as objects', async () => {
     const ada = await host.dataSource.getRepository(Member).findOneByOrFail({ id: 7n });
 
     expect(await host.userOf(ada)).toEqual(ada);
   });
 
-  it('are objects of their own for every request', async () => {
+  it('are separate objects for every request', async () => {
     const { rawToken } = await host.tokens.create(7n, REQUEST);
 
     const hash = createHash('sha256').update(rawToken).digest('hex');
 
-    const [one, other] = await Promise.all([host.credentials.find(hash), host.credentials.find(hash)]);
-    const users = (await Promise.all([one!.ownerOf(one!.token()), other!.ownerOf(other!.token())])) as Member[];
+    const reads = jest.spyOn(host.database, 'read');
+    const [one, other] = await Promise.all([host.repository.findWithOwner(hash), host.repository.findWithOwner(hash)]);
+    const users = [one!.user, other!.user] as [Member, Member];
 
-    // They share what was read, and nothing that a handler is given.
-    expect(one).toBe(other);
-    expect(one!.token().scopes).not.toBe(other!.token().scopes);
+    // They share the read, and nothing that a handler gets.
+    expect(reads).toHaveBeenCalledTimes(1);
+    reads.mockRestore();
+    expect(one!.record.scopes).not.toBe(other!.record.scopes);
     expect(users[0]).toEqual(users[1]);
     expect(users[0]).not.toBe(users[1]);
-    expect(users[0]!.plan).not.toBe(users[1]!.plan);
-    expect(users[0]!.joined).not.toBe(users[1]!.joined);
+    expect(users[0].plan).not.toBe(users[1].plan);
+    expect(users[0].joined).not.toBe(users[1].joined);
   });
 
-  it('are refused from the request after the one that deletes them softly, and accepted again when restored', async () => {
+  it('are refused after a soft delete from the next request on, and accepted after they are restored', async () => {
     const members = host.dataSource.getRepository(Member);
     const { rawToken } = await host.tokens.create(8n, REQUEST);
 
@@ -162,7 +164,7 @@ describe('users in a table of another schema, with names, transformers and relat
     expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: '8' });
   });
 
-  it('are refused once their row is gone', async () => {
+  it('are refused after their row is deleted', async () => {
     await host.dataSource.query(`INSERT INTO crm."Member List" SELECT 9, 'Linus', '', '{}', now(), '', '', NULL, NULL`);
     const { rawToken } = await host.tokens.create(9n, REQUEST);
 
@@ -192,10 +194,10 @@ describe('users.isActive', () => {
     text: 'true',
     nothing: undefined,
   };
-  let host: Host;
+  let host: CustomUsersApp;
 
   beforeAll(async () => {
-    host = await startHost({
+    host = await startCustomUsersApp({
       users: {
         entity: Account,
         isActive: ({ state }) => {
@@ -211,18 +213,21 @@ describe('users.isActive', () => {
   });
   afterAll(() => host.close());
 
-  it('lets in the user for whom it returns true', async () => {
+  it('accepts a user for whom it returns true', async () => {
     expect(await host.userOf('yes')).toEqual({ id: 'yes', state: 'yes' });
   });
 
-  it.each(['no', 'promise', 'one', 'text', 'nothing'])('refuses when it returns something else: %s', async (id) => {
-    const { rawToken } = await host.tokens.create(id, REQUEST);
+  it.each(['no', 'promise', 'one', 'text', 'nothing'])(
+    'refuses a user for whom it returns another value: %s',
+    async (id) => {
+      const { rawToken } = await host.tokens.create(id, REQUEST);
 
-    expect(await refusalOf(host.tokens.verify(rawToken))).toBe('invalid_token');
-    expect(await host.userBehind(rawToken)).toBe(401);
-  });
+      expect(await refusalOf(host.tokens.verify(rawToken))).toBe('invalid_token');
+      expect(await host.userBehind(rawToken)).toBe(401);
+    },
+  );
 
-  it('is asked anew at every verification', async () => {
+  it('is called for every verification', async () => {
     const { rawToken } = await host.tokens.create('yes', REQUEST);
 
     await host.dataSource.query(`UPDATE accounts SET state = 'no' WHERE id = 'yes'`);
@@ -233,7 +238,7 @@ describe('users.isActive', () => {
     expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: 'yes' });
   });
 
-  it('lets nobody in when it throws, and harms no other request', async () => {
+  it('refuses only its own request when it throws', async () => {
     const [bad, good] = [await host.tokens.create('throws', REQUEST), await host.tokens.create('yes', REQUEST)];
 
     const refused = host.tokens.verify(bad.rawToken).catch((error: unknown) => String(error));

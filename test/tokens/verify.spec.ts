@@ -39,7 +39,7 @@ describe('ApiTokenService.verify', () => {
     expect(queries.queries).toHaveLength(2);
   });
 
-  it('tells good and bad tokens of one turn apart', async () => {
+  it('distinguishes valid and invalid tokens of one turn', async () => {
     const [good, revoked, expired] = await Promise.all([
       test.tokens.create(test.user, REQUEST),
       test.tokens.create(test.user, REQUEST),
@@ -58,7 +58,7 @@ describe('ApiTokenService.verify', () => {
     expect(outcomes).toEqual([good.token.id, 'token_revoked', 'token_expired', 'invalid_token']);
   });
 
-  it('refuses a token the instant that its expiry comes, and not a millisecond before', async () => {
+  it('rejects a token at the instant of its expiry, and not a millisecond before', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 60_000);
     const { rawToken } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
 
@@ -71,14 +71,14 @@ describe('ApiTokenService.verify', () => {
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
   });
 
-  it('refuses a token whose expiry is no time that JavaScript knows', async () => {
+  it('rejects a token whose expiry is not a valid date in JavaScript', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
     await test.dataSource.query(`UPDATE sigra_api_tokens SET expires_at = '-infinity' WHERE id = $1`, [token.id]);
 
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
   });
 
-  it('says of a token that is revoked and expired always that it is revoked', async () => {
+  it('rejects a revoked and expired token with token_revoked', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 60_000);
     const { rawToken, token } = await test.tokens.create(test.user, { ...REQUEST, expiresAt });
     await test.tokens.revoke(token.id);
@@ -89,14 +89,14 @@ describe('ApiTokenService.verify', () => {
     expect([before, await refusalOf(test.tokens.verify(rawToken))]).toEqual(['token_revoked', 'token_revoked']);
   });
 
-  it('refuses a well-formed token that nobody was given, after one query', async () => {
+  it('rejects an unknown well-formed token after one query', async () => {
     const refusal = await refusalOf(test.tokens.verify(unknownToken()));
 
     expect(refusal).toBe('invalid_token');
     expect(queries.queries).toHaveLength(1);
   });
 
-  it('refuses every change of one character anywhere without asking the database', async () => {
+  it('rejects every change of one character without a query', async () => {
     const { rawToken } = await test.tokens.create(test.user, REQUEST);
     queries.clear();
     const mutants = Array.from(rawToken).flatMap((character, place) =>
@@ -112,7 +112,7 @@ describe('ApiTokenService.verify', () => {
     expect(queries.queries).toEqual([]);
   });
 
-  it('refuses what is no token at all without asking the database', async () => {
+  it('rejects malformed tokens without a query', async () => {
     const { rawToken } = await test.tokens.create(test.user, REQUEST);
     queries.clear();
     const guesses: unknown[] = [
@@ -139,7 +139,7 @@ describe('ApiTokenService.verify', () => {
     expect(queries.queries).toEqual([]);
   });
 
-  it('refuses a swap of two neighbours, the commonest typo, without asking the database', async () => {
+  it('rejects a swap of two adjacent characters, the most common typo, without a query', async () => {
     const { rawToken } = await test.tokens.create(test.user, REQUEST);
     queries.clear();
     const swaps = Array.from(rawToken.slice(1), (_, place) => {
@@ -153,7 +153,7 @@ describe('ApiTokenService.verify', () => {
     expect(queries.queries).toEqual([]);
   });
 
-  it('holds no raw token in what it rejects with', async () => {
+  it('reveals no raw token in its errors', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.revoke(token.id);
 
@@ -164,7 +164,7 @@ describe('ApiTokenService.verify', () => {
   });
 });
 
-describe('a prefix of the application’s own', () => {
+describe('a prefix of the application', () => {
   let test: TestApp;
 
   beforeAll(async () => {
@@ -172,7 +172,7 @@ describe('a prefix of the application’s own', () => {
   });
   afterAll(() => test.close());
 
-  it('begins every token, counts in its checksum, and is asked of every token', async () => {
+  it('begins every token, is part of its checksum, and is required in every token', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     const secret = rawToken.slice('acme_'.length, -6);
     const elsewhere = `sigra_sk_${secret}`;

@@ -17,7 +17,7 @@ import {
 import { FakeClock } from 'nestjs-sigra/testing';
 import { Column, DataSource, Entity, PrimaryGeneratedColumn, type MigrationInterface, type QueryRunner } from 'typeorm';
 
-// The smallest host there is. It is compiled and run outside of this repository, against the packed library.
+// A minimal host. It is compiled and run outside of this repository, against the packed library.
 
 @Entity('users')
 class User {

@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import * as main from 'nestjs-sigra';
+import * as testing from 'nestjs-sigra/testing';
+import ts from 'typescript';
+
+/** The names that an entry file exports as types only. */
+function typesOf(file: string): string[] {
+  const path = new URL(`../../libs/sigra/src/${file}`, import.meta.url);
+  const source = ts.createSourceFile(file, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest);
+  return source.statements.flatMap((statement) => {
+    if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause)) {
+      throw new Error(`${file} must contain nothing but lists of named exports`);
+    }
+    const { isTypeOnly, exportClause } = statement;
+    return exportClause.elements.filter((each) => isTypeOnly || each.isTypeOnly).map(({ name }) => name.text);
+  });
+}
+
+describe('nestjs-sigra', () => {
+  it('exports these values', () => {
+    expect(Object.keys(main).sort()).toEqual([
+      'AllowAnonymous',
+      'ApiTokenEntity',
+      'ApiTokenService',
+      'AuditEventEntity',
+      'AuditService',
+      'BearerAuthGuard',
+      'BearerStrategy',
+      'Clock',
+      'CurrentCaller',
+      'CurrentPrincipal',
+      'CurrentUser',
+      'InjectSigraDataSource',
+      'OptionalAuth',
+      'RefreshFamilyEntity',
+      'RefreshTokenEntity',
+      'RequireScopes',
+      'ScopeGuard',
+      'SessionAuthGuard',
+      'SigraAuthGuard',
+      'SigraConfigError',
+      'SigraError',
+      'SigraExceptionFilter',
+      'SigraJwtService',
+      'SigraModule',
+      'SubjectEntity',
+      'SystemClock',
+      'TokenCleanupService',
+      'admit',
+      'can',
+      'decodeCursor',
+      'encodeCursor',
+      'requireScopes',
+      'sigraEntities',
+      'sigraMigrations',
+      'tokenPattern',
+    ]);
+  });
+
+  it('exports these types', () => {
+    expect(typesOf('index.ts').sort()).toEqual([
+      'AccessTokenClaims',
+      'AdmissionSettings',
+      'ApiToken',
+      'ApiTokenOptions',
+      'ApiTokenPage',
+      'ApiTokenView',
+      'AuditDetails',
+      'AuditEvent',
+      'AuditFilter',
+      'AuditLogSafeError',
+      'AuditOptions',
+      'AuditOutcome',
+      'AuditPage',
+      'AuditQuery',
+      'AuthMethod',
+      'Caller',
+      'CanOptions',
+      'CleanupOptions',
+      'CleanupReport',
+      'CleanupRequest',
+      'ControllerPaths',
+      'CreateApiToken',
+      'CursorPosition',
+      'HttpRefusalBody',
+      'HttpRequest',
+      'IssuedApiToken',
+      'JwtAlgorithm',
+      'JwtAuditAction',
+      'JwtCheck',
+      'JwtKeyOptions',
+      'JwtOptions',
+      'ListApiTokens',
+      'NewAuditEvent',
+      'Principal',
+      'RefreshFamily',
+      'RefreshRequest',
+      'RefreshReuse',
+      'RotateApiToken',
+      'ScopeHolder',
+      'ScopeRefusal',
+      'SessionOptions',
+      'SessionRequest',
+      'SessionUserId',
+      'SigraAuditAction',
+      'SigraErrorCode',
+      'SigraErrorOptions',
+      'SigraModuleExtras',
+      'SigraModuleOptions',
+      'SigraTrace',
+      'TokenPair',
+      'TokenResponse',
+      'UserEntityOptions',
+      'UserProvider',
+      'UserProviderOptions',
+      'UserRef',
+      'UsersOptions',
+    ]);
+  });
+});
+
+describe('nestjs-sigra/testing', () => {
+  it('exports these values', () => {
+    expect(Object.keys(testing).sort()).toEqual([
+      'FakeClock',
+      'actingAs',
+      'assertAuditEvent',
+      'assertScopeDenied',
+      'assertTokenRevoked',
+      'bearer',
+      'createApiToken',
+      'expiredApiToken',
+      'expiredJwt',
+      'flushBackgroundWrites',
+      'generateJwt',
+      'jwtWithScopes',
+      'refreshPair',
+      'revokedApiToken',
+      'scopedApiToken',
+    ]);
+  });
+
+  it('exports these types', () => {
+    expect(typesOf('testing.ts').sort()).toEqual([
+      'ActingCredential',
+      'ActingGuard',
+      'ActingPrincipal',
+      'ApiTokenOverrides',
+      'Duration',
+      'ExpectedAuditEvent',
+      'FetchAnswer',
+      'HttpAnswer',
+      'InjectAnswer',
+      'Providers',
+      'SupertestAnswer',
+    ]);
+  });
+});

@@ -1,0 +1,50 @@
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.js';
+
+/** A folder for `DEMO_DATA_DIR`, for demos that start their own PostgreSQL. */
+export class DataFolder {
+  private constructor(private readonly parent: string) {}
+
+  static async make(): Promise<DataFolder> {
+    const parent = await mkdtemp(join(tmpdir(), 'sigra-demo-'));
+    // The server does not run as root and must have access.
+    await chmod(parent, 0o755);
+    return new DataFolder(parent);
+  }
+
+  get path(): string {
+    return join(this.parent, 'data');
+  }
+
+  /** The process id of the server that runs in the folder. */
+  async postmaster(): Promise<number> {
+    const file = await readFile(join(this.path, 'cluster/data/postmaster.pid'), 'utf8');
+    return Number(file.split('\n')[0]);
+  }
+
+  /** Stops the server while the demo runs. Waits for its pid file to go, because the process stays as a zombie. */
+  async stopServer(): Promise<void> {
+    process.kill(await this.postmaster(), 'SIGINT');
+    await eventually(() =>
+      this.postmaster().then(
+        () => false,
+        () => true,
+      ),
+    );
+  }
+
+  remove(): Promise<void> {
+    return rm(this.parent, { recursive: true, force: true });
+  }
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

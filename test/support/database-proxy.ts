@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** A TCP proxy to PostgreSQL that can be cut, go silent, or lose its open connections. */
+export class DatabaseProxy {
+  /** The URL of the same database through the proxy. */
+  readonly url: string;
+  private readonly links = new Set<Link>();
+  private silent = false;
+  private trigger: { text: string; reached: () => void } | undefined;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly port: number,
+    private readonly target: URL,
+  ) {
+    this.url = Object.assign(new URL(target), { hostname: '127.0.0.1', port: String(port) }).href;
+    server.on('connection', (client) => this.link(client));
+  }
+
+  static async start(databaseUrl: string): Promise<DatabaseProxy> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new DatabaseProxy(server, (server.address() as { port: number }).port, new URL(databaseUrl));
+  }
+
+  /** Closes every connection and refuses new ones, like a stopped server. */
+  async cut(): Promise<void> {
+    this.server.close();
+    this.breakLinks();
+    await once(this.server, 'close');
+  }
+
+  /** Accepts new connections again after `cut`. */
+  async mend(): Promise<void> {
+    this.server.listen(this.port, '127.0.0.1');
+    await once(this.server, 'listening');
+  }
+
+  /** Keeps all connections open, accepts new ones, and forwards nothing, like a network that loses every packet. */
+  silence(): void {
+    this.silent = true;
+    for (const link of this.links) pause(link);
+  }
+
+  /** Forwards everything again, including data sent during the silence. */
+  speak(): void {
+    this.silent = false;
+    this.trigger = undefined;
+    for (const link of this.links) resume(link);
+  }
+
+  /** Silences the open connections permanently; new ones work, as after a fail-over. */
+  strand(): void {
+    for (const link of this.links) pause(link);
+  }
+
+  /** Goes silent just before a message with this text reaches the server. */
+  silenceAt(text: string): Promise<void> {
+    return new Promise((reached) => {
+      this.trigger = { text, reached };
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.breakLinks();
+    if (!this.server.listening) return;
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private link(client: Socket): void {
+    const server = connect(Number(this.target.port), this.target.hostname);
+    const link: Link = { client, server };
+    this.links.add(link);
+    const forget = () => {
+      this.links.delete(link);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) socket.on('error', () => undefined).on('close', forget);
+    client.on('data', (data) => this.pass(data, link));
+    server.on('data', (data) => client.write(data));
+    if (this.silent) pause(link);
+  }
+
+  private pass(data: Buffer, link: Link): void {
+    const { trigger } = this;
+    if (trigger && data.includes(trigger.text)) {
+      this.trigger = undefined;
+      this.silence();
+      link.client.unshift(data);
+      trigger.reached();
+      return;
+    }
+    link.server.write(data);
+  }
+
+  private breakLinks(): void {
+    for (const { client, server } of this.links) {
+      client.destroy();
+      server.destroy();
+    }
+  }
+}
+
+function pause(link: Link): void {
+  link.client.pause();
+  link.server.pause();
+}
+
+function resume(link: Link): void {
+  link.client.resume();
+  link.server.resume();
+}

@@ -1,0 +1,64 @@
+import { type INestApplication, type LoggerService, Module, type Provider, type Type } from '@nestjs/common';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import {
+  sigraEntities,
+  SigraAuthGuard,
+  SigraModule,
+  type SigraModuleExtras,
+  type SigraModuleOptions,
+} from 'nestjs-sigra';
+import { type Adapter, SIGRA_OPTIONS, User } from './test-app.js';
+
+export interface HostOptions {
+  readonly adapter: Adapter;
+  /** Whether Fastify uses HTTP/2 without TLS. @default false */
+  readonly http2?: boolean;
+  /** The URL of a database that has the tables, such as a test application's. */
+  readonly databaseUrl: string;
+  readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
+  readonly typeOrm?: Partial<TypeOrmModuleOptions>;
+  readonly controllers?: Type<object>[];
+  readonly providers?: Provider[];
+  /** Receives all logs of the application. @default logs are discarded */
+  readonly logger?: LoggerService;
+  /** The steps of a host's `main.ts` between `create` and `listen`. */
+  prepare?(app: INestApplication): void;
+}
+
+export interface HostApp {
+  readonly app: INestApplication;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Boots an application as a host's `main.ts` does: with `NestFactory`, the system's clock and its own settings. */
+export async function startHost(options: HostOptions): Promise<HostApp> {
+  @Module({
+    imports: [
+      TypeOrmModule.forRoot({
+        type: 'postgres',
+        url: options.databaseUrl,
+        entities: [User, ...sigraEntities],
+        retryAttempts: 0,
+        ...options.typeOrm,
+      } as TypeOrmModuleOptions),
+      SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }),
+    ],
+    controllers: [...(options.controllers ?? [])],
+    providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }, ...(options.providers ?? [])],
+  })
+  class HostModule {}
+
+  const adapter = options.adapter === 'express' ? new ExpressAdapter() : fastifyAdapter(options.http2);
+  const app = await NestFactory.create(HostModule, adapter, { logger: options.logger ?? false, abortOnError: false });
+  options.prepare?.(app);
+  await app.listen(0, '127.0.0.1');
+  return { app, url: await app.getUrl(), close: () => app.close() };
+}
+
+function fastifyAdapter(http2?: boolean) {
+  return http2 ? new FastifyAdapter({ http2 }) : new FastifyAdapter();
+}

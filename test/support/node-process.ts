@@ -1,0 +1,43 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+/** A TypeScript program of this folder in a process of its own, as one of several nodes behind a load balancer. */
+export class NodeProcess {
+  private constructor(readonly child: ChildProcess) {}
+
+  /**
+   * @param setup passed to the program as JSON in its only argument
+   * @returns the process and its first message, which means that it is ready
+   */
+  static async start(program: string, setup: object): Promise<{ process: NodeProcess; message: unknown }> {
+    const child = fork(path(`./${program}`), [JSON.stringify(setup)], {
+      execArgv: ['--import', path('../../tools/typescript/register-sources.js')],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    const exited = once(child, 'exit').then(([code]) => {
+      throw new Error(`${program} ended (${String(code)}) before it was ready`);
+    });
+    const [message] = (await Promise.race([once(child, 'message'), exited])) as unknown[];
+    exited.catch(() => undefined);
+    return { process: new NodeProcess(child), message };
+  }
+
+  /** Lets the program end by itself: it exits when its parent disconnects. */
+  async stop(): Promise<void> {
+    if (this.child.connected) this.child.disconnect();
+    await this.exited();
+  }
+
+  /** Kills the process with SIGKILL. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited();
+  }
+
+  async exited(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+  }
+}

@@ -1,0 +1,32 @@
+import type { JwtOptions } from 'nestjs-sigra';
+import { NodeProcess } from './node-process.js';
+import type { Adapter } from './test-app.js';
+
+export interface ServerNodeSetup {
+  readonly adapter: Adapter;
+  readonly databaseUrl: string;
+  /** @default none */
+  readonly jwt?: JwtOptions;
+}
+
+/** An application with an HTTP server in a process of its own. Its program is `server-node-process.ts`. */
+export class ServerNode {
+  private constructor(
+    readonly url: string,
+    private readonly process: NodeProcess,
+  ) {}
+
+  static async start(setup: ServerNodeSetup): Promise<ServerNode> {
+    const { process, message } = await NodeProcess.start('server-node-process.ts', setup);
+    return new ServerNode(String(message), process);
+  }
+
+  stop(): Promise<void> {
+    return this.process.stop();
+  }
+
+  /** Kills the process without a shutdown. */
+  kill(): Promise<void> {
+    return this.process.kill();
+  }
+}

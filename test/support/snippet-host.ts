@@ -1,0 +1,50 @@
+import type { KeyObject } from 'node:crypto';
+import type { INestApplication } from '@nestjs/common';
+import type { ApiTokenService, AuditService, SigraJwtService, TokenCleanupService } from 'nestjs-sigra';
+import type { DataSource, EntityManager, MigrationInterface } from 'typeorm';
+
+// The host that the snippets of the documents assume. They are compiled against it, and never run.
+
+export declare class User {
+  id: string;
+  email: string;
+  plan: string;
+  disabledAt: Date | null;
+}
+export declare class Account {
+  uid: string;
+  suspended: boolean;
+}
+export declare class Settings {
+  get(name: string): string;
+}
+export declare class AppModule {
+  configure(): void;
+}
+export declare class ProjectsController {
+  list(): void;
+}
+export declare const myMigrations: (new () => MigrationInterface)[];
+
+export declare const app: INestApplication;
+export declare const url: string;
+export declare const dataSource: DataSource;
+export declare const tokens: ApiTokenService;
+export declare const jwt: SigraJwtService;
+export declare const audit: AuditService;
+export declare const cleanup: TokenCleanupService;
+
+export declare const user: User;
+export declare const familyId: string;
+export declare const refreshToken: string;
+export declare const oldKey: KeyObject;
+export declare const oldPublicKey: KeyObject;
+export declare const newKey: KeyObject;
+
+export declare function accountsOfAnotherService(ids: readonly string[]): Promise<Account[]>;
+export declare function userOfCertificate(request: unknown): User | undefined;
+export declare function userOfPassword(body: unknown): Promise<User>;
+export declare function userOfOldToken(request: unknown): Promise<User | undefined>;
+export declare function archive(manager: EntityManager, projectId: string): Promise<void>;
+export declare function alarm(userId: string): void;
+export declare function count(outcome: string): void;
