@@ -12,7 +12,7 @@ export const LABELS: Readonly<Record<HttpContestantName, string>> = {
   'sigra-jwt-epoch': 'Sigra, JWT epoch (epoch and user)',
   'sigra-session': 'Sigra, session (user)',
   'hand-written': 'passport, findOne twice (token, user)',
-  'plain-jwt': '@nestjs/jwt by hand (no read)',
+  'plain-jwt': '@nestjs/jwt, hand-written (no read)',
   'plain-jwt-user': '@nestjs/jwt, findOne (user)',
   'better-auth': 'better-auth (key and user)',
 };
@@ -30,10 +30,10 @@ export function demandsOf({ fastify, express }: Results): Demand[] {
     times(`${token} on Fastify`, 8, fastify['sigra-token'].rate / fastify['hand-written'].rate),
     times(`${token} on Express`, 3, express['sigra-token'].rate / express['hand-written'].rate),
     {
-      what: 'CPU that the dual guard adds to a bare Fastify handler, reading token and user included',
+      what: 'CPU that the dual guard adds to a bare Fastify handler, including the read of token and user',
       bound: 'at most',
       limit: 25,
-      unit: 'µs a request',
+      unit: 'µs per request',
       measured: fastify['sigra-token'].cpu - fastify.bare.cpu,
     },
     times(

@@ -15,9 +15,9 @@ export const title = 'Requests over HTTP';
 
 const ADAPTERS: readonly Adapter[] = ['fastify', 'express'];
 const CONNECTIONS = 64;
-/** Different credentials that each connection sends in turn; no two connections share one. */
+/** Different credentials that each connection sends in turn. Connections share no credential. */
 const PER_CONNECTION = 10;
-/** A token beyond all that are seeded. */
+/** The number of a token that is not seeded. */
 const UNKNOWN = 999_999_999;
 
 interface Contestant {
@@ -49,7 +49,7 @@ async function runAdapter(stage: Stage, adapter: Adapter): Promise<Record<HttpCo
   }
 }
 
-/** Who sends requests: users and tokens spread over all there are. */
+/** The callers: users and tokens, spread evenly over all that are seeded. */
 function visitors({ settings: { users, tokens } }: Stage): Visitor[] {
   return Array.from({ length: CONNECTIONS * PER_CONNECTION }, (_, index) => {
     const token = 1 + ((index * 7919) % tokens);
@@ -81,7 +81,7 @@ async function startContestant(stage: Stage, adapter: Adapter, name: HttpContest
   };
 }
 
-/** A guard that lets everybody in, or takes one user for another, is quick and wins nothing. */
+/** A guard that accepts every credential, or finds the wrong user, must not count as fast. */
 async function assertGuarded(
   name: string,
   url: string,
@@ -93,7 +93,7 @@ async function assertGuarded(
   const forged = await fetch(url, {
     headers: { authorization: `Bearer ${rawToken(UNKNOWN)}`, 'x-api-key': 'unknown' },
   });
-  if (forged.status !== 401) throw new Error(`${name} answers ${forged.status} to a token that nobody was given`);
+  if (forged.status !== 401) throw new Error(`${name} answers ${forged.status} to an unknown token`);
   await Promise.all(
     everyone.slice(0, 20).map(async ({ user }, index) => {
       const answer = await fetch(url, { headers: { ...headers[index] } });
@@ -117,11 +117,12 @@ function findings(results: Results): Findings {
     ),
     charts: ADAPTERS.map((adapter) => chartOf(adapter, results[adapter])),
     notes: [
-      `${CONNECTIONS} keep-alive connections of autocannon in a second process, each with ${PER_CONNECTION} credentials ` +
-        'of its own; each server is a process of its own, and its CPU is what its process used. The load and PostgreSQL ' +
-        'take their share of the same cores, so that a quick server is held back by them.',
-      'The session is found by a header, so that what the host does to find it is not measured.',
-      'By hand, `@nestjs/jwt` has its secret as a text, as in the documentation of Nest; with a key object it would be quicker.',
+      `${CONNECTIONS} keep-alive connections of autocannon in a second process, each with its own ${PER_CONNECTION} ` +
+        'credentials. Each server is a separate process; its CPU is that of this process. The load and PostgreSQL use the ' +
+        'same cores, so they slow a fast server down.',
+      'A header identifies the session, so that the session store of the host is not measured.',
+      'The hand-written use of `@nestjs/jwt` passes the secret as a string, as in the documentation of Nest; a key object ' +
+        'would be faster.',
     ],
   };
 }

@@ -12,7 +12,7 @@ export const title = 'Rotation of refresh tokens';
 const FAMILIES = 64;
 
 export async function run(stage: Stage): Promise<Findings> {
-  // Rotations are commits: this server waits for the disk as any server does.
+  // Every rotation is a commit, so this server waits for the disk.
   const server = await DatabaseServer.start({ durable: true });
   try {
     return await measure(stage, server);
@@ -44,7 +44,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
   return {
     demands: [
       {
-        what: `refresh, ${FAMILIES} families at once, against a hand-written transaction`,
+        what: `refresh, ${FAMILIES} families in flight, against a hand-written transaction`,
         bound: 'at least',
         limit: 2,
         unit: 'times',
@@ -54,7 +54,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
     tables: [
       figuresTable('', 'rotations', [
         ['Sigra (user, family, reuse, audit)', figures.sigra],
-        ['TypeORM transaction by hand (token, audit)', figures.handWritten],
+        ['TypeORM transaction, hand-written (token, audit)', figures.handWritten],
         ['better-auth oauth-provider (client, user, reuse)', figures.betterAuth],
       ]),
     ],
@@ -62,19 +62,19 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
       {
         kind: 'bars',
         name: 'refresh',
-        title: `Rotations per second, ${FAMILIES} families at once`,
+        title: `Rotations per second, ${FAMILIES} families in flight`,
         unit: '/s',
         bars: [
           { label: 'Sigra', value: figures.sigra.rate },
-          { label: 'TypeORM transaction by hand', value: figures.handWritten.rate },
+          { label: 'TypeORM transaction, hand-written', value: figures.handWritten.rate },
           { label: 'better-auth oauth-provider', value: figures.betterAuth.rate },
         ],
       },
     ],
     notes: [
-      'Commits wait for the disk. Each family presents its newest token, and the next one when that has been answered.',
-      'The transaction by hand locks the token, consumes it, inserts the successor and an audit row, and signs an access ' +
-        'token; it knows no families, does not tell reuse and does not read the user.',
+      'Commits wait for the disk. Each family presents its newest token, and its successor as soon as the answer arrives.',
+      'The hand-written transaction locks the token, consumes it, inserts the successor and an audit row, and signs an ' +
+        'access token. It has no families, does not detect reuse and does not read the user.',
       'better-auth answers the `refresh_token` grant for a public client, with opaque access tokens, and writes no audit row.',
     ],
   };

@@ -10,7 +10,7 @@ interface Benchmark {
   run(stage: Stage): Promise<Findings>;
 }
 
-// Imported when it is its turn, and not before the library is built.
+// Imported only when it runs, because the library has to be built first.
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   verify: () => import('./verify.js'),
   http: () => import('./http.js'),
@@ -30,7 +30,7 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
-// So that whatever has been started and reserved is ended and given back.
+// Without these, a signal would skip the exit handlers, which end every process and release the huge pages.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 await prepare();

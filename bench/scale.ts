@@ -7,12 +7,12 @@ import { measureSizes } from './scale/sizes.js';
 import { measureTwoNodes } from './scale/two-nodes.js';
 import { seedScale } from './scale/seed-scale.js';
 
-export const title = 'Large tables, large users, several nodes';
+export const title = 'Large tables, users with many tokens, several nodes';
 
 export async function run(stage: Stage): Promise<Findings> {
   const urls = await seedScale(stage);
   const parts: Findings[] = [];
-  // Clean-up comes last: it leaves a table with holes.
+  // Last, because it leaves dead rows in the table.
   for (const measure of [measureSizes, measureTwoNodes, measurePgBouncer, measureManyTokens, measureCleanUp]) {
     parts.push(await measure(stage, urls));
   }

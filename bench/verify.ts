@@ -8,7 +8,7 @@ import type { VerifyContestantName, VerifyWorker } from './workers/verify-worker
 export const title = 'Verification in process';
 
 const IN_FLIGHT = [1, 16, 64, 256];
-/** The load that the demands are about. */
+/** The load that the targets refer to. */
 const JUDGED = 64;
 
 const LABELS: Readonly<Record<VerifyContestantName, string>> = {
@@ -33,7 +33,7 @@ export async function run(stage: Stage): Promise<Findings> {
     worker.call('turn', { inFlight, seconds, tokens, seed: ++seed });
 
   for (const [name, worker] of workers) {
-    if (!(await worker.call('refusesUnknown', { tokens }))) throw new Error(`${name} accepts what nobody was given`);
+    if (!(await worker.call('refusesUnknown', { tokens }))) throw new Error(`${name} accepts an unknown credential`);
   }
   const results: [number, Record<VerifyContestantName, Figures>][] = [];
   for (const inFlight of IN_FLIGHT) {
@@ -95,9 +95,9 @@ function findings(results: [number, Record<VerifyContestantName, Figures>][]): F
     tables,
     charts: [chart],
     notes: [
-      'Every contestant has a process and a pool of ten connections of its own, and hashes the raw token itself.',
-      "All tokens were used a moment ago, which is a busy token's usual state, so that Sigra reads without noting the " +
-        'use; `writes` measures the noting. better-auth writes `updatedAt` with every verification.',
+      'Every contestant has its own process and its own pool of ten connections, and hashes the raw token itself.',
+      'All tokens were used a moment ago, as tokens in regular use are, so Sigra reads them without recording the use; ' +
+        '`writes` measures that. better-auth writes `updatedAt` with every verification.',
     ],
   };
 }

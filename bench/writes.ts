@@ -27,8 +27,8 @@ export async function run(stage: Stage): Promise<Findings> {
   return {
     demands: [
       { what: `row updates by ${counted}`, bound: 'at most', limit: 1000, unit: 'rows', measured: rows },
-      { what: `statements of those updates`, bound: 'at most', limit: 100, unit: 'statements', measured: updates },
-      { what: 'the clock that they took', bound: 'at most', limit: 300, unit: 'seconds', measured: seconds },
+      { what: 'statements for those updates', bound: 'at most', limit: 100, unit: 'statements', measured: updates },
+      { what: 'time that they took', bound: 'at most', limit: 300, unit: 'seconds', measured: seconds },
     ],
     tables: [
       {
@@ -37,20 +37,20 @@ export async function run(stage: Stage): Promise<Findings> {
         rows: [
           ['seconds', seconds],
           ['statements that read tokens', reads],
-          ['statements that note uses', updates],
+          ['statements that record uses', updates],
           ['rows updated', rows],
         ],
       },
     ],
     charts: [],
     notes: [
-      'Rows are counted by PostgreSQL (`n_tup_upd`), statements by a logger of TypeORM. No token had been used before. What ' +
-        'is left in memory at the end is flushed by closing the application, and counted too.',
+      'PostgreSQL counts the rows (`n_tup_upd`), and a logger of TypeORM counts the statements. No token was used before. ' +
+        'Closing the application flushes the uses that are still in memory; they are counted too.',
     ],
   };
 }
 
-/** Exact once the connections that made them are closed. */
+/** Exact only after the connections that made the updates are closed. */
 function rowUpdates(url: string): Promise<number> {
   return withClient(url, async (client) => {
     const { rows } = await client.query<{ count: string }>(

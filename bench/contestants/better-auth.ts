@@ -2,7 +2,7 @@ import { apiKey } from '@better-auth/api-key';
 import type { BetterAuthOptions } from 'better-auth';
 import type pg from 'pg';
 
-/** better-auth with its plugin of API keys, as its documentation sets it up, without its rate limit. */
+/** better-auth with its API key plugin, set up as in its documentation, without its rate limit. */
 export const betterAuthOptions = (database: pg.Pool): BetterAuthOptions => ({
   database,
   baseURL: 'http://127.0.0.1',

@@ -8,8 +8,9 @@ import {
   type SigraModuleOptions,
 } from 'nestjs-sigra';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { HandWrittenToken } from './api-token.entity.js';
 
-/** The host's user, as an application would have it. */
+/** The host's user, as in a typical application. */
 @Entity('users')
 export class User {
   @PrimaryColumn({ type: 'uuid' })
@@ -35,7 +36,11 @@ export const JWT_OPTIONS: JwtOptions<User> = {
 };
 
 /** The same pool of ten connections, the driver's default, for every contestant. */
-const connection = (url: string) => ({ type: 'postgres' as const, url, entities: [User, ...sigraEntities] });
+const connection = (url: string) => ({
+  type: 'postgres' as const,
+  url,
+  entities: [User, HandWrittenToken, ...sigraEntities],
+});
 
 export const typeOrmModule = (url: string) => TypeOrmModule.forRoot({ ...connection(url), retryAttempts: 0 });
 
@@ -44,7 +49,7 @@ export const typeOrmDataSource = (url: string) =>
 
 export const SCOPES = ['read:projects', 'write:projects', 'admin'];
 
-/** Sigra as a host sets it up; what is not named has its default. */
+/** A typical setup of Sigra; other options have their defaults. */
 export const sigraModule = (options: Partial<SigraModuleOptions<User>> & SigraModuleExtras = {}) =>
   SigraModule.forRoot<User>({
     users: { entity: User, isActive: (user) => user.disabledAt === null },

@@ -3,7 +3,7 @@ interface Dated {
   readonly expiresAt: Date | null;
 }
 
-/** The check that every contestant by hand makes of the row that it has read. */
+/** The check of a row that every hand-written contestant makes. */
 export function isLive<Token extends Dated>(token: Token | null | undefined): token is Token {
   return token?.revokedAt === null && (token.expiresAt === null || token.expiresAt > new Date());
 }

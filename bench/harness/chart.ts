@@ -6,7 +6,7 @@ type Lines = Extract<Chart, { kind: 'lines' }>;
 
 const WIDTH = 760;
 const FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif';
-/** Readable on white and on black, and told apart by those who see red and green alike. */
+/** Readable on white and on black, and distinguishable with red-green colour blindness. */
 const COLOURS = ['#2f81f7', '#db6d28', '#8957e5', '#2da44e'];
 const STYLE = `
   text { font: 13px ${FONT}; fill: #1f2328 }
@@ -19,7 +19,7 @@ const STYLE = `
     .grid { stroke: #9198a1 }
   }`;
 
-/** A chart as an SVG file that needs nothing else. */
+/** A chart as a self-contained SVG file. */
 export function renderChart(chart: Chart): string {
   const { height, body } = chart.kind === 'bars' ? bars(chart) : lines(chart);
   return [

@@ -1,4 +1,4 @@
-/** Methods that a child process offers to the one that started it. */
+/** Methods that a child process offers to its parent. */
 export type Api = Readonly<Record<string, (argument: never) => unknown>>;
 
 export interface Call {
@@ -13,7 +13,7 @@ export interface Answer {
   readonly error?: string;
 }
 
-/** Answers the parent's calls until it lets go of this process; then cleans up and ends. */
+/** Answers the parent's calls until the parent disconnects; then cleans up and ends. */
 export function serve(methods: Api, close: () => unknown = () => undefined): void {
   process.on('message', (message) => {
     const { id, method, argument } = message as Call;

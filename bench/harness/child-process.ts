@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Api, Call } from './child-api.js';
 
-const REGISTER = new URL('../../test/support/register-typescript.js', import.meta.url).href;
+const REGISTER = new URL('../../tools/typescript/register.js', import.meta.url).href;
 
 export interface ChildOptions {
   readonly args?: readonly string[];
-  /** Options of Node. Those in `BENCH_NODE_OPTIONS`, such as `--cpu-prof`, come on top. */
+  /** Options of Node, in addition to those in `BENCH_NODE_OPTIONS`, such as `--cpu-prof`. */
   readonly execArgv?: readonly string[];
 }
 
-/** A process under test, or one that puts load on it. It ends with this process, however this process ends. */
+/** A process under test, or the load generator. It ends together with this process. */
 export class Child<Methods extends Api> {
   private readonly waiting = new Map<number, PromiseWithResolvers>();
   private lastId = 0;
@@ -45,7 +45,7 @@ export class Child<Methods extends Api> {
     return this.send(method, argument) as Promise<Awaited<ReturnType<Methods[Name]>>>;
   }
 
-  /** Ends the process the way that lets it clean up. */
+  /** Ends the process and lets it clean up. */
   async stop(): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const exit = once(this.process, 'exit');

@@ -1,17 +1,17 @@
 import { Latencies, type Sample } from './sample.js';
 
 /**
- * Keeps `inFlight` calls of `operation` under way: each caller makes its next call when the one before has ended. A call
- * that rejects ends the run.
+ * Keeps `inFlight` calls of `operation` in flight: each caller makes its next call when its previous call has ended. A
+ * rejected call ends the run.
  *
- * @param until seconds, or what says when it is enough
+ * @param until seconds, or a function that returns true at the end
  */
 export async function closedLoop(
   { inFlight, until }: { inFlight: number; until: number | (() => boolean) },
   operation: (caller: number) => Promise<unknown>,
 ): Promise<Sample> {
   const latencies = new Latencies();
-  // What was made before, such as the credentials, is not collected in the time that is measured.
+  // Collects earlier garbage, such as the credentials, before the measurement starts.
   globalThis.gc?.();
   const cpu = process.cpuUsage();
   const start = performance.now();

@@ -2,16 +2,16 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { type LocalPostgres, startLocalPostgres } from '../../apps/demo/src/postgres/local-postgres.js';
+import { type LocalPostgres, startLocalPostgres } from '../../tools/local-postgres/src/local-postgres.js';
 import { reserveHugePages } from './huge-pages.js';
 
 /**
- * What PostgreSQL's manual tells every server to have, in MiB. With the default of 128 the tables would not fit, and what
- * is measured would be how the system keeps files in its memory.
+ * The size that PostgreSQL's manual recommends, in MiB. With the default of 128 the tables would not fit, and the benchmark
+ * would measure the file cache of the system.
  */
 const SHARED_BUFFERS = Math.floor(totalmem() / 4 / 2 ** 20);
 
-/** A PostgreSQL server of its own, and databases on it. */
+/** A separate PostgreSQL server and its databases. */
 export class DatabaseServer {
   private static withSmallPages = 0;
 
@@ -26,7 +26,7 @@ export class DatabaseServer {
     return DatabaseServer.withSmallPages === 0;
   }
 
-  /** @param durable whether commits wait for the disk; only what measures commits needs that */
+  /** @param durable whether commits wait for the disk; only benchmarks of commits need this */
   static async start({ durable }: { durable: boolean }): Promise<DatabaseServer> {
     const dataDir = await mkdtemp(join(tmpdir(), 'sigra-bench-'));
     const giveBack = reserveHugePages(SHARED_BUFFERS);

@@ -1,15 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const RESERVED = '/proc/sys/vm/nr_hugepages';
-/** What PostgreSQL shares beside its buffers. */
+/** Shared memory of PostgreSQL besides its buffers, in MiB. */
 const OVERHEAD = 1.06;
 
 /**
- * Reserves huge pages for as many MiB of shared buffers, as PostgreSQL's manual advises: with small pages, every access to
- * a table of gigabytes is one that the processor has to look up in memory first.
+ * Reserves huge pages for shared buffers of this size in MiB, as PostgreSQL's manual advises. With small pages, the processor
+ * has to read page tables from memory for every access to a table of gigabytes.
  *
- * @returns gives them back; nothing where they cannot be had: on another system than Linux, by another user than root, or
- * where memory is in too small pieces
+ * @returns releases them; undefined if they cannot be reserved: not on Linux, not as root, or the memory is too
+ * fragmented
  */
 export function reserveHugePages(mebibytes: number): (() => void) | undefined {
   try {

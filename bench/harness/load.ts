@@ -1,8 +1,9 @@
 import type { Sample } from './sample.js';
 
-/** What one connection sends, over and over again. */
+/** The headers of a request. */
 export type Headers = Readonly<Record<string, string>>;
 
+/** Requests that connections send repeatedly to one URL. */
 export interface LoadRequest {
   readonly url: string;
   readonly seconds: number;
@@ -10,10 +11,10 @@ export interface LoadRequest {
   readonly connections: readonly (readonly Headers[])[];
 }
 
-/** Everything but the CPU of the server, which only the server knows. */
+/** Everything except the CPU of the server, which only the server can measure. */
 export type LoadResult = Omit<Sample, 'cpuMicros'>;
 
-/** The methods of the process that puts load over HTTP. */
+/** The methods of the process that sends HTTP load. */
 export interface LoadWorker extends Record<string, (argument: never) => unknown> {
   run(request: LoadRequest): Promise<LoadResult>;
 }

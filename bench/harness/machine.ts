@@ -10,7 +10,7 @@ export interface Machine {
   readonly postgres: string;
   /** Whether PostgreSQL's shared buffers were in huge pages. */
   readonly hugePages: boolean;
-  /** Of what the benchmarks compare. */
+  /** Versions of the compared packages. */
   readonly versions: Readonly<Record<string, string>>;
 }
 

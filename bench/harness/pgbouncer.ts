@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findServerUser, identity } from '../../apps/demo/src/postgres/server-user.js';
+import { findServerUser, identity } from '../../tools/local-postgres/src/server-user.js';
 import { withClient } from './database.js';
 
 const run = promisify(execFile);
@@ -16,7 +16,7 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-/** Starts PgBouncer in transaction mode before a database; undefined where it cannot be had. */
+/** Starts PgBouncer in transaction mode in front of a database. @returns undefined if it is not available */
 export async function startPgBouncer(databaseUrl: string): Promise<PgBouncer | undefined> {
   const binary = await findBinary();
   if (!binary) return undefined;
@@ -40,7 +40,7 @@ default_pool_size = 10
   };
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content, { mode: 0o600 });
   if (user) {
-    // It does not run as root, and gets its files with the account that it runs under.
+    // It refuses to run as root, so its files belong to the account that it runs under.
     for (const path of [folder, ...Object.keys(files).map((name) => join(folder, name))]) {
       await chown(path, user.uid, user.gid);
     }
@@ -62,7 +62,7 @@ default_pool_size = 10
   };
 }
 
-/** Installs Debian's package where that is possible. */
+/** Installs Debian's package, if possible. */
 async function findBinary(): Promise<string | undefined> {
   const installed = await locate();
   if (installed ?? process.getuid?.() !== 0) return installed;

@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../../', import.meta.url);
 
-/** Installs the peers unless they are there, and builds the library: what is measured is what would be published. */
+/** Installs missing peers, and builds the library, so that the benchmarks measure what would be published. */
 export async function prepare(): Promise<void> {
   if (!(await isInstalled())) execute('npm', ['--prefix', 'bench', 'ci']);
   execute('npx', ['nest', 'build', 'sigra']);
 }
 
-/** npm keeps a copy of the lock beside what it has installed. */
+/** npm keeps a copy of the lock file next to the installed packages. */
 async function isInstalled(): Promise<boolean> {
   const installed = await stat(new URL('bench/node_modules/.package-lock.json', ROOT)).catch(() => undefined);
   const wanted = await stat(new URL('bench/package-lock.json', ROOT));

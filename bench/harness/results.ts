@@ -6,10 +6,10 @@ import type { Section } from './section.js';
 const BENCH = new URL('../', import.meta.url);
 
 /**
- * Keeps a section in `results.json`, in the place of the one before, and renders everything anew. A quick run has a folder
- * of its own, `bench/.quick`, which is not committed.
+ * Stores a section in `results.json`, replaces its previous version, and renders everything. A quick run writes to
+ * `bench/.quick`, which is not committed.
  *
- * @param order of all sections
+ * @param order the order of all sections
  */
 export async function keepSection(name: string, section: Section, order: readonly string[]): Promise<URL> {
   const folder = section.quick ? new URL('.quick/', BENCH) : BENCH;

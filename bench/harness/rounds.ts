@@ -17,13 +17,13 @@ export interface Rounds {
   readonly rounds: number;
   /** Length of a turn, in seconds. */
   readonly turn: number;
-  /** What a contestant runs right before each turn and does not count, in seconds. */
+  /** Length of the warm-up right before each turn, which does not count, in seconds. */
   readonly warmUp: number;
 }
 
 /**
- * Lets contestants run in turn, A B C, A B C, so that whatever changes on the machine meanwhile meets all of them. Each
- * warms up before each turn: the system has taken memory away from a process that others have kept waiting.
+ * Runs contestants in turns, A B C, A B C, so that changes on the machine affect all of them. Each contestant warms up before
+ * each turn, because the system takes memory away from waiting processes.
  */
 export async function inTurn<Name extends string>(
   { rounds, turn, warmUp }: Rounds,

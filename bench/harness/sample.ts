@@ -1,6 +1,6 @@
 import { percentile } from './statistics.js';
 
-/** What one turn of one contestant came to. */
+/** The result of one turn of one contestant. */
 export interface Sample {
   readonly operations: number;
   readonly seconds: number;
@@ -11,10 +11,10 @@ export interface Sample {
   readonly p99: number;
 }
 
-/** Room for the latencies of the longest turn. One for all turns: to allocate it is work that no turn should do. */
+/** Space for the latencies of the longest turn. Allocated once, because an allocation would disturb a turn. */
 const room = new Float64Array(8_000_000);
 
-/** Latencies of one turn, in milliseconds. There is one at a time. */
+/** Latencies of one turn, in milliseconds. Only one instance is in use at a time. */
 export class Latencies {
   private readonly values = room;
   private count = 0;

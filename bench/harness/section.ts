@@ -1,20 +1,20 @@
 import type { Machine } from './machine.js';
 
-/** What was demanded and what was measured. */
+/** A target and its measurement. */
 export interface Demand {
   readonly what: string;
   readonly bound: 'at least' | 'at most';
   readonly limit: number;
   /** Such as `times` or `µs`. */
   readonly unit: string;
-  /** Null when it could not be measured. */
+  /** Null if it could not be measured. */
   readonly measured: number | null;
 }
 
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
-  /** Numbers are set to the right and rounded to what can be told apart. */
+  /** Numbers are aligned to the right and rounded to significant digits. */
   readonly rows: readonly (readonly (string | number)[])[];
 }
 
@@ -24,7 +24,7 @@ export interface Series {
 }
 
 export type Chart = {
-  /** Of the file, without its ending. */
+  /** Name of the file, without its extension. */
   readonly name: string;
   readonly title: string;
   readonly unit: string;
@@ -32,23 +32,23 @@ export type Chart = {
   | { readonly kind: 'bars'; readonly bars: readonly { readonly label: string; readonly value: number }[] }
   | {
       readonly kind: 'lines';
-      /** Of the horizontal axis. */
+      /** Label of the horizontal axis. */
       readonly xLabel: string;
       readonly x: readonly number[];
       readonly series: readonly Series[];
     }
 );
 
-/** What a benchmark has found. */
+/** The findings of a benchmark. */
 export interface Findings {
   readonly demands: readonly Demand[];
   readonly tables: readonly Table[];
   readonly charts: readonly Chart[];
-  /** What a reader has to know to judge the figures. */
+  /** Notes that readers need to judge the figures. */
   readonly notes: readonly string[];
 }
 
-/** Findings with their circumstances, as kept in `results.json`. */
+/** Findings and their circumstances, as stored in `results.json`. */
 export interface Section extends Findings {
   readonly title: string;
   readonly date: string;

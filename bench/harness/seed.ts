@@ -3,7 +3,7 @@ import { typeOrmDataSource } from '../contestants/host.js';
 import { withClient } from './database.js';
 import { rawTokenSql, userIdSql } from './tokens.js';
 
-/** Makes the tables of the host and of Sigra, by Sigra's own migrations, with users number 1 to `users`. */
+/** Creates the tables of the host and, with its migrations, of Sigra, and users 1 to `users`. */
 export async function createTables(url: string, users: number): Promise<void> {
   const dataSource = await typeOrmDataSource(url);
   await dataSource.runMigrations();
@@ -21,20 +21,20 @@ export interface TokenSeed {
   /** Number of the first token. @default 1 */
   readonly from?: number;
   readonly count: number;
-  /** SQL of the owner's number, of the token's number `i`. */
+  /** SQL of the owner's number, as a function of the token's number `i`. */
   readonly owner: string;
   /** SQL of `expires_at`. @default NULL */
   readonly expiresAt?: string;
   /** SQL of `created_at`. @default now() */
   readonly createdAt?: string;
   /**
-   * SQL of `last_used_at`. By default late enough that no run notes a use: a token in use has been used a moment ago, and
-   * reading is measured apart from writing.
+   * SQL of `last_used_at`. By default late enough that no run records a use, so that reads are measured without
+   * writes.
    */
   readonly lastUsedAt?: string;
 }
 
-/** So many rows are inserted faster without indexes, which are built afterwards. */
+/** Above this number, rows are inserted without indexes, which are built afterwards: this is faster. */
 const MANY = 100_000;
 
 /** Fills the table of tokens, over two connections. */
@@ -59,8 +59,8 @@ export async function seedTokens(url: string, seed: TokenSeed): Promise<void> {
 }
 
 /**
- * Nothing of the seeding is left to be done while something is measured, and the tables are in the server's memory, as
- * those in use are.
+ * Completes the work that seeding leaves to PostgreSQL, and loads the tables into the server's memory, where tables in use
+ * are.
  */
 export async function settle(url: string): Promise<void> {
   await withClient(url, async (client) => {

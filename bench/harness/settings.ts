@@ -1,25 +1,25 @@
-/** How much of everything a run does. */
+/** The size of a run. */
 export interface Settings {
-  /** A run that only shows that everything works: its figures mean nothing. */
+  /** A run that only shows that everything works; its figures are meaningless. */
   readonly quick: boolean;
-  /** How often each contestant has its turn; the median counts. */
+  /** Turns of each contestant; the median counts. */
   readonly rounds: number;
   /** Length of one turn in process, in seconds. */
   readonly turn: number;
   /** Length of one turn over HTTP, in seconds. */
   readonly httpTurn: number;
-  /** What runs before each turn and does not count, in seconds. */
+  /** Length of the warm-up before each turn, which does not count, in seconds. */
   readonly warmUp: number;
   readonly users: number;
   readonly tokens: number;
   /** Sizes of the table in `scale`: the smallest, the usual and the largest. */
   readonly scaleTokens: readonly [number, number, number];
-  /** Tokens of the one user with many. */
+  /** Tokens of the user with many tokens. */
   readonly tokensOfOneUser: number;
   readonly expiredTokens: number;
   /** Verifications in `writes`. */
   readonly verifications: number;
-  /** Length of the soak, in seconds; its first fifth is not judged. */
+  /** Length of the soak, in seconds; its first fifth does not count. */
   readonly soak: number;
 }
 

@@ -6,13 +6,13 @@ import type { Settings } from './settings.js';
 import type { BetterAuthSeed } from '../workers/better-auth-seed.js';
 
 export interface SeededDatabases {
-  /** Users and tokens of Sigra, which all contestants by hand read as well. */
+  /** Users and tokens of Sigra; the hand-written contestants read them too. */
   readonly sigra: string;
   /** The same number of users and keys of better-auth, on the same server. */
   readonly betterAuth: string;
 }
 
-/** What benchmarks of one run share: one server, one set of seeded databases, one process that puts load over HTTP. */
+/** The shared resources of one run: a server, seeded databases, and the process that sends HTTP load. */
 export class Stage {
   private starting: Promise<DatabaseServer> | undefined;
   private seeding: Promise<SeededDatabases> | undefined;
@@ -20,7 +20,7 @@ export class Stage {
 
   constructor(readonly settings: Settings) {}
 
-  /** Says what is going on. */
+  /** Prints the progress. */
   readonly say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`);
 
   /** A server whose commits do not wait for the disk. */

@@ -1,6 +1,6 @@
 import type { DataSource, Logger } from 'typeorm';
 
-/** Counts what a DataSource sends from now on. */
+/** Counts the statements that a DataSource sends from now on. */
 export class StatementCounter implements Logger {
   /** Statements that change tokens. */
   updates = 0;
@@ -20,22 +20,22 @@ export class StatementCounter implements Logger {
   }
 
   logQueryError(): void {
-    // A failure reaches the caller.
+    // Not counted: a failed statement rejects the call.
   }
 
   logQuerySlow(): void {
-    // Time is measured elsewhere.
+    // Not counted: latency is measured elsewhere.
   }
 
   logSchemaBuild(): void {
-    // There is none.
+    // Not counted: the benchmarks build no schema.
   }
 
   logMigration(): void {
-    // There is none.
+    // Not counted: migrations run before the benchmark.
   }
 
   log(): void {
-    // Nothing to count.
+    // Not counted: a message is not a statement.
   }
 }

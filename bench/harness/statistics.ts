@@ -1,11 +1,11 @@
-/** The middle value; of two middle ones the mean. */
+/** The median; for an even number of values, the mean of the two middle ones. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
 }
 
-/** The value that `fraction` of all are not above. Sorts `values` in place. */
+/** The quantile `fraction` of `values`, which it sorts in place. */
 export function percentile(values: Float64Array, fraction: number): number {
   values.sort();
   return values[Math.min(values.length - 1, Math.ceil(values.length * fraction) - 1)] ?? NaN;
@@ -14,12 +14,12 @@ export function percentile(values: Float64Array, fraction: number): number {
 export interface Line {
   /** Change of y per unit of x. */
   readonly slope: number;
-  /** Standard deviation of the points about the line. */
+  /** Standard deviation of the points from the line. */
   readonly scatter: number;
   readonly mean: number;
 }
 
-/** The straight line through points by least squares. */
+/** The line of least squares through the points. */
 export function fitLine(points: readonly { x: number; y: number }[]): Line {
   const count = points.length;
   const meanX = points.reduce((sum, { x }) => sum + x, 0) / count;

@@ -4,8 +4,8 @@ export const TOKEN_PREFIX = 'sigra_sk_';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
- * The raw form of token number `index`, 1 and up. Its secret is the number itself, so that PostgreSQL can make millions of
- * them (see `seed.ts`) and every process knows them; what is stored is a SHA-256 like any other.
+ * The raw form of token number `index`, from 1. Its secret is the number itself, so that PostgreSQL can create millions of
+ * tokens (see `seed.ts`) and every process can compute them. The stored SHA-256 looks like any other.
  */
 export function rawToken(index: number): string {
   const payload = TOKEN_PREFIX + String(index).padStart(43, '0');
@@ -18,7 +18,7 @@ export function rawToken(index: number): string {
   return flat(payload + checksum);
 }
 
-/** V8 keeps a sum of texts in pieces until somebody reads it; what comes by HTTP is in one piece. */
+/** V8 keeps concatenated strings in pieces until they are read; a string from HTTP is in one piece. */
 function flat(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
@@ -32,7 +32,7 @@ export function rawTokenSql(index: string): string {
   return `${payload} || ${digits.join(' || ')}`;
 }
 
-/** The id of user number `index`, 1 and up. */
+/** The id of user number `index`, from 1. */
 export function userId(index: number): string {
   return `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`;
 }
@@ -42,7 +42,7 @@ export function userIdSql(index: string): string {
   return `'00000000-0000-4000-8000-' || lpad(to_hex(${index}), 12, '0')`;
 }
 
-/** Raw keys of better-auth, of the length that it makes them. */
+/** Raw keys of better-auth, of the length that it generates. */
 export function rawApiKey(index: number): string {
   return String(index).padStart(64, 'k');
 }
@@ -51,7 +51,7 @@ export function rawApiKeySql(index: string): string {
   return `lpad(${index}::text, 64, 'k')`;
 }
 
-/** Numbers from 1 to `count` at random, the same ones for the same `seed`. */
+/** Random integers from 1 to `count`; the same sequence for the same `seed`. */
 export function randomIndexes(length: number, count: number, seed: number): number[] {
   let state = seed;
   return Array.from({ length }, () => {

@@ -6,10 +6,10 @@ import type { Stage } from '../harness/stage.js';
 import type { ScaleDatabases } from './seed-scale.js';
 import { IN_FLIGHT, startNode } from './sigra-node.js';
 
-/** Together about as long as clean-up takes, in turns. */
+/** Turns that together take about as long as clean-up. */
 const QUIET_TURNS = 7;
 
-/** What users notice of the nightly clean-up, which runs in the process that serves them. */
+/** The effect of the nightly clean-up on users. It runs in the process that serves them. */
 export async function measureCleanUp(stage: Stage, { usual }: ScaleDatabases): Promise<Findings> {
   const { expiredTokens, scaleTokens, users, tokensOfOneUser, turn, warmUp } = stage.settings;
   stage.say(`scale: clean-up of ${expiredTokens} expired tokens`);
@@ -50,8 +50,8 @@ export async function measureCleanUp(stage: Stage, { usual }: ScaleDatabases): P
     ],
     charts: [],
     notes: [
-      `Clean-up deleted ${rows} rows in ${during.seconds.toFixed(1)} s in the process that verified meanwhile; without it: ` +
-        `the mean of turns before and after.`,
+      `Clean-up deleted ${rows} rows in ${during.seconds.toFixed(1)} s, in the process that verified at the same time. The ` +
+        'figures without clean-up are the mean of turns before and after.',
     ],
   };
 }

@@ -6,11 +6,11 @@ import { startNode } from './sigra-node.js';
 
 const TIMES = 200;
 
-/** One user with very many tokens: its pages, and all of them revoked in one call. */
+/** A user with very many tokens: its pages, and one call that revokes all of them. */
 export async function measureManyTokens(stage: Stage, { usual }: ScaleDatabases): Promise<Findings> {
   const { tokensOfOneUser, scaleTokens, users } = stage.settings;
   stage.say('scale: a user with very many tokens');
-  // A user of its own, after all others.
+  // A separate user, after all others.
   const user = users + 1;
   await seedTokens(usual, {
     from: scaleTokens[1] + 1,
@@ -38,6 +38,6 @@ export async function measureManyTokens(stage: Stage, { usual }: ScaleDatabases)
       },
     ],
     charts: [],
-    notes: [`Pages: median of ${TIMES} calls, one after the other.`],
+    notes: [`Pages: median of ${TIMES} sequential calls.`],
   };
 }

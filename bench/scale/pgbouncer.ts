@@ -6,7 +6,7 @@ import type { Stage } from '../harness/stage.js';
 import type { ScaleDatabases } from './seed-scale.js';
 import { IN_FLIGHT, startNode } from './sigra-node.js';
 
-/** The same verification with and without a transaction pooler between. */
+/** The same verification with and without a transaction pooler. */
 export async function measurePgBouncer(stage: Stage, { usual }: ScaleDatabases): Promise<Findings> {
   const { scaleTokens } = stage.settings;
   stage.say('scale: through PgBouncer');

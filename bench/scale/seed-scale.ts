@@ -1,7 +1,7 @@
 import { createTables, seedTokens } from '../harness/seed.js';
 import type { Stage } from '../harness/stage.js';
 
-/** The databases of `scale`, by the number of tokens in them. */
+/** The databases of `scale`, one for each number of tokens. */
 export interface ScaleDatabases {
   readonly names: readonly string[];
   readonly small: string;

@@ -1,10 +1,10 @@
 import { Child } from '../harness/child-process.js';
 import type { SigraWorker } from '../workers/sigra-worker.js';
 
-/** The load that all parts of `scale` are about. */
+/** The load of all parts of `scale`. */
 export const IN_FLIGHT = 64;
 
-/** An application with Sigra, in a process of its own. */
+/** An application with Sigra in a separate process. */
 export function startNode(databaseUrl: string): Promise<Child<SigraWorker>> {
   return Child.start<SigraWorker>(new URL('../workers/sigra-worker.ts', import.meta.url), {
     args: [databaseUrl],

@@ -41,6 +41,6 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
       ),
     ],
     charts: [],
-    notes: [`Tokens are drawn from the whole table at random, ${(100_000).toLocaleString('en-US')} for each turn.`],
+    notes: [`Each turn uses ${(100_000).toLocaleString('en-US')} tokens, drawn at random from the whole table.`],
   };
 }

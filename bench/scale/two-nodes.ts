@@ -6,7 +6,7 @@ import { IN_FLIGHT, startNode } from './sigra-node.js';
 
 const REVOKED = 100;
 
-/** Two processes on one database: what they do together, and whether one sees at once what the other has revoked. */
+/** Two processes on one database: their total rate, and whether each sees the revocations of the other at once. */
 export async function measureTwoNodes(stage: Stage, { usual }: ScaleDatabases): Promise<Findings> {
   const { rounds, turn, warmUp, scaleTokens } = stage.settings;
   stage.say('scale: two processes on one database');
@@ -41,7 +41,7 @@ export async function measureTwoNodes(stage: Stage, { usual }: ScaleDatabases): 
     tables: [
       {
         title: `Processes on one database, ${IN_FLIGHT} in flight in each`,
-        columns: ['', 'verifications/s together'],
+        columns: ['', 'verifications/s in total'],
         rows: [
           ['one process', median(alone)],
           ['two processes', median(both)],
@@ -49,6 +49,8 @@ export async function measureTwoNodes(stage: Stage, { usual }: ScaleDatabases): 
       },
     ],
     charts: [],
-    notes: [`Of ${REVOKED} tokens that one process revoked, the very next verification of the other accepted ${late}.`],
+    notes: [
+      `One process revoked ${REVOKED} tokens; the next verification in the other process accepted ${late} of them.`,
+    ],
   };
 }

@@ -2,10 +2,10 @@ import type { Request } from 'autocannon';
 import type { Headers } from '../harness/load.js';
 import { rawToken, userId } from '../harness/tokens.js';
 
-/** What a connection of the soak does, over and over again. */
+/** The kind of requests that a connection of the soak repeats. */
 export type Role = 'token' | 'jwt' | 'session' | 'refused' | 'create and revoke' | 'refresh';
 
-/** How many connections do what. */
+/** Connections for each role. */
 export const CONNECTIONS: Readonly<Record<Role, number>> = {
   token: 28,
   jwt: 12,
@@ -15,7 +15,7 @@ export const CONNECTIONS: Readonly<Record<Role, number>> = {
   refresh: 4,
 };
 
-/** Which answers each may get. */
+/** Statuses that each role expects. */
 export const EXPECTED: Readonly<Record<Role, readonly number[]>> = {
   token: [200],
   jwt: [200],
@@ -25,7 +25,7 @@ export const EXPECTED: Readonly<Record<Role, readonly number[]>> = {
   refresh: [200],
 };
 
-/** A user who is signed in. */
+/** A signed-in user. */
 export interface SignIn {
   readonly user: number;
   readonly accessToken: string;
@@ -40,7 +40,7 @@ const json = (headers: Headers = {}): Headers => ({ ...headers, 'content-type': 
  * The requests of one connection.
  *
  * @param index of the connection among those of its role
- * @param signIn of a user whom no other connection uses
+ * @param signIn of a user that no other connection uses
  */
 export function requestsOf(role: Role, index: number, signIn: SignIn): Request[] {
   const tokens = Array.from({ length: 20 }, (_, each) => rawToken(1 + index * 20 + each));
@@ -60,7 +60,7 @@ export function requestsOf(role: Role, index: number, signIn: SignIn): Request[]
   }
 }
 
-/** Nobody, an unknown token, a malformed one, a broken JWT; and two good ones without the scope. */
+/** No credential, an unknown token, a malformed token and a broken JWT; then two valid ones without the scope. */
 function refused(token: string, { accessToken }: SignIn): Request[] {
   return [
     whoAmI({}),

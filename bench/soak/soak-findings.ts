@@ -2,19 +2,19 @@ import type { Chart, Demand, Findings } from '../harness/section.js';
 import { fitLine, median } from '../harness/statistics.js';
 import type { SoakLoad } from '../workers/soak-load.js';
 
-/** One look at the server. */
+/** One sample of the server. */
 export interface Observation {
   /** Seconds since the start. */
   readonly at: number;
   /** MiB. */
   readonly rss: number;
-  /** MiB that are alive. */
+  /** MiB after a garbage collection. */
   readonly heap: number;
-  /** Delay of the event loop since the look before, in milliseconds. */
+  /** Delay of the event loop since the previous sample, in milliseconds. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** To the database. */
+  /** Connections to the database. */
   readonly connections: number;
 }
 
@@ -28,7 +28,7 @@ export function findingsOf(load: LoadResult, observations: readonly Observation[
   const minutes = Math.round((seconds * 0.8) / 6) / 10;
   const failures = load.errors + Object.values(load.unexpected).reduce((sum, count) => sum + count, 0);
   const flat = (what: string, { change, noise }: Growth): Demand => ({
-    what: `growth of ${what} in the last ${minutes} minutes, by the noise of the samples`,
+    what: `growth of ${what} in the last ${minutes} minutes, relative to the noise of the samples`,
     bound: 'at most',
     limit: 1,
     unit: 'times',
@@ -39,7 +39,7 @@ export function findingsOf(load: LoadResult, observations: readonly Observation[
       flat('resident memory', rss),
       flat('the live heap', heap),
       {
-        what: 'requests with another answer than expected',
+        what: 'requests with an unexpected answer',
         bound: 'at most',
         limit: 0,
         unit: 'requests',
@@ -60,19 +60,19 @@ export function findingsOf(load: LoadResult, observations: readonly Observation[
         columns: ['requests', 'answers/s'],
         rows: [
           ...Object.entries(load.answers).map(([role, count]) => [role, count / load.seconds]),
-          ['together', Object.values(load.answers).reduce((sum, count) => sum + count, 0) / load.seconds],
+          ['total', Object.values(load.answers).reduce((sum, count) => sum + count, 0) / load.seconds],
         ],
       },
       {
-        title: 'The rest',
+        title: 'Other figures',
         columns: ['', ''],
         rows: [
           ['latency p50, ms', load.p50],
           ['latency p99, ms', load.p99],
           ['event-loop delay p50, median of samples, ms', median(judged.map(({ p50 }) => p50))],
           ['event-loop delay p99, median of samples, ms', median(judged.map(({ p99 }) => p99))],
-          ['event-loop delay, largest, ms', Math.max(...judged.map(({ max }) => max))],
-          ['database connections, most', Math.max(...observations.map(({ connections }) => connections))],
+          ['event-loop delay, maximum, ms', Math.max(...judged.map(({ max }) => max))],
+          ['database connections, maximum', Math.max(...observations.map(({ connections }) => connections))],
           [
             'unexpected answers',
             Object.entries(load.unexpected)
@@ -84,11 +84,11 @@ export function findingsOf(load: LoadResult, observations: readonly Observation[
     ],
     charts: chartsOf(observations),
     notes: [
-      'Change: that of the straight line through the samples of the last four fifths. Noise: two standard deviations of ' +
-        'the samples about that line. The live heap is what is left after a collection, which is forced after every sample.',
-      '64 connections without a pause: API tokens, JWTs with `epoch`, sessions, refused requests (401 and 403), creation ' +
-        'and revocation of tokens, rotation of refresh tokens. Each use of a token is noted that is a second later than the ' +
-        'last one. The event loop is as late as a saturated one is.',
+      'Change: that of the straight line through the last four fifths of the samples. Noise: two standard deviations of the ' +
+        'samples from that line. The live heap is the heap after a garbage collection, which is forced after every sample.',
+      '64 connections without pauses: API tokens, JWTs with `epoch`, sessions, refused requests (401 and 403), creation ' +
+        'and revocation of tokens, rotation of refresh tokens. A use of a token is recorded if it is at least a second later ' +
+        'than the one before. The event loop is saturated, which explains its delay.',
     ],
   };
 }

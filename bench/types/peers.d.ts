@@ -1,6 +1,6 @@
 /**
- * What the benchmarks use of the peers. Written by hand, because the main install does not have the packages of bench/,
- * and still checks and lints its code.
+ * The types of the peers that the benchmarks use. Written by hand, because the main install lacks the packages of bench/ but
+ * checks and lints its code.
  */
 declare module 'autocannon' {
   export interface Client {

@@ -13,8 +13,8 @@ export type BetterAuthSeed = typeof methods;
 serve(methods, () => pool.end());
 
 /**
- * Tables by better-auth's own migrations, one user and one key by its own interface, and as many more of both as copies
- * of those rows: only ids, addresses and hashes differ.
+ * Creates the tables with better-auth's own migrations, and one user and one key through its own interface. All others are
+ * copies of these rows with other ids, addresses and hashes.
  */
 async function seed({ users, keys }: { users: number; keys: number }): Promise<void> {
   const options = betterAuthOptions(pool);

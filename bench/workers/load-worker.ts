@@ -5,7 +5,7 @@ import { Latencies } from '../harness/sample.js';
 
 serve({ run } satisfies LoadWorker);
 
-/** Keep-alive connections, one request at a time on each. Anything but 200 ends the run. */
+/** Keep-alive connections, each with one request at a time. A status other than 200 ends the run. */
 async function run({ url, seconds, connections }: LoadRequest): Promise<LoadResult> {
   const latencies = new Latencies();
   let connection = 0;

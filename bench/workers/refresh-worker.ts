@@ -6,7 +6,7 @@ import { serve } from '../harness/child-api.js';
 import { closedLoop } from '../harness/closed-loop.js';
 import { userId } from '../harness/tokens.js';
 
-/** `refresh-worker.ts <contestant> <database url>`: one contestant in a process of its own. */
+/** `refresh-worker.ts <contestant> <database url>`: one contestant in a separate process. */
 export type RefreshContestantName = 'sigra' | 'hand-written' | 'better-auth';
 
 const factories: Readonly<Record<RefreshContestantName, RefreshFactory>> = {

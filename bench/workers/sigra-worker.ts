@@ -8,18 +8,18 @@ import { StatementCounter } from '../harness/statement-counter.js';
 import { median } from '../harness/statistics.js';
 import { randomIndexes, rawToken, userId } from '../harness/tokens.js';
 
-/** `sigra-worker.ts <database url>`: an application with Sigra, and everything that is asked of it in process. */
+/** `sigra-worker.ts <database url>`: an application with Sigra, and all calls that benchmarks make in process. */
 const [databaseUrl = ''] = process.argv.slice(2);
 const app = await startSigra(databaseUrl);
 const tokens = app.get(ApiTokenService);
 
-/** Distinct tokens that one turn goes through, drawn from all of them. */
+/** Distinct tokens of one turn, drawn from all tokens. */
 const DRAWN = 100_000;
 
 export interface Turn {
   readonly inFlight: number;
   readonly seconds: number;
-  /** Tokens number 1 to this are drawn from. */
+  /** Tokens are drawn from numbers 1 to this. */
   readonly tokens: number;
   readonly seed: number;
 }
@@ -27,7 +27,7 @@ export interface Turn {
 const methods = {
   turn: (turn: Turn) => verifyLoop(turn, turn.seconds),
 
-  /** Verifies for as long as a clean-up takes. */
+  /** Verifies until a clean-up ends. */
   turnDuringCleanUp: async (turn: Omit<Turn, 'seconds'>) => {
     const start = performance.now();
     let ended: number | undefined;
@@ -40,7 +40,7 @@ const methods = {
     return { sample, deleted: expiredTokens, seconds: ((ended ?? NaN) - start) / 1000 };
   },
 
-  /** Exactly so many verifications of tokens number 1 to `tokens`, and what they sent to the server. */
+  /** Runs this number of verifications of tokens 1 to `tokens`, and counts the statements that they send. */
   verifyTimes: async ({ times, inFlight, tokens: count }: { times: number; inFlight: number; tokens: number }) => {
     const drawn = Array.from({ length: count }, (_, index) => rawToken(index + 1));
     const counter = StatementCounter.of(app.get(DataSource));
@@ -55,12 +55,12 @@ const methods = {
       }),
     );
     const seconds = (performance.now() - start) / 1000;
-    // What is still in memory is written now, and counts as well.
+    // Closing flushes the uses that are still in memory; they count too.
     await app.close();
     return { seconds, updates: counter.updates, reads: counter.reads };
   },
 
-  /** Median times in milliseconds of the first page of a user and of the last, and how many pages there are. */
+  /** Median times of the first and the last page of a user, in milliseconds, and the number of pages. */
   pages: async ({ user, times }: { user: number; times: number }) => {
     const cursors: (string | undefined)[] = [undefined];
     for (;;) {

@@ -8,7 +8,7 @@ import { serve } from '../harness/child-api.js';
 import { userId } from '../harness/tokens.js';
 import type { SignIn } from '../soak/mixed-load.js';
 
-/** `soak-server.ts <database url>`: a server on which everything of Sigra is used. Needs `--expose-gc`. */
+/** `soak-server.ts <database url>`: a server that uses all parts of Sigra. Needs `--expose-gc`. */
 const [databaseUrl = ''] = process.argv.slice(2);
 
 @Controller()
@@ -29,7 +29,7 @@ class SoakController {
   imports: [
     typeOrmModule(databaseUrl),
     sigraModule({
-      // Uses are noted all the time.
+      // Uses are recorded all the time.
       apiTokens: { scopes: SCOPES, activityUpdateThreshold: 1 },
       controllers: { tokens: 'api/tokens', scopes: 'api/scopes', jwt: 'api/jwt', oauth: 'oauth' },
     }),
@@ -41,7 +41,7 @@ class SoakModule {}
 
 const app = await NestFactory.create<NestFastifyApplication>(SoakModule, new FastifyAdapter(), { logger: false });
 await app.listen(0, '127.0.0.1');
-/** Between two looks at the event loop, in milliseconds; Node counts it as part of the delay. */
+/** Time between two samples of the event loop, in milliseconds; Node counts it as part of the delay. */
 const RESOLUTION = 10;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
 delay.enable();
@@ -60,13 +60,13 @@ const methods = {
     return signIns;
   },
 
-  /** Memory in MiB, and how late the event loop was since the last call, in milliseconds. */
+  /** Memory in MiB, and the delay of the event loop since the last call, in milliseconds. */
   vitals: () => {
     const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((each) =>
       Math.max(each / 1e6 - RESOLUTION, 0),
     );
     const rss = process.memoryUsage.rss() / MIB;
-    // What is alive, without what only waits to be collected. The pause is none of the server's own.
+    // Measures the live heap only. The server itself causes no such pause.
     globalThis.gc?.();
     const heap = process.memoryUsage().heapUsed / MIB;
     delay.reset();

@@ -3,7 +3,7 @@ import { serve } from '../harness/child-api.js';
 import { closedLoop } from '../harness/closed-loop.js';
 import { randomIndexes, rawApiKey, rawToken } from '../harness/tokens.js';
 
-/** `verify-worker.ts <contestant> <database url>`: one contestant in a process of its own. */
+/** `verify-worker.ts <contestant> <database url>`: one contestant in a separate process. */
 export type VerifyContestantName = 'sigra' | 'typeorm' | 'pg' | 'better-auth';
 
 const factories: Readonly<Record<VerifyContestantName, () => Promise<VerifyFactory>>> = {
@@ -13,7 +13,7 @@ const factories: Readonly<Record<VerifyContestantName, () => Promise<VerifyFacto
   'better-auth': async () => (await import('../contestants/verify/better-auth.js')).betterAuthKeys,
 };
 
-/** Distinct credentials that one turn goes through, drawn from all of them. */
+/** Distinct credentials of one turn, drawn from all credentials. */
 const DRAWN = 100_000;
 
 const [name = '', databaseUrl = ''] = process.argv.slice(2);
@@ -27,7 +27,7 @@ const methods = {
     let next = 0;
     return closedLoop({ inFlight, until: seconds }, () => contestant.verify(drawn[next++ % DRAWN] ?? ''));
   },
-  /** Whether a credential that nobody was given is refused: a contestant that lets everything in is quick. */
+  /** Whether an unknown credential is refused: a contestant that accepts everything must not count as fast. */
   refusesUnknown: ({ tokens }: { tokens: number }) =>
     contestant.verify(rawCredential(tokens + 1)).then(
       () => false,

@@ -1,6 +1,6 @@
 import type { HttpFactory } from './contestant.js';
 
-/** Imported one by one, so that a process holds nothing but its own contestant. */
+/** Imported dynamically, so that a process loads only its own contestant. */
 export const httpContestants = {
   bare: async () => (await import('./bare.js')).bare,
   'sigra-token': async () => (await import('./sigra.js')).sigraToken,

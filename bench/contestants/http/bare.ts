@@ -1,4 +1,4 @@
 import type { HttpFactory } from './contestant.js';
 
-/** No guard: what Nest and the framework cost by themselves. */
+/** No guard: the cost of Nest and the framework alone. */
 export const bare: HttpFactory = () => ({ module: {}, credential: () => ({}) });

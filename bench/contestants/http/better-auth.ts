@@ -13,7 +13,7 @@ interface GuardedRequest {
 
 const AUTH = Symbol('AUTH');
 
-/** better-auth behind a guard of Nest: the key, and then its user. */
+/** better-auth in a guard of Nest: reads the key, and then its user. */
 @Injectable()
 class BetterAuthGuard implements CanActivate {
   constructor(@Inject(AUTH) private readonly auth: BetterAuth) {}

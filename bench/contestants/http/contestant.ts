@@ -2,9 +2,9 @@ import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import type { SeededDatabases } from '../../harness/stage.js';
 import type { Headers } from '../../harness/load.js';
 
-/** What a request of user number `user` carries. */
+/** The credentials of a request of user number `user`. */
 export interface Visitor {
-  /** Number of the user, 1 and up. */
+  /** Number of the user, from 1. */
   readonly user: number;
   /** Number of one of the user's tokens. */
   readonly token: number;
@@ -12,7 +12,7 @@ export interface Visitor {
 
 /** One way to guard a route. */
 export interface HttpContestant {
-  /** Modules and providers of the application, the guard of all its routes among them. */
+  /** Modules and providers of the application, including the guard of all its routes. */
   readonly module: Pick<ModuleMetadata, 'imports' | 'providers'>;
   credential(visitor: Visitor, app: INestApplication): Headers | Promise<Headers>;
 }

@@ -3,19 +3,19 @@ import { Injectable } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
-import { ApiTokenEntity } from 'nestjs-sigra';
 import { Strategy } from 'passport-http-bearer';
 import { Repository } from 'typeorm';
 import { rawToken } from '../../harness/tokens.js';
+import { HandWrittenToken } from '../api-token.entity.js';
 import { typeOrmModule, User } from '../host.js';
 import { isLive } from '../is-live.js';
 import { bearer, type HttpFactory } from './contestant.js';
 
-/** What people write who follow Nest's chapter on Passport. */
+/** The guard of Nest's chapter on Passport. */
 @Injectable()
 class HandWrittenStrategy extends PassportStrategy(Strategy, 'bearer') {
   constructor(
-    @InjectRepository(ApiTokenEntity) private readonly tokens: Repository<ApiTokenEntity>,
+    @InjectRepository(HandWrittenToken) private readonly tokens: Repository<HandWrittenToken>,
     @InjectRepository(User) private readonly users: Repository<User>,
   ) {
     super();
@@ -32,7 +32,7 @@ class HandWrittenStrategy extends PassportStrategy(Strategy, 'bearer') {
 
 export const handWritten: HttpFactory = (databases) => ({
   module: {
-    imports: [typeOrmModule(databases.sigra), TypeOrmModule.forFeature([ApiTokenEntity, User]), PassportModule],
+    imports: [typeOrmModule(databases.sigra), TypeOrmModule.forFeature([HandWrittenToken, User]), PassportModule],
     providers: [HandWrittenStrategy, { provide: APP_GUARD, useClass: AuthGuard('bearer') }],
   },
   credential: ({ token }) => bearer(rawToken(token)),

@@ -23,7 +23,7 @@ interface Claims {
   readonly sub: string;
 }
 
-/** The guard of Nest's chapter on authentication. It reads nothing. */
+/** The guard of Nest's chapter on authentication. It does not use the database. */
 @Injectable()
 class PlainJwtGuard implements CanActivate {
   constructor(private readonly jwt: JwtService) {}
@@ -49,7 +49,7 @@ class PlainJwtGuard implements CanActivate {
   }
 }
 
-/** The same, and it reads the user, as one does who wants disabled users kept out. */
+/** The same guard, which also reads the user, to refuse disabled users. */
 @Injectable()
 class PlainJwtUserGuard extends PlainJwtGuard {
   constructor(

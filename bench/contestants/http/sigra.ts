@@ -5,7 +5,7 @@ import { bearer } from './contestant.js';
 import { rawToken, userId } from '../../harness/tokens.js';
 import { JWT_OPTIONS, sigraModule, typeOrmModule } from '../host.js';
 
-/** The dual guard for all routes, whatever the credential. */
+/** The dual guard for all routes, for every kind of credential. */
 const sigra = (databaseUrl: string, check?: JwtCheck): HttpContestant['module'] => ({
   imports: [typeOrmModule(databaseUrl), sigraModule(check ? { jwt: { ...JWT_OPTIONS, check } } : {})],
   providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
@@ -29,7 +29,7 @@ const jwt =
 export const sigraJwtStateless = jwt('stateless');
 export const sigraJwtEpoch = jwt('epoch');
 
-/** The host's session is a header here, so that Sigra's part of the work is all that is measured. */
+/** A header is the host's session here, so that only Sigra's part of the work is measured. */
 export const sigraSession: HttpFactory = (databases) => ({
   module: sigra(databases.sigra),
   credential: ({ user }) => ({ 'x-session-user': userId(user) }),

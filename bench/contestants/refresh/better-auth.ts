@@ -34,7 +34,7 @@ export const betterAuthProvider: RefreshFactory = async (databaseUrl) => {
     },
   });
   return {
-    // What a sign-in leaves behind, without the pages that lead to it.
+    // The row that a sign-in creates, without the pages that lead to it.
     signIn: async () => {
       const token = randomBytes(32).toString('base64url');
       await adapter.create({

@@ -1,10 +1,10 @@
 /** One way to rotate refresh tokens, in process. */
 export interface RefreshContestant {
-  /** A new sign-in of a user; its first refresh token. */
+  /** Signs a user in. @returns the first refresh token */
   signIn(userId: string): Promise<string>;
   /** @returns the successor */
   refresh(refreshToken: string): Promise<string>;
-  /** How many tokens have not been consumed: one for each sign-in, or something is wrong. */
+  /** Number of tokens that are not consumed; must be one for each sign-in. */
   countLive(): Promise<number>;
   close(): Promise<void>;
 }

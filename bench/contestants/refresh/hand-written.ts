@@ -45,7 +45,7 @@ export class AuditEvent {
 const hashOf = (rawToken: string) => createHash('sha256').update(rawToken).digest();
 const inThirtyDays = () => new Date(Date.now() + 30 * 86_400_000);
 
-/** One transaction with what a careful developer puts into it, and no more: one row lock, two tables, few indexes. */
+/** A transaction as a careful developer writes it: one row lock, two tables, few indexes. */
 export const handWritten: RefreshFactory = async (databaseUrl) => {
   const dataSource = await new DataSource({
     type: 'postgres',

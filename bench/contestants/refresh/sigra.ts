@@ -3,7 +3,7 @@ import { DataSource, IsNull } from 'typeorm';
 import { startSigra } from '../sigra-app.js';
 import type { RefreshFactory } from './contestant.js';
 
-/** `SigraJwtService.refresh`, with the user read, reuse told and the audit row written. */
+/** `SigraJwtService.refresh`, which reads the user, detects reuse and writes the audit row. */
 export const sigra: RefreshFactory = async (databaseUrl) => {
   const app = await startSigra(databaseUrl);
   const jwt = app.get(SigraJwtService);

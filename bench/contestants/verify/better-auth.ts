@@ -3,7 +3,7 @@ import pg from 'pg';
 import { betterAuthOptions } from '../better-auth.js';
 import type { VerifyFactory } from './contestant.js';
 
-/** `auth.api.verifyApiKey`, which reads the key only, and writes `updatedAt`. */
+/** `auth.api.verifyApiKey`, which reads only the key, and writes `updatedAt`. */
 export const betterAuthKeys: VerifyFactory = async (databaseUrl) => {
   const pool = new pg.Pool({ connectionString: databaseUrl });
   const auth = betterAuth(betterAuthOptions(pool));

@@ -1,9 +1,9 @@
-/** One way to tell a good token from others, in process. */
+/** One way to verify tokens in process. */
 export interface VerifyContestant {
-  /** Rejects unless the credential is good. */
+  /** Rejects unless the credential is valid. */
   verify(rawToken: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** @param databaseUrl where the contestant's tokens are */
+/** @param databaseUrl the database with the contestant's tokens */
 export type VerifyFactory = (databaseUrl: string) => Promise<VerifyContestant>;

@@ -11,7 +11,7 @@ interface TokenRow {
   readonly expiresAt: Date | null;
 }
 
-/** The driver alone, with a named statement that the server has planned before. It reads the token only. */
+/** The driver alone, with a prepared statement. It reads only the token. */
 export const namedStatement: VerifyFactory = async (databaseUrl) => {
   const pool = new pg.Pool({ connectionString: databaseUrl });
   const text = `SELECT id, user_id AS "userId", scopes, revoked_at AS "revokedAt", expires_at AS "expiresAt"

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { ApiTokenEntity } from 'nestjs-sigra';
+import { HandWrittenToken } from '../api-token.entity.js';
 import { isLive } from '../is-live.js';
 import { typeOrmDataSource } from '../host.js';
 import type { VerifyFactory } from './contestant.js';
 
-/** What a service by hand does: hash, `findOneBy`, look at the dates. It reads the token only. */
+/** A hand-written service: hash, `findOneBy`, compare the dates. It reads only the token. */
 export const typeorm: VerifyFactory = async (databaseUrl) => {
   const dataSource = await typeOrmDataSource(databaseUrl);
-  const tokens = dataSource.getRepository(ApiTokenEntity);
+  const tokens = dataSource.getRepository(HandWrittenToken);
   return {
     verify: async (rawToken) => {
       const tokenHash = createHash('sha256').update(rawToken).digest();
