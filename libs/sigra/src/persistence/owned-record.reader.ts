@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { BatchLoader } from './batch-loader.js';
 import { type PreparedStatement, preparedStatement, type Row, type SigraDatabase } from './sigra-database.js';
 import type { UserTable } from './user-table.js';
@@ -77,8 +78,9 @@ export class OwnedRecordReader<R extends { readonly userId: string | undefined }
     if (!row) return undefined;
     const record = decode(row);
     check?.(record);
-    const user = provided ? await provided : await this.users.activeOwner(row, record.userId);
-    return { record, user };
+    const user = provided ?? this.users.activeOwner(row, record.userId);
+    // Only a promise is awaited: every await costs a request a turn of the microtask queue.
+    return { record, user: types.isPromise(user) ? ((await user) as object | undefined) : user };
   }
 
   /**

@@ -81,7 +81,7 @@ export class Table<C extends Columns = Columns> {
     for (let index = 0; index < this.readable.length; index++) {
       const { property, decode } = this.readable[index] as (typeof this.readable)[number];
       const value = values[index];
-      row[property] = decode ? decode(value) : value;
+      row[property] = decode === undefined || value === null ? value : decode(value);
     }
     return row as RowOf<C>;
   }
