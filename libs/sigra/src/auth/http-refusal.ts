@@ -117,10 +117,10 @@ function challengeOf(
 }
 
 /**
- * The characters that `error_description` allows (RFC 6750 section 3). A message can repeat input of the client, and a
+ * A text in the characters that `error_description` allows (RFC 6749 section 5.2, RFC 6750 section 3). A message can repeat input of the client, and a
  * character that no header allows would fail the whole answer, and on Fastify the process.
  */
-function quotable(text: string): string {
+export function quotable(text: string): string {
   return text
     .slice(0, 200)
     .replace(/["\\]/g, "'")

@@ -1,4 +1,4 @@
-import { HttpRefusal, RETRY_LATER } from '../auth/http-refusal.js';
+import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
 import { isBadCredential, isOutage, type SigraError, type SigraErrorCode } from '../common/sigra-error.js';
 
 /** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, and for a server that cannot answer now. */
@@ -20,7 +20,7 @@ export class OAuthError extends HttpRefusal {
     options: { readonly headers?: Readonly<Record<string, string>>; readonly cause?: SigraError } = {},
   ) {
     const headers = { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...options.headers };
-    super(status, { error, error_description: description }, headers, options.cause);
+    super(status, { error, error_description: quotable(description) }, headers, options.cause);
   }
 }
 
