@@ -3,8 +3,9 @@ import { swcOptions } from './tools/typescript/swc-options.js';
 
 /** @type {import('jest').Config} */
 export default {
-  testEnvironment: 'node',
-  extensionsToTreatAsEsm: ['.ts'],
+  // Load each module once for each worker, with Node's loader.
+  runtime: '<rootDir>/tools/jest/runtime.js',
+  testEnvironment: '<rootDir>/tools/jest/environment.js',
   testMatch: [
     '<rootDir>/libs/*/src/**/*.spec.ts',
     '<rootDir>/apps/*/src/**/*.spec.ts',
@@ -15,6 +16,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/browser/', '<rootDir>/test/packaging/'],
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
+  // For --watch and --findRelatedTests, which follow the imports without the loader.
   moduleNameMapper: {
     ...Object.fromEntries(Object.entries(sources).map(([name, path]) => [`^${name}$`, path])),
     '^(\\.{1,2}/.*)\\.js$': '$1',
@@ -26,6 +28,6 @@ export default {
   coverageDirectory: 'coverage',
   testTimeout: 30_000,
   maxWorkers: 2,
-  // A worker keeps something of every file that it has run, until it is busy with collecting garbage.
+  // A worker never frees the modules of the spec files that it has run.
   workerIdleMemoryLimit: '1GB',
 };

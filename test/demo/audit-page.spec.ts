@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
 import { eventually } from '../support/eventually.js';
-import { type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
 import { rawTokenOn, Visitor } from '../support/visitor.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
   let demo: Demo;

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { DemoProcess } from '../support/demo.js';
+import { DEMO_TIMEOUT, DemoProcess } from '../support/demo.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe('a demo that cannot start', () => {
   let dataDir: string;

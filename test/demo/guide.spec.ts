@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 const run = promisify(execFile);
 

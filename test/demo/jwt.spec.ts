@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TokenResponse } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
 import { jsonOf, Visitor } from '../support/visitor.js';
-import { type Demo, DemoProcess, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, DemoProcess, startDemo } from '../support/demo.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('JWTs in the demo on %s', (adapter) => {
   let demo: Demo;

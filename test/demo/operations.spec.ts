@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
   let demo: Demo;

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
 import { DataFolder, isRunning } from '../support/data-folder.js';
-import { DemoProcess } from '../support/demo.js';
+import { DEMO_TIMEOUT, DemoProcess } from '../support/demo.js';
 import { eventually } from '../support/eventually.js';
 import { Visitor, rawTokenOn } from '../support/visitor.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
   let folder: DataFolder;

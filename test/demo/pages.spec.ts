@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
 import { Visitor } from '../support/visitor.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
   let demo: Demo;

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { DemoProcess } from '../support/demo.js';
+import { DEMO_TIMEOUT, DemoProcess } from '../support/demo.js';
 import { Visitor } from '../support/visitor.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe('several demos on one database', () => {
   let database: TestDatabase;

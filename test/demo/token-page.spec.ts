@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
 import { jsonOf, rawTokenOn, Visitor } from '../support/visitor.js';
-import { type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 interface Token {
   id: string;

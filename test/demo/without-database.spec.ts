@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
 import { DataFolder } from '../support/data-folder.js';
-import { DemoProcess } from '../support/demo.js';
+import { DEMO_TIMEOUT, DemoProcess } from '../support/demo.js';
 import { Visitor } from '../support/visitor.js';
+
+jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('a demo without its database, on %s', (adapter) => {
   let folder: DataFolder;

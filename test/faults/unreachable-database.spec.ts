@@ -72,29 +72,29 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
       message: expect.stringMatching(/^The database did not answer( in time)?\.$/),
     },
   };
-  /** Sends the request twice, over existing and over new connections, and once more after recovery. */
-  async function expectUnavailable(request: () => ReturnType<typeof send>, recovered: number): Promise<void> {
+  /** Sends each request twice, over existing and over new connections, and once more after recovery. */
+  async function expectUnavailable(recovered: number, ...requests: (() => ReturnType<typeof send>)[]): Promise<void> {
+    const sendAll = () => Promise.all(requests.map((request) => request()));
     await breakDown();
-    const first = await request();
-    const second = await request();
+    const first = await sendAll();
+    const second = await sendAll();
     await repair();
-    const after = await request();
+    const after = await sendAll();
 
-    expect(first).toEqual(unavailable);
-    expect(second).toEqual(unavailable);
-    expect(after.status).toBe(recovered);
+    expect([...first, ...second]).toEqual([...requests, ...requests].map(() => unavailable));
+    expect(after.map(({ status }) => status)).toEqual(requests.map(() => recovered));
   }
 
   it('a token is answered with 503 and Retry-After, not with 401', async () => {
-    await expectUnavailable(() => send('GET', '/me', bearer), 200);
+    await expectUnavailable(200, () => send('GET', '/me', bearer));
   });
 
   it('a session is answered with 503 and Retry-After, not with 401', async () => {
-    await expectUnavailable(() => send('GET', '/me', session), 200);
+    await expectUnavailable(200, () => send('GET', '/me', session));
   });
 
   it('a request with a token is not served as anonymous where authentication is optional', async () => {
-    await expectUnavailable(() => send('GET', '/me/optional', bearer), 200);
+    await expectUnavailable(200, () => send('GET', '/me/optional', bearer));
   });
 
   it.each<[string, string, number, object | undefined]>([
@@ -102,8 +102,11 @@ describe.each(VARIANTS)('With the database $fault, on $adapter', ({ adapter, fau
     ['POST', '/api/tokens', 201, { name: 'x', scopes: ['read:notes'] }],
     ['GET', '/api/scopes', 200, undefined],
   ])('%s %s is answered with 503 for a token and for a session', async (method, path, recovered, body) => {
-    await expectUnavailable(() => send(method, path, bearer, body), recovered);
-    await expectUnavailable(() => send(method, path, session, body), recovered);
+    await expectUnavailable(
+      recovered,
+      () => send(method, path, bearer, body),
+      () => send(method, path, session, body),
+    );
   });
 
   it('rotate, revoke and revoke all are answered with 503, and have no effect', async () => {

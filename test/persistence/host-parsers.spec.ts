@@ -8,12 +8,17 @@ const { TIMESTAMP, TIMESTAMPTZ } = pg.types.builtins;
 
 describe('A host whose pg parsers return times as strings', () => {
   let test: JwtApp;
+  const usual = [TIMESTAMP, TIMESTAMPTZ].map((type) => ({ type, parser: pg.types.getTypeParser(type) }));
 
   beforeAll(async () => {
-    for (const type of [TIMESTAMP, TIMESTAMPTZ]) pg.types.setTypeParser(type, (text: string) => text);
+    for (const { type } of usual) pg.types.setTypeParser(type, (text: string) => text);
     test = await startJwtApp({ refreshTtl: 3600, absoluteTtl: 7200, reuseLeeway: 10 });
   });
-  afterAll(() => test.close());
+  afterAll(async () => {
+    await test.close();
+    // The files that follow use the same pg.
+    for (const { type, parser } of usual) pg.types.setTypeParser(type, parser);
+  });
 
   it('rejects expired refresh tokens', async () => {
     const { refreshToken } = await test.jwt.generateTokens(test.user, ['*']);

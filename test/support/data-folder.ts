@@ -1,14 +1,14 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.js';
+import { scratchParent } from './scratch-folder.js';
 
 /** A folder for `DEMO_DATA_DIR`, for demos that start their own PostgreSQL. */
 export class DataFolder {
   private constructor(private readonly parent: string) {}
 
   static async make(): Promise<DataFolder> {
-    const parent = await mkdtemp(join(tmpdir(), 'sigra-demo-'));
+    const parent = await mkdtemp(join(scratchParent(), 'sigra-demo-'));
     // The server does not run as root and must have access.
     await chmod(parent, 0o755);
     return new DataFolder(parent);

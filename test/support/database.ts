@@ -11,11 +11,13 @@ export interface TestDatabase {
 /**
  * Makes a database for one test file, so that files can run at the same time.
  *
- * @param template the database to copy; without it the new database is empty
+ * @param template the database to copy; by default the new database is empty
  */
-export async function createDatabase(template?: string): Promise<TestDatabase> {
+export async function createDatabase(template = 'template1'): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await onServer((client) => client.query(`CREATE DATABASE ${name} ${template ? `TEMPLATE ${template}` : ''}`));
+  // Copying files is faster than the default, which writes all pages to the log.
+  const options = `TEMPLATE ${template} STRATEGY FILE_COPY`;
+  await onServer((client) => client.query(`CREATE DATABASE ${name} ${options}`));
   return {
     url: Object.assign(new URL(await serverUrl()), { pathname: name }).href,
     drop: async () => {

@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { jest } from '@jest/globals';
 import { createDatabase } from './database.js';
 
 const MAIN = fileURLToPath(new URL('../../apps/demo/dist/main.js', import.meta.url));
 
-// Most of these tests start a process and some a database server, which takes long on a busy machine.
-jest.setTimeout(120_000);
+/** Time limit of tests that start a demo, in milliseconds: some start a database server too, on a busy machine. */
+export const DEMO_TIMEOUT = 120_000;
 
 export interface Ended {
   readonly code: number | null;

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import '../../tools/typescript/register.js';
 
 /**
  * Offers a PostgreSQL server to the workers. It starts when the first of them asks for its URL, so that specs without a
@@ -25,7 +25,12 @@ export default async function offerDatabaseServer() {
 }
 
 async function startDatabaseServer() {
-  await import('../../tools/typescript/register.js');
+  const { scratchParent } = await import('./scratch-folder.ts');
   const { startLocalPostgres } = await import('../../tools/local-postgres/src/local-postgres.ts');
-  return startLocalPostgres({ dataDir: await mkdtemp(join(tmpdir(), 'sigra-test-')), persistent: false });
+  return startLocalPostgres({
+    dataDir: await mkdtemp(join(scratchParent(), 'sigra-test-')),
+    persistent: false,
+    // The log is in memory too.
+    settings: { max_wal_size: '128MB' },
+  });
 }

@@ -15,7 +15,6 @@ export class NodeProcess {
   static async start(program: string, setup: object): Promise<{ process: NodeProcess; message: unknown }> {
     const child = fork(path(`./${program}`), [JSON.stringify(setup)], {
       execArgv: ['--import', path('../../tools/typescript/register-sources.js')],
-      env: { ...process.env, NODE_OPTIONS: '' },
     });
     const exited = once(child, 'exit').then(([code]) => {
       throw new Error(`${program} ended (${String(code)}) before it was ready`);

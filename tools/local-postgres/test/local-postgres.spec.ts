@@ -1,7 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { eventually } from '../../../test/support/eventually.js';
+import { scratchParent } from '../../../test/support/scratch-folder.js';
 import { startLocalPostgres, type LocalPostgres, type LocalPostgresOptions } from '../src/local-postgres.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -49,7 +49,7 @@ describe('startLocalPostgres', () => {
   };
 
   beforeEach(async () => {
-    parent = await mkdtemp(join(tmpdir(), 'sigra-postgres-spec-'));
+    parent = await mkdtemp(join(scratchParent(), 'sigra-postgres-spec-'));
     await chmod(parent, 0o755);
     dataDir = join(parent, 'data');
   });
