@@ -9,6 +9,8 @@ export interface ConnectionOptions {
   /** Run at boot. @default none */
   readonly migrations?: DataSourceOptions['migrations'];
   readonly poolSize?: number;
+  /** Any other options. */
+  readonly more?: Partial<DataSourceOptions> | undefined;
 }
 
 /** A connection as a host has it, which can be closed also when the application does not boot. */
@@ -16,7 +18,7 @@ export class Connection {
   readonly module: DynamicModule;
   private dataSource: Promise<DataSource> | undefined;
 
-  constructor(url: string, { name, entities, migrations, poolSize = 10 }: ConnectionOptions) {
+  constructor(url: string, { name, entities, migrations, poolSize = 10, more }: ConnectionOptions) {
     const options: DataSourceOptions = {
       type: 'postgres',
       url,
@@ -24,7 +26,8 @@ export class Connection {
       migrations,
       migrationsRun: migrations !== undefined,
       poolSize,
-    };
+      ...more,
+    } as DataSourceOptions;
     this.module = TypeOrmModule.forRootAsync({
       ...(name === undefined ? {} : { name }),
       useFactory: () => ({ ...options, name, retryAttempts: 0 }),

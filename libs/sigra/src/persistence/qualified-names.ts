@@ -1,16 +1,33 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import { schemasOf } from './table-catalog.js';
 import { sigraTables } from './tables.js';
 
-/** The names of Sigra's tables in a DataSource: quoted, with its `entityPrefix` and its `schema`. */
+/** The names of Sigra's tables in a DataSource: quoted, with its `entityPrefix` and their schema. */
 export type QualifiedNames = Readonly<Record<keyof typeof sigraTables, string>>;
 
-/** Makes the names of Sigra's tables in a DataSource. */
+/** The injection token of the names that all statements use. */
+export const QUALIFIED_NAMES = Symbol('QUALIFIED_NAMES');
+
+type TableName = keyof typeof sigraTables;
+
+/**
+ * Finds the names of Sigra's tables when the application starts. They have a schema from then on: the search path of a pooled
+ * connection can change, and a temporary table can have the name of one of them.
+ */
+export async function findQualifiedNames(dataSource: DataSource): Promise<QualifiedNames> {
+  const { schema, type } = dataSource.options as { schema?: string; type: string };
+  // `SigraDatabase` rejects every other DataSource, and says why.
+  if (schema || type !== 'postgres' || !dataSource.isInitialized) return qualifiedNames(dataSource);
+  const keys = Object.keys(sigraTables) as TableName[];
+  const tables = keys.map((key) => ({ schema: undefined, name: nameIn(dataSource, key) }));
+  const schemas = await schemasOf((sql, values) => dataSource.query(sql, [...values]), tables);
+  return namesOf((key) => qualified(schemas[keys.indexOf(key)], nameIn(dataSource, key)));
+}
+
+/** The names of Sigra's tables for a migration, in the schema of the DataSource or the current one. */
 export function qualifiedNames(dataSource: DataSource): QualifiedNames {
-  const { schema, entityPrefix = '' } = dataSource.options as { schema?: string; entityPrefix?: string };
-  const qualified = (name: string) => (schema ? `${quote(schema)}.` : '') + quote(entityPrefix + name);
-  return Object.fromEntries(
-    Object.entries(sigraTables).map(([key, { name }]) => [key, qualified(name)]),
-  ) as unknown as QualifiedNames;
+  const { schema } = dataSource.options as { schema?: string };
+  return namesOf((key) => qualified(schema, nameIn(dataSource, key)));
 }
 
 /** The names of the objects that a migration creates. */
@@ -28,7 +45,26 @@ export function migrationNames(runner: QueryRunner): MigrationNames {
   return { ...qualifiedNames(dataSource), named: (name) => quote(entityPrefix + name) };
 }
 
+/** The quoted name of a table, with its schema if it is known. */
+export function qualified(schema: string | undefined, name: string): string {
+  return (schema ? `${quote(schema)}.` : '') + quote(name);
+}
+
 /** Quotes an SQL identifier. */
 export function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+/** Quotes an SQL string. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+function nameIn({ options: { entityPrefix = '' } }: DataSource, key: TableName): string {
+  return entityPrefix + sigraTables[key].name;
+}
+
+function namesOf(nameOf: (key: TableName) => string): QualifiedNames {
+  const keys = Object.keys(sigraTables) as TableName[];
+  return Object.fromEntries(keys.map((key) => [key, nameOf(key)])) as unknown as QualifiedNames;
 }

@@ -1,51 +1,55 @@
 import { types } from 'node:util';
-import { Injectable, type OnModuleInit, type Type } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import type { Owner } from '../common/principal.js';
 import { isStorable } from '../common/storable-text.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
 import { BatchLoader } from './batch-loader.js';
-import { OwnedRecordReader, type OwnerSource, unnested } from './owned-record.reader.js';
+import type { OwnerSource } from './owned-record.reader.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
+import { USER_ENTITY, type UserEntity } from './user-entity.js';
+import { UserEntityReader } from './user-entity.reader.js';
 import { UserTable } from './user-table.js';
 
 /** A user object or its id. */
 export type UserRef = object | string | number | bigint;
 
-/** Finds the application's active users by id, in batches and without a cache. */
+/**
+ * Finds the application's active users by id, in batches and without a cache. Every user is found here, in one of three ways:
+ * in the row of the joined query, by TypeORM, or by the application's `UserProvider`.
+ */
 @Injectable()
 export class UserDirectory implements OwnerSource, OnModuleInit {
-  /** The users' table, to join in other queries; undefined with a `UserProvider`. */
-  readonly table: UserTable | undefined;
-  private readonly reader: OwnedRecordReader<{ readonly userId: undefined }> | undefined;
+  private readonly joined: UserTable | undefined;
+  private readonly entities: UserEntityReader | undefined;
   private readonly provided: BatchLoader<object>;
   private provider: UserProvider | undefined;
+  private isAnnounced = false;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     database: SigraDatabase,
+    @Inject(USER_ENTITY) private readonly entity: UserEntity | undefined,
     private readonly moduleRef: ModuleRef,
   ) {
-    const { users, lookupTimeout: timeout } = config;
-    if (users.source.kind === 'entity') {
-      const table = new UserTable(database.dataSource, users.source.entity, users.idProperty);
-      this.table = table;
-      this.reader = new OwnedRecordReader(
-        {
-          select: 'wanted.id AS sigra_key',
-          from: `${unnested('$1::text[]')} AS wanted(id)`,
-          ownerId: 'wanted.id',
-          parameters: (ids) => [ids],
-          // A session can have another spelling of the id; the caller takes the id of the user that is found.
-          decode: () => ({ userId: undefined }),
-        },
-        database,
-        this,
-        timeout,
-      );
+    const { lookupTimeout: timeout } = config;
+    if (entity) {
+      this.joined = new UserTable(entity, database.dataSource.driver);
+      this.entities = new UserEntityReader(entity, database, (user) => this.ownIdOf(user), timeout);
     }
     this.provided = new BatchLoader({ load: (ids) => this.askProvider(ids), timeout });
+  }
+
+  /**
+   * The users' table, to join in other queries; undefined when TypeORM or a `UserProvider` finds the users. It can become
+   * undefined while the application starts, when a subscriber is added.
+   */
+  get table(): UserTable | undefined {
+    if (!this.joined || this.entity?.onlyTypeOrm === undefined) return this.joined;
+    this.announce(this.entity, this.entity.onlyTypeOrm);
+    return undefined;
   }
 
   onModuleInit(): void {
@@ -53,6 +57,8 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     if (source.kind === 'provider') {
       this.provider = typeof source.provider === 'function' ? this.resolve(source.provider) : source.provider;
     }
+    // Now that all providers of the application exist, their subscribers are known.
+    if (this.entity?.onlyTypeOrm !== undefined) this.announce(this.entity, this.entity.onlyTypeOrm);
   }
 
   /**
@@ -69,25 +75,39 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   }
 
   /**
-   * Finds a user that exists and is active.
+   * A user as the owner of credentials.
    *
-   * @throws SigraError `unavailable`
+   * @throws TypeError as `idOf`
    */
-  async findActive(id: string): Promise<object | undefined> {
-    if (!this.reader) return this.activeOwner({}, id);
-    return isStorable(id) ? (await this.reader.find(id))?.user : undefined;
+  ownerOf(user: UserRef): Owner {
+    return { type: this.config.users.type, id: this.idOf(user) };
   }
 
   /**
-   * The user with this id, if it exists and is active: from the row, or from the application's `UserProvider`.
+   * The user with this id, if it exists and is active.
    *
    * @param row selected with `table.columns`; unused when there is no table
+   * @param id as Sigra's tables spell it
    */
   activeOwner(row: Row, id: string | undefined): object | undefined | Promise<object | undefined> {
-    const user = this.table ? this.table.hydrate(row) : this.provided.load(id ?? '');
+    if (id === undefined) return undefined;
+    const { table } = this;
+    const user = table ? table.hydrate(row) : this.load(id);
     return types.isPromise(user)
       ? user.then((loaded) => this.ifActive(loaded as object | undefined, id))
       : this.ifActive(user, id);
+  }
+
+  /**
+   * The ids that no user has, whether active, soft-deleted or not. Reads the users themselves, so it is for clean-up.
+   *
+   * @param ids at most 512
+   * @throws SigraError `unavailable`
+   */
+  async missing(ids: readonly string[]): Promise<readonly string[]> {
+    if (this.entities) return this.entities.missing(ids);
+    const found = await this.askProvider(ids);
+    return ids.filter((id) => !found.has(id));
   }
 
   /** Whether the application's `users.isActive` returns true for a user. */
@@ -96,18 +116,23 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     return (this.config.users.isActive(user) as unknown) === true;
   }
 
+  private load(id: string): Promise<object | undefined> {
+    return this.entities ? this.entities.find(id) : this.provided.load(id);
+  }
+
   /**
-   * Compares the ids too: another spelling, such as an upper-case UUID, finds the user but is not the id that rows
-   * store.
+   * The one place where the user of every credential and session passes. It has the id that the credential names: a
+   * transformer, a subscriber or a provider can return another user. Another spelling of the id is refused too, because it is
+   * not the id that rows store, such as the row of the user's epoch.
    */
-  private ifActive(user: object | undefined, id: string | undefined): object | undefined {
-    if (!user || (id !== undefined && !this.hasId(user, id))) return undefined;
-    return this.isActive(user) ? user : undefined;
+  private ifActive(user: object | undefined, id: string): object | undefined {
+    return user && this.hasId(user, id) && this.isActive(user) ? user : undefined;
   }
 
   private hasId(user: object, id: string): boolean {
-    // The first comparison is enough for string ids, and spares every request the second.
-    return (user as Row)[this.config.users.idProperty] === id || this.ownIdOf(user) === id;
+    // The first comparison is enough for ids with one spelling, and spares every request the second.
+    const isSame = (user as Row)[this.config.users.idProperty] === id && this.entity?.id.hasSpellings !== true;
+    return isSame || this.ownIdOf(user) === id;
   }
 
   private ownIdOf(user: UserRef): string | undefined {
@@ -115,7 +140,18 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     // An unsafe integer is rounded, so it could be the id of another user.
     const isId =
       typeof id === 'bigint' || Number.isSafeInteger(id) || (typeof id === 'string' && id !== '' && isStorable(id));
-    return isId ? (this.table?.canonicalId(String(id)) ?? String(id)) : undefined;
+    return isId ? this.canonicalId(String(id)) : undefined;
+  }
+
+  /** The spelling of an id in Sigra's tables: a UUID has several. */
+  canonicalId(id: string): string {
+    return this.entity ? this.entity.id.canonical(id) : id;
+  }
+
+  private announce({ metadata: { name } }: UserEntity, reason: string): void {
+    if (this.isAnnounced) return;
+    this.isAnnounced = true;
+    new Logger(UserDirectory.name).log(`Reads ${name} with TypeORM, which is slower: it ${reason}`);
   }
 
   private async askProvider(ids: readonly string[]): Promise<ReadonlyMap<string, object>> {
