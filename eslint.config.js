@@ -18,11 +18,12 @@ export const arrows = {
   telemetry: ['common'],
   persistence: ['config', 'common'],
   audit: ['config', 'common', 'telemetry', 'persistence'],
+  owners: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit'],
   // tokens and jwt never import each other: they meet in auth.
-  tokens: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit'],
-  jwt: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit'],
-  maintenance: ['config', 'common', 'persistence'],
-  auth: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt'],
+  tokens: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit', 'owners'],
+  jwt: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit', 'owners'],
+  maintenance: ['config', 'common', 'persistence', 'owners'],
+  auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'persistence', 'tokens', 'jwt', 'auth'],
   cli: ['config'],
   // The testing kit puts tokens into states that no service creates, so it uses internals.

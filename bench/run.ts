@@ -17,6 +17,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   refresh: () => import('./refresh.js'),
   writes: () => import('./writes.js'),
   scale: () => import('./scale.js'),
+  'lock-out': () => import('./lock-out.js'),
   soak: () => import('./soak.js'),
 };
 const order = Object.keys(benchmarks);

@@ -6,7 +6,7 @@ export class HandWrittenToken {
   @PrimaryColumn({ name: 'id', type: 'uuid', primaryKeyConstraintName: 'sigra_api_tokens_pkey' })
   id!: string;
 
-  @Column({ name: 'user_id', type: 'text' })
+  @Column({ name: 'owner_id', type: 'text' })
   userId!: string;
 
   @Column({ name: 'name', type: 'varchar', length: 255 })

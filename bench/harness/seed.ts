@@ -43,8 +43,8 @@ export async function seedTokens(url: string, seed: TokenSeed): Promise<void> {
   const lastUsedAt = seed.lastUsedAt ?? "now() + interval '1 hour'";
   const insert = (first: number, last: number) => `
     INSERT INTO sigra_api_tokens
-      (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, last_used_at, created_at)
-    SELECT uuidv7(), ${userIdSql(owner)}, 'token ' || i, 'sigra_sk_', '0000',
+      (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, expires_at, last_used_at, created_at)
+    SELECT uuidv7(), 'user', ${userIdSql(owner)}, 0, 'token ' || i, 'sigra_sk_', '0000',
       sha256(convert_to(${rawTokenSql('i')}, 'UTF8')), ARRAY['read:projects', 'write:projects'],
       ${expiresAt}, ${lastUsedAt}, ${createdAt}
     FROM generate_series(${first}, ${last}) i`;

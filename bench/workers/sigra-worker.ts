@@ -1,4 +1,5 @@
-import { ApiTokenService, SigraError, TokenCleanupService } from 'nestjs-sigra';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApiTokenService, CredentialService, SigraError, TokenCleanupService } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import { startSigra } from '../contestants/sigra-app.js';
 import { serve } from '../harness/child-api.js';
@@ -84,6 +85,22 @@ const methods = {
     const start = performance.now();
     const revoked = await tokens.revokeAll(userId(user));
     return { revoked, milliseconds: performance.now() - start };
+  },
+
+  /** Verifies tokens of others until a lock-out and its sweep have ended. */
+  turnDuringLockOut: async ({ user, ...turn }: Omit<Turn, 'seconds'> & { user: number }) => {
+    const start = performance.now();
+    let locked = NaN;
+    let ended: number | undefined;
+    const ending = (async () => {
+      await app.get(CredentialService).lockOut(userId(user));
+      locked = performance.now();
+      while ((await app.get(DataSource).query<unknown[]>('SELECT FROM sigra_sweeps')).length > 0) await delay(100);
+      ended = performance.now();
+    })();
+    const sample = await verifyLoop(turn, () => ended !== undefined);
+    await ending;
+    return { sample, milliseconds: locked - start, seconds: ((ended ?? NaN) - start) / 1000 };
   },
 
   revoke: async ({ token }: { token: number }) => {

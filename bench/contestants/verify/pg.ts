@@ -14,7 +14,7 @@ interface TokenRow {
 /** The driver alone, with a prepared statement. It reads only the token. */
 export const namedStatement: VerifyFactory = async (databaseUrl) => {
   const pool = new pg.Pool({ connectionString: databaseUrl });
-  const text = `SELECT id, user_id AS "userId", scopes, revoked_at AS "revokedAt", expires_at AS "expiresAt"
+  const text = `SELECT id, owner_id AS "userId", scopes, revoked_at AS "revokedAt", expires_at AS "expiresAt"
     FROM sigra_api_tokens WHERE token_hash = $1`;
   return {
     verify: async (rawToken) => {

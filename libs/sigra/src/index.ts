@@ -40,6 +40,11 @@ export type { RefreshRequest } from './jwt/refresh-token.rotator.js';
 export type { TokenPair } from './jwt/token-pair.js';
 export type { TokenResponse } from './http/token-response.js';
 
+// All credentials of an owner.
+export { CredentialService } from './owners/credential.service.js';
+export type { ForgetOptions } from './owners/credential.service.js';
+export type { Owner } from './common/principal.js';
+
 // Scopes.
 export { can } from './scopes/can.js';
 export type { CanOptions, ScopeHolder } from './scopes/can.js';
@@ -75,16 +80,17 @@ export type { AuditPage, AuditQuery } from './audit/audit.service.js';
 export type { AuditFilter } from './persistence/audit-event.repository.js';
 export type { AuditEvent, AuditOutcome } from './persistence/tables.js';
 export type { AuditDetails, JwtAuditAction, NewAuditEvent, SigraAuditAction } from './audit/audit-event.js';
-export type { AuditLogSafeError, RefreshReuse, SigraTrace } from './telemetry/channels.js';
+export type { AuditLogSafeError, RefreshReuse, SigraTrace, SweepProgress } from './telemetry/channels.js';
 
 // Persistence and maintenance.
 export {
   ApiTokenEntity,
   AuditEventEntity,
+  OwnerEntity,
   RefreshFamilyEntity,
   RefreshTokenEntity,
   sigraEntities,
-  SubjectEntity,
+  SweepEntity,
 } from './persistence/sigra-entities.js';
 export { InjectSigraDataSource } from './persistence/sigra-database.js';
 export { sigraMigrations } from './persistence/migrations/sigra-migrations.js';

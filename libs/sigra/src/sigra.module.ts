@@ -11,6 +11,8 @@ import { jwtProviders } from './jwt/jwt.providers.js';
 import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
 import { TokenCleanupService } from './maintenance/token-cleanup.service.js';
+import { CredentialService } from './owners/credential.service.js';
+import { ownerProviders } from './owners/owner.providers.js';
 import { persistenceProviders } from './persistence/persistence.providers.js';
 import { SIGRA_DATA_SOURCE } from './persistence/sigra-database.js';
 import { ScopeRegistry } from './scopes/scope-registry.js';
@@ -38,6 +40,7 @@ import { tokenProviders } from './tokens/token.providers.js';
     ...persistenceProviders,
     AuditWriter,
     AuditService,
+    ...ownerProviders,
     ...tokenProviders,
     ...jwtProviders,
     ...authProviders,
@@ -52,6 +55,7 @@ import { tokenProviders } from './tokens/token.providers.js';
     Clock,
     ApiTokenService,
     SigraJwtService,
+    CredentialService,
     AuditService,
     TokenCleanupService,
     ...authExports,

@@ -1,4 +1,5 @@
 import type { Caller } from '../common/caller.js';
+import { stampOf } from '../common/principal.js';
 import type { AuditOutcome } from '../persistence/tables.js';
 
 /** The actions that Sigra records. */
@@ -11,7 +12,9 @@ export type SigraAuditAction =
   | JwtAuditAction
   | 'api.jwt_issue'
   | 'api.jwt_revoke'
-  | 'api.sign_out_everywhere';
+  | 'api.sign_out_everywhere'
+  | 'api.lock_out'
+  | 'api.forget';
 
 /** The steps of a refresh, which an application with a refresh of its own can record. */
 export type JwtAuditAction = 'api.jwt_refresh' | 'api.jwt_refresh_replay' | 'api.jwt_refresh_reuse';
@@ -47,16 +50,22 @@ export interface NewAuditEvent extends AuditDetails {
 /** A change by Sigra, for its audit row. */
 export interface AuditedChange {
   readonly action: SigraAuditAction;
-  readonly targetType: 'api_token' | 'refresh_family' | 'user';
+  /** The type of a credential or of an owner. */
+  readonly targetType: string;
   readonly targetId: string;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Makes the event of a change by a caller. */
-export function eventOf({ metadata, ...change }: AuditedChange, caller: Caller): NewAuditEvent {
+/**
+ * Makes the event of a change by a caller.
+ *
+ * @param ownerType the type of a principal that the application made itself
+ */
+export function eventOf({ metadata, ...change }: AuditedChange, caller: Caller, ownerType: string): NewAuditEvent {
   const { principal, ipAddress, userAgent } = caller;
   if (!principal) return { ...change, actorType: 'system', ipAddress, userAgent, metadata };
   const { userId: actorId, method, tokenId: viaTokenId } = principal;
+  const actorType = stampOf(principal)?.owner.type ?? ownerType;
   const via = viaTokenId === undefined ? { method } : { method, viaTokenId };
-  return { ...change, actorId, actorType: 'user', ipAddress, userAgent, metadata: { ...via, ...metadata } };
+  return { ...change, actorId, actorType, ipAddress, userAgent, metadata: { ...via, ...metadata } };
 }

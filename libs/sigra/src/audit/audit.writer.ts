@@ -11,6 +11,8 @@ import { sqlState } from '../persistence/database-error.js';
 import { type AuditLogSafeError, auditLogSafeError } from '../telemetry/channels.js';
 import { type AuditedChange, eventOf, type NewAuditEvent } from './audit-event.js';
 
+const MAX_PER_STATEMENT = 1000;
+
 /** Writes audit events. With `audit.enabled: false`, it writes nothing and never rejects. */
 @Injectable()
 export class AuditWriter {
@@ -29,18 +31,27 @@ export class AuditWriter {
 
   /** Records a change by Sigra, in the transaction that makes it. */
   record(manager: EntityManager, change: AuditedChange, caller: Caller): Promise<void> {
-    return this.append(manager, eventOf(change, caller));
+    return this.append(manager, eventOf(change, caller, this.config.users.type));
+  }
+
+  /** Records several changes by Sigra, in the transaction that makes them. */
+  recordAll(manager: EntityManager, changes: readonly AuditedChange[], caller: Caller): Promise<void> {
+    return this.append(manager, ...changes.map((change) => eventOf(change, caller, this.config.users.type)));
   }
 
   /**
-   * Records an event in a transaction: both commit, or both roll back.
+   * Records events in a transaction: all commit, or all roll back.
    *
-   * @throws SigraError `invalid_event` when JSON or the columns cannot hold the event
+   * @throws SigraError `invalid_event` when JSON or the columns cannot hold an event
    */
-  async append(manager: EntityManager, event: NewAuditEvent): Promise<void> {
+  async append(manager: EntityManager, ...events: readonly NewAuditEvent[]): Promise<void> {
     if (!this.enabled) return;
     try {
-      await this.events.insert([this.toRow(event)], manager);
+      // A statement has at most 65,535 parameters.
+      for (let start = 0; start < events.length; start += MAX_PER_STATEMENT) {
+        const [first, ...others] = events.slice(start, start + MAX_PER_STATEMENT).map((event) => this.toRow(event));
+        if (first) await this.events.insert([first, ...others], manager);
+      }
     } catch (error) {
       if (reasonOf(error) !== 'invalid_event') throw error;
       throw new SigraError('invalid_event', 'The audit event cannot be stored.', { cause: error });

@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '../common/principal.js';
+import { type Principal, stamped } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
+import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { SessionRequest } from '../config/sigra-options.js';
-import { scopesOf } from '../jwt/access-token-claims.js';
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 import { readAuthorization } from './authorization-header.js';
@@ -28,6 +30,8 @@ export class Authenticator {
     private readonly apiTokens: ApiTokenVerifier,
     private readonly accessTokens: AccessTokenVerifier,
     private readonly users: UserDirectory,
+    private readonly owners: OwnerRepository,
+    private readonly ceiling: ScopeCeiling,
   ) {}
 
   /**
@@ -58,17 +62,20 @@ export class Authenticator {
   }
 
   private async byApiToken(credential: string, request: HttpRequest): Promise<Principal> {
-    const { token, user } = await this.apiTokens.verify(credential, new HttpCaller(request));
-    return { user, userId: token.userId, method: 'api_token', scopes: token.scopes, tokenId: token.id };
+    const { token, user, tokenEpoch, familyEpoch } = await this.apiTokens.verify(credential, new HttpCaller(request));
+    const { id: tokenId, ownerId: userId, scopes } = token;
+    const owner = { type: this.config.users.type, id: userId };
+    return stamped({ user, userId, method: 'api_token', scopes, tokenId }, { owner, tokenEpoch, familyEpoch, tokenId });
   }
 
   private async byAccessToken(credential: string): Promise<Principal> {
-    const { claims, user } = await this.accessTokens.verify(credential);
-    const { sub: userId, sid: familyId } = claims;
-    const scopes = scopesOf(claims);
-    return familyId === undefined
-      ? { user, userId, method: 'jwt', scopes }
-      : { user, userId, method: 'jwt', scopes, familyId };
+    const { claims, user, scopes, tokenEpoch } = await this.accessTokens.verify(credential);
+    const { sub: userId, sid: familyId, epoch, exp } = claims;
+    // A token of another issuer has no epoch, and its `sid` is not the id of a family here.
+    const origin = epoch !== undefined && isUuid(familyId) ? { familyId } : { endsAt: new Date(exp * 1000) };
+    const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
+    const owner = { type: this.config.users.type, id: userId };
+    return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
   }
 
   private async bySession(request: HttpRequest): Promise<Principal | undefined> {
@@ -78,7 +85,13 @@ export class Authenticator {
     if (!mayActWithCookie(request, session.trustedOrigins)) {
       throw refuse('cross_origin', 'A session can change something only from the pages of this origin.');
     }
-    const user = await this.users.findActive(String(id));
-    return user && { user, userId: this.users.idOf(user), method: 'session', scopes: session.scopes };
+    // A session can have another spelling of the id than credentials, such as an upper-case UUID.
+    const { record, user } = (await this.owners.find(this.users.canonicalId(String(id)))) ?? {};
+    if (!record || !user) return undefined;
+    const { ownerId: userId, tokenEpoch, familyEpoch } = record;
+    const scopes = this.ceiling.limit(user, session.scopes);
+    const owner = { type: this.config.users.type, id: userId };
+    const isLive = async () => String(await session.userId(request as unknown as SessionRequest)) === String(id);
+    return stamped({ user, userId, method: 'session', scopes }, { owner, tokenEpoch, familyEpoch, isLive });
   }
 }

@@ -60,6 +60,7 @@ const OTHERS: Partial<Record<SigraErrorCode, Answer>> = {
   insufficient_scope: { status: 403, challenge: 'scope' },
   cross_origin: { status: 403 },
   not_found: { status: 404 },
+  too_many_tokens: { status: 409 },
 };
 
 function answerTo(error: SigraError): Answer {

@@ -3,7 +3,7 @@ import type { Principal } from './principal.js';
 /**
  * Where a call comes from: the principal, if there is one, and the address and user agent for the audit trail.
  *
- * The principal's scopes limit what it can grant. Without a principal, the application itself acts, without a limit.
+ * The principal's scopes limit what it can grant and manage. Without a principal, the application itself acts, without a limit.
  */
 export interface Caller {
   /** The principal that the guards found. @default undefined, the application itself */

@@ -9,13 +9,53 @@ export type AuthMethod = 'session' | 'api_token' | 'jwt';
 export interface Principal<User extends object = object> {
   /** The user, read for this request. With a JWT and `check: 'stateless'`, an object with only the id. */
   readonly user: User;
-  /** The user's id as a string, as stored in `sigra_api_tokens.user_id`. */
+  /** The user's id as a string, as stored in `sigra_api_tokens.owner_id`. */
   readonly userId: string;
   readonly method: AuthMethod;
-  /** The scopes of the token or JWT; for a session, `session.scopes`. */
+  /** The scopes of the token or JWT; for a session, `session.scopes`. Without those that `users.scopes` excludes. */
   readonly scopes: readonly string[];
   /** The id of the API token, when `method` is `api_token`. */
   readonly tokenId?: string;
   /** The id of the JWT's refresh family, when `method` is `jwt`. */
   readonly familyId?: string;
+}
+
+/** Whose a credential is. */
+export interface Owner {
+  /** `users.type`. */
+  readonly type: string;
+  /** The user's id as a string. */
+  readonly id: string;
+}
+
+/**
+ * What made a principal, as it was when the request was authenticated. A credential that the principal makes is compared
+ * with it, so that a revocation in between is not outrun.
+ */
+export interface Stamp {
+  readonly owner: Owner;
+  /** The owner's epochs. Undefined when they were not read: a JWT with `check: 'stateless'` has no token epoch. */
+  readonly tokenEpoch?: number | undefined;
+  readonly familyEpoch?: number | undefined;
+  /** The id of the API token. */
+  readonly tokenId?: string | undefined;
+  /** The id of the JWT's refresh family. */
+  readonly familyId?: string | undefined;
+  /** The end of a JWT that has no family here. */
+  readonly endsAt?: Date | undefined;
+  /** Whether a session is still that of the owner. */
+  readonly isLive?: (() => Promise<boolean>) | undefined;
+}
+
+/** Enumerable, so that it survives when the application copies a principal. JSON omits it. */
+const STAMP = Symbol('sigra.stamp');
+
+/** Adds the stamp to a principal that a guard has just made. */
+export function stamped<P extends Principal>(principal: P, stamp: Stamp): P {
+  return Object.assign(principal, { [STAMP]: stamp });
+}
+
+/** The stamp of a principal; undefined for a principal that the application made itself. */
+export function stampOf(principal: Principal | undefined): Stamp | undefined {
+  return (principal as { readonly [STAMP]?: Stamp } | undefined)?.[STAMP];
 }

@@ -12,6 +12,7 @@ export type SigraErrorCode =
   | 'invalid_expiry'
   | 'ttl_exceeded'
   | 'invalid_grace'
+  | 'too_many_tokens'
   // The state of a credential.
   | 'invalid_token'
   | 'token_revoked'

@@ -11,6 +11,8 @@ export const apiTokensSection = section({
   writeImpliesRead: flag({ default: false }),
   requireExpiry: flag({ default: false }),
   maxTtl: seconds({ min: 1, default: none }),
+  enforceOnExisting: flag({ default: false }),
+  maxActivePerOwner: integer({ unit: 'tokens', min: 1, max: 100_000, default: 1000 }),
   activityUpdateThreshold: seconds({ min: 0, default: 300 }),
   maxPageSize: integer({ unit: 'tokens', min: 1, max: 10_000, default: 200 }),
   defaultPageSize: integer({

@@ -1,5 +1,5 @@
 import { jwtKeys, jwtSecret, keyRing } from './jwt-keys.js';
-import { callback, oneOf, seconds, text } from './option-kinds.js';
+import { callback, integer, oneOf, seconds, text } from './option-kinds.js';
 import { type SpecsOf, switchedSection } from './option-section.js';
 import { none } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -25,6 +25,7 @@ export const jwtSection = switchedSection(
       min: 1,
       default: ({ refreshTtl }: { refreshTtl: number }) => Math.max(7_776_000, refreshTtl),
     }),
+    maxFamiliesPerOwner: integer({ unit: 'families', min: 1, max: 100_000, default: 100 }),
     secret: jwtSecret,
     keys: jwtKeys,
     algorithm: oneOf<JwtAlgorithm, typeof none>(['HS256', 'RS256', 'ES256'], { default: none }),

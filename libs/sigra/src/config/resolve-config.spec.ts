@@ -198,8 +198,10 @@ describe('resolveConfig', () => {
 
     expect(users).toEqual({
       source: { kind: 'entity', entity: User },
+      type: 'user',
       idProperty: 'id',
       isActive: expect.any(Function),
+      scopes: undefined,
     });
     expect(users.isActive(new User())).toBe(true);
     expect(rest).toEqual({
@@ -209,6 +211,8 @@ describe('resolveConfig', () => {
         writeImpliesRead: false,
         requireExpiry: false,
         maxTtl: undefined,
+        enforceOnExisting: false,
+        maxActivePerOwner: 1000,
         activityUpdateThreshold: 300,
         defaultPageSize: 50,
         maxPageSize: 200,

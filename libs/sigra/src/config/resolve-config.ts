@@ -10,30 +10,42 @@ import type { AuditOptions, CleanupOptions, SigraModuleExtras, SigraModuleOption
 import { usersSection } from './users.section.js';
 
 /** Every option of the module. The resolved configuration, its type and the documentation follow from it. */
-export const sigraSection = section({
-  users: usersSection,
-  apiTokens: apiTokensSection,
-  jwt: jwtSection,
-  session: sessionSection,
-  audit: section({
-    enabled: flag({ default: true }),
-    retention: seconds({ min: 1, default: none }),
-  } satisfies SpecsOf<AuditOptions>),
-  cleanup: section({
-    schedule: option({ accepts: 'cron expression, or `false`', default: '0 3 * * *', check: checkSchedule }),
-    batchSize: integer({ unit: 'rows', min: 1, max: 100_000, default: 1000 }),
-    revokedRetention: seconds({ min: 0, default: 7_776_000 }),
-  } satisfies SpecsOf<CleanupOptions>),
-  realm: text({
-    // The realm is a quoted-string in a header.
-    form: '1 to 100 printable ASCII characters without " and \\',
-    accepts: '1 to 100 printable ASCII characters without `"` and `\\`',
-    matches: (realm) => /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(realm),
-    default: 'api',
-  }),
-  lookupTimeout: integer({ unit: 'milliseconds', min: 10, max: 60_000, default: 2000 }),
-  preparedStatements: flag({ default: true }),
-} satisfies SpecsOf<SigraModuleOptions>);
+export const sigraSection = section(
+  {
+    users: usersSection,
+    apiTokens: apiTokensSection,
+    jwt: jwtSection,
+    session: sessionSection,
+    audit: section({
+      enabled: flag({ default: true }),
+      retention: seconds({ min: 1, default: none }),
+    } satisfies SpecsOf<AuditOptions>),
+    cleanup: section({
+      schedule: option({ accepts: 'cron expression, or `false`', default: '0 3 * * *', check: checkSchedule }),
+      batchSize: integer({ unit: 'rows', min: 1, max: 100_000, default: 1000 }),
+      forgetOwners: flag({ default: none }),
+      revokedRetention: seconds({ min: 0, default: 7_776_000 }),
+    } satisfies SpecsOf<CleanupOptions>),
+    realm: text({
+      // The realm is a quoted-string in a header.
+      form: '1 to 100 printable ASCII characters without " and \\',
+      accepts: '1 to 100 printable ASCII characters without `"` and `\\`',
+      matches: (realm) => /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(realm),
+      default: 'api',
+    }),
+    lookupTimeout: integer({ unit: 'milliseconds', min: 10, max: 60_000, default: 2000 }),
+    preparedStatements: flag({ default: true }),
+  } satisfies SpecsOf<SigraModuleOptions>,
+  (options) => {
+    if (options.users.scopes && options.jwt?.check === 'stateless') {
+      throw new SigraConfigError(
+        'users.scopes',
+        "needs the user of each request, but jwt.check is 'stateless'; use 'epoch' or 'family'",
+      );
+    }
+    return options;
+  },
+);
 
 const EXTRAS = { isGlobal: true, dataSource: true, controllers: true } satisfies Record<keyof SigraModuleExtras, true>;
 

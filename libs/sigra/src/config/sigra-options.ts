@@ -18,18 +18,30 @@ export interface UserProvider<User extends object = object> {
 }
 
 interface UserRules<User extends object> {
-  /** The property that holds the id of the user. @default 'id' */
+  /**
+   * The type of these owners, stored with each credential. Two modules on the same tables with different users need
+   * different types, or the application does not boot. Do not change it later: it ends all credentials.
+   * @default 'user'
+   */
+  type?: string;
+  /** The property that holds the id of the user. No two users can have the same. @default 'id' */
   id?: keyof User & string;
   /**
    * Whether the user can authenticate. Every request calls it. If it does not return exactly `true`, every credential
    * of the user is refused. @default every user is active
    */
   isActive?: (user: User) => boolean;
+  /**
+   * The scopes that a user can have at most, such as the permissions of its role. Every request calls it. It limits
+   * sessions, new credentials, and what existing credentials still grant. Not with `jwt.check: 'stateless'`, which reads no
+   * user. @default no limit
+   */
+  scopes?: (user: User) => readonly string[];
 }
 
-/** Users in a table of the same DataSource. Sigra reads their columns, not their relations. */
+/** Users in a table of the same DataSource, as TypeORM's `findOne()` returns them. */
 export interface UserEntityOptions<User extends object> extends UserRules<User> {
-  /** An entity of the DataSource. Its id is a uuid, integer or text column; table inheritance is not supported. */
+  /** An entity of the DataSource. Its id is a unique uuid, integer or text column. */
   entity: Type<User>;
   provider?: never;
 }
@@ -62,6 +74,14 @@ export interface ApiTokenOptions {
    * `ttl_exceeded`. @default no limit
    */
   maxTtl?: number;
+  /**
+   * Whether `requireExpiry` and `maxTtl` also apply to tokens that were created before they were set: a token that lives
+   * longer than `maxTtl` expires then, and with `requireExpiry` alone, a token without an expiry is expired.
+   * @default false
+   */
+  enforceOnExisting?: boolean;
+  /** Most active tokens of one owner. A further one is refused with `too_many_tokens`. @default 1000 */
+  maxActivePerOwner?: number;
   /** Shortest time between two updates of `last_used_at` of one token, in seconds; 0 records every use. @default 300 */
   activityUpdateThreshold?: number;
   /** Largest page that a caller can request, in tokens. A larger one is refused with `invalid_limit`. @default 200 */
@@ -137,6 +157,11 @@ export interface JwtOptions<User extends object = object> {
   keys?: readonly JwtKeyOptions[];
   /** The expected algorithm of the signing key: a signing key for another one is refused. @default that of the key */
   algorithm?: JwtAlgorithm;
+  /**
+   * Most live refresh families of one owner. When a further one begins, the one that was refreshed longest ago is revoked.
+   * @default 100
+   */
+  maxFamiliesPerOwner?: number;
   /** Allowed clock difference between issuer and verifier, in seconds. @default 0 */
   clockTolerance?: number;
   /**
@@ -199,6 +224,11 @@ export interface CleanupOptions {
   schedule?: string | false;
   /** Rows that one transaction deletes. @default 1000 */
   batchSize?: number;
+  /**
+   * Whether clean-up deletes the credentials of owners that no longer exist, as `CredentialService.forget` does. With
+   * `users.provider`, a user that the provider omits counts as deleted. @default `true` with `users.entity`, else `false`
+   */
+  forgetOwners?: boolean;
   /** Time that revoked tokens are kept, in seconds; 90 days by default. @default 7_776_000 */
   revokedRetention?: number;
 }

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { callback } from './option-kinds.js';
+import { callback, text } from './option-kinds.js';
 import { required, section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -14,14 +14,22 @@ export const usersSection = required(
     {
       entity: option({ accepts: 'entity class', default: none, check: checkEntity }),
       provider: option({ accepts: '`UserProvider`, or its class', default: none, check: checkProvider }),
+      type: text({
+        form: '1 to 32 characters of a-z, 0-9 and _, beginning with a letter',
+        accepts: '1 to 32 characters of `a-z`, `0-9`, `_`, beginning with a letter',
+        // The audit trail has actors of these types besides owners.
+        matches: (type) => /^[a-z][a-z0-9_]{0,31}$/.test(type) && type !== 'system' && type !== 'anonymous',
+        default: 'user',
+      }),
       id: option({ accepts: 'name of a property', default: 'id', check: checkProperty }),
       isActive: callback<(user: object) => boolean>({
         accepts: '`(user) => boolean`',
         expected: 'a function',
         default: () => () => true,
       }),
+      scopes: option({ accepts: '`(user) => scopes`', default: none, check: checkCeiling }),
     } satisfies SpecsOf<UsersOptions<object>>,
-    ({ entity, provider, id, isActive }) => ({ source: sourceOf(entity, provider), idProperty: id, isActive }),
+    ({ entity, provider, id, ...rest }) => ({ source: sourceOf(entity, provider), idProperty: id, ...rest }),
   ),
   'give { entity: User } or { provider: MyUserProvider }',
 );
@@ -39,6 +47,12 @@ function checkProperty(path: string, value: unknown): string {
   return typeof value === 'string' && value !== ''
     ? value
     : rejectOption(path, 'the name of a property of the user', value);
+}
+
+function checkCeiling(path: string, value: unknown): (user: object) => readonly string[] {
+  return typeof value === 'function'
+    ? (value as (user: object) => readonly string[])
+    : rejectOption(path, 'a function of the user that returns scopes', value);
 }
 
 function checkEntity(path: string, value: unknown): Type<object> {

@@ -24,15 +24,37 @@ import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
+import type { RotateApiToken } from '../tokens/api-token.rotator.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 
 /** An API token as its owner sees it over HTTP. */
-export type ApiTokenView = Omit<ApiToken, 'userId' | 'revokedAt'>;
+export type ApiTokenView = Omit<ApiToken, HiddenProperty> & {
+  /** The credential that made the token. Null when a person or the application made it. */
+  readonly madeBy: { readonly type: 'api_token' | 'refresh_family'; readonly id: string } | null;
+};
 
-function viewOf({ userId, revokedAt, ...view }: ApiToken): ApiTokenView {
-  return view;
+/** The owner is the caller, a listed token is not revoked, and the epoch means nothing outside. */
+type HiddenProperty =
+  'ownerType' | 'ownerId' | 'tokenEpoch' | 'madeByTokenId' | 'madeByFamilyId' | 'revokedAt' | 'revokeReason';
+
+function viewOf({
+  ownerType,
+  ownerId,
+  tokenEpoch,
+  madeByTokenId,
+  madeByFamilyId,
+  revokedAt,
+  revokeReason,
+  ...view
+}: ApiToken): ApiTokenView {
+  return { ...view, madeBy: makerOf(madeByTokenId, madeByFamilyId) };
+}
+
+function makerOf(tokenId: string | null, familyId: string | null): ApiTokenView['madeBy'] {
+  if (tokenId !== null) return { type: 'api_token', id: tokenId };
+  return familyId === null ? null : { type: 'refresh_family', id: familyId };
 }
 
 /**
@@ -118,9 +140,10 @@ export class ApiTokenController {
     @Param('id') id: string,
     @Body() body: unknown,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
-    const { graceSeconds } = parseBody(body, ['graceSeconds']) as { graceSeconds?: number };
+    const { graceSeconds, expiresAt } = parseBody(body, ['graceSeconds', 'expiresAt']);
+    const request = { graceSeconds, expiresAt: parseInstant(expiresAt) } as RotateApiToken;
     try {
-      const { rawToken, token } = await this.tokens.rotateForUser(principal.userId, id, { graceSeconds }, caller);
+      const { rawToken, token } = await this.tokens.rotateForUser(principal.userId, id, request, caller);
       return { rawToken, token: viewOf(token) };
     } catch (error) {
       throw asConflict(error);

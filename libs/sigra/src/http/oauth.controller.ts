@@ -104,7 +104,7 @@ export class OAuthController {
     const token = await this.apiTokens.verify(rawToken).catch(unlessOutage);
     return (
       token && {
-        sub: token.userId,
+        sub: token.ownerId,
         jti: token.id,
         scope: token.scopes.join(' '),
         iat: Math.floor(token.createdAt.getTime() / 1000),

@@ -16,6 +16,8 @@ export interface AccessTokenClaims {
   readonly jti: string;
   /** Scopes, separated by spaces (RFC 8693 section 4.2). */
   readonly scope?: string;
+  /** `users.type`. Missing for `user`. */
+  readonly owner_type?: string;
   /** The epoch of the family. Missing in tokens of other issuers, and then 0. */
   readonly epoch?: number;
   /** The id of the refresh family. */

@@ -12,7 +12,7 @@ import { enabledJwt } from './jwt-config.js';
 /** The family, claims and scopes of an access token to sign. */
 export interface AccessTokenSubject {
   /** The token's family. Its epoch, not the user's current one, so that a concurrent sign-out invalidates the token. */
-  readonly family: Pick<RefreshFamilyRow, 'id' | 'userId' | 'epoch' | 'absoluteExpiresAt'>;
+  readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt'>;
   /** The application's own claims, from `ownClaims`. */
   readonly ownClaims: Readonly<Record<string, unknown>>;
   /** The scopes that the token grants. */
@@ -26,8 +26,24 @@ export interface SignedAccessToken {
   readonly expiresIn: number;
 }
 
+/** The type of owners whose tokens have no `owner_type`. */
+export const DEFAULT_OWNER_TYPE = 'user';
+
 /** Claims that `jwt.claims` cannot set, including those that Sigra omits. */
-const RESERVED = ['iss', 'sub', 'aud', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope', 'epoch', 'sid'] as const;
+const RESERVED = [
+  'iss',
+  'sub',
+  'aud',
+  'client_id',
+  'iat',
+  'nbf',
+  'exp',
+  'jti',
+  'scope',
+  'epoch',
+  'sid',
+  'owner_type',
+] as const;
 
 /** Signs access tokens (RFC 9068), through `@nestjs/jwt`. */
 @Injectable()
@@ -63,7 +79,7 @@ export class AccessTokenSigner {
     const claims: AccessTokenClaims = {
       ...ownClaims,
       iss: config.issuer,
-      sub: family.userId,
+      sub: family.ownerId,
       aud: config.audience,
       client_id: config.clientId,
       iat,
@@ -72,6 +88,8 @@ export class AccessTokenSigner {
       scope: scopes.join(' '),
       epoch: family.epoch,
       sid: family.id,
+      // Owners of other types can have the same ids, and the same key.
+      ...(family.ownerType !== DEFAULT_OWNER_TYPE && { owner_type: family.ownerType }),
     };
     this.jwt ??= signerOf(config.signingKey);
     const accessToken = this.jwt.sign(claims);

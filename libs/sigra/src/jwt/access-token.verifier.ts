@@ -6,10 +6,12 @@ import { isStorable } from '../common/storable-text.js';
 import { looksLikeJwt } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
-import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import type { AccessTokenClaims } from './access-token-claims.js';
+import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
+import { DEFAULT_OWNER_TYPE } from './access-token.signer.js';
 import { CompactJwsReader } from './compact-jws.reader.js';
 import { enabledJwt } from './jwt-config.js';
 
@@ -18,6 +20,10 @@ export interface VerifiedAccessToken {
   readonly claims: AccessTokenClaims;
   /** With `check: 'stateless'`, an object with only the id. */
   readonly user: object;
+  /** The scopes of the token that the user can have now. */
+  readonly scopes: readonly string[];
+  /** The owner's token epoch. Undefined with `check: 'stateless'`, which does not read it. */
+  readonly tokenEpoch: number | undefined;
 }
 
 /** Verifies access tokens: signature, claims and, according to `jwt.check`, the state in the database. */
@@ -28,7 +34,8 @@ export class AccessTokenVerifier {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
-    private readonly families: RefreshFamilyRepository,
+    private readonly owners: OwnerRepository,
+    private readonly ceiling: ScopeCeiling,
   ) {}
 
   /** Whether JWTs are enabled and a bearer credential begins like one. */
@@ -55,18 +62,27 @@ export class AccessTokenVerifier {
     const config = enabledJwt(this.config);
     this.reader ??= new CompactJwsReader(config.keys);
     const claims = this.reader.open(jwt);
-    assertClaims(claims, config, this.clock.now().getTime() / 1000);
-    if (config.check === 'stateless') return { claims, user: { [this.config.users.idProperty]: claims.sub } };
+    const { type, idProperty } = this.config.users;
+    assertClaims(claims, { ...config, type }, this.clock.now().getTime() / 1000);
+    const scopes = scopesOf(claims);
+    if (config.check === 'stateless')
+      return { claims, user: { [idProperty]: claims.sub }, scopes, tokenEpoch: undefined };
 
     const byFamily = config.check === 'family';
     if (byFamily && !isUuid(claims.sid)) throw invalid('sid is not the id of a family.');
-    const found = await this.families.findSubject(claims.sub, byFamily ? claims.sid : undefined);
+    const found = await this.owners.find(claims.sub, byFamily ? claims.sid : undefined);
     if (!found?.user) throw invalid('The user does not exist or is not active.');
-    if (found.record.epoch !== (claims.epoch ?? 0)) {
+    if (found.record.familyEpoch !== (claims.epoch ?? 0)) {
       throw refuse('epoch_mismatch', 'The user has signed out everywhere.');
     }
     if (byFamily && !found.record.familyLive) throw refuse('token_revoked', 'The family has been revoked.');
-    return { claims, user: found.user };
+    const limited = this.ceiling.limit(found.user, scopes);
+    return {
+      claims: limited === scopes ? claims : { ...claims, scope: limited.join(' ') },
+      user: found.user,
+      scopes: limited,
+      tokenEpoch: found.record.tokenEpoch,
+    };
   }
 }
 
@@ -75,10 +91,15 @@ type Payload = Readonly<Record<string, unknown>>;
 /** Checks the claims according to RFC 9068 section 4 and RFC 7519 section 4.1. */
 function assertClaims(
   payload: Payload,
-  { issuer, audience, clockTolerance }: Pick<JwtConfig, 'issuer' | 'audience' | 'clockTolerance'>,
+  {
+    issuer,
+    audience,
+    clockTolerance,
+    type,
+  }: Pick<JwtConfig, 'issuer' | 'audience' | 'clockTolerance'> & { type: string },
   now: number,
 ): asserts payload is AccessTokenClaims & Payload {
-  const { iss, aud, exp, iat, nbf, sub, jti, client_id, scope, epoch, sid } = payload;
+  const { iss, aud, exp, iat, nbf, sub, jti, client_id, scope, epoch, sid, owner_type = DEFAULT_OWNER_TYPE } = payload;
   if (iss !== issuer) throw invalid('iss is not the configured issuer.');
   if (!isAudience(aud, audience)) throw invalid('aud does not include the configured audience.');
   if (!isTime(exp)) throw invalid('exp is missing or not a valid timestamp.');
@@ -91,6 +112,7 @@ function assertClaims(
   if (!isText(client_id)) throw invalid('client_id is missing or not a valid string.');
   if (scope !== undefined && !isScopeClaim(scope)) throw invalid('scope is not a list of scopes.');
   if (epoch !== undefined && !isEpoch(epoch)) throw invalid('epoch is not an integer.');
+  if (owner_type !== type) throw invalid('The token belongs to another type of owners.');
   if (sid !== undefined && !isText(sid)) throw invalid('sid is not a valid string.');
   if (exp + clockTolerance <= now) throw refuse('token_expired', 'The token has expired.');
 }

@@ -3,8 +3,9 @@ import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { unlessOutage } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
-import { UserDirectory } from '../persistence/user-directory.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 import { isRefreshToken } from '../common/token-format.js';
 
@@ -17,7 +18,8 @@ export class JwtIntrospector {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
-    private readonly users: UserDirectory,
+    private readonly owners: OwnerRepository,
+    private readonly ceiling: ScopeCeiling,
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly verifier: AccessTokenVerifier,
   ) {}
@@ -42,15 +44,17 @@ export class JwtIntrospector {
 
   private async refreshToken(rawToken: string): Promise<IntrospectedToken | undefined> {
     const found = await this.refreshTokens.findLive(hashSecret(rawToken), this.clock.now());
-    if (!found || !(await this.users.findActive(found.userId))) return undefined;
+    if (!found) return undefined;
+    const user = (await this.owners.find(found.ownerId))?.user;
+    if (!user) return undefined;
     const { token, family } = found;
     return {
       iss: this.config.jwt?.issuer,
-      sub: found.userId,
+      sub: found.ownerId,
       client_id: this.config.jwt?.clientId,
       iat: Math.floor(token.createdAt.getTime() / 1000),
       exp: Math.floor(token.expiresAt.getTime() / 1000),
-      scope: family.scopes.join(' '),
+      scope: this.ceiling.limit(user, family.scopes).join(' '),
     };
   }
 }

@@ -8,9 +8,12 @@ const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
 
 const FAMILY: RefreshFamilyRow = {
   id: 'family',
-  userId: 'ada',
+  ownerType: 'user',
+  ownerId: 'ada',
   epoch: 3,
   scopes: ['*'],
+  madeByTokenId: null,
+  madeByFamilyId: null,
   absoluteExpiresAt: at(100),
   revokedAt: null,
   revokeReason: null,

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { mintRefreshToken } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { type Mint, MintingGate } from '../owners/minting.gate.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
@@ -27,6 +32,9 @@ export class RefreshTokenIssuer {
     private readonly users: UserDirectory,
     private readonly scopes: ScopeRegistry,
     private readonly database: SigraDatabase,
+    private readonly gate: MintingGate,
+    private readonly ceiling: ScopeCeiling,
+    private readonly owners: OwnerRepository,
     private readonly families: RefreshFamilyRepository,
     private readonly signer: AccessTokenSigner,
     private readonly audit: AuditWriter,
@@ -34,57 +42,96 @@ export class RefreshTokenIssuer {
 
   /** Starts a family. See `SigraJwtService.generateTokens`. */
   async issue(userRef: UserRef, requested: readonly string[], caller: Caller): Promise<TokenPair> {
-    const { absoluteTtl, refreshTtl } = enabledJwt(this.config);
+    enabledJwt(this.config);
     const scopes = this.scopes.parseGrant(requested);
     assertMayGrant(caller.principal, scopes, this.config.apiTokens.writeImpliesRead);
-    const user = await this.activeUser(userRef);
-    // The id of the user that was found: `userRef` can be another spelling.
-    const userId = this.users.idOf(user);
-    const ownClaims = await this.signer.ownClaims(user);
-    const now = this.clock.now();
-    const rawToken = mintRefreshToken();
-    const family = {
-      id: uuidv7(),
-      userId,
-      scopes,
-      absoluteExpiresAt: new Date(now.getTime() + absoluteTtl * 1000),
-      ipAddress: caller.ipAddress,
-      userAgent: caller.userAgent,
-      createdAt: now,
-    };
-    const token = {
-      id: uuidv7(),
-      tokenHash: hashSecret(rawToken),
-      expiresAt: new Date(now.getTime() + refreshTtl * 1000),
-      createdAt: now,
-    };
+    const requestedOwner = this.users.ownerOf(userRef);
+    const id = uuidv7();
 
     return traced(
       jwtChannels.generate,
-      { userId, familyId: family.id },
-      () =>
-        this.database.transaction(async (manager) => {
-          const epoch = await this.families.insert(manager, family, token);
+      { userId: requestedOwner.id, familyId: id },
+      async () => {
+        // Before the user is read, which can take long.
+        const since = await this.gate.enter(requestedOwner, caller);
+        const user = await this.activeUser(userRef);
+        // The owner that was found: `userRef` can be another spelling of its id.
+        const owner = this.users.ownerOf(user);
+        await this.ceiling.assertMayHold(user, scopes);
+        const ownClaims = await this.signer.ownClaims(user);
+        return this.database.transaction(async (manager) => {
+          const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
+          const { family, token, rawToken } = this.begin(id, owner, scopes, mint, caller);
+          await this.makeRoom(manager, owner, family.createdAt, caller);
+          await this.families.insert(manager, family, token);
+          const metadata = { userId: owner.id, scopes };
           await this.audit.record(
             manager,
-            {
-              action: 'api.jwt_issue',
-              targetId: family.id,
-              targetType: 'refresh_family',
-              metadata: { userId, scopes },
-            },
+            { action: 'api.jwt_issue', targetId: id, targetType: 'refresh_family', metadata },
             caller,
           );
-          const signed = this.signer.sign({ family: { ...family, epoch }, ownClaims, scopes });
+          const signed = this.signer.sign({ family, ownClaims, scopes });
           return tokenPair(signed, rawToken, scopes);
-        }),
-      () => ({ familyId: family.id }),
+        });
+      },
+      () => ({ familyId: id }),
+    );
+  }
+
+  /** The rows of a family and its first token. */
+  private begin(id: string, owner: Owner, scopes: readonly string[], mint: Mint, caller: Caller) {
+    const { absoluteTtl, refreshTtl } = enabledJwt(this.config);
+    const { familyEpoch: epoch, endsAt, madeByTokenId, madeByFamilyId } = mint;
+    const createdAt = this.clock.now();
+    const rawToken = mintRefreshToken();
+    const within = (seconds: number, limit: Date | null) => {
+      const end = new Date(createdAt.getTime() + seconds * 1000);
+      return limit && limit < end ? limit : end;
+    };
+    const absoluteExpiresAt = within(absoluteTtl, endsAt);
+    const { ipAddress, userAgent } = caller;
+    return {
+      rawToken,
+      family: {
+        id,
+        ownerType: owner.type,
+        ownerId: owner.id,
+        epoch,
+        scopes,
+        madeByTokenId,
+        madeByFamilyId,
+        absoluteExpiresAt,
+        ipAddress,
+        userAgent,
+        createdAt,
+      },
+      token: {
+        id: uuidv7(),
+        tokenHash: hashSecret(rawToken),
+        expiresAt: within(refreshTtl, absoluteExpiresAt),
+        createdAt,
+      },
+    };
+  }
+
+  /** Revokes the families that were refreshed longest ago, so that one more does not exceed `maxFamiliesPerOwner`. */
+  private async makeRoom(manager: EntityManager, owner: Owner, now: Date, caller: Caller): Promise<void> {
+    const keep = enabledJwt(this.config).maxFamiliesPerOwner - 1;
+    const evicted = await this.families.revokeLeastRecent(manager, owner, now, keep);
+    await this.audit.recordAll(
+      manager,
+      evicted.map((familyId) => ({
+        action: 'api.jwt_revoke',
+        targetId: familyId,
+        targetType: 'refresh_family',
+        metadata: { userId: owner.id, reason: 'too_many_families' },
+      })),
+      caller,
     );
   }
 
   private async activeUser(userRef: UserRef): Promise<object> {
-    const id = this.users.idOf(userRef);
-    const user = typeof userRef === 'object' ? userRef : await this.users.findActive(id);
+    const user = typeof userRef === 'object' ? userRef : (await this.owners.find(this.users.idOf(userRef)))?.user;
     if (!user || !this.users.isActive(user)) throw new SigraError('not_found', 'There is no such active user.');
     return user;
   }

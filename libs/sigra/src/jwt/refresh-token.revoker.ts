@@ -2,22 +2,32 @@ import { Injectable } from '@nestjs/common';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
-import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+
+/** More families are counted after the revocation, which must not wait for it. */
+const COUNTED_AT_ONCE = 10_000;
 
 /** Revokes refresh families, with the audit row in the same transaction. */
 @Injectable()
 export class RefreshTokenRevoker {
   constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly owners: OwnerRepository,
     private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
+    private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
   ) {}
 
@@ -25,57 +35,62 @@ export class RefreshTokenRevoker {
   async revokeByToken(rawToken: string, caller: Caller): Promise<void> {
     const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyIdOf(hashSecret(rawToken)) : undefined;
     // Clean-up can have deleted the family in between.
-    if (familyId === undefined || !(await this.endFamily(familyId, caller))) {
+    if (familyId === undefined || !(await this.endFamily(familyId, caller, { type: this.config.users.type }))) {
       throw refuse('invalid_token', 'The refresh token is unknown.');
     }
   }
 
-  /** Revokes a family of a user. See `SigraJwtService.revokeFamily`. */
-  async revokeFamily(userId: string, familyId: string, caller: Caller): Promise<void> {
-    if (!isUuid(familyId) || !(await this.endFamily(familyId, caller, userId))) {
+  /** Revokes a family of an owner. See `SigraJwtService.revokeFamily`. */
+  async revokeFamily(owner: Owner, familyId: string, caller: Caller): Promise<void> {
+    if (!isUuid(familyId) || !(await this.endFamily(familyId, caller, owner))) {
       throw new SigraError('not_found', 'There is no such family.');
     }
   }
 
-  /** Revokes all live families of a user. @returns their number */
-  revokeAll(userId: string, caller: Caller): Promise<number> {
-    return this.database.transaction(async (manager) => {
-      const count = await this.families.revokeAll(manager, userId, this.clock.now(), 'revoked');
-      if (count > 0) {
-        await this.audit.record(
-          manager,
-          { action: 'api.jwt_revoke', targetId: userId, targetType: 'user', metadata: { count } },
-          caller,
-        );
-      }
-      return count;
-    });
+  /** Revokes all families of an owner. @returns the number of those that were live */
+  revokeAll(owner: Owner, caller: Caller): Promise<number> {
+    return this.endAll(owner, caller, 'api.jwt_revoke', 'revoke_all');
   }
 
-  /** Revokes all live families of a user and moves the user to the next epoch. */
-  signOutEverywhere(userId: string, caller: Caller): Promise<void> {
-    return this.database.transaction(async (manager) => {
-      // Locks families first, as all transactions do: one that holds a family ends before the epoch changes.
-      const families = await this.families.revokeAll(manager, userId, this.clock.now(), 'sign_out_everywhere');
-      const epoch = await this.families.bumpEpoch(manager, userId);
-      await this.audit.record(
-        manager,
-        { action: 'api.sign_out_everywhere', targetId: userId, targetType: 'user', metadata: { families, epoch } },
-        caller,
-      );
+  /** Revokes all families and access tokens of an owner. See `SigraJwtService.signOutEverywhere`. */
+  async signOutEverywhere(owner: Owner, caller: Caller): Promise<void> {
+    await this.endAll(owner, caller, 'api.sign_out_everywhere', 'sign_out_everywhere');
+  }
+
+  /** Moves an owner to the next epoch, which ends its families, however many there are. Their rows are marked afterwards. */
+  private async endAll(
+    owner: Owner,
+    caller: Caller,
+    action: 'api.jwt_revoke' | 'api.sign_out_everywhere',
+    reason: FamilyRevokeReason,
+  ): Promise<number> {
+    const { epoch, count, at } = await this.database.transaction(async (manager) => {
+      // First, because everything that makes a family of the owner waits for it.
+      const epochs = await this.owners.bump(manager, owner, { families: true });
+      const at = this.clock.now();
+      const epoch = epochs.familyEpoch;
+      // Families of earlier epochs were revoked, and counted, before.
+      const count = await this.families.countLive(manager, owner, at, epoch - 1, COUNTED_AT_ONCE + 1);
+      await this.sweeper.request(manager, owner, epochs, { task: 'mark_families', reason, at });
+      const metadata = { epoch, ...(count <= COUNTED_AT_ONCE ? { count } : { countAbove: COUNTED_AT_ONCE }) };
+      await this.audit.record(manager, { action, targetId: owner.id, targetType: owner.type, metadata }, caller);
+      return { epoch, count, at };
     });
+    const total = count <= COUNTED_AT_ONCE ? count : await this.families.countLive(undefined, owner, at, epoch - 1);
+    await this.sweeper.begin(owner);
+    return total;
   }
 
   /**
-   * @param userId if given, a family of another user counts as missing
+   * @param owner families of other owners count as missing
    * @returns whether the family exists, revoked or not
    */
-  private endFamily(familyId: string, caller: Caller, userId?: string): Promise<boolean> {
+  private endFamily(familyId: string, caller: Caller, owner: OwnerFilter): Promise<boolean> {
     return this.database.transaction(async (manager) => {
-      const family = await this.families.lock(manager, familyId, userId);
+      const family = await this.families.lock(manager, familyId, owner);
       if (!family || family.revokedAt) return family !== undefined;
       await this.families.revoke(manager, familyId, this.clock.now(), 'revoked');
-      const metadata = { userId: family.userId };
+      const metadata = { userId: family.ownerId };
       await this.audit.record(
         manager,
         { action: 'api.jwt_revoke', targetId: familyId, targetType: 'refresh_family', metadata },

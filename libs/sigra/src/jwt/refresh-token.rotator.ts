@@ -9,6 +9,8 @@ import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken, mintRefreshToken } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { LineageRevoker } from '../owners/lineage.revoker.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { isLostRace, sqlState } from '../persistence/database-error.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { type RefreshTokenOfFamily, RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
@@ -38,6 +40,8 @@ type RefreshOutcome =
 /** A presented token and its request, read before any lock is taken. */
 interface Presented extends RefreshTokenOfFamily {
   readonly rawToken: string;
+  /** The scopes of the family that the user can have now. */
+  readonly granted: readonly string[];
   readonly requestedScopes: readonly string[] | undefined;
   readonly ownClaims: Readonly<Record<string, unknown>>;
   readonly caller: Caller;
@@ -52,6 +56,8 @@ export class RefreshTokenRotator {
     private readonly database: SigraDatabase,
     private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
+    private readonly ceiling: ScopeCeiling,
+    private readonly lineage: LineageRevoker,
     private readonly signer: AccessTokenSigner,
     private readonly audit: AuditWriter,
   ) {}
@@ -70,11 +76,12 @@ export class RefreshTokenRotator {
           : undefined;
         if (!found) throw refuse('invalid_token', 'The refresh token is unknown.');
         const { record, user } = found;
-        Object.assign(trace, { userId: record.userId, familyId: record.family.id });
+        Object.assign(trace, { userId: record.ownerId, familyId: record.family.id });
         if (!user) throw refuse('invalid_token', 'The user does not exist or is not active.');
+        const granted = this.ceiling.limit(user, record.family.scopes);
         const ownClaims = await this.signer.ownClaims(user);
         // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
-        return accept(await this.settle({ ...record, rawToken, requestedScopes, ownClaims, caller }), record);
+        return accept(await this.settle({ ...record, rawToken, granted, requestedScopes, ownClaims, caller }), record);
       },
       () => ({ familyId: trace.familyId }),
     );
@@ -104,9 +111,10 @@ export class RefreshTokenRotator {
   }
 
   private async decide(manager: EntityManager, presented: Presented): Promise<RefreshOutcome> {
-    const { userId, token, rawToken } = presented;
-    const family = await this.families.lock(manager, presented.family.id);
-    const state = family && (await this.refreshTokens.readState(manager, token.id, userId));
+    const { token, rawToken } = presented;
+    const owner = { type: presented.family.ownerType, id: presented.family.ownerId };
+    const family = await this.families.lock(manager, presented.family.id, owner);
+    const state = family && (await this.refreshTokens.readState(manager, token.id, owner));
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
     // Read after the lock, because the wait can take long.
     const now = this.clock.now();
@@ -127,6 +135,8 @@ export class RefreshTokenRotator {
       case 'reuse':
         await this.families.revoke(manager, family.id, now, 'reuse_detected');
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_reuse', presented));
+        // A thief may have made them.
+        await this.lineage.revokeMadeBy(manager, { familyIds: [family.id] }, now, presented.caller);
         return { kind: 'reuse' };
     }
   }
@@ -159,8 +169,8 @@ export class RefreshTokenRotator {
   }
 
   /** Narrows the scopes and signs the access token. @returns a function that adds the refresh token */
-  private prepare({ family, ownClaims, requestedScopes }: Presented): (refreshToken: string) => TokenPair {
-    const scopes = this.narrow(family.scopes, requestedScopes);
+  private prepare({ family, granted, ownClaims, requestedScopes }: Presented): (refreshToken: string) => TokenPair {
+    const scopes = this.narrow(granted, requestedScopes);
     const signed = this.signer.sign({ family, ownClaims, scopes });
     return (refreshToken) => tokenPair(signed, refreshToken, scopes);
   }
@@ -180,8 +190,8 @@ function refreshEvent(action: JwtAuditAction, { token, family, caller }: Present
   return {
     action,
     outcome: action === 'api.jwt_refresh_reuse' ? 'failure' : 'success',
-    actorId: family.userId,
-    actorType: 'user',
+    actorId: family.ownerId,
+    actorType: family.ownerType,
     targetId: family.id,
     targetType: 'refresh_family',
     metadata: { refreshTokenId: token.id },
@@ -190,7 +200,7 @@ function refreshEvent(action: JwtAuditAction, { token, family, caller }: Present
   };
 }
 
-function accept(outcome: RefreshOutcome, { userId, family }: RefreshTokenOfFamily): TokenPair {
+function accept(outcome: RefreshOutcome, { ownerId: userId, family }: RefreshTokenOfFamily): TokenPair {
   switch (outcome.kind) {
     case 'issued':
       return outcome.pair;

@@ -34,9 +34,11 @@ export class SigraJwtService {
    * transaction. Also rejects with the errors of `jwt.claims`.
    *
    * @param scopes the scopes of the family: at least one registered scope or wildcard
-   * @param caller where the call comes from; with a principal, only scopes that the principal holds can be granted
+   * @param caller where the call comes from; with a principal, only scopes that the principal holds can be granted, and the
+   * family does not outlive the principal's credential
    * @throws SigraError `jwt_disabled`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,
-   * `insufficient_scope`, `not_found` for a user that does not exist or is not active
+   * `insufficient_scope`, `not_found` for a user that does not exist or is not active; `token_revoked`, `token_expired` or
+   * `epoch_mismatch` when the principal's credential, or all families of the user, ended in the meantime
    */
   async generateTokens(user: UserRef, scopes: readonly string[], caller: Caller = {}): Promise<TokenPair> {
     return this.issuer.issue(user, scopes, caller);
@@ -45,8 +47,8 @@ export class SigraJwtService {
   /**
    * Verifies an access token: its signature, its claims and, according to `jwt.check`, its current state in the database.
    *
-   * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch` (the user has signed out
-   * everywhere), `token_revoked` (with `check: 'family'`)
+   * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch` (all families of the
+   * user were revoked), `token_revoked` (with `check: 'family'`)
    */
   async verifyAccess(jwt: string): Promise<AccessTokenClaims> {
     const { claims } = await this.verifier.verify(jwt);
@@ -80,36 +82,38 @@ export class SigraJwtService {
   }
 
   /**
-   * Revokes one family of a user, by its id. The family of another user counts as missing.
+   * Revokes one family of a user, by its id. The family of another user counts as missing. API tokens that were made with its
+   * access tokens stay valid: their `madeByFamilyId` is this id.
    *
    * @throws SigraError `jwt_disabled`, `not_found`
    */
   async revokeFamily(user: UserRef, familyId: string, caller: Caller = {}): Promise<void> {
     enabledJwt(this.config);
-    await this.revoker.revokeFamily(this.users.idOf(user), familyId, caller);
+    await this.revoker.revokeFamily(this.users.ownerOf(user), familyId, caller);
   }
 
   /**
-   * Revokes all refresh families of a user. Their access tokens are rejected at once with `check: 'family'`, and
-   * otherwise from their expiry on.
+   * Revokes all refresh families of a user at once, however many there are, by moving the user to the next epoch. API tokens
+   * stay valid, those that were made with the families' access tokens included. With `check: 'stateless'`, access tokens stay
+   * valid until they expire.
    *
    * @returns the number of families revoked
    * @throws SigraError `jwt_disabled`
    */
   async revokeAllRefresh(user: UserRef, caller: Caller = {}): Promise<number> {
     enabledJwt(this.config);
-    return this.revoker.revokeAll(this.users.idOf(user), caller);
+    return this.revoker.revokeAll(this.users.ownerOf(user), caller);
   }
 
   /**
-   * Invalidates all JWTs and refresh tokens of a user at once, by moving the user to the next epoch. API tokens stay
-   * valid. With `check: 'stateless'`, access tokens stay valid until they expire.
+   * Like `revokeAllRefresh`, for a person who signs out on all devices, with the audit row `api.sign_out_everywhere`. To end
+   * API tokens too, see `CredentialService.lockOut`.
    *
    * @throws SigraError `jwt_disabled`
    */
   async signOutEverywhere(user: UserRef, caller: Caller = {}): Promise<void> {
     enabledJwt(this.config);
-    await this.revoker.signOutEverywhere(this.users.idOf(user), caller);
+    await this.revoker.signOutEverywhere(this.users.ownerOf(user), caller);
   }
 
   /**
@@ -119,6 +123,6 @@ export class SigraJwtService {
    */
   async listFamilies(user: UserRef): Promise<readonly RefreshFamily[]> {
     enabledJwt(this.config);
-    return this.families.listLive(this.users.idOf(user), this.clock.now());
+    return this.families.listLive(this.users.ownerOf(user), this.clock.now());
   }
 }

@@ -33,10 +33,10 @@ export class CleanupSchedule implements OnApplicationBootstrap {
   private async run(): Promise<void> {
     try {
       const deleted = await this.cleanup.cleanupExpiredTokens();
-      const { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents } = deleted;
+      const { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents, forgottenOwners } = deleted;
       this.logger.log(
         `Deleted ${expiredTokens} expired and ${revokedTokens} revoked API tokens, ${refreshFamilies} refresh families with ` +
-          `${refreshTokens} refresh tokens, and ${auditEvents} audit events`,
+          `${refreshTokens} refresh tokens, ${auditEvents} audit events, and all credentials of ${forgottenOwners} former owners`,
       );
     } catch (error) {
       this.logger.error(`Clean-up failed and will run again at the next scheduled time: ${String(error)}`);

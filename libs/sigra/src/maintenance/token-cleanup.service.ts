@@ -5,7 +5,11 @@ import { Clock } from '../common/clock.js';
 import { MAX_REUSE_LEEWAY } from '../config/jwt.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CleanupRepository } from '../persistence/cleanup.repository.js';
+import { CredentialService } from '../owners/credential.service.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+import { UserDirectory } from '../persistence/user-directory.js';
 
 /** The options of one clean-up run. */
 export interface CleanupRequest {
@@ -22,11 +26,17 @@ export interface CleanupReport {
   /** All tokens of those families. */
   readonly refreshTokens: number;
   readonly auditEvents: number;
+  /** Owners that no longer exist, all of whose credentials were deleted. */
+  readonly forgottenOwners: number;
   /** False when another node was cleaning up and this run stopped. */
   readonly complete: boolean;
 }
 
 const LONGEST_REST_MS = 1000;
+/** As many as a `UserProvider` is asked for at once. */
+const OWNERS_PER_BATCH = 512;
+/** A credential can be older than the transaction that creates its user, and the clocks of nodes differ. */
+const OWNER_MARGIN_SECONDS = 3600;
 
 /** Deletes rows that are no longer needed, in small transactions that never wait for a lock. */
 @Injectable()
@@ -36,12 +46,17 @@ export class TokenCleanupService {
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly rows: CleanupRepository,
+    private readonly users: UserDirectory,
+    private readonly owners: OwnerRepository,
+    private readonly credentials: CredentialService,
+    private readonly sweeper: CredentialSweeper,
   ) {}
 
   /**
    * Deletes expired tokens, tokens that were revoked longer ago than `cleanup.revokedRetention`, and audit events older than
    * `audit.retention`. Refresh families are deleted with all their tokens after their absolute expiry; until then even
-   * consumed tokens stay, so that their reuse is detected. Runs by `cleanup.schedule`; call it to run it now. One node works
+   * consumed tokens stay, so that their reuse is detected. Owners that no longer exist are forgotten, an hour after their first
+   * credential at the earliest, and sweeps that other nodes left behind are continued. Runs by `cleanup.schedule`; call it to run it now. One node works
    * at a time.
    *
    * @throws RangeError when `batchSize` is not an integer above 0
@@ -58,6 +73,7 @@ export class TokenCleanupService {
     const sealedBefore = ago(MAX_REUSE_LEEWAY);
     const { retention } = this.config.audit;
 
+    await this.sweeper.drain();
     const run = (deleteBatch: (manager: EntityManager) => Promise<number>) => this.drain(batchSize, deleteBatch);
     const expired = await run((manager) => rows.deleteExpiredTokens(manager, now, batchSize));
     const revoked = await run((manager) => rows.deleteRevokedTokens(manager, revokedBefore, batchSize));
@@ -67,14 +83,33 @@ export class TokenCleanupService {
     const events = await run(async (manager) =>
       retention === undefined ? 0 : rows.deleteAuditEvents(manager, ago(retention), batchSize),
     );
+    const forgottenOwners = await this.forgetOwners(ago(OWNER_MARGIN_SECONDS));
     return {
       expiredTokens: expired.count,
       revokedTokens: revoked.count,
       refreshFamilies: families.count,
       refreshTokens: refreshTokens.count,
       auditEvents: events.count,
+      forgottenOwners,
       complete: [expired, revoked, refreshTokens, families, sealed, events].every(({ complete }) => complete),
     };
+  }
+
+  /** Forgets the owners that no longer exist. @returns their number */
+  private async forgetOwners(before: Date): Promise<number> {
+    const { forgetOwners = this.config.users.source.kind === 'entity' } = this.config.cleanup;
+    if (!forgetOwners) return 0;
+    let count = 0;
+    let ids: readonly string[];
+    let after = '';
+    do {
+      ids = await this.owners.listIds(after, before, OWNERS_PER_BATCH);
+      const missing = ids.length === 0 ? [] : await this.users.missing(ids);
+      for (const id of missing) await this.credentials.forget(id);
+      count += missing.length;
+      after = ids.at(-1) ?? '';
+    } while (ids.length === OWNERS_PER_BATCH);
+    return count;
   }
 
   private async drain(

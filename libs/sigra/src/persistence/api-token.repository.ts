@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
+import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
+import { currentEpoch, type Epochs, epochsOf, type OwnerFilter } from './owner.repository.js';
+import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
 import { type ApiToken, apiTokens } from './tables.js';
@@ -10,6 +13,15 @@ import { UserDirectory } from './user-directory.js';
 
 /** A row of `sigra_api_tokens` to insert. */
 export type NewApiToken = NewRowOf<typeof apiTokens.columns>;
+
+/** Why a token was revoked. */
+export type TokenRevokeReason = NonNullable<ApiToken['revokeReason']>;
+
+/** A token, and the current epochs of its owner. */
+export interface FoundApiToken extends Epochs {
+  readonly ownerId: string;
+  readonly token: ApiToken;
+}
 
 /** A use of a token, for `recordUses`. */
 export interface TokenUse {
@@ -25,15 +37,18 @@ interface PackedToken {
 const PACKED = `${apiTokens.packed('t')} AS token`;
 /** Limits background statements: no request waits for them, but a shutdown does. */
 const BACKGROUND_TIMEOUT_MS = 5_000;
-/** The seed of an owner's lock, so that its hash differs from other advisory locks. */
-const OWNER_LOCK = 7_365_777_250;
+/** Reading a million tokens can take longer than a request may. */
+const REPORT_TIMEOUT_MS = 60_000;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+const OF_OWNER = 't.owner_type = $1 AND t.owner_id = $2';
+const ACTIVE = 't.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $3)';
 
 /** Reads and writes `sigra_api_tokens`. */
 @Injectable()
 export class ApiTokenRepository {
   private readonly table: string;
-  private readonly reader: OwnedRecordReader<ApiToken>;
+  private readonly owners: string;
+  private readonly reader: OwnedRecordReader<FoundApiToken>;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -41,14 +56,18 @@ export class ApiTokenRepository {
     users: UserDirectory,
   ) {
     this.table = database.names.apiTokens;
-    const { key, ...byHash } = byTokenHash('t');
+    this.owners = database.names.owners;
+    const { key, where, parameters } = byTokenHash('t');
     this.reader = new OwnedRecordReader(
       {
-        ...byHash,
-        select: `${key}, ${PACKED}`,
-        from: `${this.table} t`,
-        ownerId: 't.user_id',
-        decode: (row) => unpack(row as Row & PackedToken),
+        select: `${key}, ${apiTokens.packed('t', ...epochsOf('o'))} AS token`,
+        from: `${this.table} t
+          LEFT JOIN ${this.owners} o ON o.owner_type = t.owner_type AND o.owner_id = t.owner_id`,
+        // Another kind of owners can have the same ids in the same tables.
+        where: `${where} AND t.owner_type = ${literal(config.users.type)}`,
+        parameters,
+        ownerId: 't.owner_id',
+        decode: (row) => found(row as Row & PackedToken),
       },
       database,
       users,
@@ -63,12 +82,15 @@ export class ApiTokenRepository {
    * @param check runs before the owner is checked, and throws when the token cannot be used
    * @throws SigraError `unavailable`; also the errors of `check`
    */
-  findWithOwner(tokenHash: string, check?: (token: ApiToken) => void): Promise<OwnedRecord<ApiToken> | undefined> {
+  findWithOwner(
+    tokenHash: string,
+    check?: (found: FoundApiToken) => void,
+  ): Promise<OwnedRecord<FoundApiToken> | undefined> {
     return this.reader.find(tokenHash, check);
   }
 
   /** Finds a token by SHA-256 of its raw form, in hex, and asks nothing about its owner. */
-  find(tokenHash: string): Promise<ApiToken | undefined> {
+  find(tokenHash: string): Promise<FoundApiToken | undefined> {
     return this.reader.findRecord(tokenHash);
   }
 
@@ -80,36 +102,25 @@ export class ApiTokenRepository {
   }
 
   /**
-   * Reads a token and locks its row until the transaction ends.
+   * Reads a token of an owner type.
    *
-   * @param userId if given, a token of another user counts as missing
+   * @param owner without an id, a token of any owner of the type
    */
-  async lock(manager: EntityManager, id: string, userId?: string): Promise<ApiToken | undefined> {
-    const [row] = await this.database.query<PackedToken>(
-      `SELECT ${PACKED} FROM ${this.table} t
-       WHERE t.id = $1 AND ($2::text IS NULL OR t.user_id = $2) FOR NO KEY UPDATE`,
-      [id, userId ?? null],
-      manager,
-    );
-    return row && unpack(row);
+  async read(manager: EntityManager, id: string, owner: OwnerFilter): Promise<ApiToken | undefined> {
+    return this.readOne(manager, id, owner, '');
   }
 
-  /** Whether a token is revoked. False for an unknown id. */
-  async isRevoked(manager: EntityManager, id: string): Promise<boolean> {
-    const rows = await this.database.query(
-      `SELECT 1 FROM ${this.table} WHERE id = $1 AND revoked_at IS NOT NULL`,
-      [id],
-      manager,
-    );
-    return rows.length > 0;
+  /** Like `read`, and locks the row until the transaction ends. */
+  async lock(manager: EntityManager, id: string, owner: OwnerFilter): Promise<ApiToken | undefined> {
+    return this.readOne(manager, id, owner, 'FOR NO KEY UPDATE');
   }
 
   /** Revokes a token that the transaction has locked. */
-  async markRevoked(manager: EntityManager, id: string, at: Date): Promise<ApiToken> {
+  async markRevoked(manager: EntityManager, id: string, at: Date, reason: TokenRevokeReason): Promise<ApiToken> {
     return unpack(
       await this.database.queryOne(
-        `UPDATE ${this.table} t SET revoked_at = $2 WHERE t.id = $1 RETURNING ${PACKED}`,
-        [id, at],
+        `UPDATE ${this.table} t SET revoked_at = $2, revoke_reason = $3 WHERE t.id = $1 RETURNING ${PACKED}`,
+        [id, at, reason],
         manager,
       ),
     );
@@ -122,55 +133,82 @@ export class ApiTokenRepository {
     { replacedBy, revokedAt, expiresAt }: Pick<ApiToken, 'revokedAt' | 'expiresAt'> & { readonly replacedBy: string },
   ): Promise<void> {
     await this.database.query(
-      `UPDATE ${this.table} SET replaced_by = $2, revoked_at = $3, expires_at = $4 WHERE id = $1`,
-      [id, replacedBy, revokedAt, expiresAt],
+      `UPDATE ${this.table} SET replaced_by = $2, revoked_at = $3, revoke_reason = $4, expires_at = $5 WHERE id = $1`,
+      [id, replacedBy, revokedAt, revokedAt && 'rotated', expiresAt],
       manager,
     );
   }
 
   /**
-   * Makes `revokeAll` for the token's owner wait until the transaction ends. Without this, `revokeAll` would miss a
-   * token that the transaction has not committed yet.
-   */
-  async holdOffRevokeAll(manager: EntityManager, id: string): Promise<void> {
-    await this.database.query(
-      `SELECT pg_advisory_xact_lock_shared(${ownerKey('t.user_id')}) FROM ${this.table} t WHERE t.id = $1`,
-      [id],
-      manager,
-    );
-  }
-
-  /**
-   * Revokes all active tokens of a user. Locks rows in the order of their ids, so that two calls cannot deadlock.
+   * Counts the active tokens of an owner, up to `limit`.
    *
-   * @returns the number of tokens revoked
+   * @param epoch of the tokens. @default the owner's current epoch
    */
-  async revokeAll(manager: EntityManager, userId: string, at: Date): Promise<number> {
-    // A separate statement, so that the next statement takes its snapshot after the lock.
-    await this.database.query(`SELECT pg_advisory_xact_lock(${ownerKey('$1')})`, [userId], manager);
-    const { count } = await this.database.queryOne<{ count: number }>(
-      `WITH active AS (
-         SELECT id FROM ${this.table}
-         WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
-         ORDER BY id FOR NO KEY UPDATE
-       ), revoked AS (
-         UPDATE ${this.table} t SET revoked_at = $2 FROM active WHERE t.id = active.id RETURNING 1
-       )
-       SELECT count(*)::int AS count FROM revoked`,
-      [userId, at],
+  async countActive(
+    manager: EntityManager | undefined,
+    owner: Owner,
+    now: Date,
+    limit?: number,
+    epoch?: number,
+  ): Promise<number> {
+    const current = currentEpoch(this.owners, 'token_epoch', '$1', '$2');
+    const { count } = await this.database.queryOne<{ count: number | string }>(
+      `SELECT count(*)::int AS count FROM (
+         SELECT FROM ${this.table} t
+         WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = coalesce($5, ${current}) LIMIT $4
+       ) AS active`,
+      [owner.type, owner.id, now, limit ?? null, epoch ?? null],
       manager,
+      manager ? undefined : REPORT_TIMEOUT_MS,
     );
-    return count;
+    return Number(count);
   }
 
-  /** Lists the active tokens of a user after `position`, oldest first. */
-  async listActive(userId: string, now: Date, limit: number, position?: CursorPosition): Promise<ApiToken[]> {
+  /** The scopes of all active tokens of an owner in an epoch. */
+  async activeScopes(manager: EntityManager, owner: Owner, now: Date, epoch: number): Promise<readonly string[]> {
+    const rows = await this.database.query<{ scope: string }>(
+      `SELECT DISTINCT scope FROM ${this.table} t, unnest(t.scopes) AS scope
+       WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = $4 ORDER BY scope`,
+      [owner.type, owner.id, now, epoch],
+      manager,
+    );
+    return rows.map(({ scope }) => scope);
+  }
+
+  /** Lists the active tokens of an owner after `position`, oldest first. */
+  async listActive(owner: Owner, now: Date, limit: number, position?: CursorPosition): Promise<ApiToken[]> {
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
-       WHERE t.user_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
-         AND (t.created_at, t.id) > ($3, $4)
-       ORDER BY t.created_at, t.id LIMIT $5`,
-      [userId, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
+       WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = ${currentEpoch(this.owners, 'token_epoch', '$1', '$2')}
+         AND (t.created_at, t.id) > ($4, $5)
+       ORDER BY t.created_at, t.id LIMIT $6`,
+      [owner.type, owner.id, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
+    );
+    return rows.map(unpack);
+  }
+
+  /**
+   * Lists the active tokens of a type of owners without an expiry, or with one that is too late, oldest first.
+   *
+   * @param maxTtl in seconds. @default no limit
+   */
+  async listOutsideRules(
+    ownerType: string,
+    maxTtl: number | undefined,
+    now: Date,
+    limit: number,
+    position?: CursorPosition,
+  ): Promise<ApiToken[]> {
+    const current = currentEpoch(this.owners, 'token_epoch', 't.owner_type', 't.owner_id');
+    const rows = await this.database.query<PackedToken>(
+      `SELECT ${PACKED} FROM ${this.table} t
+       WHERE t.owner_type = $1 AND ${ACTIVE} AND t.token_epoch = ${current}
+         AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => $2))
+         AND (t.created_at, t.id) > ($4, $5)
+       ORDER BY t.created_at, t.id LIMIT $6`,
+      [ownerType, maxTtl ?? null, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
+      undefined,
+      REPORT_TIMEOUT_MS,
     );
     return rows.map(unpack);
   }
@@ -198,12 +236,28 @@ export class ApiTokenRepository {
       BACKGROUND_TIMEOUT_MS,
     );
   }
+
+  private async readOne(
+    manager: EntityManager,
+    id: string,
+    { type, id: ownerId }: OwnerFilter,
+    lock: string,
+  ): Promise<ApiToken | undefined> {
+    const [row] = await this.database.query<PackedToken>(
+      `SELECT ${PACKED} FROM ${this.table} t
+       WHERE t.id = $1 AND t.owner_type = $2 AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
+      [id, type, ownerId ?? null],
+      manager,
+    );
+    return row && unpack(row);
+  }
 }
 
 function unpack({ token }: PackedToken): ApiToken {
   return apiTokens.unpack(token);
 }
 
-function ownerKey(userId: string): string {
-  return `hashtextextended(${userId}, ${OWNER_LOCK})`;
+function found({ token: packed }: PackedToken): FoundApiToken {
+  const { row: token, extras } = apiTokens.unpackWithExtras(packed);
+  return { ownerId: token.ownerId, token, tokenEpoch: extras[0] as number, familyEpoch: extras[1] as number };
 }

@@ -16,7 +16,7 @@ export interface Column<Value = unknown, Readable extends boolean = boolean> {
   readonly entity: EntitySchemaColumnOptions;
   /** Makes the SQL parameter of a value. @throws UnstorableValueError */
   encode(value: Value): unknown;
-  /** Makes the value from its JSON form. @default the JSON form is the value */
+  /** Makes the value from its JSON form, which is never null. @default the JSON form is the value */
   readonly decode?: (json: unknown) => Value;
   /** SQL that converts the column to its JSON form. @default the column itself */
   readonly toJson?: (column: string) => string;
@@ -137,12 +137,10 @@ export function bytes(): Column<Buffer, true> {
 export function nullable<Value, Readable extends boolean>(
   column: Column<Value, Readable>,
 ): Column<Value | null, Readable> {
-  const { decode } = column;
   return {
     ...column,
     entity: { ...column.entity, nullable: true },
     encode: (value) => (value === null ? null : column.encode(value)),
-    ...(decode && { decode: (json: unknown) => (json === null ? null : decode(json)) }),
   };
 }
 

@@ -39,9 +39,9 @@ export interface OwnedRecord<R> {
  * Reads records by a key, together with their owners. One query, or two at once, serves all requests of one event-loop turn.
  * Nothing is cached: the query starts after the request has arrived.
  */
-export class OwnedRecordReader<R extends { readonly userId: string | undefined }> {
+export class OwnedRecordReader<R extends { readonly ownerId: string | undefined }> {
   private readonly loader: BatchLoader<Row>;
-  private readonly statement: PreparedStatement;
+  private prepared: PreparedStatement | undefined;
 
   /** @param timeout how long a caller waits, in milliseconds */
   constructor(
@@ -50,12 +50,6 @@ export class OwnedRecordReader<R extends { readonly userId: string | undefined }
     private readonly users: OwnerSource,
     timeout: number,
   ) {
-    const { select, from, ownerId, where } = source;
-    const { table } = users;
-    this.statement = preparedStatement(`
-      SELECT ${select}${table ? `, ${table.columns}` : ''}
-      FROM ${from}${table ? ` LEFT JOIN ${table.name} u ON ${table.joinOn(ownerId)}` : ''}
-      ${where === undefined ? '' : `WHERE ${where}`}`);
     this.loader = new BatchLoader({ load: (keys) => this.read(keys), timeout, spread: true });
   }
 
@@ -78,7 +72,7 @@ export class OwnedRecordReader<R extends { readonly userId: string | undefined }
     if (!row) return undefined;
     const record = decode(row);
     check?.(record);
-    const user = provided ?? this.users.activeOwner(row, record.userId);
+    const user = provided ?? this.users.activeOwner(row, record.ownerId);
     // Only a promise is awaited: every await costs a request a turn of the microtask queue.
     return { record, user: types.isPromise(user) ? ((await user) as object | undefined) : user };
   }
@@ -91,6 +85,17 @@ export class OwnedRecordReader<R extends { readonly userId: string | undefined }
   async findRecord(key: string): Promise<R | undefined> {
     const row = await this.loader.load(key);
     return row && this.source.decode(row);
+  }
+
+  /** Made at the first read: whether there is a table is known when all subscribers of the application are. */
+  private get statement(): PreparedStatement {
+    if (this.prepared) return this.prepared;
+    const { select, from, ownerId, where } = this.source;
+    const { table } = this.users;
+    return (this.prepared = preparedStatement(`
+      SELECT ${select}${table ? `, ${table.columns}` : ''}
+      FROM ${from}${table ? ` LEFT JOIN ${table.name} u ON ${table.joinOn(ownerId)}` : ''}
+      ${where === undefined ? '' : `WHERE ${where}`}`));
   }
 
   private async read(keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {

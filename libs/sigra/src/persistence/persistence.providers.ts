@@ -1,18 +1,32 @@
+import type { Provider } from '@nestjs/common';
+import { SIGRA_CONFIG } from '../config/sigra-config.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { AuditEventRepository } from './audit-event.repository.js';
 import { CleanupRepository } from './cleanup.repository.js';
+import { LineageRepository } from './lineage.repository.js';
+import { OwnerTypeClaim } from './owner-type.claim.js';
+import { OwnerRepository } from './owner.repository.js';
 import { RefreshFamilyRepository } from './refresh-family.repository.js';
 import { RefreshTokenRepository } from './refresh-token.repository.js';
-import { SigraDatabase } from './sigra-database.js';
+import { findQualifiedNames, QUALIFIED_NAMES } from './qualified-names.js';
+import { SIGRA_DATA_SOURCE, SigraDatabase } from './sigra-database.js';
+import { SweepRepository } from './sweep.repository.js';
 import { UserDirectory } from './user-directory.js';
+import { describeUserEntity, USER_ENTITY } from './user-entity.js';
 
 /** The providers of the repositories and the database. */
-export const persistenceProviders = [
+export const persistenceProviders: Provider[] = [
+  { provide: QUALIFIED_NAMES, useFactory: findQualifiedNames, inject: [SIGRA_DATA_SOURCE] },
   SigraDatabase,
+  { provide: USER_ENTITY, useFactory: describeUserEntity, inject: [SIGRA_CONFIG, SigraDatabase] },
   UserDirectory,
   ApiTokenRepository,
   AuditEventRepository,
   RefreshFamilyRepository,
   RefreshTokenRepository,
+  LineageRepository,
+  OwnerRepository,
+  OwnerTypeClaim,
+  SweepRepository,
   CleanupRepository,
 ];

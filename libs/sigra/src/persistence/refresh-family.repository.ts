@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { type OwnedRecord, OwnedRecordReader, unnested } from './owned-record.reader.js';
+import type { Owner } from '../common/principal.js';
+import { currentEpoch, type OwnerFilter } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters, Sql } from './table.js';
 import { refreshFamilies, type RefreshFamilyRow, refreshTokens } from './tables.js';
-import { UserDirectory } from './user-directory.js';
 
-/** A family to insert. It gets the user's current epoch. */
-export type NewRefreshFamily = Omit<NewRowOf<typeof refreshFamilies.columns>, 'epoch'> & { readonly userId: string };
+/** A family to insert. */
+export type NewRefreshFamily = NewRowOf<typeof refreshFamilies.columns>;
 /** A refresh token to insert. Its family and parent come from the statement. */
 export type NewRefreshToken = Omit<NewRowOf<typeof refreshTokens.columns>, 'familyId' | 'parentId'>;
 
@@ -18,108 +17,57 @@ export interface RefreshFamily extends RefreshFamilyRow {
   readonly refreshedAt: Date;
 }
 
-/** The state that a JWT is checked against. */
-export interface JwtSubject {
-  readonly userId: string;
-  readonly epoch: number;
-  /** Whether the family exists and is not revoked. False when no family was given. */
-  readonly familyLive: boolean;
-}
+/** Why a family was revoked. */
+export type FamilyRevokeReason = NonNullable<RefreshFamilyRow['revokeReason']>;
 
 interface PackedFamily {
   readonly family: string;
 }
 
+const OF_OWNER = 'f.owner_type = $1 AND f.owner_id = $2';
+/** Counting the families of a bot can take longer than a request may. */
+const COUNT_TIMEOUT_MS = 60_000;
 const PACKED = `${refreshFamilies.packed('f')} AS family`;
 
-/** Reads and writes `sigra_refresh_families` and the epochs of `sigra_subjects`. */
+/** Reads and writes `sigra_refresh_families`. */
 @Injectable()
 export class RefreshFamilyRepository {
   private readonly table: string;
-  private readonly subjects: OwnedRecordReader<JwtSubject>;
 
-  constructor(
-    @InjectSigraConfig() config: SigraConfig,
-    private readonly database: SigraDatabase,
-    users: UserDirectory,
-  ) {
-    const { names } = database;
-    this.table = names.refreshFamilies;
-    this.subjects = new OwnedRecordReader(
-      {
-        select: `wanted.key AS sigra_key, coalesce(s.token_epoch, 0) AS sigra_epoch,
-          f.id IS NOT NULL AND f.revoked_at IS NULL AS sigra_family_live`,
-        from: `${unnested('$1::text[]', '$2::text[]', '$3::uuid[]')} AS wanted(key, user_id, family_id)
-          LEFT JOIN ${names.subjects} s ON s.user_id = wanted.user_id
-          LEFT JOIN ${this.table} f ON f.id = wanted.family_id AND f.user_id = wanted.user_id`,
-        ownerId: 'wanted.user_id',
-        ownerIdOf: userIdOf,
-        parameters: (keys) => [keys, keys.map(userIdOf), keys.map((key) => familyIdOf(key) || null)],
-        decode: (row) => ({
-          userId: userIdOf(row.sigra_key as string),
-          epoch: Number(row.sigra_epoch),
-          familyLive: row.sigra_family_live === true,
-        }),
-      },
-      database,
-      users,
-      config.lookupTimeout,
-    );
+  constructor(private readonly database: SigraDatabase) {
+    this.table = database.names.refreshFamilies;
   }
 
-  /**
-   * Finds the state that a JWT is checked against, with its user. Every request with a JWT uses it: see `OwnedRecordReader`.
-   *
-   * @param familyId the UUID of a family to check as well. @default none
-   * @throws SigraError `unavailable`
-   */
-  findSubject(userId: string, familyId = ''): Promise<OwnedRecord<JwtSubject> | undefined> {
-    return this.subjects.find(`${familyId} ${userId}`);
-  }
-
-  /**
-   * Inserts a family with its first token, in the user's current epoch.
-   *
-   * @returns the epoch
-   */
-  async insert(manager: EntityManager, family: NewRefreshFamily, token: NewRefreshToken): Promise<number> {
+  /** Inserts a family with its first token. */
+  async insert(manager: EntityManager, family: NewRefreshFamily, token: NewRefreshToken): Promise<void> {
     const { names } = this.database;
     const parameters = new Parameters();
-    const epochOfUser = new Sql(this.currentEpoch(parameters.add(family.userId)));
-    const insertFamily = refreshFamilies.insert(names.refreshFamilies, [{ ...family, epoch: epochOfUser }], parameters);
+    const insertFamily = refreshFamilies.insert(names.refreshFamilies, [family], parameters);
     const firstToken = { ...token, familyId: new Sql('family.id') };
     const insertToken = refreshTokens.insertFrom('family', names.refreshTokens, firstToken, parameters);
-    const { epoch } = await this.database.queryOne<{ epoch: number }>(
-      `WITH family AS (${insertFamily} RETURNING id, epoch), token AS (${insertToken})
-       SELECT epoch FROM family`,
+    await this.database.query(
+      `WITH family AS (${insertFamily} RETURNING id) ${insertToken}`,
       parameters.values,
       manager,
     );
-    return epoch;
+  }
+
+  /** Reads a family of an owner type, without a lock. */
+  async read(manager: EntityManager, id: string, owner: OwnerFilter): Promise<RefreshFamilyRow | undefined> {
+    return this.readOne(manager, id, owner, '');
   }
 
   /**
-   * Reads a family and locks its row until the transaction ends. Rotation, revocation and sign-out share this lock.
+   * Reads a family and locks its row until the transaction ends. Rotation and revocation share this lock.
    *
-   * @param userId if given, a family of another user counts as missing
+   * @param owner without an id, a family of any owner of the type
    */
-  async lock(manager: EntityManager, id: string, userId?: string): Promise<RefreshFamilyRow | undefined> {
-    const [row] = await this.database.query<PackedFamily>(
-      `SELECT ${PACKED} FROM ${this.table} f
-       WHERE f.id = $1 AND ($2::text IS NULL OR f.user_id = $2) FOR NO KEY UPDATE`,
-      [id, userId ?? null],
-      manager,
-    );
-    return row && refreshFamilies.unpack(row.family);
+  async lock(manager: EntityManager, id: string, owner: OwnerFilter): Promise<RefreshFamilyRow | undefined> {
+    return this.readOne(manager, id, owner, 'FOR NO KEY UPDATE');
   }
 
   /** Revokes a family that the transaction has locked. */
-  async revoke(
-    manager: EntityManager,
-    id: string,
-    at: Date,
-    reason: NonNullable<RefreshFamilyRow['revokeReason']>,
-  ): Promise<void> {
+  async revoke(manager: EntityManager, id: string, at: Date, reason: FamilyRevokeReason): Promise<void> {
     await this.database.query(
       `UPDATE ${this.table} SET revoked_at = $2, revoke_reason = $3 WHERE id = $1 AND revoked_at IS NULL`,
       [id, at, reason],
@@ -128,52 +76,57 @@ export class RefreshFamilyRepository {
   }
 
   /**
-   * Revokes all live families of a user. Locks rows in the order of their ids, so that two calls cannot deadlock.
+   * Revokes the families of an owner that were refreshed longest ago, and keeps `keep` of the live ones.
    *
-   * @returns the number of families revoked
+   * @returns the ids of the families revoked
    */
-  async revokeAll(
-    manager: EntityManager,
-    userId: string,
-    at: Date,
-    reason: NonNullable<RefreshFamilyRow['revokeReason']>,
-  ): Promise<number> {
-    const { count } = await this.database.queryOne<{ count: number }>(
-      `WITH live AS (
-         SELECT id FROM ${this.table}
-         WHERE user_id = $1 AND revoked_at IS NULL AND absolute_expires_at > $2
-         ORDER BY id FOR NO KEY UPDATE
-       ), revoked AS (
-         UPDATE ${this.table} f SET revoked_at = $2, revoke_reason = $3 FROM live WHERE f.id = live.id RETURNING 1
+  async revokeLeastRecent(manager: EntityManager, owner: Owner, at: Date, keep: number): Promise<readonly string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `WITH surplus AS (
+         SELECT f.id FROM ${this.table} f
+         JOIN ${this.database.names.refreshTokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $3
+         WHERE ${OF_OWNER} AND ${this.live('$3')}
+         ORDER BY t.created_at DESC, f.id DESC OFFSET $4
+       ), locked AS (
+         SELECT f.id FROM ${this.table} f JOIN surplus ON surplus.id = f.id ORDER BY f.id FOR NO KEY UPDATE OF f
        )
-       SELECT count(*)::int AS count FROM revoked`,
-      [userId, at, reason],
+       UPDATE ${this.table} f SET revoked_at = $3, revoke_reason = 'too_many_families'
+       FROM locked WHERE f.id = locked.id AND f.revoked_at IS NULL RETURNING f.id`,
+      [owner.type, owner.id, at, keep],
       manager,
     );
-    return count;
+    return rows.map(({ id }) => id);
   }
 
-  /** Moves a user to the next epoch. @returns the new epoch */
-  async bumpEpoch(manager: EntityManager, userId: string): Promise<number> {
-    const { epoch } = await this.database.queryOne<{ epoch: number }>(
-      `INSERT INTO ${this.database.names.subjects} AS s (user_id, token_epoch) VALUES ($1, 1)
-       ON CONFLICT (user_id) DO UPDATE SET token_epoch = s.token_epoch + 1 RETURNING s.token_epoch AS epoch`,
-      [userId],
+  /** Counts the live families of an owner in an epoch, up to `limit`. */
+  async countLive(
+    manager: EntityManager | undefined,
+    owner: Owner,
+    now: Date,
+    epoch: number,
+    limit?: number,
+  ): Promise<number> {
+    const { count } = await this.database.queryOne<{ count: number | string }>(
+      `SELECT count(*)::int AS count FROM (
+         SELECT FROM ${this.table} f
+         WHERE ${OF_OWNER} AND f.revoked_at IS NULL AND f.absolute_expires_at > $3 AND f.epoch = $4 LIMIT $5
+       ) AS live`,
+      [owner.type, owner.id, now, epoch, limit ?? null],
       manager,
+      manager ? undefined : COUNT_TIMEOUT_MS,
     );
-    return epoch;
+    return Number(count);
   }
 
-  /** Lists the families of a user that can still be refreshed, newest first. */
-  async listLive(userId: string, now: Date): Promise<RefreshFamily[]> {
+  /** Lists the families of an owner that can still be refreshed, newest first. */
+  async listLive(owner: Owner, now: Date): Promise<RefreshFamily[]> {
     const rows = await this.database.query<PackedFamily & { token: string }>(
       `SELECT ${PACKED}, ${refreshTokens.packed('t')} AS token
        FROM ${this.table} f
-       JOIN ${this.database.names.refreshTokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $2
-       WHERE f.user_id = $1 AND f.revoked_at IS NULL AND f.absolute_expires_at > $2
-         AND f.epoch = ${this.currentEpoch('$1')}
+       JOIN ${this.database.names.refreshTokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $3
+       WHERE ${OF_OWNER} AND ${this.live('$3')}
        ORDER BY f.created_at DESC, f.id DESC`,
-      [userId, now],
+      [owner.type, owner.id, now],
     );
     return rows.map(({ family, token }) => ({
       ...refreshFamilies.unpack(family),
@@ -181,17 +134,35 @@ export class RefreshFamilyRepository {
     }));
   }
 
-  /** SQL for a user's current epoch. */
-  currentEpoch(userId: string): string {
-    return `coalesce((SELECT s.token_epoch FROM ${this.database.names.subjects} s WHERE s.user_id = ${userId}), 0)`;
+  /** Locks the live families of an owner that its API tokens made, and revokes them. @returns their ids */
+  async revokeMadeByTokens(manager: EntityManager, owner: Owner, at: Date): Promise<readonly string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE ${this.table} f SET revoked_at = $3, revoke_reason = 'made_by_revoked'
+       WHERE ${OF_OWNER} AND f.revoked_at IS NULL AND f.made_by_token_id IS NOT NULL RETURNING f.id`,
+      [owner.type, owner.id, at],
+      manager,
+    );
+    return rows.map(({ id }) => id);
   }
-}
 
-/** A key is a family id or an empty string, a space, and a user id, which can contain spaces. */
-function familyIdOf(key: string): string {
-  return key.slice(0, key.indexOf(' '));
-}
+  private async readOne(
+    manager: EntityManager,
+    id: string,
+    { type, id: ownerId }: OwnerFilter,
+    lock: string,
+  ): Promise<RefreshFamilyRow | undefined> {
+    const [row] = await this.database.query<PackedFamily>(
+      `SELECT ${PACKED} FROM ${this.table} f
+       WHERE f.id = $1 AND f.owner_type = $2 AND ($3::text IS NULL OR f.owner_id = $3) ${lock}`,
+      [id, type, ownerId ?? null],
+      manager,
+    );
+    return row && refreshFamilies.unpack(row.family);
+  }
 
-function userIdOf(key: string): string {
-  return key.slice(key.indexOf(' ') + 1);
+  /** SQL for whether a family `f` is not revoked, expired, or of an earlier epoch. */
+  live(now: string): string {
+    const epoch = currentEpoch(this.database.names.owners, 'family_epoch', 'f.owner_type', 'f.owner_id');
+    return `f.revoked_at IS NULL AND f.absolute_expires_at > ${now} AND f.epoch = ${epoch}`;
+  }
 }

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewAuditEventRow } from './audit-event.repository.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { type NewRefreshToken, RefreshFamilyRepository } from './refresh-family.repository.js';
+import { currentEpoch } from './owner.repository.js';
+import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { Parameters, Sql } from './table.js';
 import { auditEvents, refreshFamilies, type RefreshFamilyRow, refreshTokens, type RefreshTokenRow } from './tables.js';
@@ -11,7 +14,7 @@ import { UserDirectory } from './user-directory.js';
 
 /** A refresh token with its family. */
 export interface RefreshTokenOfFamily {
-  readonly userId: string;
+  readonly ownerId: string;
   readonly token: RefreshTokenRow;
   readonly family: RefreshFamilyRow;
 }
@@ -21,14 +24,14 @@ export interface RefreshTokenState {
   readonly token: RefreshTokenRow;
   /** The token that succeeded it. */
   readonly child: RefreshTokenRow | undefined;
-  /** The user's current epoch. */
+  /** The owner's current family epoch. */
   readonly currentEpoch: number;
 }
 
 /** A rotation, with all rows that its statement writes. */
 export interface Rotation {
   readonly tokenId: string;
-  readonly family: Pick<RefreshFamilyRow, 'id' | 'userId'>;
+  readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId'>;
   readonly child: NewRefreshToken & { readonly createdAt: Date };
   readonly sealedSuccessor: Buffer | null;
   /** The audit row; undefined when audit is off. */
@@ -47,6 +50,7 @@ const PACKED = `${refreshTokens.packed('t')} AS token, ${refreshFamilies.packed(
 export class RefreshTokenRepository {
   private readonly table: string;
   private readonly withFamily: string;
+  private readonly ownerType: string;
   private readonly reader: OwnedRecordReader<RefreshTokenOfFamily>;
 
   constructor(
@@ -57,13 +61,16 @@ export class RefreshTokenRepository {
   ) {
     this.table = database.names.refreshTokens;
     this.withFamily = `${this.table} t JOIN ${database.names.refreshFamilies} f ON f.id = t.family_id`;
-    const { key, ...byHash } = byTokenHash('t');
+    this.ownerType = config.users.type;
+    const { key, where, parameters } = byTokenHash('t');
     this.reader = new OwnedRecordReader(
       {
-        ...byHash,
         select: `${key}, ${PACKED}`,
         from: this.withFamily,
-        ownerId: 'f.user_id',
+        // Another kind of owners can have the same ids in the same tables.
+        where: `${where} AND f.owner_type = ${literal(this.ownerType)}`,
+        parameters,
+        ownerId: 'f.owner_id',
         decode: (row) => unpack(row as Row & PackedTokenOfFamily),
       },
       database,
@@ -85,8 +92,8 @@ export class RefreshTokenRepository {
   /** The id of a refresh token's family. */
   async familyIdOf(tokenHash: string): Promise<string | undefined> {
     const [row] = await this.database.query<{ family_id: string }>(
-      `SELECT family_id FROM ${this.table} WHERE token_hash = decode($1, 'hex')`,
-      [tokenHash],
+      `SELECT t.family_id FROM ${this.withFamily} WHERE t.token_hash = decode($1, 'hex') AND f.owner_type = $2`,
+      [tokenHash, this.ownerType],
     );
     return row?.family_id;
   }
@@ -96,9 +103,8 @@ export class RefreshTokenRepository {
     const [row] = await this.database.query<PackedTokenOfFamily>(
       `SELECT ${PACKED} FROM ${this.withFamily}
        WHERE t.token_hash = decode($1, 'hex') AND t.consumed_at IS NULL AND t.expires_at > $2
-         AND f.revoked_at IS NULL AND f.absolute_expires_at > $2
-         AND f.epoch = ${this.families.currentEpoch('f.user_id')}`,
-      [tokenHash, now],
+         AND f.owner_type = $3 AND ${this.families.live('$2')}`,
+      [tokenHash, now, this.ownerType],
     );
     return row && unpack(row);
   }
@@ -107,21 +113,22 @@ export class RefreshTokenRepository {
    * Reads the state that a decision is based on. A separate statement, after the lock: a `FOR UPDATE` with joins would
    * return the rows of the other tables as they were before it waited.
    */
-  async readState(manager: EntityManager, tokenId: string, userId: string): Promise<RefreshTokenState | undefined> {
-    const [row] = await this.database.query<{ token: string; child: string | null; current_epoch: number }>(
+  async readState(manager: EntityManager, tokenId: string, owner: Owner): Promise<RefreshTokenState | undefined> {
+    const epoch = currentEpoch(this.database.names.owners, 'family_epoch', '$2', '$3');
+    const [row] = await this.database.query<{ token: string; child: string | null; current_epoch: number | string }>(
       `SELECT ${refreshTokens.packed('t')} AS token,
          CASE WHEN child.id IS NOT NULL THEN ${refreshTokens.packed('child')} END AS child,
-         ${this.families.currentEpoch('$2')} AS current_epoch
+         ${epoch} AS current_epoch
        FROM ${this.table} t LEFT JOIN ${this.table} child ON child.parent_id = t.id
        WHERE t.id = $1`,
-      [tokenId, userId],
+      [tokenId, owner.type, owner.id],
       manager,
     );
     return (
       row && {
         token: refreshTokens.unpack(row.token),
         child: row.child === null ? undefined : refreshTokens.unpack(row.child),
-        currentEpoch: row.current_epoch,
+        currentEpoch: Number(row.current_epoch),
       }
     );
   }
@@ -130,8 +137,8 @@ export class RefreshTokenRepository {
    * Consumes a token, and inserts its successor and the audit row, in one statement.
    *
    * It locks the family first, as all statements do. PostgreSQL then checks again whether the family was revoked and
-   * the token consumed. It does not check the epoch again, but a sign-out everywhere takes the same lock and revokes
-   * the family.
+   * the token consumed. It does not check the epoch again, and need not: the successor belongs to the family, whose epoch a
+   * sign-out everywhere leaves behind.
    *
    * It skips a locked family instead of waiting: after a wait, the statement could commit although the client has timed out,
    * and no client would know the successor.
@@ -154,7 +161,7 @@ export class RefreshTokenRepository {
       `WITH family AS MATERIALIZED (
          SELECT id FROM ${names.refreshFamilies}
          WHERE id = ${parameters.add(family.id)} AND revoked_at IS NULL AND absolute_expires_at > ${now}
-           AND epoch = ${this.families.currentEpoch(parameters.add(family.userId))}
+           AND epoch = ${currentEpoch(names.owners, 'family_epoch', parameters.add(family.ownerType), parameters.add(family.ownerId))}
          FOR NO KEY UPDATE SKIP LOCKED
        ), consumed AS (
          UPDATE ${this.table} t SET consumed_at = ${now}, sealed_successor = ${parameters.add(sealedSuccessor)}
@@ -177,5 +184,5 @@ export class RefreshTokenRepository {
 
 function unpack(row: PackedTokenOfFamily): RefreshTokenOfFamily {
   const family = refreshFamilies.unpack(row.family);
-  return { userId: family.userId, token: refreshTokens.unpack(row.token), family };
+  return { ownerId: family.ownerId, token: refreshTokens.unpack(row.token), family };
 }

@@ -5,7 +5,7 @@ import { SigraError } from '../common/sigra-error.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { isNotKept, translate } from './database-error.js';
-import { type QualifiedNames, qualifiedNames } from './qualified-names.js';
+import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
 
 /** The injection token of the DataSource that holds Sigra's tables. */
@@ -39,12 +39,13 @@ interface PgClient {
  */
 @Injectable()
 export class SigraDatabase {
-  readonly names: QualifiedNames;
   private prepares: boolean;
 
   constructor(
     @InjectSigraDataSource() readonly dataSource: DataSource,
     @InjectSigraConfig() private readonly config: SigraConfig,
+    /** The names of Sigra's tables. */
+    @Inject(QUALIFIED_NAMES) readonly names: QualifiedNames,
   ) {
     if (dataSource.options.type !== 'postgres') {
       throw new SigraConfigError('dataSource', `must be of type "postgres", not "${dataSource.options.type}"`);
@@ -55,7 +56,6 @@ export class SigraDatabase {
         `does not know Sigra's tables; add ...sigraEntities to its entities and ...sigraMigrations to its migrations`,
       );
     }
-    this.names = qualifiedNames(dataSource);
     this.prepares = config.preparedStatements;
   }
 
@@ -83,8 +83,13 @@ export class SigraDatabase {
   }
 
   /** Like `query`, for a statement that returns exactly one row. */
-  async queryOne<R extends object>(sql: string, values: readonly unknown[], manager?: EntityManager): Promise<R> {
-    const [row] = await this.query<R>(sql, values, manager);
+  async queryOne<R extends object>(
+    sql: string,
+    values: readonly unknown[],
+    manager?: EntityManager,
+    timeout?: number,
+  ): Promise<R> {
+    const [row] = await this.query<R>(sql, values, manager, timeout);
     if (row === undefined) throw new Error('sigra: the statement returned no row');
     return row;
   }

@@ -1,4 +1,4 @@
-import { apiTokens, auditEvents, refreshFamilies, refreshTokens, subjects } from './tables.js';
+import { apiTokens, auditEvents, owners, refreshFamilies, refreshTokens, sweeps } from './tables.js';
 
 /** Rows of `sigra_api_tokens`, for the application's own queries. */
 export const ApiTokenEntity = apiTokens.entity('SigraApiToken');
@@ -8,8 +8,17 @@ export const AuditEventEntity = auditEvents.entity('SigraAuditEvent');
 export const RefreshFamilyEntity = refreshFamilies.entity('SigraRefreshFamily');
 /** Rows of `sigra_refresh_tokens`. */
 export const RefreshTokenEntity = refreshTokens.entity('SigraRefreshToken');
-/** Rows of `sigra_subjects`. */
-export const SubjectEntity = subjects.entity('SigraSubject');
+/** Rows of `sigra_owners`. */
+export const OwnerEntity = owners.entity('SigraOwner');
+/** Rows of `sigra_sweeps`. */
+export const SweepEntity = sweeps.entity('SigraSweep');
 
 /** Sigra's entities, for the `entities` of the application's DataSource. `sigraMigrations` create their tables. */
-export const sigraEntities = [ApiTokenEntity, AuditEventEntity, RefreshFamilyEntity, RefreshTokenEntity, SubjectEntity];
+export const sigraEntities = [
+  ApiTokenEntity,
+  AuditEventEntity,
+  OwnerEntity,
+  RefreshFamilyEntity,
+  RefreshTokenEntity,
+  SweepEntity,
+];

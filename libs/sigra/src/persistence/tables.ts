@@ -22,13 +22,31 @@ export const MAX_NAME_LENGTH = 255;
 /** In characters. */
 export const MAX_ACTION_LENGTH = 255;
 
+/** In characters. */
+const MAX_OWNER_TYPE_LENGTH = 32;
+
+/** Columns that every credential has: whose it is, and what made it. */
+const owned = {
+  /** `users.type`. */
+  ownerType: text(MAX_OWNER_TYPE_LENGTH),
+  /** The owner's id, as a string. */
+  ownerId: text(),
+};
+const made = {
+  /** The API token that made this credential. Null when a person or the application made it. */
+  madeByTokenId: nullable(uuid()),
+  /** The refresh family whose access token made this credential. */
+  madeByFamilyId: nullable(uuid()),
+};
+
 /** API tokens. */
 export const apiTokens = new Table(
   'sigra_api_tokens',
   {
     id: uuid(),
-    /** The owner's id, as a string. */
-    userId: text(),
+    ...owned,
+    /** The owner's token epoch when the token was authorized. The token is revoked when the owner's is later. */
+    tokenEpoch: integer(),
     name: varchar(MAX_NAME_LENGTH),
     /** The `apiTokens.prefix` that the token was created with. */
     prefix: text(),
@@ -37,9 +55,11 @@ export const apiTokens = new Table(
     /** SHA-256 of the raw token. */
     tokenHash: hash(),
     scopes: textArray(),
+    ...made,
     /** The token is rejected from this time on. Null means never. */
     expiresAt: nullable(time()),
     revokedAt: nullable(time()),
+    revokeReason: nullable(oneOf('revoked', 'rotated', 'revoke_all', 'locked_out', 'made_by_revoked')),
     /** Written in the background, at most once per `activityUpdateThreshold`. */
     lastUsedAt: nullable(time()),
     /** The client's address at the last use, as the framework reports it. */
@@ -54,31 +74,66 @@ export const apiTokens = new Table(
 /** An API token as services return it. It contains neither the raw token nor its hash. */
 export type ApiToken = RowOf<typeof apiTokens.columns>;
 
-/** The token epoch of each user. A user without a row is in epoch 0. */
-export const subjects = new Table(
-  'sigra_subjects',
+/** The epochs of each owner, which only grow. An owner without a row is in the epochs 0 and 0. */
+export const owners = new Table(
+  'sigra_owners',
   {
-    userId: text(),
-    /** JWTs and refresh tokens of an earlier epoch are rejected. */
+    ...owned,
+    /** API tokens of an earlier epoch are rejected. */
     tokenEpoch: integer(),
+    /** JWTs and refresh tokens of an earlier epoch are rejected. */
+    familyEpoch: integer(),
   },
-  'userId',
+  'ownerType',
+  'ownerId',
 );
+
+/**
+ * Work that follows a revocation: the rows that an epoch has ended are marked or deleted in batches. The revocation is in
+ * force without it.
+ */
+export const sweeps = new Table(
+  'sigra_sweeps',
+  {
+    id: uuid(),
+    ...owned,
+    task: oneOf('mark_tokens', 'mark_families', 'forget', 'forget_and_anonymize'),
+    /** Rows of earlier epochs are concerned. */
+    tokenEpoch: integer(),
+    familyEpoch: integer(),
+    reason: nullable(text()),
+    requestedAt: time(),
+  },
+  'id',
+);
+
+/** A sweep. */
+export type Sweep = RowOf<typeof sweeps.columns>;
 
 /** Refresh families: each holds the refresh tokens that descend from one sign-in. */
 export const refreshFamilies = new Table(
   'sigra_refresh_families',
   {
     id: uuid(),
-    /** The owner's id, as a string. */
-    userId: text(),
-    /** The user's token epoch when the family began. */
+    ...owned,
+    /** The owner's family epoch when the family was authorized. */
     epoch: integer(),
     scopes: textArray(),
+    ...made,
     /** The family ends at this time, however often it is refreshed. */
     absoluteExpiresAt: time(),
     revokedAt: nullable(time()),
-    revokeReason: nullable(oneOf('revoked', 'reuse_detected', 'sign_out_everywhere')),
+    revokeReason: nullable(
+      oneOf(
+        'revoked',
+        'revoke_all',
+        'reuse_detected',
+        'sign_out_everywhere',
+        'locked_out',
+        'made_by_revoked',
+        'too_many_families',
+      ),
+    ),
     /** The client's address when the family began. */
     ipAddress: nullable(observed(MAX_IP_LENGTH)),
     /** The client's `User-Agent` when the family began. */
@@ -124,7 +179,7 @@ export const auditEvents = new Table(
     action: text(MAX_ACTION_LENGTH),
     outcome: oneOf<AuditOutcome>('success', 'failure'),
     actorId: nullable(text()),
-    /** `user`, `system`, `anonymous`, or a type of the application's own. */
+    /** The type of an owner, `system`, `anonymous`, or a type of the application's own. */
     actorType: text(),
     targetId: nullable(text()),
     targetType: nullable(text()),
@@ -141,4 +196,4 @@ export const auditEvents = new Table(
 export type AuditEvent = RowOf<typeof auditEvents.columns>;
 
 /** All of Sigra's tables. */
-export const sigraTables = { apiTokens, auditEvents, refreshFamilies, refreshTokens, subjects };
+export const sigraTables = { apiTokens, auditEvents, owners, refreshFamilies, refreshTokens, sweeps };

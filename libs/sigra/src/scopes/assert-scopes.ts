@@ -87,13 +87,40 @@ export function assertMayGrant(
   scopes: readonly string[],
   writeImpliesRead: boolean,
 ): void {
-  if (!principal) return;
-  const missing = missingScopes(principal.scopes, scopes, writeImpliesRead);
-  if (missing.length > 0) {
-    throw new SigraError('insufficient_scope', 'A principal can only grant scopes that it holds.', {
-      refusal: { required: scopes, missing },
-    });
-  }
+  if (principal)
+    assertCovers(principal.scopes, scopes, writeImpliesRead, 'A principal can only grant scopes that it holds.');
+}
+
+/**
+ * Checks that a principal holds the scopes of the tokens that it revokes, rotates or changes. Without a principal, the
+ * application acts, without a limit.
+ *
+ * @throws SigraError `insufficient_scope`
+ */
+export function assertMayManage(
+  principal: ScopeHolder | undefined,
+  scopes: readonly string[],
+  writeImpliesRead: boolean,
+): void {
+  if (principal)
+    assertCovers(
+      principal.scopes,
+      scopes,
+      writeImpliesRead,
+      'A principal can only manage tokens whose scopes it holds.',
+    );
+}
+
+/** @throws SigraError `insufficient_scope` with the message */
+export function assertCovers(
+  granted: readonly string[],
+  scopes: readonly string[],
+  writeImpliesRead: boolean,
+  message: string,
+): void {
+  const missing = missingScopes(granted, scopes, writeImpliesRead);
+  if (missing.length > 0)
+    throw new SigraError('insufficient_scope', message, { refusal: { required: scopes, missing } });
 }
 
 /** The refusal of a request without a credential. */

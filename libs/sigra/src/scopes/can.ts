@@ -49,6 +49,21 @@ export function missingScopes(
   return scopes.filter((scope) => !grants(granted, scope, writeImpliesRead));
 }
 
+/**
+ * The scopes that both grant, in the order of `granted`. A wildcard of one side becomes the scopes of the other that it
+ * covers.
+ */
+export function commonScopes(
+  granted: readonly string[],
+  ceiling: readonly string[],
+  writeImpliesRead: boolean,
+): readonly string[] {
+  const kept = granted.filter((scope) => grants(ceiling, scope, writeImpliesRead));
+  if (kept.length === granted.length) return granted;
+  const narrowed = ceiling.filter((scope) => grants(granted, scope, writeImpliesRead));
+  return [...new Set([...kept, ...narrowed])];
+}
+
 const IMPLIED_READ = Symbol('sigra.impliedRead');
 
 /**

@@ -4,6 +4,7 @@ import { contained, containedTracing } from './contained.js';
 
 /** The message on a tracing channel. It never contains a raw token. */
 export interface SigraTrace {
+  /** The id of the owner. */
   readonly userId?: string;
   readonly tokenId?: string;
   readonly familyId?: string;
@@ -35,6 +36,26 @@ export const jwtChannels = {
   verify: tracing('sigra:jwt:verify'),
   refresh: tracing('sigra:jwt:refresh'),
 };
+
+/** `tracing:sigra:owner:<operation>:start|end|asyncStart|asyncEnd|error` of `node:diagnostics_channel`. */
+export const ownerChannels = {
+  lockOut: tracing('sigra:owner:lock_out'),
+  forget: tracing('sigra:owner:forget'),
+};
+
+/** The progress of the work that follows a revocation: rows are marked or deleted in batches. */
+export interface SweepProgress {
+  readonly task: 'mark_tokens' | 'mark_families' | 'forget' | 'forget_and_anonymize';
+  readonly ownerType: string;
+  readonly ownerId: string;
+  /** Rows of this batch. */
+  readonly rows: number;
+  /** Whether this was the last batch. */
+  readonly complete: boolean;
+}
+
+/** `sigra:owner:sweep`: published after each batch has committed. */
+export const ownerSweep = contained(channel('sigra:owner:sweep'));
 
 /** The message when a consumed refresh token was presented again and its family was revoked. */
 export interface RefreshReuse {

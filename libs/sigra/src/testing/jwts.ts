@@ -66,11 +66,11 @@ export function jwtWithScopes(app: Providers, user: UserRef, scopes: readonly st
  */
 export async function expiredJwt(app: Providers, user: UserRef, scopes?: readonly string[]): Promise<string> {
   const claims = await app.get(SigraJwtService).verifyAccess(await generateJwt(app, user, scopes));
-  const { sub, iat, exp, scope = '', epoch = 0, sid = '' } = claims;
+  const { sub, iat, exp, scope = '', epoch = 0, sid = '', owner_type: ownerType = 'user' } = claims;
   const signedAt = iat - (exp - iat) - MAX_CLOCK_TOLERANCE - 1;
   const { accessToken } = app.get(AccessTokenSigner).sign(
     {
-      family: { id: sid, userId: sub, epoch, absoluteExpiresAt: new Date(exp * 1000) },
+      family: { id: sid, ownerType, ownerId: sub, epoch, absoluteExpiresAt: new Date(exp * 1000) },
       ownClaims: claims,
       scopes: scope.split(' '),
     },

@@ -4,14 +4,17 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { hintOf, mintRawToken } from '../common/token-format.js';
-import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { type Mint, MintingGate } from '../owners/minting.gate.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import type { ApiToken } from '../persistence/tables.js';
+import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
@@ -24,7 +27,10 @@ export interface CreateApiToken {
   readonly name: string;
   /** The scopes of the token: at least one registered scope or wildcard. */
   readonly scopes: readonly string[];
-  /** The token is rejected from this time on. @default never; required with `requireExpiry` or `maxTtl` */
+  /**
+   * The token is rejected from this time on. @default the end of the principal's own credential, if it has one; otherwise
+   * never. Required with `requireExpiry` or `maxTtl`
+   */
   readonly expiresAt?: Date | null | undefined;
 }
 
@@ -43,35 +49,44 @@ export class ApiTokenIssuer {
     private readonly clock: Clock,
     private readonly scopes: ScopeRegistry,
     private readonly database: SigraDatabase,
+    private readonly users: UserDirectory,
+    private readonly ceiling: ScopeCeiling,
+    private readonly gate: MintingGate,
     private readonly tokens: ApiTokenRepository,
     private readonly audit: AuditWriter,
   ) {}
 
   /** Creates a token. See `ApiTokenService.create`. */
-  async create(userId: string, request: CreateApiToken, caller: Caller): Promise<IssuedApiToken> {
+  async create(userRef: UserRef, request: CreateApiToken, caller: Caller): Promise<IssuedApiToken> {
     const { apiTokens } = this.config;
-    const now = this.clock.now();
+    const owner = this.users.ownerOf(userRef);
     const name = parseName(request.name);
     const scopes = this.scopes.parseGrant(request.scopes);
-    const expiresAt = parseExpiry(request.expiresAt, now, apiTokens);
     assertMayGrant(caller.principal, scopes, apiTokens.writeImpliesRead);
     const id = uuidv7();
 
     return traced(
       apiTokenChannels.create,
-      { userId, tokenId: id },
-      () =>
-        this.database.transaction(async (manager) => {
-          await this.assertStillLive(manager, caller.principal?.tokenId);
-          const issued = await this.mint(manager, { id, userId, name, scopes, expiresAt, createdAt: now });
-          const metadata = { userId, name, scopes, expiresAt };
+      { userId: owner.id, tokenId: id },
+      async () => {
+        const since = await this.gate.enter(owner, caller);
+        await this.ceiling.assertMayHold(userRef, scopes);
+        return this.database.transaction(async (manager) => {
+          const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
+          // Read after the lock, because the wait can take long.
+          const now = this.clock.now();
+          const expiresAt = parseExpiry(request.expiresAt, now, apiTokens, mint.endsAt);
+          await this.assertBelowCap(manager, owner, now);
+          const issued = await this.mint(manager, mint, owner, { id, name, scopes, expiresAt, createdAt: now });
+          const metadata = { userId: owner.id, name, scopes, expiresAt };
           await this.audit.record(
             manager,
             { action: 'api.token_create', targetId: id, targetType: 'api_token', metadata },
             caller,
           );
           return issued;
-        }),
+        });
+      },
       ({ token }) => token,
     );
   }
@@ -79,26 +94,37 @@ export class ApiTokenIssuer {
   /** Inserts a token with a new secret. */
   async mint(
     manager: EntityManager,
-    token: Omit<NewApiToken, 'prefix' | 'hint' | 'tokenHash'>,
+    { tokenEpoch, madeByTokenId, madeByFamilyId }: Mint,
+    owner: Owner,
+    token: Pick<NewApiToken, 'id' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
     const { prefix } = this.config.apiTokens;
     const rawToken = mintRawToken(prefix);
-    const hint = hintOf(rawToken, prefix);
     return {
       rawToken,
-      token: await this.tokens.insert(manager, { ...token, prefix, hint, tokenHash: hashSecret(rawToken) }),
+      token: await this.tokens.insert(manager, {
+        ...token,
+        ownerType: owner.type,
+        ownerId: owner.id,
+        tokenEpoch,
+        madeByTokenId,
+        madeByFamilyId,
+        prefix,
+        hint: hintOf(rawToken, prefix),
+        tokenHash: hashSecret(rawToken),
+      }),
     };
   }
 
   /**
-   * Rejects a token that was revoked while it creates another one. `revokeAll` either waits for this transaction and revokes
-   * both, or has committed before this check.
+   * Checks that an owner, whose row the transaction has locked, can have one more active token.
+   *
+   * @throws SigraError `too_many_tokens`
    */
-  private async assertStillLive(manager: EntityManager, actingTokenId: string | undefined): Promise<void> {
-    if (!isUuid(actingTokenId)) return;
-    await this.tokens.holdOffRevokeAll(manager, actingTokenId);
-    if (await this.tokens.isRevoked(manager, actingTokenId)) {
-      throw new SigraError('token_revoked', 'The token that creates this one has been revoked.');
+  async assertBelowCap(manager: EntityManager, owner: Owner, now: Date): Promise<void> {
+    const cap = this.config.apiTokens.maxActivePerOwner;
+    if ((await this.tokens.countActive(manager, owner, now, cap)) >= cap) {
+      throw new SigraError('too_many_tokens', `An owner can have at most ${cap} active tokens; revoke one first.`);
     }
   }
 }

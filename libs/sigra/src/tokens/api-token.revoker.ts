@@ -1,17 +1,27 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
-import { SigraError } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import type { ApiToken } from '../persistence/tables.js';
+import { assertMayManage } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { notFound } from './token-request.js';
+
+/** More tokens are counted after the revocation, which must not wait for it. */
+const COUNTED_AT_ONCE = 10_000;
 
 /** Revokes tokens, with the audit row in the same transaction. Afterwards every node rejects them. */
 @Injectable()
@@ -20,20 +30,24 @@ export class ApiTokenRevoker {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly owners: OwnerRepository,
     private readonly tokens: ApiTokenRepository,
+    private readonly families: RefreshFamilyRepository,
+    private readonly lineage: LineageRevoker,
+    private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
   ) {}
 
   /**
    * Revokes a token. See `ApiTokenService.revoke`.
    *
-   * @param userId if given, a token of another user counts as missing
+   * @param owner tokens of other owners count as missing
    */
-  revoke(tokenId: string, caller: Caller, userId?: string): Promise<ApiToken> {
+  revoke(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
     return traced(
       apiTokenChannels.revoke,
       tokenTrace(tokenId),
-      () => this.revokeOne(tokenId, caller, userId),
+      () => this.revokeOne(tokenId, caller, owner),
       (token) => token,
     );
   }
@@ -43,51 +57,88 @@ export class ApiTokenRevoker {
    */
   async revokeByRawToken(rawToken: string, caller: Caller): Promise<void> {
     if (!isWellFormed(rawToken, this.config.apiTokens.prefix)) return;
-    const token = await this.tokens.find(hashSecret(rawToken));
-    if (!token || hasExpired(token.expiresAt, this.clock.now())) return;
-    await this.revoke(token.id, caller);
+    const found = await this.tokens.find(hashSecret(rawToken));
+    if (!found || hasExpired(found.token.expiresAt, this.clock.now())) return;
+    await this.revoke(found.token.id, caller, { type: found.token.ownerType });
   }
 
-  /** Revokes all active tokens of a user. @returns their number */
-  revokeAll(userId: string, caller: Caller): Promise<number> {
+  /**
+   * Revokes all active tokens of an owner, by moving it to the next epoch, however many there are. Their rows are marked
+   * afterwards.
+   *
+   * @returns their number
+   */
+  revokeAll(owner: Owner, caller: Caller): Promise<number> {
     return traced(
       apiTokenChannels.revokeAll,
-      { userId },
-      () =>
-        this.database.transaction(async (manager) => {
-          const count = await this.tokens.revokeAll(manager, userId, this.clock.now());
-          if (count > 0) {
-            await this.audit.record(
-              manager,
-              { action: 'api.token_revoke_all', targetId: userId, targetType: 'user', metadata: { count } },
-              caller,
-            );
-          }
-          return count;
-        }),
+      { userId: owner.id },
+      async () => {
+        const { ended, count, at } = await this.database.transaction((manager) => this.endAll(manager, owner, caller));
+        const total =
+          count <= COUNTED_AT_ONCE ? count : await this.tokens.countActive(undefined, owner, at, undefined, ended);
+        await this.sweeper.begin(owner);
+        return total;
+      },
       (count) => count,
     );
   }
 
-  private async revokeOne(tokenId: string, caller: Caller, userId: string | undefined): Promise<ApiToken> {
+  private async endAll(
+    manager: EntityManager,
+    owner: Owner,
+    caller: Caller,
+  ): Promise<{ readonly ended: number; readonly count: number; readonly at: Date }> {
+    // First, because everything that makes a token of the owner waits for it.
+    const epochs = await this.owners.bump(manager, owner, { tokens: true });
+    const at = this.clock.now();
+    // Tokens of earlier epochs were revoked, and counted, before.
+    const ended = epochs.tokenEpoch - 1;
+    await this.assertMayManageAll(manager, owner, ended, at, caller);
+    const count = await this.tokens.countActive(manager, owner, at, COUNTED_AT_ONCE + 1, ended);
+    await this.sweeper.request(manager, owner, epochs, { task: 'mark_tokens', reason: 'revoke_all', at });
+    // Another epoch ends families, so those that tokens made are revoked one by one; an owner has few.
+    const familyIds = await this.families.revokeMadeByTokens(manager, owner, at);
+    await this.lineage.revokeMadeBy(manager, { familyIds }, at, caller);
+    const metadata = count <= COUNTED_AT_ONCE ? { count } : { countAbove: COUNTED_AT_ONCE };
+    await this.audit.record(
+      manager,
+      { action: 'api.token_revoke_all', targetId: owner.id, targetType: owner.type, metadata },
+      caller,
+    );
+    return { ended, count, at };
+  }
+
+  /** A principal manages only tokens whose scopes it holds. */
+  private async assertMayManageAll(
+    manager: EntityManager,
+    owner: Owner,
+    epoch: number,
+    now: Date,
+    { principal }: Caller,
+  ): Promise<void> {
+    if (!principal || principal.scopes.includes('*')) return;
+    const scopes = await this.tokens.activeScopes(manager, owner, now, epoch);
+    assertMayManage(principal, scopes, this.config.apiTokens.writeImpliesRead);
+  }
+
+  private async revokeOne(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
     // PostgreSQL would reject a string that is not a UUID.
     if (!isUuid(tokenId)) throw notFound();
     return this.database.transaction(async (manager) => {
-      const token = await this.tokens.lock(manager, tokenId, userId);
+      const token = await this.tokens.lock(manager, tokenId, owner);
       if (!token) throw notFound();
+      assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
       if (token.revokedAt) return token;
-      const revoked = await this.tokens.markRevoked(manager, tokenId, this.clock.now());
-      const metadata = { userId: token.userId, name: token.name };
+      const at = this.clock.now();
+      const revoked = await this.tokens.markRevoked(manager, tokenId, at, 'revoked');
+      const metadata = { userId: token.ownerId, name: token.name };
       await this.audit.record(
         manager,
         { action: 'api.token_revoke', targetId: token.id, targetType: 'api_token', metadata },
         caller,
       );
+      await this.lineage.revokeMadeBy(manager, { tokenIds: [tokenId] }, at, caller);
       return revoked;
     });
   }
-}
-
-function notFound(): SigraError {
-  return new SigraError('not_found', 'There is no such token.');
 }

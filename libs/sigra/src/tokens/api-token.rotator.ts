@@ -7,20 +7,27 @@ import { Clock, hasExpired } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { LineageRepository } from '../persistence/lineage.repository.js';
+import type { OwnerFilter } from '../persistence/owner.repository.js';
+import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import type { ApiToken } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { ApiTokenIssuer, type IssuedApiToken } from './api-token.issuer.js';
-import { parseExpiry, parseGrace } from './token-request.js';
+import { notFound, parseExpiry, parseGrace } from './token-request.js';
 
 /** The options of a rotation. */
 export interface RotateApiToken {
   /** How long the old token stays valid, in seconds, 0 to 2,592,000, but never beyond its expiry. @default 0 */
   readonly graceSeconds?: number | undefined;
-  /** The new token is rejected from this time on. @default now plus the old token's lifetime */
+  /**
+   * The new token is rejected from this time on. @default now plus the old token's lifetime, but not later than the end of
+   * the principal's own credential, nor of the credential that made the old token
+   */
   readonly expiresAt?: Date | null | undefined;
 }
 
@@ -31,7 +38,10 @@ export class ApiTokenRotator {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly gate: MintingGate,
     private readonly tokens: ApiTokenRepository,
+    private readonly families: RefreshFamilyRepository,
+    private readonly lineage: LineageRepository,
     private readonly issuer: ApiTokenIssuer,
     private readonly audit: AuditWriter,
   ) {}
@@ -39,88 +49,104 @@ export class ApiTokenRotator {
   /**
    * Rotates a token. See `ApiTokenService.rotate`.
    *
-   * @param userId if given, a token of another user counts as missing
+   * @param owner tokens of other owners count as missing
    */
-  async rotate(tokenId: string, request: RotateApiToken, caller: Caller, userId?: string): Promise<IssuedApiToken> {
+  async rotate(tokenId: string, request: RotateApiToken, caller: Caller, owner: OwnerFilter): Promise<IssuedApiToken> {
     const graceSeconds = parseGrace(request.graceSeconds);
     return traced(
       apiTokenChannels.rotate,
       tokenTrace(tokenId),
-      () =>
-        this.database.transaction(async (manager) => {
-          const old = await this.lock(manager, tokenId, userId);
-          // Read after the lock, because the wait can take long.
-          const now = this.clock.now();
-          assertRotatable(old, now);
-          return this.replace(manager, old, { ...request, graceSeconds }, caller, now);
-        }),
+      async () => {
+        await this.gate.assertSessionLives(caller.principal);
+        return this.database.transaction((manager) =>
+          this.replace(manager, tokenId, { ...request, graceSeconds }, caller, owner),
+        );
+      },
       (issued) => issued.token,
     );
   }
 
-  private async lock(manager: EntityManager, tokenId: string, userId?: string): Promise<ApiToken | undefined> {
-    if (!isUuid(tokenId)) return undefined;
-    await this.tokens.holdOffRevokeAll(manager, tokenId);
-    return this.tokens.lock(manager, tokenId, userId);
-  }
-
   private async replace(
     manager: EntityManager,
-    old: ApiToken,
+    tokenId: string,
     request: RotateApiToken & { readonly graceSeconds: number },
     caller: Caller,
-    now: Date,
+    filter: OwnerFilter,
   ): Promise<IssuedApiToken> {
     const { apiTokens } = this.config;
-    const { graceSeconds, expiresAt = sameLifetime(old, now, apiTokens.maxTtl) } = request;
+    const { graceSeconds } = request;
+    const seen = isUuid(tokenId) ? await this.tokens.read(manager, tokenId, filter) : undefined;
+    if (!seen) throw notFound();
+    const owner = { type: seen.ownerType, id: seen.ownerId };
+    // The token's own epoch: a revocation of all tokens has ended it.
+    const since = { tokenEpoch: seen.tokenEpoch, familyEpoch: 0 };
+    const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
+    const old = await this.tokens.lock(manager, tokenId, owner);
+    // Read after the lock, because the wait can take long.
+    const now = this.clock.now();
+    assertRotatable(old, now);
     assertMayGrant(caller.principal, old.scopes, apiTokens.writeImpliesRead);
+    const endsAt = earliest(mint.endsAt, await this.endOfMaker(manager, old));
+    const expiresAt =
+      request.expiresAt === undefined ? earliest(sameLifetime(old, now, apiTokens.maxTtl), endsAt) : request.expiresAt;
+    // Until its grace period ends, the old token is active, too.
+    if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
-    const issued = await this.issuer.mint(manager, {
-      ...settingsOf(old),
+    const { name, scopes } = old;
+    const issued = await this.issuer.mint(manager, { ...mint, ...makerOf(old, mint) }, owner, {
       id: successorId,
-      expiresAt: parseExpiry(expiresAt, now, apiTokens),
+      name,
+      scopes,
+      expiresAt: parseExpiry(expiresAt, now, apiTokens, endsAt),
       createdAt: now,
     });
     await this.tokens.markReplaced(manager, old.id, {
       replacedBy: successorId,
       revokedAt: graceSeconds === 0 ? now : null,
-      expiresAt: graceSeconds === 0 ? old.expiresAt : earlier(old.expiresAt, later(now, graceSeconds)),
+      expiresAt: graceSeconds === 0 ? old.expiresAt : earliest(old.expiresAt, later(now, graceSeconds)),
     });
+    await this.lineage.handOver(manager, old.id, successorId);
     await this.audit.record(
       manager,
       {
         action: 'api.token_rotate',
         targetId: old.id,
         targetType: 'api_token',
-        metadata: { userId: old.userId, replacedBy: successorId, graceSeconds },
+        metadata: { userId: old.ownerId, replacedBy: successorId, graceSeconds },
       },
       caller,
     );
     return issued;
   }
+
+  /** The end of what made the token, which no successor outlives. */
+  private async endOfMaker(manager: EntityManager, token: ApiToken): Promise<Date | null> {
+    const ofType = { type: token.ownerType };
+    if (token.madeByTokenId !== null) {
+      const maker = await this.tokens.read(manager, token.madeByTokenId, ofType);
+      return maker ? maker.expiresAt : token.expiresAt;
+    }
+    if (token.madeByFamilyId === null) return null;
+    const family = await this.families.read(manager, token.madeByFamilyId, ofType);
+    return family ? family.absoluteExpiresAt : token.expiresAt;
+  }
+}
+
+/**
+ * The maker of a successor: another credential that rotates the token holds the successor, which ends with that one. A token
+ * that rotates itself, and a person, leave the maker as it is.
+ */
+function makerOf(old: ApiToken, mint: Mint): Pick<Mint, 'madeByTokenId' | 'madeByFamilyId'> {
+  const isOther = (mint.madeByTokenId !== null && mint.madeByTokenId !== old.id) || mint.madeByFamilyId !== null;
+  const { madeByTokenId, madeByFamilyId } = isOther ? mint : old;
+  return { madeByTokenId, madeByFamilyId };
 }
 
 function assertRotatable(token: ApiToken | undefined, now: Date): asserts token is ApiToken {
-  if (!token) throw new SigraError('not_found', 'There is no such token.');
+  if (!token) throw notFound();
   if (token.revokedAt) throw new SigraError('token_revoked', 'The token has been revoked.');
   if (hasExpired(token.expiresAt, now)) throw new SigraError('token_expired', 'The token has expired.');
   if (token.replacedBy) throw new SigraError('token_revoked', 'The token has already been rotated.');
-}
-
-/** The part of a token that survives its rotation. */
-function settingsOf({
-  id,
-  prefix,
-  hint,
-  expiresAt,
-  revokedAt,
-  lastUsedAt,
-  lastUsedIp,
-  replacedBy,
-  createdAt,
-  ...settings
-}: ApiToken) {
-  return settings;
 }
 
 /** The lifetime survives rotation, too. A token without an expiry gets the longest lifetime that is allowed now. */
@@ -134,6 +160,7 @@ function later(date: Date, seconds: number): Date {
   return new Date(date.getTime() + seconds * 1000);
 }
 
-function earlier(a: Date | null, b: Date): Date {
-  return a && a < b ? a : b;
+/** The earlier of two ends. Null means no end. */
+function earliest(one: Date | null, other: Date | null): Date | null {
+  return one && other ? (one < other ? one : other) : (one ?? other);
 }

@@ -53,14 +53,16 @@ export class ApiTokenService {
    * Creates a token for a user, with the audit row `api.token_create` in the same transaction.
    *
    * @param user the owner
-   * @param caller where the call comes from; with a principal, the token can only get scopes that the principal holds
+   * @param caller where the call comes from; with a principal, the token can only get scopes that the principal holds, and does
+   * not outlive the principal's credential
    * @returns the token and its raw form, which exists only here
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
-   * `token_revoked` when the principal's own token has been revoked in the meantime
+   * `too_many_tokens`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or `epoch_mismatch`
+   * when the principal's credential, or all tokens of the user, ended in the meantime
    */
   async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
-    return this.issuer.create(this.users.idOf(user), request, caller);
+    return this.issuer.create(user, request, caller);
   }
 
   /**
@@ -78,31 +80,34 @@ export class ApiTokenService {
   }
 
   /**
-   * Revokes a token of any owner. A token that is already revoked stays unchanged and gets no second audit row.
+   * Revokes a token of any owner, and everything that was made with it. A token that is already revoked stays unchanged and gets
+   * no second audit row.
    *
    * @param caller where the call comes from, for the audit row `api.token_revoke`
-   * @throws SigraError `not_found`
+   * @throws SigraError `not_found`; `insufficient_scope` when the caller's principal does not hold all scopes of the token
    */
   async revoke(tokenId: string, caller: Caller = {}): Promise<ApiToken> {
-    return this.revoker.revoke(tokenId, caller);
+    return this.revoker.revoke(tokenId, caller, { type: this.config.users.type });
   }
 
   /**
    * Like `revoke`, for a token of this user. A token of another user counts as missing.
    *
-   * @throws SigraError `not_found`
+   * @throws SigraError `not_found`, `insufficient_scope`
    */
   async revokeForUser(user: UserRef, tokenId: string, caller: Caller = {}): Promise<ApiToken> {
-    return this.revoker.revoke(tokenId, caller, this.users.idOf(user));
+    return this.revoker.revoke(tokenId, caller, this.users.ownerOf(user));
   }
 
   /**
-   * Revokes all active tokens of a user, with one audit row.
+   * Revokes all active tokens of a user at once, however many there are, with one audit row. Also ends calls of `create` that
+   * have begun. JWTs stay valid: see `CredentialService.lockOut`.
    *
    * @returns the number of tokens revoked
+   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of these tokens
    */
   async revokeAll(user: UserRef, caller: Caller = {}): Promise<number> {
-    return this.revoker.revokeAll(this.users.idOf(user), caller);
+    return this.revoker.revokeAll(this.users.ownerOf(user), caller);
   }
 
   /**
@@ -111,10 +116,11 @@ export class ApiTokenService {
    *
    * @returns the new token and its raw form, which exists only here
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `invalid_grace`,
-   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, and the codes of an expiry
+   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, `too_many_tokens` with a grace
+   * period, and the codes of an expiry
    */
   async rotate(tokenId: string, request: RotateApiToken = {}, caller: Caller = {}): Promise<IssuedApiToken> {
-    return this.rotator.rotate(tokenId, request, caller);
+    return this.rotator.rotate(tokenId, request, caller, { type: this.config.users.type });
   }
 
   /**
@@ -128,7 +134,7 @@ export class ApiTokenService {
     request: RotateApiToken = {},
     caller: Caller = {},
   ): Promise<IssuedApiToken> {
-    return this.rotator.rotate(tokenId, request, caller, this.users.idOf(user));
+    return this.rotator.rotate(tokenId, request, caller, this.users.ownerOf(user));
   }
 
   /**
@@ -141,7 +147,24 @@ export class ApiTokenService {
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
     // One row more than the limit shows that there is a next page.
-    const tokens = await this.tokens.listActive(this.users.idOf(user), this.clock.now(), limit + 1, position);
+    const tokens = await this.tokens.listActive(this.users.ownerOf(user), this.clock.now(), limit + 1, position);
+    const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
+    return { tokens: items, nextCursor };
+  }
+
+  /**
+   * Lists the active tokens of all owners that break `requireExpiry` or `maxTtl`, because they were created before those
+   * were set, oldest first. Their owners can rotate or revoke them; `enforceOnExisting` ends them. It reads the whole table,
+   * so it is for reports, not for requests.
+   *
+   * @throws SigraError `invalid_limit`, `invalid_cursor`
+   */
+  async listOutsideRules(request: ListApiTokens = {}): Promise<ApiTokenPage> {
+    const { defaultPageSize, maxPageSize, requireExpiry, maxTtl } = this.config.apiTokens;
+    const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
+    if (!requireExpiry && maxTtl === undefined) return { tokens: [], nextCursor: null };
+    const { type } = this.config.users;
+    const tokens = await this.tokens.listOutsideRules(type, maxTtl, this.clock.now(), limit + 1, position);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
   }

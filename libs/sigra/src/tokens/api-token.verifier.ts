@@ -2,18 +2,22 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
-import { refuse } from '../common/sigra-error.js';
+import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
+import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
+import { endOf } from './token-request.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
-/** A valid token and its owner. */
-export interface VerifiedApiToken {
+/** A valid token and its owner, with the owner's epochs. */
+export interface VerifiedApiToken extends Epochs {
+  /** With the scopes that the owner can have now. */
   readonly token: ApiToken;
   readonly user: object;
 }
@@ -24,6 +28,7 @@ const describe = ({ token }: VerifiedApiToken) => token;
 @Injectable()
 export class ApiTokenVerifier {
   private readonly prefix: string;
+  private readonly rules: SigraConfig['apiTokens'];
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -31,8 +36,10 @@ export class ApiTokenVerifier {
     private readonly tokens: ApiTokenRepository,
     private readonly lastUsed: LastUsedRecorder,
     private readonly failures: VerifyFailureRecorder,
+    private readonly ceiling: ScopeCeiling,
   ) {
     this.prefix = config.apiTokens.prefix;
+    this.rules = config.apiTokens;
   }
 
   /** Whether a bearer credential has the prefix of API tokens. */
@@ -49,28 +56,32 @@ export class ApiTokenVerifier {
     if (typeof rawToken !== 'string' || !isWellFormed(rawToken, this.prefix)) {
       throw refuse('invalid_token', 'The token is malformed.');
     }
-    const found = await this.tokens.findWithOwner(hashSecret(rawToken), (token) => this.assertLive(token, caller));
+    const found = await this.tokens.findWithOwner(hashSecret(rawToken), (record) => this.assertLive(record, caller));
     if (!found) {
       this.failures.recordUnknown(caller);
       throw refuse('invalid_token', 'The token is unknown.');
     }
-    const { record: token, user } = found;
+    const { record, user } = found;
+    const { token, tokenEpoch, familyEpoch } = record;
     if (!user) {
       this.failures.recordKnown(token, 'user_inactive', caller);
       throw refuse('invalid_token', 'The owner of the token does not exist or is not active.');
     }
     this.lastUsed.record(token, caller);
-    return { token, user };
+    const scopes = this.ceiling.limit(user, token.scopes);
+    const limited = scopes === token.scopes ? token : { ...token, scopes };
+    return { token: limited, user, tokenEpoch, familyEpoch };
   }
 
-  private assertLive(token: ApiToken, caller: Caller): void {
-    if (token.revokedAt) {
-      this.failures.recordKnown(token, 'token_revoked', caller);
-      throw refuse('token_revoked', 'The token has been revoked.');
-    }
-    if (hasExpired(token.expiresAt, this.clock.now())) {
-      this.failures.recordKnown(token, 'token_expired', caller);
-      throw refuse('token_expired', 'The token has expired.');
-    }
+  private assertLive({ token, tokenEpoch }: FoundApiToken, caller: Caller): void {
+    if (token.revokedAt) throw this.refused(token, 'token_revoked', caller);
+    if (hasExpired(endOf(token, this.rules), this.clock.now())) throw this.refused(token, 'token_expired', caller);
+    // The epoch ends tokens at once; their rows are marked afterwards.
+    if (token.tokenEpoch !== tokenEpoch) throw this.refused(token, 'token_revoked', caller);
+  }
+
+  private refused(token: ApiToken, code: 'token_revoked' | 'token_expired', caller: Caller): SigraError {
+    this.failures.recordKnown(token, code, caller);
+    return refuse(code, `The token has ${code === 'token_revoked' ? 'been revoked' : 'expired'}.`);
   }
 }

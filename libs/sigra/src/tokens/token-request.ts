@@ -2,7 +2,7 @@ import { MAX_TIME } from '../common/clock.js';
 import { isLongerThan, isStorable } from '../common/storable-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
-import { MAX_NAME_LENGTH } from '../persistence/tables.js';
+import { type ApiToken, MAX_NAME_LENGTH } from '../persistence/tables.js';
 
 const MAX_GRACE_SECONDS = 2_592_000;
 /** Control characters could confuse pages and logs that show a name. */
@@ -21,11 +21,22 @@ export function parseName(name: unknown): string {
   return trimmed;
 }
 
-/** Checks an expiry. @throws SigraError `expiry_required`, `invalid_expiry`, `expiry_in_past`, `ttl_exceeded` */
-export function parseExpiry(expiresAt: unknown, now: Date, rules: SigraConfig['apiTokens']): Date | null {
+/**
+ * Checks an expiry.
+ *
+ * @param makerEndsAt the end of the credential that makes the token, which the token does not outlive. It is the expiry of a
+ * token that is requested without one, where the rules allow that
+ * @throws SigraError `expiry_required`, `invalid_expiry`, `expiry_in_past`, `ttl_exceeded`
+ */
+export function parseExpiry(
+  expiresAt: unknown,
+  now: Date,
+  rules: SigraConfig['apiTokens'],
+  makerEndsAt: Date | null = null,
+): Date | null {
   if (expiresAt === undefined || expiresAt === null) {
     if (rules.requireExpiry) throw new SigraError('expiry_required', 'A token needs an expiry.');
-    if (rules.maxTtl === undefined) return null;
+    if (rules.maxTtl === undefined) return makerEndsAt;
     throw new SigraError('ttl_exceeded', `A token needs an expiry at most ${rules.maxTtl} seconds away.`);
   }
   if (!(expiresAt instanceof Date) || !(expiresAt.getTime() <= MAX_TIME)) {
@@ -34,6 +45,9 @@ export function parseExpiry(expiresAt: unknown, now: Date, rules: SigraConfig['a
   if (expiresAt <= now) throw new SigraError('expiry_in_past', 'The expiry is in the past.');
   if (rules.maxTtl !== undefined && expiresAt.getTime() - now.getTime() > rules.maxTtl * 1000) {
     throw new SigraError('ttl_exceeded', `The expiry is more than ${rules.maxTtl} seconds away.`);
+  }
+  if (makerEndsAt && expiresAt > makerEndsAt) {
+    throw new SigraError('ttl_exceeded', 'The expiry is later than that of the credential that makes the token.');
   }
   return new Date(expiresAt);
 }
@@ -45,4 +59,24 @@ export function parseGrace(graceSeconds: unknown = 0): number {
     throw new SigraError('invalid_grace', `graceSeconds must be an integer from 0 to ${MAX_GRACE_SECONDS}.`);
   }
   return graceSeconds;
+}
+
+/**
+ * When a token ends. With `enforceOnExisting`, the rules also hold for tokens that are older than the rules.
+ *
+ * @returns null when the token does not expire
+ */
+export function endOf(
+  { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
+  { enforceOnExisting, requireExpiry, maxTtl }: SigraConfig['apiTokens'],
+): Date | null {
+  if (!enforceOnExisting) return expiresAt;
+  if (maxTtl === undefined) return expiresAt ?? (requireExpiry ? createdAt : null);
+  const longest = new Date(createdAt.getTime() + maxTtl * 1000);
+  return expiresAt && expiresAt < longest ? expiresAt : longest;
+}
+
+/** The refusal of a token that does not exist, or that is not the caller's to know. */
+export function notFound(): SigraError {
+  return new SigraError('not_found', 'There is no such token.');
 }

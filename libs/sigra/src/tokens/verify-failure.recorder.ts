@@ -41,7 +41,7 @@ export class VerifyFailureRecorder extends BackgroundRecorder {
       actorType: 'anonymous',
       targetId: token.id,
       targetType: 'api_token',
-      metadata: { reason, userId: token.userId },
+      metadata: { reason, userId: token.ownerId },
       ipAddress: caller.ipAddress,
       userAgent: caller.userAgent,
       occurredAt: this.clock.now(),

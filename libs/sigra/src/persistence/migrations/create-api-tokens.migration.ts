@@ -1,24 +1,48 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
 
-/** Tables and indexes of API tokens and audit events. */
+/** Tables and indexes of owners, API tokens and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, named } = migrationNames(runner);
+    const { apiTokens, auditEvents, owners, sweeps, named } = migrationNames(runner);
+    await runner.query(`
+      CREATE TABLE ${owners} (
+        owner_type text NOT NULL,
+        owner_id text NOT NULL,
+        token_epoch integer NOT NULL,
+        family_epoch integer NOT NULL,
+        CONSTRAINT ${named('sigra_owners_pkey')} PRIMARY KEY (owner_type, owner_id)
+      )`);
+    await runner.query(`
+      CREATE TABLE ${sweeps} (
+        id uuid CONSTRAINT ${named('sigra_sweeps_pkey')} PRIMARY KEY,
+        owner_type text NOT NULL,
+        owner_id text NOT NULL,
+        task text NOT NULL,
+        token_epoch integer NOT NULL,
+        family_epoch integer NOT NULL,
+        reason text,
+        requested_at timestamptz(3) NOT NULL
+      )`);
     // Free space in every page allows heap-only updates of last_used_at, which is in no index.
     await runner.query(`
       CREATE TABLE ${apiTokens} (
         id uuid CONSTRAINT ${named('sigra_api_tokens_pkey')} PRIMARY KEY,
-        user_id text NOT NULL,
+        owner_type text NOT NULL,
+        owner_id text NOT NULL,
+        token_epoch integer NOT NULL,
         name varchar(255) NOT NULL,
         prefix text NOT NULL,
         hint text NOT NULL,
         token_hash bytea NOT NULL,
         scopes text[] NOT NULL,
+        made_by_token_id uuid,
+        made_by_family_id uuid,
         expires_at timestamptz(3),
         revoked_at timestamptz(3),
+        revoke_reason text,
         last_used_at timestamptz(3),
         last_used_ip text,
         replaced_by uuid,
@@ -26,8 +50,19 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
       ) WITH (fillfactor = 85)`);
     await runner.query(`CREATE UNIQUE INDEX ${named('sigra_api_tokens_hash')} ON ${apiTokens} (token_hash)`);
     await runner.query(
-      `CREATE INDEX ${named('sigra_api_tokens_owner')} ON ${apiTokens} (user_id, created_at, id) WHERE revoked_at IS NULL`,
+      `CREATE INDEX ${named('sigra_api_tokens_owner')} ON ${apiTokens} (owner_type, owner_id, created_at, id)
+       WHERE revoked_at IS NULL`,
     );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_api_tokens_owner_revoked')} ON ${apiTokens} (owner_type, owner_id, created_at, id)
+       WHERE revoked_at IS NOT NULL`,
+    );
+    for (const maker of ['made_by_token_id', 'made_by_family_id']) {
+      await runner.query(
+        `CREATE INDEX ${named(`sigra_api_tokens_${maker}`)} ON ${apiTokens} (${maker})
+         WHERE ${maker} IS NOT NULL AND revoked_at IS NULL`,
+      );
+    }
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_expired')} ON ${apiTokens} (expires_at)
        WHERE expires_at IS NOT NULL AND revoked_at IS NULL`,
@@ -70,8 +105,10 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents } = migrationNames(runner);
+    const { apiTokens, auditEvents, owners, sweeps } = migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
+    await runner.query(`DROP TABLE ${sweeps}`);
+    await runner.query(`DROP TABLE ${owners}`);
   }
 }

@@ -1,23 +1,21 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
 
-/** Tables and indexes of JWTs: epochs, refresh families and their tokens. */
+/** Tables and indexes of refresh families and their tokens. */
 export class CreateRefreshTokens1767225600001 implements MigrationInterface {
   readonly name = 'CreateRefreshTokens1767225600001';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens, subjects, named } = migrationNames(runner);
-    await runner.query(`
-      CREATE TABLE ${subjects} (
-        user_id text CONSTRAINT ${named('sigra_subjects_pkey')} PRIMARY KEY,
-        token_epoch integer NOT NULL
-      )`);
+    const { refreshFamilies, refreshTokens, named } = migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${refreshFamilies} (
         id uuid CONSTRAINT ${named('sigra_refresh_families_pkey')} PRIMARY KEY,
-        user_id text NOT NULL,
+        owner_type text NOT NULL,
+        owner_id text NOT NULL,
         epoch integer NOT NULL,
         scopes text[] NOT NULL,
+        made_by_token_id uuid,
+        made_by_family_id uuid,
         absolute_expires_at timestamptz(3) NOT NULL,
         revoked_at timestamptz(3),
         revoke_reason text,
@@ -26,9 +24,19 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         created_at timestamptz(3) NOT NULL
       )`);
     await runner.query(
-      `CREATE INDEX ${named('sigra_refresh_families_owner')} ON ${refreshFamilies} (user_id, created_at, id)
-       WHERE revoked_at IS NULL`,
+      `CREATE INDEX ${named('sigra_refresh_families_owner')} ON ${refreshFamilies}
+       (owner_type, owner_id, created_at, id) WHERE revoked_at IS NULL`,
     );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_refresh_families_owner_revoked')} ON ${refreshFamilies}
+       (owner_type, owner_id, created_at, id) WHERE revoked_at IS NOT NULL`,
+    );
+    for (const maker of ['made_by_token_id', 'made_by_family_id']) {
+      await runner.query(
+        `CREATE INDEX ${named(`sigra_refresh_families_${maker}`)} ON ${refreshFamilies} (${maker})
+         WHERE ${maker} IS NOT NULL AND revoked_at IS NULL`,
+      );
+    }
     await runner.query(
       `CREATE INDEX ${named('sigra_refresh_families_end')} ON ${refreshFamilies} (absolute_expires_at)`,
     );
@@ -59,9 +67,8 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens, subjects } = migrationNames(runner);
+    const { refreshFamilies, refreshTokens } = migrationNames(runner);
     await runner.query(`DROP TABLE ${refreshTokens}`);
     await runner.query(`DROP TABLE ${refreshFamilies}`);
-    await runner.query(`DROP TABLE ${subjects}`);
   }
 }

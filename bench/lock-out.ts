@@ -1,0 +1,82 @@
+import { withClient } from './harness/database.js';
+import { figuresTable } from './harness/figures-table.js';
+import { figuresOf } from './harness/rounds.js';
+import type { Findings } from './harness/section.js';
+import { createTables, seedTokens, settle } from './harness/seed.js';
+import type { Stage } from './harness/stage.js';
+import { userIdSql } from './harness/tokens.js';
+import { IN_FLIGHT, startNode } from './scale/sigra-node.js';
+
+export const title = 'Ending all credentials of an owner with very many';
+
+const OTHERS = 100_000;
+const USERS = 10_000;
+const TOKENS = 1_000_000;
+const FAMILIES = 200_000;
+/** Milliseconds: the default `lookupTimeout`. */
+const LOOKUP_TIMEOUT = 2000;
+
+/** One owner has almost all rows. Its lock-out must be in force at once, and others must not feel the sweep. */
+export async function run(stage: Stage): Promise<Findings> {
+  const { turn, warmUp } = stage.settings;
+  const server = await stage.server();
+  const url = await server.createDatabase('lock_out');
+  const big = USERS + 1;
+  await createTables(url, big);
+  await seedTokens(url, { count: OTHERS, owner: `1 + i % ${USERS}` });
+  await seedTokens(url, { from: OTHERS + 1, count: TOKENS, owner: String(big) });
+  await withClient(url, (client) => client.query(familiesOf(big)));
+  await settle(url);
+
+  const [node, other] = [await startNode(url), await startNode(url)];
+  const load = { inFlight: IN_FLIGHT, tokens: OTHERS };
+  await node.call('turn', { ...load, seconds: warmUp, seed: 1 });
+  const quiet = await node.call('turn', { ...load, seconds: turn * 7, seed: 2 });
+  const during = await node.call('turnDuringLockOut', { ...load, seed: 3, user: big });
+  const isRefused = await other.call('isRefused', { token: OTHERS + 1 });
+  const left = await withClient(url, (client) => client.query<{ count: string }>(LEFT));
+  await Promise.all([node.stop(), other.stop()]);
+  await server.dropDatabase('lock_out');
+  if (!isRefused) throw new Error('a token of the owner is still accepted');
+  if (left.rows[0]?.count !== '0') throw new Error(`${left.rows[0]?.count} rows were not marked`);
+
+  const [without, meanwhile] = [figuresOf([quiet]), figuresOf([during.sample])];
+  return {
+    demands: [
+      {
+        what: 'lockOut, against lookupTimeout',
+        bound: 'at most',
+        limit: 1,
+        unit: 'times',
+        measured: during.milliseconds / LOOKUP_TIMEOUT,
+      },
+      {
+        what: 'verify p99 of other owners during the sweep, against p99 without',
+        bound: 'at most',
+        limit: 2,
+        unit: 'times',
+        measured: meanwhile.p99 / without.p99,
+      },
+    ],
+    tables: [
+      figuresTable(`Verification for other owners, ${IN_FLIGHT} in flight`, 'verifications', [
+        ['before', without],
+        ['during the lock-out and its sweep', meanwhile],
+      ]),
+    ],
+    charts: [],
+    notes: [
+      `lockOut of an owner with ${TOKENS.toLocaleString('en-US')} tokens and ${FAMILIES.toLocaleString('en-US')} families resolved in ` +
+        `${during.milliseconds.toFixed(0)} ms; the sweep marked all rows in ${during.seconds.toFixed(0)} s.`,
+    ],
+  };
+}
+
+const LEFT = `SELECT (SELECT count(*) FROM sigra_sweeps) + (SELECT count(*) FROM sigra_refresh_families WHERE revoked_at IS NULL)
+  + (SELECT count(*) FROM sigra_api_tokens WHERE revoked_at IS NULL AND owner_id = (SELECT owner_id FROM sigra_owners LIMIT 1)) AS count`;
+
+function familiesOf(user: number): string {
+  return `INSERT INTO sigra_refresh_families (id, owner_type, owner_id, epoch, scopes, absolute_expires_at, created_at)
+    SELECT uuidv7(), 'user', ${userIdSql(String(user))}, 0, '{read:projects}', now() + interval '90 days', now()
+    FROM generate_series(1, ${FAMILIES})`;
+}

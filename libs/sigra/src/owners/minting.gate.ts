@@ -1,0 +1,166 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Caller } from '../common/caller.js';
+import { Clock, hasExpired } from '../common/clock.js';
+import { type Owner, type Principal, type Stamp, stampOf } from '../common/principal.js';
+import { refuse, type SigraError } from '../common/sigra-error.js';
+import { isUuid } from '../common/uuid.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
+import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
+
+/** What a new credential inherits from what makes it. */
+export interface Mint extends Epochs {
+  /** The end of the maker: nothing that it makes outlives it. Null means no end. */
+  readonly endsAt: Date | null;
+  readonly madeByTokenId: string | null;
+  readonly madeByFamilyId: string | null;
+}
+
+/** The kind of a new credential, which decides the epoch that ends it. */
+export type Minted = 'api_token' | 'refresh_family';
+
+const EPOCH_OF: Readonly<Record<Minted, keyof Epochs>> = { api_token: 'tokenEpoch', refresh_family: 'familyEpoch' };
+const EPOCHS_OF_MAKER: Readonly<Record<Principal['method'], readonly (keyof Epochs)[]>> = {
+  api_token: ['tokenEpoch'],
+  jwt: ['familyEpoch'],
+  session: ['tokenEpoch', 'familyEpoch'],
+};
+
+/**
+ * Admits everything that makes a credential, so that no revocation is outrun: not by a request that was authenticated
+ * before it, and not by a call that began before it.
+ */
+@Injectable()
+export class MintingGate {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly owners: OwnerRepository,
+    private readonly tokens: ApiTokenRepository,
+    private readonly families: RefreshFamilyRepository,
+  ) {}
+
+  /**
+   * The owner's epochs when the call was authorized: those of the caller's stamp, or the current ones. Call it first, before
+   * anything that takes time.
+   *
+   * @throws SigraError `unavailable`, `token_revoked` when the session has ended
+   */
+  async enter(owner: Owner, { principal }: Caller): Promise<Epochs> {
+    await this.assertSessionLives(principal);
+    const stamp = stampOf(principal);
+    const own = stamp && isSame(stamp.owner, owner) ? stamp : undefined;
+    const { tokenEpoch, familyEpoch } = own ?? {};
+    if (tokenEpoch !== undefined && familyEpoch !== undefined) return { tokenEpoch, familyEpoch };
+    const current = await this.owners.epochsOf(owner);
+    return { tokenEpoch: tokenEpoch ?? current.tokenEpoch, familyEpoch: familyEpoch ?? current.familyEpoch };
+  }
+
+  /**
+   * Checks a session again. It was read before the epochs of its stamp: only if it still lives, they are those of a time at
+   * which it lived. Call it before the transaction, because the application can need a connection for it.
+   *
+   * @throws SigraError `token_revoked`
+   */
+  async assertSessionLives(principal: Principal | undefined): Promise<void> {
+    const { isLive } = stampOf(principal) ?? {};
+    if (isLive && !(await isLive())) throw refuse('token_revoked', 'The session has ended in the meantime.');
+  }
+
+  /**
+   * Locks the owner and the maker until the transaction ends, and checks that nothing has ended since the call was
+   * authorized. Revocation takes the same locks, so it ends before this check or sees what the transaction makes.
+   *
+   * @param since the result of `enter`
+   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`
+   */
+  async admit(
+    manager: EntityManager,
+    minted: Minted,
+    owner: Owner,
+    since: Epochs,
+    { principal }: Caller,
+  ): Promise<Mint> {
+    const stamp = principal && (stampOf(principal) ?? unstamped(principal, this.config.users.type));
+    const isForeign = stamp !== undefined && !isSame(stamp.owner, owner);
+    const [current, ofMaker] = await this.owners.lock(manager, owner, ...(isForeign ? [stamp.owner] : []));
+    if (!current) throw new Error('sigra: an owner was not locked');
+    if (current[EPOCH_OF[minted]] !== since[EPOCH_OF[minted]]) {
+      throw refuse('token_revoked', 'All such credentials of the owner were revoked in the meantime.');
+    }
+    if (!principal || !stamp) return { ...current, endsAt: null, madeByTokenId: null, madeByFamilyId: null };
+    for (const epoch of EPOCHS_OF_MAKER[principal.method]) {
+      if (stamp[epoch] !== undefined && stamp[epoch] !== (ofMaker ?? current)[epoch]) {
+        throw refuse(
+          principal.method === 'api_token' ? 'token_revoked' : 'epoch_mismatch',
+          'All such credentials of the principal were revoked in the meantime.',
+        );
+      }
+    }
+    return { ...current, ...(await this.lockMaker(manager, stamp, stampOf(principal) !== undefined)) };
+  }
+
+  /** @param isOwn whether a guard made the principal, so that its credential must have a row */
+  private async lockMaker(
+    manager: EntityManager,
+    { owner, tokenId, familyId, endsAt }: Stamp,
+    isOwn: boolean,
+  ): Promise<Omit<Mint, keyof Epochs>> {
+    if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, isOwn);
+    if (familyId === undefined) return { endsAt: endsAt ?? null, madeByTokenId: null, madeByFamilyId: null };
+    const family = await this.families.lock(manager, familyId, owner);
+    if (family ? family.revokedAt : isOwn) throw revoked();
+    if (family && hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();
+    return {
+      endsAt: family?.absoluteExpiresAt ?? endsAt ?? null,
+      madeByTokenId: null,
+      madeByFamilyId: family ? familyId : null,
+    };
+  }
+
+  private async lockToken(
+    manager: EntityManager,
+    owner: Owner,
+    tokenId: string,
+    isOwn: boolean,
+  ): Promise<Omit<Mint, keyof Epochs>> {
+    const presented = await this.tokens.lock(manager, tokenId, owner);
+    if (!presented) {
+      if (isOwn) throw revoked();
+      return { endsAt: null, madeByTokenId: null, madeByFamilyId: null };
+    }
+    // A token in its grace period makes credentials for its successor, which is the same credential to its owner.
+    let heir = presented;
+    while (heir.replacedBy !== null) {
+      const next = await this.tokens.lock(manager, heir.replacedBy, owner);
+      if (!next) break;
+      heir = next;
+    }
+    if (presented.revokedAt || heir.revokedAt) throw revoked();
+    if (hasExpired(presented.expiresAt, this.clock.now())) throw expired();
+    return { endsAt: presented.expiresAt, madeByTokenId: heir.id, madeByFamilyId: null };
+  }
+}
+
+/** The stamp of a principal that the application made itself. Its epochs are not known. */
+function unstamped({ userId, tokenId, familyId }: Principal, type: string): Stamp {
+  return {
+    owner: { type, id: userId },
+    tokenId: isUuid(tokenId) ? tokenId : undefined,
+    familyId: isUuid(familyId) ? familyId : undefined,
+  };
+}
+
+function isSame(one: Owner, other: Owner): boolean {
+  return one.type === other.type && one.id === other.id;
+}
+
+function revoked(): SigraError {
+  return refuse('token_revoked', 'The credential that makes this one has been revoked.');
+}
+
+function expired(): SigraError {
+  return refuse('token_expired', 'The credential that makes this one has expired.');
+}

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { isScope } from '../common/scope-grammar.js';
+import { SigraError } from '../common/sigra-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
+import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
+import { assertCovers } from '../scopes/assert-scopes.js';
+import { commonScopes } from '../scopes/can.js';
+
+/** Applies `users.scopes`: the scopes that a user can have at most. */
+@Injectable()
+export class ScopeCeiling {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly users: UserDirectory,
+    private readonly owners: OwnerRepository,
+  ) {}
+
+  /**
+   * The scopes of a credential that its user can have now.
+   *
+   * @throws TypeError when `users.scopes` does not return an array of scopes
+   */
+  limit(user: object, scopes: readonly string[]): readonly string[] {
+    const ceiling = this.of(user);
+    return ceiling ? commonScopes(scopes, ceiling, this.config.apiTokens.writeImpliesRead) : scopes;
+  }
+
+  /**
+   * Checks the scopes of a new credential.
+   *
+   * @throws SigraError `insufficient_scope`, `not_found` for a user that does not exist or is not active
+   */
+  async assertMayHold(userRef: UserRef, scopes: readonly string[]): Promise<void> {
+    if (!this.config.users.scopes) return;
+    const user = typeof userRef === 'object' ? userRef : (await this.owners.find(this.users.idOf(userRef)))?.user;
+    if (!user) throw new SigraError('not_found', 'There is no such active user.');
+    const ceiling = this.of(user) ?? [];
+    assertCovers(ceiling, scopes, this.config.apiTokens.writeImpliesRead, 'The user cannot have these scopes.');
+  }
+
+  private of(user: object): readonly string[] | undefined {
+    const ceiling: unknown = this.config.users.scopes?.(user);
+    if (ceiling === undefined && !this.config.users.scopes) return undefined;
+    // A promise, or an invalid scope, must not pass as a ceiling.
+    if (Array.isArray(ceiling) && ceiling.every(isScope)) return ceiling;
+    throw new TypeError('sigra: users.scopes must return an array of scopes such as "read:projects"');
+  }
+}

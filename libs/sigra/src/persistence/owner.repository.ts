@@ -1,0 +1,219 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Owner } from '../common/principal.js';
+import { isStorable } from '../common/storable-text.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { type OwnedRecord, OwnedRecordReader, unnested } from './owned-record.reader.js';
+import { literal } from './qualified-names.js';
+import { type Row, SigraDatabase } from './sigra-database.js';
+import { UserDirectory } from './user-directory.js';
+
+/** Limits a statement that no request waits for. */
+const BACKGROUND_TIMEOUT_MS = 60_000;
+
+/** The epochs of an owner. A credential of an earlier epoch is revoked. */
+export interface Epochs {
+  /** Of API tokens. */
+  readonly tokenEpoch: number;
+  /** Of refresh families and their access tokens. */
+  readonly familyEpoch: number;
+}
+
+/** Whose credentials to read: of an owner, or of all owners of a type. */
+export type OwnerFilter = Pick<Owner, 'type'> & Partial<Owner>;
+
+/** The state that sessions and JWTs are checked against. */
+export interface OwnerState extends Epochs {
+  readonly ownerId: string;
+  /** Whether the family exists and is not revoked. False when no family was given. */
+  readonly familyLive: boolean;
+}
+
+/** Reads and writes `sigra_owners`. */
+@Injectable()
+export class OwnerRepository {
+  private readonly table: string;
+  private readonly reader: OwnedRecordReader<OwnerState>;
+  private readonly familyReader: OwnedRecordReader<OwnerState>;
+  private readonly type: string;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly database: SigraDatabase,
+    users: UserDirectory,
+  ) {
+    const { names } = database;
+    this.table = names.owners;
+    this.type = config.users.type;
+    const type = literal(this.type);
+    const withEpochs = (wanted: string) =>
+      `${wanted} LEFT JOIN ${this.table} o ON o.owner_type = ${type} AND o.owner_id = wanted.owner_id`;
+    const source = {
+      select: `wanted.key AS sigra_key, ${epochsOf('o').join(' AS sigra_token_epoch, ')} AS sigra_family_epoch`,
+      ownerId: 'wanted.owner_id',
+      ownerIdOf,
+      decode: (row: Row): OwnerState => ({
+        ownerId: ownerIdOf(row.sigra_key as string),
+        tokenEpoch: Number(row.sigra_token_epoch),
+        familyEpoch: Number(row.sigra_family_epoch),
+        familyLive: row.sigra_family_live === true,
+      }),
+    };
+    const timeout = config.lookupTimeout;
+    this.reader = new OwnedRecordReader(
+      {
+        ...source,
+        from: withEpochs(`${unnested('$1::text[]', '$2::text[]')} AS wanted(key, owner_id)`),
+        parameters: (keys) => [keys, keys.map(ownerIdOf)],
+      },
+      database,
+      users,
+      timeout,
+    );
+    this.familyReader = new OwnedRecordReader(
+      {
+        ...source,
+        select: `${source.select}, f.id IS NOT NULL AND f.revoked_at IS NULL AS sigra_family_live`,
+        from: `${withEpochs(`${unnested('$1::text[]', '$2::text[]', '$3::uuid[]')} AS wanted(key, owner_id, family_id)`)}
+          LEFT JOIN ${names.refreshFamilies} f
+            ON f.id = wanted.family_id AND f.owner_type = ${type} AND f.owner_id = wanted.owner_id`,
+        parameters: (keys) => [keys, keys.map(ownerIdOf), keys.map(familyIdOf)],
+      },
+      database,
+      users,
+      timeout,
+    );
+  }
+
+  /**
+   * Finds an owner and its state. Every request with a JWT or a session uses it: see `OwnedRecordReader`.
+   *
+   * @param familyId the UUID of a family to check as well. @default none
+   * @returns a record without a user when the owner does not exist or is not active
+   * @throws SigraError `unavailable`
+   */
+  async find(ownerId: string, familyId?: string): Promise<OwnedRecord<OwnerState> | undefined> {
+    if (!isStorable(ownerId)) return undefined;
+    return familyId === undefined ? this.reader.find(` ${ownerId}`) : this.familyReader.find(`${familyId} ${ownerId}`);
+  }
+
+  /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
+  async epochsOf(owner: Owner): Promise<Epochs> {
+    const [row] = await this.database.query<Epochs>(
+      `SELECT token_epoch AS "tokenEpoch", family_epoch AS "familyEpoch" FROM ${this.table}
+       WHERE owner_type = $1 AND owner_id = $2`,
+      [owner.type, owner.id],
+    );
+    return row ? numeric(row) : { tokenEpoch: 0, familyEpoch: 0 };
+  }
+
+  /**
+   * Lists ids of owners of this type that have credentials, in their order.
+   *
+   * @param after lists the ids after this one
+   * @param before only counts credentials that were created before this time
+   */
+  async listIds(after: string, before: Date, limit: number): Promise<readonly string[]> {
+    const { apiTokens, refreshFamilies } = this.database.names;
+    // One subquery for each partial index of owners.
+    const sources = [apiTokens, refreshFamilies].flatMap((table) =>
+      ['IS NULL', 'IS NOT NULL'].map(
+        (isRevoked) => `(SELECT DISTINCT owner_id FROM ${table}
+          WHERE owner_type = $1 AND owner_id > $2 AND created_at < $3 AND revoked_at ${isRevoked}
+          ORDER BY owner_id LIMIT $4)`,
+      ),
+    );
+    const rows = await this.database.query<{ owner_id: string }>(
+      `${sources.join(' UNION ')} ORDER BY owner_id LIMIT $4`,
+      [this.type, after, before, limit],
+      undefined,
+      BACKGROUND_TIMEOUT_MS,
+    );
+    return rows.map(({ owner_id }) => owner_id);
+  }
+
+  /**
+   * Locks owners until the transaction ends, and reads their epochs. Everything that makes a credential and everything
+   * that moves an epoch takes this lock, in the order of the owners, so that neither misses the other.
+   *
+   * @returns the epochs of each owner, in the given order
+   */
+  async lock(manager: EntityManager, ...owners: readonly Owner[]): Promise<Epochs[]> {
+    // Two owners at once are rare: an administrator makes a credential for somebody else.
+    if (owners.length > 1) await this.ensure(manager, owners);
+    let found = await this.lockRows(manager, owners);
+    if (found.length < owners.length) {
+      await this.ensure(manager, owners);
+      found = await this.lockRows(manager, owners);
+    }
+    return owners.map(({ type, id }) => {
+      const row = found.find((each) => each.type === type && each.id === id);
+      if (!row) throw new Error('sigra: the row of an owner disappeared');
+      return numeric(row);
+    });
+  }
+
+  /** Moves an owner to the next epoch of the given kinds. @returns the new epochs */
+  async bump(
+    manager: EntityManager,
+    owner: Owner,
+    kinds: { readonly tokens?: true; readonly families?: true },
+  ): Promise<Epochs> {
+    const steps = [kinds.tokens ? 1 : 0, kinds.families ? 1 : 0];
+    const row = await this.database.queryOne<Epochs>(
+      `INSERT INTO ${this.table} AS o (owner_type, owner_id, token_epoch, family_epoch) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (owner_type, owner_id)
+       DO UPDATE SET token_epoch = o.token_epoch + $3, family_epoch = o.family_epoch + $4
+       RETURNING o.token_epoch AS "tokenEpoch", o.family_epoch AS "familyEpoch"`,
+      [owner.type, owner.id, ...steps],
+      manager,
+    );
+    return numeric(row);
+  }
+
+  private async ensure(manager: EntityManager, owners: readonly Owner[]): Promise<void> {
+    await this.database.query(
+      `INSERT INTO ${this.table} (owner_type, owner_id, token_epoch, family_epoch)
+       SELECT wanted.type, wanted.id, 0, 0 FROM unnest($1::text[], $2::text[]) AS wanted(type, id)
+       ORDER BY wanted.type, wanted.id
+       ON CONFLICT DO NOTHING`,
+      [owners.map(({ type }) => type), owners.map(({ id }) => id)],
+      manager,
+    );
+  }
+
+  private lockRows(manager: EntityManager, owners: readonly Owner[]): Promise<(Owner & Epochs)[]> {
+    return this.database.query<Owner & Epochs>(
+      `SELECT o.owner_type AS type, o.owner_id AS id, o.token_epoch AS "tokenEpoch", o.family_epoch AS "familyEpoch"
+       FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
+         ON o.owner_type = wanted.type AND o.owner_id = wanted.id
+       ORDER BY o.owner_type, o.owner_id FOR NO KEY UPDATE OF o`,
+      [owners.map(({ type }) => type), owners.map(({ id }) => id)],
+      manager,
+    );
+  }
+}
+
+/** The application can set a type parser on `pg` that returns integers as strings. */
+function numeric({ tokenEpoch, familyEpoch }: Readonly<Record<keyof Epochs, number | string>>): Epochs {
+  return { tokenEpoch: Number(tokenEpoch), familyEpoch: Number(familyEpoch) };
+}
+
+/** SQL of the token epoch and the family epoch of a joined row of `sigra_owners`. */
+export function epochsOf(alias: string): readonly [string, string] {
+  return [`coalesce(${alias}.token_epoch, 0)`, `coalesce(${alias}.family_epoch, 0)`];
+}
+
+/** SQL of an owner's current epoch. */
+export function currentEpoch(table: string, kind: 'token_epoch' | 'family_epoch', type: string, id: string): string {
+  return `coalesce((SELECT o.${kind} FROM ${table} o WHERE o.owner_type = ${type} AND o.owner_id = ${id}), 0)`;
+}
+
+/** A key is a family id or nothing, a space, and an owner id, which can contain spaces. */
+function familyIdOf(key: string): string {
+  return key.slice(0, key.indexOf(' '));
+}
+
+function ownerIdOf(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
+}

@@ -1,0 +1,204 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Owner } from '../common/principal.js';
+import type { Makers } from './lineage.repository.js';
+import { SigraDatabase } from './sigra-database.js';
+import { type NewRowOf, Parameters } from './table.js';
+import { type Sweep, sweeps } from './tables.js';
+
+/** A sweep to request. */
+export type NewSweep = NewRowOf<typeof sweeps.columns>;
+
+/** The position of a sweep in one of its stages: rows up to here were processed. */
+export interface SweepPosition {
+  readonly createdAt: Date | string;
+  readonly id: string;
+}
+
+/** The result of one batch. */
+export interface SweptBatch {
+  readonly count: number;
+  /** The credentials that were revoked or deleted, whose makers' lineage ends with them. */
+  readonly makers: Makers;
+  /** Undefined when the stage has no further rows. */
+  readonly position: SweepPosition | undefined;
+}
+
+/** One kind of rows that a sweep processes. */
+interface Stage {
+  readonly table: string;
+  /** FROM and WHERE, with `table` as `t`; `$1` and `$2` are the owner, `$3` the epoch, `$4` the time of the request. */
+  readonly from: string;
+  /** The column, besides the id, that orders the rows. */
+  readonly orderBy: string;
+  /** The SET list of an update; `$5` is the reason. @default the rows are deleted */
+  readonly set?: string;
+  readonly epoch: 'tokenEpoch' | 'familyEpoch';
+  /** The makers among the rows. */
+  readonly makers?: keyof Makers;
+}
+
+const START: SweepPosition = { createdAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
+const MARK = `revoked_at = $4, revoke_reason = $5::text`;
+/** Two conditions instead of none, because the indexes of owners are partial. */
+const REVOKED_OR_NOT = (alias: string) =>
+  `((${ofOwner(alias)} AND ${alias}.revoked_at IS NULL) OR (${ofOwner(alias)} AND ${alias}.revoked_at IS NOT NULL))`;
+
+/** Reads and writes `sigra_sweeps`, and processes their rows in batches that never wait for a lock. */
+@Injectable()
+export class SweepRepository {
+  constructor(private readonly database: SigraDatabase) {}
+
+  /** Requests a sweep, in the transaction of the revocation. */
+  async insert(manager: EntityManager, sweep: NewSweep): Promise<void> {
+    const parameters = new Parameters();
+    await this.database.query(
+      sweeps.insert(this.database.names.sweeps, [sweep], parameters),
+      parameters.values,
+      manager,
+    );
+  }
+
+  /**
+   * Takes the oldest sweep that no other node works on, until the transaction ends.
+   *
+   * @param owner takes only sweeps of this owner
+   */
+  async take(manager: EntityManager, owner?: Owner): Promise<Sweep | undefined> {
+    const [row] = await this.database.query<{ sweep: string }>(
+      `SELECT ${sweeps.packed('s')} AS sweep FROM ${this.database.names.sweeps} s
+       WHERE $1::text IS NULL OR (s.owner_type = $1 AND s.owner_id = $2)
+       ORDER BY s.id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      [owner?.type ?? null, owner?.id ?? null],
+      manager,
+    );
+    return row && sweeps.unpack(row.sweep);
+  }
+
+  /** Deletes a sweep that is complete. */
+  async delete(manager: EntityManager, id: string): Promise<void> {
+    await this.database.query(`DELETE FROM ${this.database.names.sweeps} WHERE id = $1`, [id], manager);
+  }
+
+  /** The number of stages of a sweep. */
+  stagesOf(sweep: Sweep): number {
+    return this.stages(sweep).length;
+  }
+
+  /** Processes up to `limit` rows of a stage after `position`, and skips locked rows. */
+  async process(
+    manager: EntityManager,
+    sweep: Sweep,
+    stage: number,
+    limit: number,
+    { createdAt, id }: SweepPosition = START,
+  ): Promise<SweptBatch> {
+    const { table, from, orderBy, set, epoch, makers } = this.stageAt(sweep, stage);
+    const change = set === undefined ? `DELETE FROM ${table} t USING ended` : `UPDATE ${table} t SET ${set} FROM ended`;
+    const { count, ids, created_at, last_id } = await this.database.queryOne<{
+      count: number | string;
+      ids: string;
+      created_at: string | null;
+      last_id: string | null;
+    }>(
+      `WITH ended AS MATERIALIZED (
+         SELECT t.id, ${orderBy} AS created_at FROM ${from} AND (${orderBy}, t.id) > ($6::timestamptz, $7::uuid)
+           AND $4::timestamptz IS NOT NULL AND $5::text IS NOT DISTINCT FROM $5
+         ORDER BY ${orderBy}, t.id LIMIT $8 FOR UPDATE OF t SKIP LOCKED
+       ), changed AS (${change} WHERE t.id = ended.id RETURNING t.id), last AS (
+         SELECT created_at, id FROM ended ORDER BY created_at DESC, id DESC LIMIT 1
+       )
+       SELECT (SELECT count(*)::int FROM changed) AS count,
+         ${makers ? "(SELECT coalesce(json_agg(id), '[]')::text FROM changed)" : "'[]'"} AS ids, (SELECT created_at::text FROM last) AS created_at,
+         (SELECT id FROM last) AS last_id`,
+      [sweep.ownerType, sweep.ownerId, sweep[epoch], sweep.requestedAt, sweep.reason, createdAt, id, limit],
+      manager,
+    );
+    const isFull = Number(count) >= limit && created_at !== null && last_id !== null;
+    return {
+      count: Number(count),
+      makers: makers ? { [makers]: JSON.parse(ids) as string[] } : {},
+      position: isFull ? { createdAt: created_at, id: last_id } : undefined,
+    };
+  }
+
+  /** Whether a stage has rows left, such as rows that were locked. */
+  async hasRows(manager: EntityManager, sweep: Sweep, stage: number): Promise<boolean> {
+    const { from, epoch } = this.stageAt(sweep, stage);
+    const { found } = await this.database.queryOne<{ found: boolean }>(
+      `SELECT EXISTS (SELECT FROM ${from} AND $4::timestamptz IS NOT NULL) AS found`,
+      [sweep.ownerType, sweep.ownerId, sweep[epoch], sweep.requestedAt],
+      manager,
+    );
+    return found;
+  }
+
+  private stageAt(sweep: Sweep, stage: number): Stage {
+    const found = this.stages(sweep)[stage];
+    if (!found) throw new RangeError('sigra: a sweep has no such stage');
+    return found;
+  }
+
+  private stages({ task, reason }: Sweep): readonly Stage[] {
+    const { apiTokens, refreshFamilies, refreshTokens, auditEvents } = this.database.names;
+    const tokens = { table: apiTokens, orderBy: 't.created_at', epoch: 'tokenEpoch', makers: 'tokenIds' } as const;
+    const families = { table: refreshFamilies, orderBy: 't.created_at', epoch: 'familyEpoch' } as const;
+    const endedFamilies = { ...families, makers: 'familyIds' } as const;
+    const forget: readonly Stage[] = [
+      { ...tokens, from: `${apiTokens} t WHERE ${REVOKED_OR_NOT('t')} AND t.token_epoch < $3` },
+      // Before their families, because one family can have thousands of tokens.
+      {
+        table: refreshTokens,
+        orderBy: 't.created_at',
+        epoch: 'familyEpoch',
+        from: `${refreshFamilies} f JOIN ${refreshTokens} t ON t.family_id = f.id
+          WHERE ${REVOKED_OR_NOT('f')} AND f.epoch < $3`,
+      },
+      { ...endedFamilies, from: `${refreshFamilies} t WHERE ${REVOKED_OR_NOT('t')} AND t.epoch < $3` },
+    ];
+    const events = { table: auditEvents, orderBy: 't.occurred_at', epoch: 'tokenEpoch' } as const;
+    const before = 't.occurred_at <= $4 AND $3::int IS NOT NULL';
+    switch (task) {
+      case 'mark_tokens':
+        return [
+          {
+            ...tokens,
+            from: `${apiTokens} t WHERE ${ofOwner('t')} AND t.revoked_at IS NULL AND t.token_epoch < $3
+              AND (t.expires_at IS NULL OR t.expires_at > $4)`,
+            set: MARK,
+          },
+        ];
+      case 'mark_families':
+        return [
+          {
+            // A person who signs out keeps the tokens that were made on the device.
+            ...(reason === 'locked_out' ? endedFamilies : families),
+            from: `${refreshFamilies} t WHERE ${ofOwner('t')} AND t.revoked_at IS NULL AND t.epoch < $3
+              AND t.absolute_expires_at > $4`,
+            set: MARK,
+          },
+        ];
+      case 'forget':
+        return forget;
+      case 'forget_and_anonymize':
+        return [
+          ...forget,
+          {
+            ...events,
+            from: `${auditEvents} t WHERE t.actor_type = $1 AND t.actor_id = $2 AND ${before}`,
+            set: `actor_id = NULL, actor_type = 'anonymous', ip_address = NULL, user_agent = NULL,
+              metadata = t.metadata - 'userId'`,
+          },
+          {
+            ...events,
+            from: `${auditEvents} t WHERE t.target_type = $1 AND t.target_id = $2 AND ${before}`,
+            set: `target_id = NULL, metadata = t.metadata - 'userId'`,
+          },
+        ];
+    }
+  }
+}
+
+function ofOwner(alias: string): string {
+  return `${alias}.owner_type = $1 AND ${alias}.owner_id = $2`;
+}
