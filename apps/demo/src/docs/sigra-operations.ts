@@ -60,6 +60,7 @@ export const sigraOperations = [
       400: refusal('The name, the scopes or the expiry is invalid.'),
       401: unauthorized,
       403: forbidden,
+      409: refusal('You have as many active tokens as one owner can have.'),
     },
   },
   {
@@ -89,7 +90,7 @@ export const sigraOperations = [
     requestBody: body('RotateApiToken', false),
     responses: {
       201: answer('The new token, and its raw form, which is shown only here.', 'IssuedApiToken'),
-      400: refusal('`graceSeconds` is invalid.'),
+      400: refusal('`graceSeconds` or `expiresAt` is invalid.'),
       401: unauthorized,
       403: forbidden,
       404: notFound,

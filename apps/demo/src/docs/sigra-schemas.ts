@@ -22,6 +22,7 @@ export const sigraSchemas = {
       'lastUsedAt',
       'lastUsedIp',
       'replacedBy',
+      'madeBy',
       'createdAt',
     ],
     properties: {
@@ -34,6 +35,14 @@ export const sigraSchemas = {
       lastUsedAt: maybe(instant, 'Null: the token has not been used.'),
       lastUsedIp: maybe({ type: 'string' }, 'The address of its last use.'),
       replacedBy: maybe(id, 'The id of the token that replaced it by rotation.'),
+      madeBy: maybe(
+        {
+          type: 'object',
+          required: ['type', 'id'],
+          properties: { type: { type: 'string', enum: ['api_token', 'refresh_family'] }, id },
+        },
+        'The credential that made it, and with which it is revoked. Null: a person made it.',
+      ),
       createdAt: instant,
     },
   },
@@ -63,6 +72,10 @@ export const sigraSchemas = {
         default: 0,
         description: 'How long the old token still works, in seconds.',
       },
+      expiresAt: maybe(
+        instant,
+        'ISO 8601 with a time zone. Without it, the new token lives as long as the old one did.',
+      ),
     },
   },
   IssuedApiToken: {

@@ -32,7 +32,7 @@ function textOf({ action, metadata }: AuditEvent, target: string): string {
     case 'api.token_revoke':
       return `Token ${target} revoked`;
     case 'api.token_revoke_all':
-      return `All tokens revoked (${String(metadata.count)})`;
+      return `All tokens revoked (${countOf(metadata)})`;
     case 'api.token_verify.failure':
       return `Token ${target} refused because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
     case 'api.jwt_issue':
@@ -44,9 +44,13 @@ function textOf({ action, metadata }: AuditEvent, target: string): string {
     case 'api.jwt_refresh_reuse':
       return 'Old refresh token used again: the device is signed out';
     case 'api.jwt_revoke':
-      return typeof metadata.count === 'number' ? `Devices signed out (${metadata.count})` : 'Device signed out';
+      return metadata.epoch === undefined ? 'Device signed out' : `Devices signed out (${countOf(metadata)})`;
     case 'api.sign_out_everywhere':
       return 'Signed out on all devices';
+    case 'api.lock_out':
+      return 'Locked out: all tokens and devices revoked';
+    case 'api.forget':
+      return 'All tokens and devices deleted';
     case 'session.sign_in':
       return 'Signed in';
     case 'session.sign_out':
@@ -74,6 +78,11 @@ function graceOf({ graceSeconds }: Metadata): string {
 function amount(count: number, unit: string): string {
   const rounded = Math.round(count * 10) / 10;
   return rounded === 1 ? `one ${unit}` : `${rounded} ${unit}s`;
+}
+
+/** A revocation of very many credentials does not wait for their number. */
+function countOf({ count, countAbove }: Metadata): string {
+  return typeof count === 'number' ? String(count) : `more than ${String(countAbove)}`;
 }
 
 function scopesOf({ scopes }: Metadata): string {

@@ -14,7 +14,7 @@ export class OwnTokensService {
 
   /** @throws NotFoundException if the user has no such token, or if it is revoked or expired */
   async findActive(user: User, id: string): Promise<ApiToken> {
-    const token = isUUID(id) && (await this.dataSource.manager.findOneBy(ApiTokenEntity, { id, userId: user.id }));
+    const token = isUUID(id) && (await this.dataSource.manager.findOneBy(ApiTokenEntity, { id, ownerId: user.id }));
     const dead =
       !token || token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= this.clock.now());
     if (dead) throw new NotFoundException('You have no such active token. It may already be revoked.');
