@@ -15,7 +15,7 @@ describe('a change whose audit row the database refuses', () => {
       `ALTER TABLE sigra_audit_events ADD CONSTRAINT refused CHECK (action <> '${action}') NOT VALID`,
     );
   const stateOfTokens = () =>
-    test.dataSource.query('SELECT * FROM sigra_api_tokens WHERE user_id = $1 ORDER BY id', [user.id]);
+    test.dataSource.query('SELECT * FROM sigra_api_tokens WHERE owner_id = $1 ORDER BY id', [user.id]);
 
   beforeAll(async () => {
     test = await startTestApp();
@@ -103,10 +103,19 @@ describe('a change and its audit row', () => {
 
     const verbs = log.queries.map(({ sql }) => sql.trim().split(/\s/)[0]);
     expect(verbs).toEqual([
-      ...['START', 'INSERT', 'INSERT', 'COMMIT'],
-      ...['START', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
-      ...['START', 'SELECT', 'UPDATE', 'INSERT', 'COMMIT'],
-      ...['START', 'SELECT', 'WITH', 'INSERT', 'COMMIT'],
+      // Before the transaction, the owner's epochs.
+      'SELECT',
+      // The owner is locked, and its active tokens are counted.
+      ...['START', 'SELECT', 'SELECT', 'INSERT', 'INSERT', 'COMMIT'],
+      // The token is read, its owner and then itself locked, and what it made is handed over to its successor.
+      ...['START', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'UPDATE', 'UPDATE', 'INSERT', 'COMMIT'],
+      // What it made is revoked, too.
+      ...['START', 'SELECT', 'UPDATE', 'INSERT', 'UPDATE', 'UPDATE', 'COMMIT'],
+      // The epoch moves on, a sweep is requested, and families that tokens made are revoked.
+      ...['START', 'INSERT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
+      // The sweep marks the rows.
+      ...['START', 'SELECT', 'WITH', 'UPDATE', 'UPDATE', 'SELECT', 'DELETE', 'COMMIT'],
+      ...['START', 'SELECT', 'COMMIT'],
     ]);
   });
 });

@@ -111,7 +111,7 @@ describe('the audit trail of refused tokens', () => {
     await failureRows(test);
 
     expect(before).toBe(10);
-    expect(log.matching(/^INSERT INTO "sigra_audit_events"/)).toHaveLength(1);
+    expect(log.matching(/^INSERT INTO "public"."sigra_audit_events"/)).toHaveLength(1);
   });
 
   it('limits its rows under attack with a revoked token, and counts the rest', async () => {
@@ -122,7 +122,7 @@ describe('the audit trail of refused tokens', () => {
     await Promise.all(Array.from({ length: 1200 }, () => refusalOf(test.tokens.verify(rawToken))));
 
     const rows = await failureRows(test);
-    const flushes = log.matching(/^INSERT INTO "sigra_audit_events"/).length;
+    const flushes = log.matching(/^INSERT INTO "public"."sigra_audit_events"/).length;
     const [left] = rows.filter(({ metadata }) => metadata.reason === 'not_recorded');
     expect(rows.length).toBeLessThanOrEqual(flushes * 1001);
     expect(rows.length + ((left?.metadata.count ?? 1) as number) - 1).toBe(1200);
@@ -138,7 +138,7 @@ describe('the audit trail of refused tokens', () => {
     );
 
     const rows = await failureRows(test);
-    const flushes = log.matching(/^INSERT INTO "sigra_audit_events"/).length;
+    const flushes = log.matching(/^INSERT INTO "public"."sigra_audit_events"/).length;
     expect(rows.length).toBeLessThanOrEqual(flushes * 1001);
     expect(rows.reduce((sum, { metadata }) => sum + (metadata.count as number), 0)).toBe(1100);
   });

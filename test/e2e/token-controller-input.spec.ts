@@ -218,7 +218,8 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
       ['a grace of true', { graceSeconds: true }, 'invalid_grace'],
       ['more scopes', { scopes: ['admin'] }, 'invalid_request'],
       ['another owner', { userId: ID }, 'invalid_request'],
-      ['another expiry', { expiresAt: '2999-01-01T00:00:00Z' }, 'invalid_request'],
+      ['an expiry without a time zone', { expiresAt: '2999-01-01T00:00:00' }, 'invalid_expiry'],
+      ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }, 'expiry_in_past'],
       ['an array', [60], 'invalid_request'],
     ])('refuses %s', async (_what, body, code) => {
       const { rawToken, token } = (await page.create(VALID)).body;

@@ -39,6 +39,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
         lastUsedAt: null,
         lastUsedIp: null,
         replacedBy: null,
+        madeBy: null,
         createdAt: expect.stringMatching(ISO),
       },
     });

@@ -26,7 +26,7 @@ describe.each(ADAPTERS)('When the database stops answering after the credential 
   };
   const UNAVAILABLE = { status: 503, retryAfter: '1' };
 
-  it.each(['START TRANSACTION', 'INSERT INTO "sigra_api_tokens"', 'INSERT INTO "sigra_audit_events"'])(
+  it.each(['START TRANSACTION', 'INSERT INTO "public"."sigra_api_tokens"', 'INSERT INTO "sigra_audit_events"'])(
     'a creation is answered with 503 at %s, and leaves no token behind',
     async (text) => {
       const name = `silent at ${text}`;
@@ -82,7 +82,7 @@ describe.each(ADAPTERS)('When the database stops answering after the credential 
   });
 
   it('many concurrent writes are all answered, and hold no connection afterwards', async () => {
-    const reached = test.proxy.silenceAt('INSERT INTO "sigra_api_tokens"');
+    const reached = test.proxy.silenceAt('INSERT INTO "public"."sigra_api_tokens"');
 
     const answers = await Promise.all(
       Array.from({ length: 30 }, () => send('POST', '/api/tokens', { name: 'many', scopes: ['read:notes'] })),

@@ -72,7 +72,7 @@ describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %
 
   it('a refresh with an unknown outcome is answered with 503, not as invalid or reused', async () => {
     const { refreshToken } = await test.host.app.get(SigraJwtService).generateTokens(test.sound.user, ['read:notes']);
-    const reached = test.proxy.silenceAt('INSERT INTO "sigra_refresh_tokens"');
+    const reached = test.proxy.silenceAt('INSERT INTO "public"."sigra_refresh_tokens"');
 
     const response = await fetch(
       `${test.host.url}/oauth/token`,

@@ -163,7 +163,7 @@ describe.each(ADAPTERS)('A raw token, after every operation on %s', (adapter) =>
   });
 
   it('is in no log of Nest, TypeORM or the process, with all logging on', () => {
-    expect(recorder.texts.some((text) => text.includes('INSERT INTO "sigra_api_tokens"'))).toBe(true);
+    expect(recorder.texts.some((text) => text.includes('INSERT INTO "public"."sigra_api_tokens"'))).toBe(true);
     expect(recorder.texts.some((text) => text.includes('The database did not answer'))).toBe(true);
     expect(leaksOf(secrets, recorder.texts)).toEqual([]);
   });

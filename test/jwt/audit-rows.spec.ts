@@ -92,13 +92,13 @@ describe('the audit rows of JWTs', () => {
       ...userRow(),
       action: 'api.jwt_revoke',
       target_type: 'user',
-      metadata: { count: 2, method: 'session' },
+      metadata: { count: 2, epoch: 1, method: 'session' },
     });
     expect(await latest(user.id)).toEqual({
       ...systemRow,
       action: 'api.sign_out_everywhere',
       target_type: 'user',
-      metadata: { families: 0, epoch: 1 },
+      metadata: { count: 0, epoch: 2 },
     });
   });
 });

@@ -10,9 +10,12 @@ import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { reasonOf } from '../support/refusal.js';
 
 const REVOKED = { code: 'token_revoked', message: 'The family has been revoked.' };
+const SIGNED_OUT = { code: 'epoch_mismatch', message: 'The user has signed out everywhere.' };
 
 interface Revocation {
   readonly by: string;
+  /** @default REVOKED */
+  readonly reason?: typeof SIGNED_OUT;
   revoke(jwt: SigraJwtService, user: User, pair: TokenPair): Promise<unknown>;
 }
 
@@ -23,7 +26,11 @@ const REVOCATIONS: readonly Revocation[] = [
     revoke: async (jwt, user, { accessToken }) =>
       jwt.revokeFamily(user, String((await jwt.verifyAccess(accessToken)).sid)),
   },
-  { by: 'the revocation of all sign-ins', revoke: (jwt, user) => jwt.revokeAllRefresh(user) },
+  {
+    by: 'the revocation of all sign-ins',
+    reason: SIGNED_OUT,
+    revoke: (jwt, user) => jwt.revokeAllRefresh(user),
+  },
   {
     by: 'the reuse of its refresh token',
     revoke: async (jwt, _user, { refreshToken }) => {
@@ -46,17 +53,20 @@ describe.each(ADAPTERS)('check: family on %s', (adapter) => {
     await test.close();
   });
 
-  it.each(REVOCATIONS)('refuses the next request after the family is ended by $by', async ({ revoke }) => {
-    const pair = await test.jwt.generateTokens(test.user, ['read:notes']);
-    const before = await otherNode.present(pair.accessToken);
+  it.each(REVOCATIONS)(
+    'refuses the next request after the family is ended by $by',
+    async ({ revoke, reason = REVOKED }) => {
+      const pair = await test.jwt.generateTokens(test.user, ['read:notes']);
+      const before = await otherNode.present(pair.accessToken);
 
-    await revoke(test.jwt, test.user, pair);
-    const after = await answerOf(await otherNode.present(pair.accessToken));
+      await revoke(test.jwt, test.user, pair);
+      const after = await answerOf(await otherNode.present(pair.accessToken));
 
-    expect(before.status).toBe(200);
-    expect(after).toEqual(INVALID_TOKEN);
-    expect(await reasonOf(otherNode.jwt.verifyAccess(pair.accessToken))).toEqual(REVOKED);
-  });
+      expect(before.status).toBe(200);
+      expect(after).toEqual(INVALID_TOKEN);
+      expect(await reasonOf(otherNode.jwt.verifyAccess(pair.accessToken))).toEqual(reason);
+    },
+  );
 
   it('refuses all access tokens of a family, and none of another family of the same user', async () => {
     const [first, second] = [

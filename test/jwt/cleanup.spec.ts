@@ -104,7 +104,7 @@ describe('clean-up of families of 90 days', () => {
 
     const report = await cleanup.cleanupExpiredTokens({ batchSize });
 
-    const batches = log.matching(/DELETE FROM "sigra_refresh_tokens"/);
+    const batches = log.matching(/DELETE FROM "public"."sigra_refresh_tokens"/);
     expect(report).toMatchObject({ refreshFamilies: 3, refreshTokens: 12, complete: true });
     expect(batches).toHaveLength(Math.floor(12 / batchSize) + 1);
     expect(batches.every(({ parameters }) => parameters.at(-1) === batchSize)).toBe(true);

@@ -34,9 +34,12 @@ describe('the families of a user', () => {
     expect(families).toEqual([
       {
         id: familyIdOf(laptop),
-        userId: user.id,
+        ownerType: 'user',
+        ownerId: user.id,
         epoch: 0,
         scopes: ['*'],
+        madeByTokenId: null,
+        madeByFamilyId: null,
         ipAddress: null,
         userAgent: null,
         createdAt: later,
@@ -47,9 +50,12 @@ describe('the families of a user', () => {
       },
       {
         id: familyIdOf(phone),
-        userId: user.id,
+        ownerType: 'user',
+        ownerId: user.id,
         epoch: 0,
         scopes: SCOPES,
+        madeByTokenId: null,
+        madeByFamilyId: null,
         ipAddress: '192.0.2.1',
         userAgent: 'phone',
         createdAt: created,
@@ -173,7 +179,10 @@ describe('the families of a user', () => {
 
     const rows = await auditRows(test.dataSource, user.id);
     expect(counts).toEqual([2, 0]);
-    expect(rows).toMatchObject([{ action: 'api.jwt_revoke', target_type: 'user', metadata: { count: 2 } }]);
+    expect(rows).toMatchObject([
+      { action: 'api.jwt_revoke', target_type: 'user', metadata: { count: 2 } },
+      { action: 'api.jwt_revoke', target_type: 'user', metadata: { count: 0 } },
+    ]);
     for (const { refreshToken } of pairs) expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
     await test.jwt.refresh(foreign.refreshToken);
   });
@@ -199,7 +208,7 @@ describe('signing out everywhere', () => {
       expect(await refusalOf(test.jwt.verifyAccess(accessToken))).toBe('epoch_mismatch');
       expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
     }
-    expect(await test.tokens.verify(rawToken)).toMatchObject({ userId: test.user.id });
+    expect(await test.tokens.verify(rawToken)).toMatchObject({ ownerId: test.user.id });
     expect(await test.jwt.verifyAccess(foreign.accessToken)).toMatchObject({ sub: other.id });
     await test.jwt.refresh(foreign.refreshToken);
   });
@@ -212,9 +221,9 @@ describe('signing out everywhere', () => {
 
     expect(await test.jwt.verifyAccess(pair.accessToken)).toMatchObject({ epoch: 3 });
     expect((await auditRows(test.dataSource, user.id)).map(({ metadata }) => metadata)).toEqual([
-      { epoch: 1, families: 0 },
-      { epoch: 2, families: 0 },
-      { epoch: 3, families: 0 },
+      { epoch: 1, count: 0 },
+      { epoch: 2, count: 0 },
+      { epoch: 3, count: 0 },
     ]);
   });
 });

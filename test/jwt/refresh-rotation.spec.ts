@@ -26,7 +26,8 @@ describe('a refresh token', () => {
     const now = test.clock.now().getTime();
     expect(pair).toMatchObject({ tokenType: 'Bearer', expiresIn: 900, scope: 'read:notes write:notes' });
     expect(family).toMatchObject({
-      user_id: test.user.id,
+      owner_type: 'user',
+      owner_id: test.user.id,
       epoch: 0,
       scopes: SCOPES,
       absolute_expires_at: new Date(now + 7_776_000_000),

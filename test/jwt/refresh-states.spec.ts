@@ -38,7 +38,8 @@ describe.each([0, 10])('with a leeway of %i s', (reuseLeeway) => {
     revoked: (id) => test.dataSource.query('UPDATE sigra_refresh_families SET revoked_at = now() WHERE id = $1', [id]),
     'of an older epoch': (id) =>
       test.dataSource.query(
-        'INSERT INTO sigra_subjects SELECT user_id, epoch + 1 FROM sigra_refresh_families WHERE id = $1',
+        `INSERT INTO sigra_owners SELECT owner_type, owner_id, 0, epoch + 1 FROM sigra_refresh_families WHERE id = $1
+         ON CONFLICT (owner_type, owner_id) DO UPDATE SET family_epoch = excluded.family_epoch`,
         [id],
       ),
     'past its absolute end': (id) =>

@@ -31,9 +31,9 @@ describe('the user of a family', () => {
     expect(lists[0]).toHaveLength(2);
     expect(lists[1]).toEqual(lists[0]);
     expect(revoked).toBe(1);
-    expect(await test.dataSource.query('SELECT * FROM sigra_subjects WHERE user_id = $1', [user.id])).toEqual([
-      { user_id: user.id, token_epoch: 2 },
-    ]);
+    expect(
+      await test.dataSource.query('SELECT owner_id, family_epoch FROM sigra_owners WHERE owner_id = $1', [user.id]),
+    ).toEqual([{ owner_id: user.id, family_epoch: 3 }]);
   });
 
   it('cannot be signed in when unknown or inactive', async () => {

@@ -4,7 +4,7 @@ import { openSuccessor, sealSuccessor } from '../../libs/sigra/src/jwt/sealed-su
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refreshRows } from '../support/family-rows.js';
 
-const TABLES = ['sigra_refresh_families', 'sigra_refresh_tokens', 'sigra_subjects', 'sigra_audit_events', 'users'];
+const TABLES = ['sigra_refresh_families', 'sigra_refresh_tokens', 'sigra_owners', 'sigra_audit_events', 'users'];
 
 /** A value of a column, in every form that an attacker could use as a key. */
 function readingsOf(value: unknown): Buffer[] {

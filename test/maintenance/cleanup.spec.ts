@@ -13,6 +13,7 @@ const NOTHING = {
   refreshFamilies: 0,
   refreshTokens: 0,
   auditEvents: 0,
+  forgottenOwners: 0,
   complete: true,
 };
 
@@ -95,7 +96,9 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
 
     const report = await cleanup.cleanupExpiredTokens({ batchSize });
 
-    const deletions = log.matching(/DELETE FROM "sigra_api_tokens"/).filter(({ sql }) => sql.includes('expires_at <='));
+    const deletions = log
+      .matching(/DELETE FROM "public"."sigra_api_tokens"/)
+      .filter(({ sql }) => sql.includes('expires_at <='));
     expect(report).toEqual({ ...NOTHING, expiredTokens: 10 });
     expect(deletions).toHaveLength(Math.floor(10 / batchSize) + 1);
     expect(deletions.every(({ parameters }) => parameters[1] === batchSize)).toBe(true);

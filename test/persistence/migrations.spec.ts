@@ -6,9 +6,10 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 const TABLES = [
   'sigra_api_tokens',
   'sigra_audit_events',
+  'sigra_owners',
   'sigra_refresh_families',
   'sigra_refresh_tokens',
-  'sigra_subjects',
+  'sigra_sweeps',
 ];
 
 describe('sigraMigrations', () => {
@@ -55,7 +56,10 @@ describe('sigraMigrations', () => {
     expect(await relations('i')).toEqual([
       'sigra_api_tokens_expired',
       'sigra_api_tokens_hash',
+      'sigra_api_tokens_made_by_family_id',
+      'sigra_api_tokens_made_by_token_id',
       'sigra_api_tokens_owner',
+      'sigra_api_tokens_owner_revoked',
       'sigra_api_tokens_pkey',
       'sigra_api_tokens_revoked',
       'sigra_audit_events_action',
@@ -65,8 +69,12 @@ describe('sigraMigrations', () => {
       'sigra_audit_events_target',
       'sigra_audit_events_target_type',
       'sigra_audit_events_time',
+      'sigra_owners_pkey',
       'sigra_refresh_families_end',
+      'sigra_refresh_families_made_by_family_id',
+      'sigra_refresh_families_made_by_token_id',
       'sigra_refresh_families_owner',
+      'sigra_refresh_families_owner_revoked',
       'sigra_refresh_families_pkey',
       'sigra_refresh_tokens_hash',
       'sigra_refresh_tokens_live',
@@ -74,7 +82,7 @@ describe('sigraMigrations', () => {
       'sigra_refresh_tokens_parent',
       'sigra_refresh_tokens_pkey',
       'sigra_refresh_tokens_sealed',
-      'sigra_subjects_pkey',
+      'sigra_sweeps_pkey',
     ]);
   });
 
@@ -127,11 +135,11 @@ describe('sigraMigrations', () => {
 
   it('create tables that the host can query through the entities, without token hashes', async () => {
     await dataSource.query(
-      `INSERT INTO sigra_api_tokens (id, user_id, name, prefix, hint, token_hash, scopes, created_at)
-       VALUES (gen_random_uuid(), 'ada', 'CI', 'sigra_sk_', 'abcd', 'hash', '{read:notes}', '2026-01-01Z')`,
+      `INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, created_at)
+       VALUES (gen_random_uuid(), 'user', 'ada', 0, 'CI', 'sigra_sk_', 'abcd', 'hash', '{read:notes}', '2026-01-01Z')`,
     );
 
-    const tokens = await dataSource.getRepository(ApiTokenEntity).findBy({ userId: 'ada' });
+    const tokens = await dataSource.getRepository(ApiTokenEntity).findBy({ ownerId: 'ada' });
     const events = await dataSource.getRepository(AuditEventEntity).find();
 
     expect(tokens).toEqual([

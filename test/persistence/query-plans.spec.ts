@@ -55,8 +55,8 @@ describe('the plan of every query, over large tables', () => {
   const putTokens = async (count: number): Promise<string[]> => {
     const rawTokens = Array.from({ length: count }, () => unknownToken());
     await test.dataSource.query(
-      `INSERT INTO sigra_api_tokens (id, user_id, name, prefix, hint, token_hash, scopes, created_at)
-       SELECT gen_random_uuid(), md5('user ' || n)::uuid::text, 'CI', 'sigra_sk_', 'abcd', sha256(raw::bytea), '{admin}', now()
+      `INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, created_at)
+       SELECT gen_random_uuid(), 'user', md5('user ' || n)::uuid::text, 0, 'CI', 'sigra_sk_', 'abcd', sha256(raw::bytea), '{admin}', now()
        FROM unnest($1::text[]) WITH ORDINALITY AS given(raw, n)`,
       [rawTokens],
     );
@@ -70,12 +70,16 @@ describe('the plan of every query, over large tables', () => {
        FROM generate_series(1, $1::int) n`,
       [ROWS],
     );
+    await test.dataSource.query(
+      `INSERT INTO sigra_owners SELECT 'user', id::text, 0, 0 FROM users WHERE md5(email) < '8'`,
+    );
     heavy = await test.addUser('heavy@example.com');
     // One in twenty-one tokens is the heavy user's; one in ten is revoked, and one in ten has expired.
     await test.dataSource.query(
       `INSERT INTO sigra_api_tokens
-         (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, revoked_at, last_used_at, created_at)
-       SELECT md5('token ' || n)::uuid, CASE n % 21 WHEN 0 THEN $2::text ELSE md5('user ' || n)::uuid::text END, 'CI',
+         (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, expires_at, revoked_at, last_used_at,
+          created_at)
+       SELECT md5('token ' || n)::uuid, 'user', CASE n % 21 WHEN 0 THEN $2::text ELSE md5('user ' || n)::uuid::text END, 0, 'CI',
          'sigra_sk_', 'abcd', sha256(n::text::bytea), '{read:notes}',
          CASE n % 10 WHEN 1 THEN now() - n * interval '1 minute' WHEN 2 THEN now() + n * interval '1 minute' END,
          CASE n % 10 WHEN 3 THEN now() - n * interval '1 minute' END, now() - interval '1 hour',
@@ -109,7 +113,11 @@ describe('the plan of every query, over large tables', () => {
 
     await test.tokens.verify(rawToken);
 
-    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_hash', 'users: users_pkey']);
+    expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_hash',
+      'sigra_owners: sigra_owners_pkey',
+      'users: users_pkey',
+    ]);
   });
 
   it('verify: two full batches', async () => {
@@ -118,7 +126,11 @@ describe('the plan of every query, over large tables', () => {
 
     await Promise.all(rawTokens.map((rawToken) => test.tokens.verify(rawToken)));
 
-    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_hash', 'users: users_pkey']);
+    expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_hash',
+      'sigra_owners: sigra_owners_pkey',
+      'users: users_pkey',
+    ]);
   });
 
   it('users by id, for sessions', async () => {
@@ -127,7 +139,7 @@ describe('the plan of every query, over large tables', () => {
 
     await Promise.all(ids.map(({ id }) => fetch(`${test.url}/notes/me`, { headers: { 'x-session-user': id } })));
 
-    expect(await scans()).toEqual(['users: users_pkey']);
+    expect(await scans()).toEqual(['sigra_owners: sigra_owners_pkey', 'users: users_pkey']);
   });
 
   it('listActive: the first page, and a deep one, which reads as few rows', async () => {
@@ -138,7 +150,7 @@ describe('the plan of every query, over large tables', () => {
 
     const [first, deep] = [log.queries.at(0)!, log.queries.at(-1)!];
 
-    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_owner']);
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_owner', 'sigra_owners: sigra_owners_pkey']);
     // Besides live tokens, only the dead ones between them are read.
     expect(Math.max(await rowsRead(first), await rowsRead(deep))).toBeLessThan(2 * 200);
   });
@@ -148,7 +160,13 @@ describe('the plan of every query, over large tables', () => {
     const rotated = await test.tokens.rotate(token.id);
     await test.tokens.revokeForUser(test.user, rotated.token.id);
 
-    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_pkey']);
+    expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_made_by_token_id',
+      'sigra_api_tokens: sigra_api_tokens_owner',
+      'sigra_api_tokens: sigra_api_tokens_pkey',
+      'sigra_owners: sigra_owners_pkey',
+      'sigra_refresh_families: sigra_refresh_families_made_by_token_id',
+    ]);
   });
 
   it('revokeAll: a user with few tokens', async () => {
@@ -158,8 +176,14 @@ describe('the plan of every query, over large tables', () => {
     await test.tokens.revokeAll(test.user);
 
     expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_made_by_token_id',
       'sigra_api_tokens: sigra_api_tokens_owner',
       'sigra_api_tokens: sigra_api_tokens_pkey',
+      'sigra_refresh_families: sigra_refresh_families_made_by_token_id',
+      'sigra_refresh_families: sigra_refresh_families_owner',
+      // It has a row for each sweep that is not complete, which are few.
+      'sigra_sweeps: Seq Scan',
+      'sigra_sweeps: sigra_sweeps_pkey',
     ]);
   });
 

@@ -35,10 +35,10 @@ describe.each(ADAPTERS)(`${COUNT} concurrent callers on %s`, (adapter) => {
 
     const verified = await Promise.all(callers.map(({ rawToken }) => test.tokens.verify(rawToken)));
 
-    expect(verified.map(({ id, userId, scopes }) => ({ id, userId, scopes }))).toEqual(
-      callers.map(({ tokenId, user, scopes }) => ({ id: tokenId, userId: user.id, scopes })),
+    expect(verified.map(({ id, ownerId, scopes }) => ({ id, ownerId, scopes }))).toEqual(
+      callers.map(({ tokenId, user, scopes }) => ({ id: tokenId, ownerId: user.id, scopes })),
     );
-    expect(log.matching(/FROM "sigra_api_tokens"/)).toHaveLength(2);
+    expect(log.matching(/FROM "public"."sigra_api_tokens"/)).toHaveLength(2);
   });
 
   it('over HTTP each get their own user, token and scopes', async () => {

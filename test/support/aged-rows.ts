@@ -8,8 +8,8 @@ export interface TokenTimes {
 /** Inserts tokens as they would be after some time, and returns their ids. */
 export async function putTokens(test: TestApp, count: number, times: TokenTimes = {}): Promise<string[]> {
   const rows = await test.dataSource.query<{ id: string }[]>(
-    `INSERT INTO sigra_api_tokens (id, user_id, name, prefix, hint, token_hash, scopes, expires_at, revoked_at, created_at)
-     SELECT gen_random_uuid(), $1, 'CI', 'sigra_sk_', 'abcd', sha256(gen_random_uuid()::text::bytea), '{admin}', $2, $3,
+    `INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, expires_at, revoked_at, created_at)
+     SELECT gen_random_uuid(), 'user', $1, 0, 'CI', 'sigra_sk_', 'abcd', sha256(gen_random_uuid()::text::bytea), '{admin}', $2, $3,
        '2020-01-01'
      FROM generate_series(1, $4::int) RETURNING id`,
     [test.user.id, times.expiresAt ?? null, times.revokedAt ?? null, count],

@@ -3,7 +3,8 @@ import type { DataSource } from 'typeorm';
 /** A row of `sigra_refresh_families` as stored. */
 export interface FamilyRow {
   readonly id: string;
-  readonly user_id: string;
+  readonly owner_type: string;
+  readonly owner_id: string;
   readonly epoch: number;
   readonly scopes: readonly string[];
   readonly absolute_expires_at: Date;
@@ -41,6 +42,6 @@ export function refreshRows(dataSource: DataSource, familyId: string): Promise<R
 
 /** All rows that the library has written. A refusal must not change them. */
 export async function everyRow(dataSource: DataSource): Promise<unknown> {
-  const tables = ['sigra_refresh_families', 'sigra_refresh_tokens', 'sigra_subjects', 'sigra_audit_events'];
+  const tables = ['sigra_refresh_families', 'sigra_refresh_tokens', 'sigra_owners', 'sigra_audit_events'];
   return Promise.all(tables.map((table) => dataSource.query(`SELECT * FROM ${table} t ORDER BY t::text`)));
 }

@@ -8,6 +8,8 @@ import type { JwtNodeSetup, NodeAnswer, NodeCall, Outcome } from './jwt-node.js'
 // The program of `JwtNode`. Its work arrives as messages.
 const setup = JSON.parse(process.argv[2] ?? '') as JwtNodeSetup;
 
+const users = { provider: { findByIds: (ids: readonly string[]) => Promise.resolve(ids.map((id) => ({ id }))) } };
+
 /** Applications on one database that differ in their leeway. */
 async function boot(reuseLeeway: number): Promise<SigraJwtService> {
   const module = await Test.createTestingModule({
@@ -20,7 +22,7 @@ async function boot(reuseLeeway: number): Promise<SigraJwtService> {
         retryAttempts: 0,
       }),
       SigraModule.forRoot({
-        users: { provider: { findByIds: (ids) => Promise.resolve(ids.map((id) => ({ id }))) } },
+        users,
         apiTokens: { scopes: ['read:notes'] },
         jwt: { ...setup.jwt, reuseLeeway },
         cleanup: { schedule: false },

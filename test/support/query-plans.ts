@@ -7,21 +7,21 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** Inserts `families` refresh families, each with three tokens, one of them live, and twice as many subjects. */
+/** Inserts `families` refresh families, each with three tokens, one of them live, and twice as many owners. */
 export async function fillSignIns(dataSource: DataSource, families: number): Promise<void> {
   await dataSource.transaction(async (manager) => {
     // The rows are consistent, so foreign keys need no check.
     await manager.query('SET LOCAL session_replication_role = replica');
     for (const sql of FILL) await manager.query(sql, [families]);
   });
-  await dataSource.query('ANALYZE sigra_subjects, sigra_refresh_families, sigra_refresh_tokens');
+  await dataSource.query('ANALYZE sigra_owners, sigra_refresh_families, sigra_refresh_tokens');
 }
 
 const FILL = [
-  `INSERT INTO sigra_subjects SELECT md5('user ' || n)::uuid::text, 0 FROM generate_series(1, 2 * $1::int) n`,
+  `INSERT INTO sigra_owners SELECT 'user', md5('user ' || n)::uuid::text, 0, 0 FROM generate_series(1, 2 * $1::int) n`,
   // Some families are expired, more are revoked, most are live, and each user has two.
-  `INSERT INTO sigra_refresh_families (id, user_id, epoch, scopes, absolute_expires_at, revoked_at, created_at)
-   SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, md5('user ' || n - n % 2)::uuid::text, 0,
+  `INSERT INTO sigra_refresh_families (id, owner_type, owner_id, epoch, scopes, absolute_expires_at, revoked_at, created_at)
+   SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'user', md5('user ' || n - n % 2)::uuid::text, 0,
      '{read:notes}', now() + make_interval(mins => n - 1001), CASE WHEN n % 4 = 0 THEN now() END,
      now() - make_interval(mins => n)
    FROM generate_series(1, $1::int) n`,

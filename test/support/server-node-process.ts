@@ -4,12 +4,12 @@ import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
 import { CurrentPrincipal, type Principal, sigraEntities, SigraAuthGuard, SigraModule } from 'nestjs-sigra';
 import type { ServerNodeSetup } from './server-node.js';
 
 // The program of `ServerNode`.
-const { adapter, databaseUrl, jwt } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
+const { adapter, databaseUrl, jwt, endsSessions } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
 
 @Entity('users')
 class User {
@@ -31,15 +31,25 @@ class MeController {
 @Module({
   imports: [
     TypeOrmModule.forRoot({ type: 'postgres', url: databaseUrl, entities: [User, ...sigraEntities], retryAttempts: 0 }),
-    SigraModule.forRoot({
-      users: { entity: User, isActive: (user: User) => user.disabledAt === null },
-      session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
-      apiTokens: { scopes: ['read:notes'] },
-      jwt,
-      cleanup: { schedule: false },
-      controllers: { tokens: 'api/tokens' },
-      // A slow machine is not an unreachable database.
-      lookupTimeout: 30_000,
+    SigraModule.forRootAsync({
+      controllers: { tokens: 'api/tokens', ...(jwt?.enabled && { oauth: 'oauth' }) },
+      inject: [DataSource],
+      useFactory: (dataSource: DataSource) => ({
+        users: { entity: User, isActive: (user: User) => user.disabledAt === null },
+        session: {
+          userId: async (request) => {
+            const id = request.headers['x-session-user'] as string | undefined;
+            if (!endsSessions || id === undefined) return id;
+            const ended: unknown[] = await dataSource.query('SELECT FROM ended_sessions WHERE user_id = $1', [id]);
+            return ended.length === 0 ? id : undefined;
+          },
+        },
+        apiTokens: { scopes: ['read:notes'] },
+        jwt,
+        cleanup: { schedule: false },
+        // A slow machine is not an unreachable database.
+        lookupTimeout: 30_000,
+      }),
     }),
   ],
   controllers: [MeController],

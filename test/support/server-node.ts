@@ -7,6 +7,8 @@ export interface ServerNodeSetup {
   readonly databaseUrl: string;
   /** @default none */
   readonly jwt?: JwtOptions;
+  /** Whether a session has ended when its user is in the table `ended_sessions`. @default sessions never end */
+  readonly endsSessions?: boolean;
 }
 
 /** An application with an HTTP server in a process of its own. Its program is `server-node-process.ts`. */

@@ -1,6 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import type { INestApplication } from '@nestjs/common';
-import type { ApiTokenService, AuditService, SigraJwtService, TokenCleanupService } from 'nestjs-sigra';
+import type {
+  ApiTokenService,
+  AuditService,
+  CredentialService,
+  SigraJwtService,
+  TokenCleanupService,
+} from 'nestjs-sigra';
 import type { DataSource, EntityManager, MigrationInterface } from 'typeorm';
 
 // The host that the snippets of the documents assume. They are compiled against it, and never run.
@@ -9,6 +15,7 @@ export declare class User {
   id: string;
   email: string;
   plan: string;
+  isAdmin: boolean;
   disabledAt: Date | null;
 }
 export declare class Account {
@@ -31,11 +38,14 @@ export declare const url: string;
 export declare const dataSource: DataSource;
 export declare const tokens: ApiTokenService;
 export declare const jwt: SigraJwtService;
+export declare const credentials: CredentialService;
 export declare const audit: AuditService;
 export declare const cleanup: TokenCleanupService;
 
 export declare const user: User;
 export declare const familyId: string;
+export declare const tokenId: string;
+export declare const leakedAt: Date;
 export declare const refreshToken: string;
 export declare const oldKey: KeyObject;
 export declare const oldPublicKey: KeyObject;
@@ -46,5 +56,9 @@ export declare function userOfCertificate(request: unknown): User | undefined;
 export declare function userOfPassword(body: unknown): Promise<User>;
 export declare function userOfOldToken(request: unknown): Promise<User | undefined>;
 export declare function archive(manager: EntityManager, projectId: string): Promise<void>;
+export declare function disable(user: User): Promise<void>;
+export declare function enable(user: User): Promise<void>;
+export declare function endSessions(user: User): Promise<void>;
+export declare function deleteUser(user: User): Promise<void>;
 export declare function alarm(userId: string): void;
 export declare function count(outcome: string): void;

@@ -17,7 +17,7 @@ describe.each(CLIENTS)('tokens of the testing kit through $client', ({ adapter, 
     const answer = await send(test, 'POST', '/notes', bearer(rawToken));
 
     expect(statusOf(answer)).toBe(201);
-    expect(token).toMatchObject({ name: 'test', scopes: ['*'], userId: test.user.id, expiresAt: null });
+    expect(token).toMatchObject({ name: 'test', scopes: ['*'], ownerId: test.user.id, expiresAt: null });
   });
 
   it('open only what their scopes allow', async () => {

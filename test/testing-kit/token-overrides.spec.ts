@@ -16,7 +16,7 @@ describe('overrides of a token', () => {
 
     const { token } = await createApiToken(test.app, test.user.id, { name: 'CI', scopes: ['admin'], expiresAt });
 
-    expect(token).toMatchObject({ name: 'CI', scopes: ['admin'], expiresAt, userId: test.user.id });
+    expect(token).toMatchObject({ name: 'CI', scopes: ['admin'], expiresAt, ownerId: test.user.id });
   });
 
   it('keeps the defaults for undefined overrides', async () => {

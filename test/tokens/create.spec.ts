@@ -23,7 +23,12 @@ describe('ApiTokenService.create', () => {
     expect(rawToken).toMatch(tokenPattern());
     expect(token).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
-      userId: test.user.id,
+      ownerType: 'user',
+      ownerId: test.user.id,
+      tokenEpoch: 0,
+      madeByTokenId: null,
+      madeByFamilyId: null,
+      revokeReason: null,
       name: 'Deploy',
       prefix: 'sigra_sk_',
       hint: rawToken.slice('sigra_sk_'.length, 'sigra_sk_'.length + 4),
@@ -55,7 +60,7 @@ describe('ApiTokenService.create', () => {
   it('accepts the owner as an object or as an id', async () => {
     const { token } = await test.tokens.create(test.user.id, VALID);
 
-    expect(token.userId).toBe(test.user.id);
+    expect(token.ownerId).toBe(test.user.id);
   });
 
   it.each([undefined, null, {}, { id: '' }, { id: null }, '', 'a\0b', { id: Number.NaN }, { id: 1.5 }])(

@@ -65,12 +65,31 @@ describe('a caller that acts through a principal', () => {
     expect(await refusalOf(rotation)).toBe('not_found');
   });
 
-  it('revokes any token of its user, with any scopes', async () => {
-    const { token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'] });
+  it('revokes only tokens whose scopes it holds', async () => {
+    const { token, rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['admin'] });
+    const revoke = (...scopes: string[]) => test.tokens.revokeForUser(test.user, token.id, holding(...scopes));
 
-    const revoked = await test.tokens.revokeForUser(test.user, token.id, holding('api_tokens:write'));
+    const refusal = await refusalOf(revoke('api_tokens:write', 'read:notes'));
+    const verified = await test.tokens.verify(rawToken);
+    const revoked = await revoke('api_tokens:write', 'admin');
 
+    expect(refusal).toBe('insufficient_scope');
+    expect(verified).toMatchObject({ id: token.id, revokedAt: null });
     expect(revoked.revokedAt).toEqual(test.clock.now());
+  });
+
+  it('revokes all tokens of a user only when it holds all their scopes', async () => {
+    const ida = await test.addUser('ida@example.com');
+    await test.tokens.create(ida, { name: 'CI', scopes: ['read:notes'] });
+    const { rawToken } = await test.tokens.create(ida, { name: 'root', scopes: ['*'] });
+
+    const refusal = await refusalOf(test.tokens.revokeAll(ida, holding('api_tokens:write', 'read:notes')));
+    const verified = await test.tokens.verify(rawToken);
+    const count = await test.tokens.revokeAll(ida, holding('*'));
+
+    expect(refusal).toBe('insufficient_scope');
+    expect(verified).toMatchObject({ name: 'root' });
+    expect(count).toBe(2);
   });
 });
 

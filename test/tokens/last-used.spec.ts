@@ -10,7 +10,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 const THRESHOLD = 300;
-const UPDATE = /UPDATE "sigra_api_tokens"[\s\S]*last_used_at = /;
+const UPDATE = /UPDATE "public"."sigra_api_tokens"[\s\S]*last_used_at = /;
 
 const flush = (test: TestApp) => test.get(LastUsedRecorder).flush();
 

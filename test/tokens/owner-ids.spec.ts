@@ -144,7 +144,7 @@ describe('users whose id property has another name', () => {
     const [user, stranger] = [await host.userBehind(rawToken), await host.userOf('1')];
     await host.close();
 
-    expect(token.userId).toBe(UUID);
+    expect(token.ownerId).toBe(UUID);
     expect(user).toEqual({ id: 1, publicId: UUID });
     expect(stranger).toBe(401);
   });

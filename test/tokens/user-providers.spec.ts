@@ -75,7 +75,7 @@ describe.each([
     const outcomes = await Promise.allSettled(issued.map(({ rawToken }) => host.tokens.verify(rawToken)));
 
     expect(outcomes).toMatchObject([
-      { status: 'fulfilled', value: { userId: '1' } },
+      { status: 'fulfilled', value: { ownerId: '1' } },
       { status: 'rejected', reason: { code: 'invalid_token' } },
     ]);
   });
@@ -87,7 +87,7 @@ describe.each([
 
     const verified = await Promise.all(issued.map(({ rawToken }) => host.tokens.verify(rawToken)));
 
-    expect(verified.map(({ userId }) => userId)).toEqual(['1', '1', '2', '1', '2', '2']);
+    expect(verified.map(({ ownerId }) => ownerId)).toEqual(['1', '1', '2', '1', '2', '2']);
     expect(directory.asked).toEqual([['1', '2']]);
   });
 
@@ -125,7 +125,7 @@ describe.each([
     directory.answer = people;
 
     expect([refusal, status]).toEqual(['unavailable', 503]);
-    expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: '1' });
+    expect(await host.tokens.verify(rawToken)).toMatchObject({ ownerId: '1' });
   });
 
   it('is not called for the owner of a revoked or expired token', async () => {
@@ -166,6 +166,6 @@ describe('a UserProvider that never answers', () => {
     await host.close();
 
     expect(refusals).toEqual(refusals.map(() => 'unavailable'));
-    expect(verified).toMatchObject({ userId: '1' });
+    expect(verified).toMatchObject({ ownerId: '1' });
   });
 });

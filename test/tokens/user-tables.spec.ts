@@ -145,7 +145,7 @@ describe('users in a table of another schema, with names, transformers and relat
     // They share the read, and nothing that a handler gets.
     expect(reads).toHaveBeenCalledTimes(1);
     reads.mockRestore();
-    expect(one!.record.scopes).not.toBe(other!.record.scopes);
+    expect(one!.record.token.scopes).not.toBe(other!.record.token.scopes);
     expect(users[0]).toEqual(users[1]);
     expect(users[0]).not.toBe(users[1]);
     expect(users[0].plan).not.toBe(users[1].plan);
@@ -161,7 +161,7 @@ describe('users in a table of another schema, with names, transformers and relat
     await members.restore({ id: 8n });
 
     expect(deleted).toBe('invalid_token');
-    expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: '8' });
+    expect(await host.tokens.verify(rawToken)).toMatchObject({ ownerId: '8' });
   });
 
   it('are refused after their row is deleted', async () => {
@@ -171,7 +171,7 @@ describe('users in a table of another schema, with names, transformers and relat
     const before = await host.tokens.verify(rawToken);
     await host.dataSource.getRepository(Member).delete({ id: 9n });
 
-    expect(before.userId).toBe('9');
+    expect(before.ownerId).toBe('9');
     expect(await refusalOf(host.tokens.verify(rawToken))).toBe('invalid_token');
   });
 });
@@ -235,7 +235,7 @@ describe('users.isActive', () => {
     await host.dataSource.query(`UPDATE accounts SET state = 'yes' WHERE id = 'yes'`);
 
     expect(refusal).toBe('invalid_token');
-    expect(await host.tokens.verify(rawToken)).toMatchObject({ userId: 'yes' });
+    expect(await host.tokens.verify(rawToken)).toMatchObject({ ownerId: 'yes' });
   });
 
   it('refuses only its own request when it throws', async () => {
@@ -245,6 +245,6 @@ describe('users.isActive', () => {
     const accepted = host.tokens.verify(good.rawToken);
 
     expect(await refused).toBe('Error: isActive failed');
-    expect(await accepted).toMatchObject({ userId: 'yes' });
+    expect(await accepted).toMatchObject({ ownerId: 'yes' });
   });
 });

@@ -1,0 +1,105 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type CleanupOptions, TokenCleanupService, type UserProvider } from 'nestjs-sigra';
+import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { refusalOf } from '../support/refusal.js';
+import { SIGRA_OPTIONS, type User } from '../support/test-app.js';
+
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+const HOUR = { minutes: 60 };
+
+afterEach(closeJwtApps);
+
+describe('Clean-up', () => {
+  const start = (users: object, cleanup: CleanupOptions = {}): Promise<JwtApp> =>
+    startJwtApp(
+      {},
+      {
+        sigra: {
+          users: { ...SIGRA_OPTIONS.users, ...users },
+          cleanup: { schedule: false, ...cleanup },
+        },
+      },
+    );
+  const clean = (test: JwtApp) => test.get(TokenCleanupService).cleanupExpiredTokens();
+  const issueAll = async (test: JwtApp, user: User) => ({
+    rawToken: (await test.tokens.create(user, REQUEST)).rawToken,
+    pair: await test.jwt.generateTokens(user, ['read:notes']),
+  });
+  const remove = (test: JwtApp, user: User) => test.dataSource.query('DELETE FROM users WHERE id = $1', [user.id]);
+  const provider = (users: ReadonlyMap<string, User>): UserProvider<User> => ({
+    findByIds: async (ids) => ids.flatMap((id) => users.get(id) ?? []),
+  });
+
+  it('forgets owners that no longer exist, an hour after their first credential, and keeps the others', async () => {
+    const test = await start({});
+    const [gone, disabled] = [await test.addUser('gone@example.com'), await test.addUser('disabled@example.com')];
+    const old = await issueAll(test, gone);
+    await issueAll(test, disabled);
+    await test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [disabled.id]);
+    await remove(test, gone);
+
+    const early = await clean(test);
+    test.clock.advance(HOUR);
+    test.clock.advance({ seconds: 1 });
+    const late = await clean(test);
+    await test.dataSource.query(`INSERT INTO users (id, email) VALUES ($1, 'recycled@example.com')`, [gone.id]);
+
+    expect([early.forgottenOwners, late.forgottenOwners]).toEqual([0, 1]);
+    expect(await refusalOf(test.tokens.verify(old.rawToken))).toBe('invalid_token');
+    expect(await refusalOf(test.jwt.refresh(old.pair.refreshToken))).toBe('invalid_token');
+    expect(await test.dataSource.query('SELECT DISTINCT owner_id FROM sigra_api_tokens')).toEqual([
+      { owner_id: disabled.id },
+    ]);
+  });
+
+  it('does so for more owners than one batch has', async () => {
+    const test = await start({});
+    await test.dataSource.query(
+      `INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, created_at)
+       SELECT gen_random_uuid(), 'user', gen_random_uuid(), 0, 'CI', 'sigra_sk_', 'abcd', sha256(n::text::bytea), '{admin}', '2020-01-01'
+       FROM generate_series(1, 1100) n`,
+    );
+
+    expect((await clean(test)).forgottenOwners).toBe(1100);
+    expect(await test.dataSource.query('SELECT FROM sigra_api_tokens')).toEqual([]);
+  }, 120_000);
+
+  it('asks a UserProvider only with cleanup.forgetOwners, because it could omit users by mistake', async () => {
+    const users = new Map<string, User>();
+    const options = { entity: undefined, provider: provider(users) };
+    const cautious = await start(options);
+    users.set(cautious.user.id, cautious.user);
+    const { rawToken } = await cautious.tokens.create(cautious.user, REQUEST);
+    cautious.clock.advance({ minutes: 61 });
+    users.clear();
+
+    const kept = await clean(cautious);
+    users.set(cautious.user.id, cautious.user);
+    const stillValid = await cautious.tokens.verify(rawToken);
+    const eager = await startJwtApp(
+      {},
+      {
+        databaseUrl: cautious.databaseUrl,
+        clock: cautious.clock,
+        sigra: {
+          users: { isActive: () => true, provider: options.provider },
+          cleanup: { schedule: false, forgetOwners: true },
+        },
+      },
+    );
+    users.delete(cautious.user.id);
+    const forgotten = await clean(eager);
+
+    expect([kept.forgottenOwners, forgotten.forgottenOwners]).toEqual([0, 1]);
+    expect(stillValid.name).toBe('CI');
+  });
+
+  it('with forgetOwners: false leaves former owners to the application', async () => {
+    const test = await start({}, { forgetOwners: false });
+    await issueAll(test, test.user);
+    await remove(test, test.user);
+    test.clock.advance({ minutes: 61 });
+
+    expect((await clean(test)).forgottenOwners).toBe(0);
+  });
+});

@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuditService, type TokenPair } from 'nestjs-sigra';
+import { refusalOf } from '../support/refusal.js';
+import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import type { User } from '../support/test-app.js';
+import { type JsonAnswer, TokenClient } from '../support/token-client.js';
+
+const MINUTE = 60_000;
+const SCOPES = ['api_tokens:write', 'api_tokens:read', 'read:notes'];
+
+describe('What a credential makes', () => {
+  let test: JwtApp;
+  let count = 0;
+
+  beforeAll(async () => {
+    test = await startJwtApp({ check: 'epoch', accessTtl: 3600 });
+  });
+  afterAll(() => test.close());
+
+  const addUser = () => test.addUser(`user-${++count}@example.com`);
+  const issue = (user: User, expiresIn?: number) =>
+    test.tokens.create(user, {
+      name: 'maker',
+      scopes: SCOPES,
+      expiresAt: expiresIn === undefined ? undefined : inMs(expiresIn),
+    });
+  const inMs = (ms: number) => new Date(test.clock.now().getTime() + ms);
+  const through = (credential: string) => TokenClient.withToken(test, credential);
+  const make = async (credential: string, body: object = {}): Promise<JsonAnswer> =>
+    through(credential).create({ name: 'made', scopes: SCOPES, ...body });
+  const stateOf = (rawToken: string) =>
+    test.tokens.verify(rawToken).then(
+      () => 'valid',
+      () => refusalOf(test.tokens.verify(rawToken)),
+    );
+
+  describe('by an API token', () => {
+    it('names it in madeBy, and a session as null', async () => {
+      const user = await addUser();
+      const maker = await issue(user);
+
+      const made = await make(maker.rawToken);
+      const bySession = await TokenClient.inSession(test, user.id).create({ name: 'mine', scopes: ['*'] });
+
+      expect(made.body.token.madeBy).toEqual({ type: 'api_token', id: maker.token.id });
+      expect(bySession.body.token.madeBy).toBeNull();
+    });
+
+    it('does not outlive it: an expiry that is not given is its own, and a later one is refused', async () => {
+      const maker = await issue(await addUser(), MINUTE);
+
+      const inherited = await make(maker.rawToken);
+      const earlier = await make(maker.rawToken, { expiresAt: inMs(MINUTE / 2).toISOString() });
+      const later = await make(maker.rawToken, { expiresAt: inMs(MINUTE + 1).toISOString() });
+      const never = await make(maker.rawToken, { expiresAt: null });
+
+      expect(inherited.body.token.expiresAt).toBe(maker.token.expiresAt!.toISOString());
+      expect(earlier.body.token.expiresAt).toBe(inMs(MINUTE / 2).toISOString());
+      expect([later.status, later.body.error]).toEqual([400, 'ttl_exceeded']);
+      expect(never.body.token.expiresAt).toBe(maker.token.expiresAt!.toISOString());
+    });
+
+    it('is revoked with it, to any depth, with an audit row and a reason each', async () => {
+      const user = await addUser();
+      const maker = await issue(user);
+      const child = (await make(maker.rawToken)).body;
+      const grandchild = (await make(child.rawToken)).body;
+      const stranger = await issue(user);
+
+      await test.tokens.revoke(maker.token.id);
+
+      expect(await Promise.all([child, grandchild, stranger].map(({ rawToken }) => stateOf(rawToken)))).toEqual([
+        'token_revoked',
+        'token_revoked',
+        'valid',
+      ]);
+      const rows: object[] = await test.dataSource.query(
+        `SELECT t.revoke_reason AS reason, count(e.id)::int AS events FROM sigra_api_tokens t
+         JOIN sigra_audit_events e ON e.target_id = t.id::text AND e.action = 'api.token_revoke'
+         WHERE t.id = ANY ($1) GROUP BY t.id, t.revoke_reason ORDER BY t.id`,
+        [[maker.token.id, child.token.id, grandchild.token.id]],
+      );
+      expect(rows).toEqual([
+        { reason: 'revoked', events: 1 },
+        { reason: 'made_by_revoked', events: 1 },
+        { reason: 'made_by_revoked', events: 1 },
+      ]);
+    });
+
+    it('belongs to its successor after a rotation, and ends with that one', async () => {
+      const maker = await issue(await addUser());
+      const child = (await make(maker.rawToken)).body;
+      const successor = await test.tokens.rotate(maker.token.id, { graceSeconds: 60 });
+      const late = (await make(maker.rawToken)).body;
+
+      const before = await Promise.all([child, late].map(({ rawToken }) => stateOf(rawToken)));
+      const madeBy = late.token.madeBy;
+      await test.tokens.revoke(successor.token.id);
+
+      expect(before).toEqual(['valid', 'valid']);
+      expect(madeBy).toEqual({ type: 'api_token', id: successor.token.id });
+      expect(await Promise.all([child, late].map(({ rawToken }) => stateOf(rawToken)))).toEqual([
+        'token_revoked',
+        'token_revoked',
+      ]);
+    });
+
+    it('is not made by a token in its grace period whose successor is revoked', async () => {
+      const maker = await issue(await addUser());
+      const successor = await test.tokens.rotate(maker.token.id, { graceSeconds: 60 });
+      await test.tokens.revoke(successor.token.id);
+
+      const made = await make(maker.rawToken);
+
+      expect([made.status, made.body.error]).toEqual([401, 'invalid_token']);
+    });
+
+    it('by rotating itself, does not live longer', async () => {
+      const maker = await issue(await addUser(), MINUTE);
+      test.clock.advance({ seconds: 30 });
+
+      const rotated = await through(maker.rawToken).rotate(maker.token.id);
+      const extended = await through(rotated.body.rawToken).rotate(rotated.body.token.id, {
+        expiresAt: inMs(MINUTE).toISOString(),
+      });
+
+      expect(rotated.body.token.expiresAt).toBe(maker.token.expiresAt!.toISOString());
+      expect([extended.status, extended.body.error]).toEqual([400, 'ttl_exceeded']);
+    });
+
+    it('by rotating another token, belongs to it: the successor ends with the credential that holds it', async () => {
+      const user = await addUser();
+      const thief = await issue(user);
+      const victim = await issue(user);
+
+      const rotated = (await through(thief.rawToken).rotate(victim.token.id)).body;
+      const before = await stateOf(rotated.rawToken);
+      await test.tokens.revoke(thief.token.id);
+
+      expect(rotated.token.madeBy).toEqual({ type: 'api_token', id: thief.token.id });
+      expect([before, await stateOf(rotated.rawToken)]).toEqual(['valid', 'token_revoked']);
+    });
+
+    it('is not extended beyond its maker by a rotation in person', async () => {
+      const user = await addUser();
+      const maker = await issue(user, MINUTE);
+      const child = (await make(maker.rawToken)).body;
+      test.clock.advance({ seconds: 30 });
+
+      const rotated = await TokenClient.inSession(test, user.id).rotate(child.token.id);
+
+      expect(rotated.body.token.expiresAt).toBe(maker.token.expiresAt!.toISOString());
+      expect(rotated.body.token.madeBy).toEqual({ type: 'api_token', id: maker.token.id });
+    });
+
+    it('ends with it when it is a family for a JWT, also by revokeAll', async () => {
+      const owners = [await addUser(), await addUser()];
+      const [one, other] = await Promise.all(
+        owners.map(async (user) => {
+          const maker = await issue(user);
+          const principal = {
+            user,
+            userId: user.id,
+            method: 'api_token',
+            scopes: SCOPES,
+            tokenId: maker.token.id,
+          } as const;
+          const pair = await test.jwt.generateTokens(user, ['read:notes'], { principal });
+          return { user, maker, pair };
+        }),
+      );
+
+      await test.tokens.revoke(one!.maker.token.id);
+      await test.tokens.revokeAll(other!.user);
+
+      expect(await refusalOf(test.jwt.refresh(one!.pair.refreshToken))).toBe('token_revoked');
+      expect(await refusalOf(test.jwt.refresh(other!.pair.refreshToken))).toBe('token_revoked');
+    });
+  });
+
+  describe('by a JWT', () => {
+    const signIn = async (): Promise<{ user: User; pair: TokenPair }> => {
+      const user = await addUser();
+      return { user, pair: await test.jwt.generateTokens(user, ['*']) };
+    };
+
+    it('names the family in madeBy, and ends at its absolute expiry at the latest', async () => {
+      const { pair } = await signIn();
+
+      const made = await make(pair.accessToken);
+      const [{ end }] = await test.dataSource.query<[{ end: Date }]>(
+        'SELECT absolute_expires_at AS "end" FROM sigra_refresh_families WHERE id = $1',
+        [familyIdOf(pair)],
+      );
+
+      expect(made.body.token.madeBy).toEqual({ type: 'refresh_family', id: familyIdOf(pair) });
+      expect(made.body.token.expiresAt).toBe(end.toISOString());
+    });
+
+    it('stays when the person signs out on the device', async () => {
+      const { pair } = await signIn();
+      const made = (await make(pair.accessToken)).body;
+
+      await test.jwt.revokeRefresh(pair.refreshToken);
+
+      expect(await stateOf(made.rawToken)).toBe('valid');
+    });
+
+    it('is revoked when the family is revoked for reuse', async () => {
+      const { pair } = await signIn();
+      const made = (await make(pair.accessToken)).body;
+      const child = (await make(made.rawToken)).body;
+      await test.jwt.refresh(pair.refreshToken);
+
+      expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('reuse_detected');
+
+      expect(await stateOf(made.rawToken)).toBe('token_revoked');
+      expect(await stateOf(child.rawToken)).toBe('token_revoked');
+    });
+
+    it('cannot be made any more once the device has signed out, although the JWT is valid', async () => {
+      const { pair } = await signIn();
+      await test.jwt.revokeRefresh(pair.refreshToken);
+
+      const me = await test.present(pair.accessToken);
+      const made = await make(pair.accessToken);
+
+      expect(me.status).toBe(200);
+      expect([made.status, made.body.error]).toEqual([401, 'invalid_token']);
+    });
+  });
+
+  it('is made only within the scopes of its maker, and only tokens with those scopes are managed', async () => {
+    const user = await addUser();
+    const maker = await issue(user);
+    const root = await test.tokens.create(user, { name: 'root', scopes: ['*'] });
+    const client = through(maker.rawToken);
+
+    const answers = [await client.revoke(root.token.id), await client.rotate(root.token.id), await client.revokeAll()];
+
+    expect(answers.map(({ status, body }) => [status, body.error, body.missing])).toEqual([
+      [403, 'insufficient_scope', ['*']],
+      [403, 'insufficient_scope', ['*']],
+      [403, 'insufficient_scope', ['*']],
+    ]);
+    expect(await stateOf(root.rawToken)).toBe('valid');
+    expect((await client.revoke(maker.token.id)).status).toBe(204);
+  });
+
+  it('records who made it in the audit trail', async () => {
+    const maker = await issue(await addUser());
+    const made = (await make(maker.rawToken)).body;
+
+    const { events } = await test.get(AuditService).query({ targetId: made.token.id });
+
+    expect(events).toMatchObject([
+      { action: 'api.token_create', metadata: { method: 'api_token', viaTokenId: maker.token.id } },
+    ]);
+  });
+});

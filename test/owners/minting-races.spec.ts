@@ -1,0 +1,218 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CredentialService, type JwtCheck, type TokenPair } from 'nestjs-sigra';
+import { eventually } from '../support/eventually.js';
+import { closeJwtApps, familyIdOf, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { refusalOf } from '../support/refusal.js';
+import { ServerNode } from '../support/server-node.js';
+import type { User } from '../support/test-app.js';
+
+/** `SIGRA_ROUNDS=200 npx jest test/owners/minting-races` runs longer. */
+const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 6);
+const TIMEOUT = 60_000 + ROUNDS * 5_000;
+const CHECKS: readonly JwtCheck[] = ['stateless', 'epoch', 'family'];
+
+interface Victim {
+  readonly user: User;
+  readonly rawToken: string;
+  readonly tokenId: string;
+  readonly pair: TokenPair;
+}
+
+/** A way to end a thief's credential. Everything that the thief made with it must be dead afterwards. */
+type End = (victim: Victim) => Promise<unknown>;
+
+describe.each(CHECKS)(
+  'A thief whose credential ends while requests are in flight at two processes, with the check %s',
+  (check) => {
+    let test: JwtApp;
+    let nodes: ServerNode[] = [];
+    let count = 0;
+
+    beforeAll(async () => {
+      const jwt = { ...JWT, check, accessTtl: 3600, maxFamiliesPerOwner: 10_000 } as const;
+      test = await startJwtApp(jwt);
+      // The clock of the application stands still, and those of the nodes do not.
+      test.clock.set(new Date());
+      await test.dataSource.query('CREATE TABLE ended_sessions (user_id text PRIMARY KEY)');
+      nodes = await Promise.all(
+        (['express', 'fastify'] as const).map((adapter) =>
+          ServerNode.start({ adapter, databaseUrl: test.databaseUrl, jwt, endsSessions: true }),
+        ),
+      );
+    }, 60_000);
+    afterAll(async () => {
+      await Promise.all(nodes.map((node) => node.stop()));
+      await closeJwtApps();
+    });
+
+    const victim = async (): Promise<Victim> => {
+      const user = await test.addUser(`user-${++count}@example.com`);
+      const { rawToken, token } = await test.tokens.create(user, { name: 'stolen', scopes: ['*'] });
+      return { user, rawToken, tokenId: token.id, pair: await test.jwt.generateTokens(user, ['*']) };
+    };
+    const credentials = () => test.get(CredentialService);
+    const isValid = (rawToken: string) =>
+      test.tokens.verify(rawToken).then(
+        () => true,
+        () => false,
+      );
+
+    const ends = {
+      revokeAll: ({ user }) => test.tokens.revokeAll(user),
+      'the revocation of the token': ({ tokenId }) => test.tokens.revoke(tokenId),
+      lockOut: ({ user }) => credentials().lockOut(user),
+      deactivation: ({ user }) =>
+        test.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]),
+      'signOutEverywhere and revokeAll': async ({ user }) => {
+        await test.jwt.signOutEverywhere(user);
+        await test.tokens.revokeAll(user);
+      },
+      'reuse of its refresh token': async ({ pair }) => {
+        await test.jwt.refresh(pair.refreshToken);
+        expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('reuse_detected');
+      },
+      'the end of all sessions and lockOut': async ({ user }) => {
+        await test.dataSource.query('INSERT INTO ended_sessions VALUES ($1)', [user.id]);
+        await credentials().lockOut(user);
+      },
+    } satisfies Record<string, End>;
+
+    const apiToken = ({ rawToken }: Victim) => ({ authorization: `Bearer ${rawToken}` });
+    const jwt = ({ pair }: Victim) => ({ authorization: `Bearer ${pair.accessToken}` });
+    const session = ({ user }: Victim) => ({ 'x-session-user': user.id });
+
+    it.each<[string, keyof typeof ends, (victim: Victim) => Readonly<Record<string, string>>]>([
+      ['an API token', 'revokeAll', apiToken],
+      ['an API token', 'the revocation of the token', apiToken],
+      ['an API token', 'lockOut', apiToken],
+      ['an API token', 'deactivation', apiToken],
+      ['a JWT', 'lockOut', jwt],
+      ['a JWT', 'signOutEverywhere and revokeAll', jwt],
+      ['a JWT', 'reuse of its refresh token', jwt],
+      ['a JWT', 'deactivation', jwt],
+      ['a session', 'the end of all sessions and lockOut', session],
+    ])(
+      'keeps no API token that %s makes, after %s',
+      async (_what, end, headersOf) => {
+        let made = 0;
+        for (let round = 0; round < ROUNDS; round++) {
+          const thiefs = await victim();
+          const stolen = headersOf(thiefs);
+          const kept: string[] = [];
+          let hasEnded = false;
+          const steal = async (url: string) => {
+            // Goes on until the end is done, and once more.
+            for (let last = false; !last;) {
+              last = hasEnded;
+              const answer = await fetch(`${url}/api/tokens`, {
+                method: 'POST',
+                headers: { ...stolen, 'content-type': 'application/json' },
+                body: JSON.stringify({ name: 'mine', scopes: ['*'] }),
+              });
+              const body = (await answer.json()) as { rawToken?: string };
+              if (body.rawToken !== undefined) kept.push(body.rawToken);
+            }
+          };
+          const inFlight = 8 << (round % 4);
+
+          const stealing = Array.from({ length: inFlight }, (_, index) => steal(nodes[index % nodes.length]!.url));
+          // At once, or after some tokens were made.
+          await eventually(() => kept.length >= (round % 3) * 4);
+          await ends[end](thiefs);
+          hasEnded = true;
+          await Promise.all(stealing);
+
+          made += kept.length;
+          const survivors = await Promise.all([...kept, thiefs.rawToken].map(isValid));
+          const isOwnAlive = end === 'reuse of its refresh token';
+          expect(survivors.filter(Boolean)).toHaveLength(isOwnAlive ? 1 : 0);
+        }
+        expect(made).toBeGreaterThan(0);
+      },
+      TIMEOUT,
+    );
+
+    it.each<[string, End]>([
+      ['revokeAllRefresh', ({ user }) => test.jwt.revokeAllRefresh(user)],
+      ['signOutEverywhere', ({ user }) => test.jwt.signOutEverywhere(user)],
+      ['lockOut', ({ user }) => credentials().lockOut(user)],
+    ])(
+      'keeps no refresh token after %s',
+      async (_what, end) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const thiefs = await victim();
+          const inFlight = 8 << (round % 3);
+          const pairs = await Promise.all(
+            Array.from({ length: inFlight }, () => test.jwt.generateTokens(thiefs.user, ['*'])),
+          );
+
+          const refreshing = pairs.map(async ({ refreshToken }, index) => {
+            const answer = await fetch(`${nodes[index % nodes.length]!.url}/oauth/token`, {
+              method: 'POST',
+              body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken }),
+            });
+            const body = (await answer.json()) as { refresh_token?: string };
+            return body.refresh_token;
+          });
+          await delay(round % 5);
+          await end(thiefs);
+          const kept = (await Promise.all(refreshing)).filter((each) => each !== undefined);
+
+          const codes = await Promise.all(
+            [...kept, thiefs.pair.refreshToken].map((refreshToken) => refusalOf(test.jwt.refresh(refreshToken))),
+          );
+          expect(new Set(codes)).toEqual(new Set(['token_revoked']));
+        }
+      },
+      TIMEOUT,
+    );
+
+    it.each<[string, End]>([
+      ['revokeAllRefresh', ({ user }) => test.jwt.revokeAllRefresh(user)],
+      ['signOutEverywhere', ({ user }) => test.jwt.signOutEverywhere(user)],
+      ['lockOut', ({ user }) => credentials().lockOut(user)],
+    ])(
+      'keeps nothing of a sign-in that began before %s',
+      async (_what, end) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const { user } = await victim();
+
+          const signIns = Array.from({ length: 16 }, () =>
+            test.jwt.generateTokens(user.id, ['*']).catch(() => undefined),
+          );
+          await delay(round % 3);
+          await end({ user } as Victim);
+          const pairs = (await Promise.all(signIns)).filter((pair) => pair !== undefined);
+
+          const codes = await Promise.all(pairs.map(({ refreshToken }) => refusalOf(test.jwt.refresh(refreshToken))));
+          expect(codes.every((code) => code === 'token_revoked')).toBe(true);
+          expect(new Set(pairs.map(familyIdOf)).size).toBe(pairs.length);
+        }
+      },
+      TIMEOUT,
+    );
+
+    it.each<[string, End]>([
+      ['revokeAll', ({ user }) => test.tokens.revokeAll(user)],
+      ['lockOut', ({ user }) => credentials().lockOut(user)],
+    ])(
+      'keeps no token of a creation that began before %s',
+      async (_what, end) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const { user } = await victim();
+
+          const creations = Array.from({ length: 16 }, () =>
+            test.tokens.create(user, { name: 'CI', scopes: ['*'] }).catch(() => undefined),
+          );
+          await delay(round % 3);
+          await end({ user } as Victim);
+          const issued = (await Promise.all(creations)).filter((each) => each !== undefined);
+
+          expect(await Promise.all(issued.map(({ rawToken }) => isValid(rawToken)))).toEqual(issued.map(() => false));
+        }
+      },
+      TIMEOUT,
+    );
+  },
+);
