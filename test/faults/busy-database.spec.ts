@@ -83,6 +83,7 @@ describe('Requests to a busy database', () => {
     const answers = [
       await send('DELETE', `/api/tokens/${token.id}`),
       await send('POST', `/api/tokens/${token.id}/rotate`),
+      // Waits for no token: the rows are marked afterwards.
       await send('DELETE', '/api/tokens'),
     ];
     await runner.rollbackTransaction();
@@ -92,7 +93,7 @@ describe('Requests to a busy database', () => {
     expect(answers).toEqual([
       [503, '1'],
       [503, '1'],
-      [503, '1'],
+      [200, null],
     ]);
   });
 

@@ -1,7 +1,8 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
-import { map, type Observable } from 'rxjs';
+import { concatMap, type Observable } from 'rxjs';
 import type { HttpReply } from '../http-reply.js';
 import { type RequestWithSession, SessionHolder } from '../sessions/browser-session.js';
+import { saveSession } from '../sessions/sessions.service.js';
 import type { User } from '../users/user.entity.js';
 import type { Page } from './page.js';
 import { PageRenderer } from './page-renderer.js';
@@ -12,15 +13,18 @@ export class PageInterceptor implements NestInterceptor<Page, string> {
   constructor(private readonly renderer: PageRenderer) {}
 
   intercept(context: ExecutionContext, next: CallHandler<Page>): Observable<string> {
-    return next.handle().pipe(map((page) => this.answer(context, page)));
+    return next.handle().pipe(concatMap((page) => this.answer(context, page)));
   }
 
-  private answer(context: ExecutionContext, page: Page): string {
+  private async answer(context: ExecutionContext, page: Page): Promise<string> {
     const request = context.switchToHttp().getRequest<RequestWithSession & { url: string; user?: User }>();
     const reply = context.switchToHttp().getResponse<HttpReply>();
     // Pages are personal, and one of them shows a secret: no cache must keep them.
     reply.header('Cache-Control', 'no-store').header('Content-Type', 'text/html; charset=utf-8');
     if (page.kind === 'redirection') {
+      // express-session sends the headers before it saves. A browser follows them at once, and would see the old session.
+      const { session } = request.raw ?? request;
+      if (session?.notice) await saveSession(session);
       reply.status(303).header('Location', page.to);
       return '';
     }

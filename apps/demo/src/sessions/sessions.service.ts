@@ -18,7 +18,7 @@ export class SessionsService {
     // A new id: an attacker who planted the old one must not share the session.
     await regenerate(holder.current);
     holder.current.userId = user.id;
-    await save(holder.current);
+    await saveSession(holder.current);
     await this.log('session.sign_in', user.id, caller);
     return true;
   }
@@ -35,7 +35,8 @@ export class SessionsService {
 }
 
 const regenerate = (session: BrowserSession) => settled((done) => session.regenerate(done));
-const save = (session: BrowserSession) => settled((done) => session.save(done));
+/** Saves a session before the answer. */
+export const saveSession = (session: BrowserSession) => settled((done) => session.save(done));
 const destroy = (session: BrowserSession) => settled((done) => session.destroy(done));
 
 /** Turns a callback of express-session into a promise. */
