@@ -26,3 +26,15 @@ export const MAX_TIME = 253_402_300_799_999;
 export function hasExpired(expiresAt: Date | null, now: Date): boolean {
   return expiresAt !== null && !(expiresAt > now);
 }
+
+/** The time this many seconds after another; before it, when they are negative. */
+export function later(date: Date, seconds: number): Date {
+  return new Date(date.getTime() + seconds * 1000);
+}
+
+/** The earlier of two ends. Null means no end. */
+export function earliest(one: Date, other: Date | null): Date;
+export function earliest(one: Date | null, other: Date | null): Date | null;
+export function earliest(one: Date | null, other: Date | null): Date | null {
+  return one && other ? (one < other ? one : other) : (one ?? other);
+}

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
+import { Clock, earliest, later } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -84,11 +84,7 @@ export class RefreshTokenIssuer {
     const { familyEpoch: epoch, endsAt, madeByTokenId, madeByFamilyId } = mint;
     const createdAt = this.clock.now();
     const rawToken = mintRefreshToken();
-    const within = (seconds: number, limit: Date | null) => {
-      const end = new Date(createdAt.getTime() + seconds * 1000);
-      return limit && limit < end ? limit : end;
-    };
-    const absoluteExpiresAt = within(absoluteTtl, endsAt);
+    const absoluteExpiresAt = earliest(later(createdAt, absoluteTtl), endsAt);
     const { ipAddress, userAgent } = caller;
     return {
       rawToken,
@@ -108,7 +104,7 @@ export class RefreshTokenIssuer {
       token: {
         id: uuidv7(),
         tokenHash: hashSecret(rawToken),
-        expiresAt: within(refreshTtl, absoluteExpiresAt),
+        expiresAt: earliest(later(createdAt, refreshTtl), absoluteExpiresAt),
         createdAt,
       },
     };
@@ -131,7 +127,7 @@ export class RefreshTokenIssuer {
   }
 
   private async activeUser(userRef: UserRef): Promise<object> {
-    const user = typeof userRef === 'object' ? userRef : (await this.owners.find(this.users.idOf(userRef)))?.user;
+    const user = await this.owners.userOf(userRef);
     if (!user || !this.users.isActive(user)) throw new SigraError('not_found', 'There is no such active user.');
     return user;
   }

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { JwtAuditAction, NewAuditEvent } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
+import { Clock, earliest, later } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken, mintRefreshToken } from '../common/token-format.js';
@@ -147,7 +147,6 @@ export class RefreshTokenRotator {
     const { refreshTtl, reuseLeeway } = enabledJwt(this.config);
     const now = this.clock.now();
     const successor = mintRefreshToken();
-    const idleEnd = new Date(now.getTime() + refreshTtl * 1000);
     // Before anything is written, so that an error caused by the application's claims does not consume the refresh token.
     const pairWith = this.prepare(presented);
     const isRotated = await this.refreshTokens.rotate(
@@ -157,7 +156,7 @@ export class RefreshTokenRotator {
         child: {
           id: uuidv7(),
           tokenHash: hashSecret(successor),
-          expiresAt: idleEnd < family.absoluteExpiresAt ? idleEnd : family.absoluteExpiresAt,
+          expiresAt: earliest(later(now, refreshTtl), family.absoluteExpiresAt),
           createdAt: now,
         },
         sealedSuccessor: reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null,

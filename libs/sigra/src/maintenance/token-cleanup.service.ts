@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Clock } from '../common/clock.js';
+import { Clock, later } from '../common/clock.js';
 import { MAX_REUSE_LEEWAY } from '../config/jwt.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CleanupRepository } from '../persistence/cleanup.repository.js';
@@ -68,7 +68,7 @@ export class TokenCleanupService {
     }
     const { rows } = this;
     const now = this.clock.now();
-    const ago = (seconds: number) => new Date(now.getTime() - seconds * 1000);
+    const ago = (seconds: number) => later(now, -seconds);
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
     const sealedBefore = ago(MAX_REUSE_LEEWAY);
     const { retention } = this.config.audit;

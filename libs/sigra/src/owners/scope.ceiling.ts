@@ -3,7 +3,7 @@ import { isScope } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
-import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
+import type { UserRef } from '../persistence/user-directory.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
 import { commonScopes } from '../scopes/can.js';
 
@@ -12,7 +12,6 @@ import { commonScopes } from '../scopes/can.js';
 export class ScopeCeiling {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly users: UserDirectory,
     private readonly owners: OwnerRepository,
   ) {}
 
@@ -33,15 +32,16 @@ export class ScopeCeiling {
    */
   async assertMayHold(userRef: UserRef, scopes: readonly string[]): Promise<void> {
     if (!this.config.users.scopes) return;
-    const user = typeof userRef === 'object' ? userRef : (await this.owners.find(this.users.idOf(userRef)))?.user;
+    const user = await this.owners.userOf(userRef);
     if (!user) throw new SigraError('not_found', 'There is no such active user.');
     const ceiling = this.of(user) ?? [];
     assertCovers(ceiling, scopes, this.config.apiTokens.writeImpliesRead, 'The user cannot have these scopes.');
   }
 
   private of(user: object): readonly string[] | undefined {
-    const ceiling: unknown = this.config.users.scopes?.(user);
-    if (ceiling === undefined && !this.config.users.scopes) return undefined;
+    const { scopes } = this.config.users;
+    if (!scopes) return undefined;
+    const ceiling: unknown = scopes(user);
     // A promise, or an invalid scope, must not pass as a ceiling.
     if (Array.isArray(ceiling) && ceiling.every(isScope)) return ceiling;
     throw new TypeError('sigra: users.scopes must return an array of scopes such as "read:projects"');

@@ -4,7 +4,7 @@ import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
-import { currentEpoch, type Epochs, epochsOf, type OwnerFilter } from './owner.repository.js';
+import { currentEpoch, epochColumns, type Epochs, type OwnerFilter } from './owner.repository.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
@@ -60,7 +60,7 @@ export class ApiTokenRepository {
     const { key, where, parameters } = byTokenHash('t');
     this.reader = new OwnedRecordReader(
       {
-        select: `${key}, ${apiTokens.packed('t', ...epochsOf('o'))} AS token`,
+        select: `${key}, ${apiTokens.packed('t', ...epochColumns('o'))} AS token`,
         from: `${this.table} t
           LEFT JOIN ${this.owners} o ON o.owner_type = t.owner_type AND o.owner_id = t.owner_id`,
         // Another kind of owners can have the same ids in the same tables.

@@ -23,10 +23,10 @@ export interface RecordSource<R> {
 
 /** The source of the owners of records. */
 export interface OwnerSource {
-  /** The users' table, joined in the same query; undefined with a `UserProvider`. */
+  /** The users' table, joined in the same query; undefined when TypeORM or a `UserProvider` finds the users. */
   readonly table: UserTable | undefined;
-  /** The active user; from the row if there is a table. `id` is compared with the user's own unless it is undefined. */
-  activeOwner(row: Row, id: string | undefined): object | undefined | Promise<object | undefined>;
+  /** The active user with this id; from the row if there is a table. */
+  activeOwner(row: Row, id: string): object | undefined | Promise<object | undefined>;
 }
 
 /** A record and its owner. `user` is undefined when the owner does not exist or is not active. */
@@ -39,7 +39,7 @@ export interface OwnedRecord<R> {
  * Reads records by a key, together with their owners. One query, or two at once, serves all requests of one event-loop turn.
  * Nothing is cached: the query starts after the request has arrived.
  */
-export class OwnedRecordReader<R extends { readonly ownerId: string | undefined }> {
+export class OwnedRecordReader<R extends { readonly ownerId: string }> {
   private readonly loader: BatchLoader<Row>;
   private prepared: PreparedStatement | undefined;
 

@@ -6,7 +6,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type OwnedRecord, OwnedRecordReader, unnested } from './owned-record.reader.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
-import { UserDirectory } from './user-directory.js';
+import { UserDirectory, type UserRef } from './user-directory.js';
 
 /** Limits a statement that no request waits for. */
 const BACKGROUND_TIMEOUT_MS = 60_000;
@@ -40,7 +40,7 @@ export class OwnerRepository {
   constructor(
     @InjectSigraConfig() config: SigraConfig,
     private readonly database: SigraDatabase,
-    users: UserDirectory,
+    private readonly users: UserDirectory,
   ) {
     const { names } = database;
     this.table = names.owners;
@@ -49,7 +49,7 @@ export class OwnerRepository {
     const withEpochs = (wanted: string) =>
       `${wanted} LEFT JOIN ${this.table} o ON o.owner_type = ${type} AND o.owner_id = wanted.owner_id`;
     const source = {
-      select: `wanted.key AS sigra_key, ${epochsOf('o').join(' AS sigra_token_epoch, ')} AS sigra_family_epoch`,
+      select: `wanted.key AS sigra_key, ${epochColumns('o').join(' AS sigra_token_epoch, ')} AS sigra_family_epoch`,
       ownerId: 'wanted.owner_id',
       ownerIdOf,
       decode: (row: Row): OwnerState => ({
@@ -95,6 +95,11 @@ export class OwnerRepository {
   async find(ownerId: string, familyId?: string): Promise<OwnedRecord<OwnerState> | undefined> {
     if (!isStorable(ownerId)) return undefined;
     return familyId === undefined ? this.reader.find(` ${ownerId}`) : this.familyReader.find(`${familyId} ${ownerId}`);
+  }
+
+  /** A user as it was given, or the active user with its id. @throws SigraError `unavailable` */
+  async userOf(user: UserRef): Promise<object | undefined> {
+    return typeof user === 'object' ? user : (await this.find(this.users.idOf(user)))?.user;
   }
 
   /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
@@ -200,7 +205,7 @@ function numeric({ tokenEpoch, familyEpoch }: Readonly<Record<keyof Epochs, numb
 }
 
 /** SQL of the token epoch and the family epoch of a joined row of `sigra_owners`. */
-export function epochsOf(alias: string): readonly [string, string] {
+export function epochColumns(alias: string): readonly [string, string] {
   return [`coalesce(${alias}.token_epoch, 0)`, `coalesce(${alias}.family_epoch, 0)`];
 }
 

@@ -89,8 +89,7 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
    * @param row selected with `table.columns`; unused when there is no table
    * @param id as Sigra's tables spell it
    */
-  activeOwner(row: Row, id: string | undefined): object | undefined | Promise<object | undefined> {
-    if (id === undefined) return undefined;
+  activeOwner(row: Row, id: string): object | undefined | Promise<object | undefined> {
     const { table } = this;
     const user = table ? table.hydrate(row) : this.load(id);
     return types.isPromise(user)

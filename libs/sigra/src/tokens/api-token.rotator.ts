@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock, hasExpired } from '../common/clock.js';
+import { Clock, earliest, hasExpired, later } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -154,13 +154,4 @@ function sameLifetime({ expiresAt, createdAt }: ApiToken, now: Date, maxTtl = In
   const ttl = expiresAt ? (expiresAt.getTime() - createdAt.getTime()) / 1000 : Infinity;
   const allowed = Math.min(ttl, maxTtl);
   return allowed === Infinity ? null : later(now, allowed);
-}
-
-function later(date: Date, seconds: number): Date {
-  return new Date(date.getTime() + seconds * 1000);
-}
-
-/** The earlier of two ends. Null means no end. */
-function earliest(one: Date | null, other: Date | null): Date | null {
-  return one && other ? (one < other ? one : other) : (one ?? other);
 }

@@ -1,4 +1,4 @@
-import { MAX_TIME } from '../common/clock.js';
+import { earliest, later, MAX_TIME } from '../common/clock.js';
 import { isLongerThan, isStorable } from '../common/storable-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
@@ -72,8 +72,7 @@ export function endOf(
 ): Date | null {
   if (!enforceOnExisting) return expiresAt;
   if (maxTtl === undefined) return expiresAt ?? (requireExpiry ? createdAt : null);
-  const longest = new Date(createdAt.getTime() + maxTtl * 1000);
-  return expiresAt && expiresAt < longest ? expiresAt : longest;
+  return earliest(later(createdAt, maxTtl), expiresAt);
 }
 
 /** The refusal of a token that does not exist, or that is not the caller's to know. */
