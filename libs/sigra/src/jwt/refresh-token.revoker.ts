@@ -8,14 +8,11 @@ import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { CredentialSweeper } from '../owners/credential.sweeper.js';
-import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import { EpochRevoker } from '../owners/epoch.revoker.js';
+import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-
-/** More families are counted after the revocation, which must not wait for it. */
-const COUNTED_AT_ONCE = 10_000;
 
 /** Revokes refresh families, with the audit row in the same transaction. */
 @Injectable()
@@ -24,10 +21,9 @@ export class RefreshTokenRevoker {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
-    private readonly owners: OwnerRepository,
     private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
-    private readonly sweeper: CredentialSweeper,
+    private readonly epochs: EpochRevoker,
     private readonly audit: AuditWriter,
   ) {}
 
@@ -58,27 +54,25 @@ export class RefreshTokenRevoker {
   }
 
   /** Moves an owner to the next epoch, which ends its families, however many there are. Their rows are marked afterwards. */
-  private async endAll(
+  private endAll(
     owner: Owner,
     caller: Caller,
     action: 'api.jwt_revoke' | 'api.sign_out_everywhere',
     reason: FamilyRevokeReason,
   ): Promise<number> {
-    const { epoch, count, at } = await this.database.transaction(async (manager) => {
-      // First, because everything that makes a family of the owner waits for it.
-      const epochs = await this.owners.bump(manager, owner, { families: true });
-      const at = this.clock.now();
-      const epoch = epochs.familyEpoch;
-      // Families of earlier epochs were revoked, and counted, before.
-      const count = await this.families.countLive(manager, owner, at, epoch - 1, COUNTED_AT_ONCE + 1);
-      await this.sweeper.request(manager, owner, epochs, { task: 'mark_families', reason, at });
-      const metadata = { epoch, ...(count <= COUNTED_AT_ONCE ? { count } : { countAbove: COUNTED_AT_ONCE }) };
-      await this.audit.record(manager, { action, targetId: owner.id, targetType: owner.type, metadata }, caller);
-      return { epoch, count, at };
-    });
-    const total = count <= COUNTED_AT_ONCE ? count : await this.families.countLive(undefined, owner, at, epoch - 1);
-    await this.sweeper.begin(owner);
-    return total;
+    return this.epochs.end(
+      owner,
+      {
+        kinds: { families: true },
+        action,
+        sweeps: [{ task: 'mark_families', reason }],
+        metadata: ({ familyEpoch: epoch }) => ({ epoch }),
+        // Families of earlier epochs were revoked, and counted, before.
+        count: ({ at, familyEpoch }, manager, limit) =>
+          this.families.countLive(manager, owner, at, familyEpoch - 1, limit),
+      },
+      caller,
+    );
   }
 
   /**

@@ -1,13 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
-import { SigraDatabase } from '../persistence/sigra-database.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { ownerChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { CredentialSweeper, type SweepRequest } from './credential.sweeper.js';
+import { type EpochRevocation, EpochRevoker } from './epoch.revoker.js';
 
 /** The options of `forget`. */
 export interface ForgetOptions {
@@ -25,12 +21,8 @@ export interface ForgetOptions {
 @Injectable()
 export class CredentialService {
   constructor(
-    private readonly clock: Clock,
     private readonly users: UserDirectory,
-    private readonly database: SigraDatabase,
-    private readonly owners: OwnerRepository,
-    private readonly sweeper: CredentialSweeper,
-    private readonly audit: AuditWriter,
+    private readonly revoker: EpochRevoker,
   ) {}
 
   /**
@@ -43,11 +35,10 @@ export class CredentialService {
    * @throws SigraError `unavailable`: then nothing has changed
    */
   async lockOut(user: UserRef, caller: Caller = {}): Promise<void> {
-    const at = this.clock.now();
     const reason = 'locked_out';
     await this.end(user, 'api.lock_out', caller, {}, [
-      { task: 'mark_tokens', reason, at },
-      { task: 'mark_families', reason, at },
+      { task: 'mark_tokens', reason },
+      { task: 'mark_families', reason },
     ]);
   }
 
@@ -62,7 +53,7 @@ export class CredentialService {
    */
   async forget(user: UserRef, { anonymizeAudit = false }: ForgetOptions = {}, caller: Caller = {}): Promise<void> {
     const task = anonymizeAudit ? 'forget_and_anonymize' : 'forget';
-    await this.end(user, 'api.forget', caller, { anonymizeAudit }, [{ task, at: this.clock.now() }]);
+    await this.end(user, 'api.forget', caller, { anonymizeAudit }, [{ task }]);
   }
 
   private async end(
@@ -70,20 +61,15 @@ export class CredentialService {
     action: 'api.lock_out' | 'api.forget',
     caller: Caller,
     metadata: Readonly<Record<string, unknown>>,
-    sweeps: readonly SweepRequest[],
+    sweeps: EpochRevocation['sweeps'],
   ): Promise<void> {
     const owner = this.users.ownerOf(user);
+    const kinds = { tokens: true, families: true } as const;
     await traced(
       action === 'api.forget' ? ownerChannels.forget : ownerChannels.lockOut,
       { userId: owner.id },
-      () =>
-        this.database.transaction(async (manager) => {
-          const epochs = await this.owners.bump(manager, owner, { tokens: true, families: true });
-          await this.sweeper.request(manager, owner, epochs, ...sweeps);
-          await this.audit.record(manager, { action, targetId: owner.id, targetType: owner.type, metadata }, caller);
-        }),
+      () => this.revoker.end(owner, { kinds, action, sweeps, metadata: () => metadata }, caller),
       () => undefined,
     );
-    await this.sweeper.begin(owner);
   }
 }

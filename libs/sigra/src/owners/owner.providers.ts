@@ -1,8 +1,16 @@
 import { CredentialService } from './credential.service.js';
 import { CredentialSweeper } from './credential.sweeper.js';
+import { EpochRevoker } from './epoch.revoker.js';
 import { LineageRevoker } from './lineage.revoker.js';
 import { MintingGate } from './minting.gate.js';
 import { ScopeCeiling } from './scope.ceiling.js';
 
 /** The providers of everything that concerns all credentials of an owner. */
-export const ownerProviders = [CredentialService, CredentialSweeper, LineageRevoker, MintingGate, ScopeCeiling];
+export const ownerProviders = [
+  CredentialService,
+  CredentialSweeper,
+  EpochRevoker,
+  LineageRevoker,
+  MintingGate,
+  ScopeCeiling,
+];

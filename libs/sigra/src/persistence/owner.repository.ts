@@ -19,6 +19,12 @@ export interface Epochs {
   readonly familyEpoch: number;
 }
 
+/** The kinds of credentials that a step to the next epoch ends. */
+export interface EpochKinds {
+  readonly tokens?: true;
+  readonly families?: true;
+}
+
 /** Whose credentials to read: of an owner, or of all owners of a type. */
 export type OwnerFilter = Pick<Owner, 'type'> & Partial<Owner>;
 
@@ -159,11 +165,7 @@ export class OwnerRepository {
   }
 
   /** Moves an owner to the next epoch of the given kinds. @returns the new epochs */
-  async bump(
-    manager: EntityManager,
-    owner: Owner,
-    kinds: { readonly tokens?: true; readonly families?: true },
-  ): Promise<Epochs> {
+  async bump(manager: EntityManager, owner: Owner, kinds: EpochKinds): Promise<Epochs> {
     const steps = [kinds.tokens ? 1 : 0, kinds.families ? 1 : 0];
     const row = await this.database.queryOne<Epochs>(
       `INSERT INTO ${this.table} AS o (owner_type, owner_id, token_epoch, family_epoch) VALUES ($1, $2, $3, $4)

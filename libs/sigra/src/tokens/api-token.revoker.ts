@@ -8,10 +8,10 @@ import { hashSecret } from '../common/secret.js';
 import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { EpochRevoker, type EpochStep } from '../owners/epoch.revoker.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import type { ApiToken } from '../persistence/tables.js';
@@ -20,9 +20,6 @@ import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { notFound } from './token-request.js';
 
-/** More tokens are counted after the revocation, which must not wait for it. */
-const COUNTED_AT_ONCE = 10_000;
-
 /** Revokes tokens, with the audit row in the same transaction. Afterwards every node rejects them. */
 @Injectable()
 export class ApiTokenRevoker {
@@ -30,11 +27,10 @@ export class ApiTokenRevoker {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
-    private readonly owners: OwnerRepository,
     private readonly tokens: ApiTokenRepository,
     private readonly families: RefreshFamilyRepository,
     private readonly lineage: LineageRevoker,
-    private readonly sweeper: CredentialSweeper,
+    private readonly epochs: EpochRevoker,
     private readonly audit: AuditWriter,
   ) {}
 
@@ -72,40 +68,35 @@ export class ApiTokenRevoker {
     return traced(
       apiTokenChannels.revokeAll,
       { userId: owner.id },
-      async () => {
-        const { ended, count, at } = await this.database.transaction((manager) => this.endAll(manager, owner, caller));
-        const total =
-          count <= COUNTED_AT_ONCE ? count : await this.tokens.countActive(undefined, owner, at, undefined, ended);
-        await this.sweeper.begin(owner);
-        return total;
-      },
+      () =>
+        this.epochs.end(
+          owner,
+          {
+            kinds: { tokens: true },
+            action: 'api.token_revoke_all',
+            sweeps: [{ task: 'mark_tokens', reason: 'revoke_all' }],
+            metadata: () => ({}),
+            // Tokens of earlier epochs were revoked, and counted, before.
+            count: ({ at, tokenEpoch }, manager, limit) =>
+              this.tokens.countActive(manager, owner, at, limit, tokenEpoch - 1),
+            alongside: (step, manager) => this.endAlongside(manager, owner, step, caller),
+          },
+          caller,
+        ),
       (count) => count,
     );
   }
 
-  private async endAll(
+  private async endAlongside(
     manager: EntityManager,
     owner: Owner,
+    { at, tokenEpoch }: EpochStep,
     caller: Caller,
-  ): Promise<{ readonly ended: number; readonly count: number; readonly at: Date }> {
-    // First, because everything that makes a token of the owner waits for it.
-    const epochs = await this.owners.bump(manager, owner, { tokens: true });
-    const at = this.clock.now();
-    // Tokens of earlier epochs were revoked, and counted, before.
-    const ended = epochs.tokenEpoch - 1;
-    await this.assertMayManageAll(manager, owner, ended, at, caller);
-    const count = await this.tokens.countActive(manager, owner, at, COUNTED_AT_ONCE + 1, ended);
-    await this.sweeper.request(manager, owner, epochs, { task: 'mark_tokens', reason: 'revoke_all', at });
+  ): Promise<void> {
+    await this.assertMayManageAll(manager, owner, tokenEpoch - 1, at, caller);
     // Another epoch ends families, so those that tokens made are revoked one by one; an owner has few.
     const familyIds = await this.families.revokeMadeByTokens(manager, owner, at);
     await this.lineage.revokeMadeBy(manager, { familyIds }, at, caller);
-    const metadata = count <= COUNTED_AT_ONCE ? { count } : { countAbove: COUNTED_AT_ONCE };
-    await this.audit.record(
-      manager,
-      { action: 'api.token_revoke_all', targetId: owner.id, targetType: owner.type, metadata },
-      caller,
-    );
-    return { ended, count, at };
   }
 
   /** A principal manages only tokens whose scopes it holds. */
