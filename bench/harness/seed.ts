@@ -55,6 +55,12 @@ export async function seedTokens(url: string, seed: TokenSeed): Promise<void> {
       withClient(url, (client) => client.query(insert(middle, from + count - 1))),
     ]);
   await (count < MANY ? insertAll() : withoutIndexes(url, 'sigra_api_tokens', insertAll));
+  // Whatever creates a token also creates the row of its owner.
+  await withClient(url, (client) =>
+    client.query(
+      `INSERT INTO sigra_owners SELECT DISTINCT owner_type, owner_id, 0, 0 FROM sigra_api_tokens ON CONFLICT DO NOTHING`,
+    ),
+  );
   await settle(url);
 }
 

@@ -69,6 +69,7 @@ describe('sigraMigrations', () => {
       'sigra_audit_events_target',
       'sigra_audit_events_target_type',
       'sigra_audit_events_time',
+      'sigra_owners_epochs',
       'sigra_owners_pkey',
       'sigra_refresh_families_end',
       'sigra_refresh_families_made_by_family_id',

@@ -4,7 +4,7 @@ import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
-import { currentEpoch, epochColumns, type Epochs, type OwnerFilter } from './owner.repository.js';
+import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter } from './owner.repository.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
@@ -57,15 +57,14 @@ export class ApiTokenRepository {
   ) {
     this.table = database.names.apiTokens;
     this.owners = database.names.owners;
-    const { key, where, parameters } = byTokenHash('t');
+    const epochs = joinedEpochs(this.owners, config.users.type, 't.owner_id');
+    // Another kind of owners can have the same ids in the same tables.
+    const ofType = `t.owner_type = ${literal(config.users.type)}`;
+    const { key, ...lookups } = byTokenHash(`${this.table} t ${epochs.join}`, ofType);
     this.reader = new OwnedRecordReader(
       {
-        select: `${key}, ${apiTokens.packed('t', ...epochColumns('o'))} AS token`,
-        from: `${this.table} t
-          LEFT JOIN ${this.owners} o ON o.owner_type = t.owner_type AND o.owner_id = t.owner_id`,
-        // Another kind of owners can have the same ids in the same tables.
-        where: `${where} AND t.owner_type = ${literal(config.users.type)}`,
-        parameters,
+        select: `${key}, ${apiTokens.packed('t', ...epochs.columns)} AS token`,
+        ...lookups,
         ownerId: 't.owner_id',
         decode: (row) => found(row as Row & PackedToken),
       },
@@ -259,5 +258,5 @@ function unpack({ token }: PackedToken): ApiToken {
 
 function found({ token: packed }: PackedToken): FoundApiToken {
   const { row: token, extras } = apiTokens.unpackWithExtras(packed);
-  return { ownerId: token.ownerId, token, tokenEpoch: extras[0] as number, familyEpoch: extras[1] as number };
+  return { ownerId: token.ownerId, token, tokenEpoch: Number(extras[0]), familyEpoch: Number(extras[1]) };
 }

@@ -29,9 +29,13 @@ describe('a column', () => {
     expect(encode()).toBe(stored);
   });
 
-  it('decodes times from milliseconds, also where they can be null', () => {
-    expect(time().decode?.(1_767_225_600_000.4)).toEqual(new Date(1_767_225_600_000));
-    expect(nullable(time()).decode?.(1_767_225_600_000)).toEqual(new Date(1_767_225_600_000));
+  it('decodes times from seconds, also where they can be null', () => {
+    expect(time().decode?.('1767225600.123000')).toEqual(new Date(1_767_225_600_123));
+    expect(nullable(time()).decode?.('1767225600')).toEqual(new Date(1_767_225_600_000));
+  });
+
+  it('decodes infinite times as invalid dates', () => {
+    expect(time().decode?.('-Infinity').getTime()).toBeNaN();
   });
 
   it('decodes bytes from base64', () => {

@@ -1,9 +1,10 @@
 import type { EntitySchemaColumnOptions } from 'typeorm';
 import { MAX_TIME } from '../common/clock.js';
 import { isLongerThan, isStorable, storablePart } from '../common/storable-text.js';
+import { elementsOf } from './composite-text.js';
 
 /**
- * A column of one of Sigra's tables: how a value is written, read back as JSON, and described to TypeORM.
+ * A column of one of Sigra's tables: how a value is written, read back as text, and described to TypeORM.
  *
  * @typeParam Value the value in the domain type
  * @typeParam Readable whether rows are read with this column
@@ -16,10 +17,10 @@ export interface Column<Value = unknown, Readable extends boolean = boolean> {
   readonly entity: EntitySchemaColumnOptions;
   /** Makes the SQL parameter of a value. @throws UnstorableValueError */
   encode(value: Value): unknown;
-  /** Makes the value from its JSON form, which is never null. @default the JSON form is the value */
-  readonly decode?: (json: unknown) => Value;
-  /** SQL that converts the column to its JSON form. @default the column itself */
-  readonly toJson?: (column: string) => string;
+  /** Makes the value from its text form. @default the text is the value */
+  readonly decode?: (text: string) => Value;
+  /** SQL of a value with the text form. The form must not depend on settings of the session. @default the column itself */
+  readonly toText?: (column: string) => string;
   /** SQL that converts a parameter to the column's type. @default the parameter itself */
   readonly fromParameter?: (parameter: string) => string;
 }
@@ -73,12 +74,19 @@ export function observed(max: number): Column<string, true> {
 
 /** A 32-bit integer. */
 export function integer(): Column<number, true> {
-  return { type: 'integer', readable: true, entity: { type: 'integer' }, encode: asIs };
+  return { type: 'integer', readable: true, entity: { type: 'integer' }, encode: asIs, decode: Number };
 }
 
 /** An array of strings. */
 export function textArray(): Column<readonly string[], true> {
-  return { type: 'text[]', readable: true, entity: { type: 'text', array: true }, encode: asIs };
+  return {
+    type: 'text[]',
+    readable: true,
+    entity: { type: 'text', array: true },
+    encode: asIs,
+    // The elements are never null.
+    decode: elementsOf as (text: string) => readonly string[],
+  };
 }
 
 /** A point in time with milliseconds, the precision of JavaScript and of cursors. */
@@ -92,22 +100,25 @@ export function time(): Column<Date, true> {
       if (!(Math.abs(value.getTime()) <= MAX_TIME)) throw new UnstorableValueError('an invalid date');
       return value;
     },
-    decode: (json) => new Date(Math.round(json as number)),
-    toJson: milliseconds,
+    decode: (text) => new Date(Math.round(Number(text) * 1000)),
+    toText: seconds,
   };
 }
 
-/**
- * SQL for a time as milliseconds since 1970. A number is cheaper to read than a string, and it does not depend on the type
- * parsers that the application sets on `pg`: an expiry that is read as a string compares incorrectly with a date.
- */
-function milliseconds(column: string): string {
-  return `date_part('epoch', ${column}) * 1000`;
+/** SQL for a time as seconds since 1970, which does not depend on `DateStyle` and `TimeZone` of the session. */
+function seconds(column: string): string {
+  return `extract(epoch FROM ${column})`;
 }
 
 /** Any JSON value. */
 export function json<Value>(): Column<Value, true> {
-  return { type: 'jsonb', readable: true, entity: { type: 'jsonb' }, encode: storableJson };
+  return {
+    type: 'jsonb',
+    readable: true,
+    entity: { type: 'jsonb' },
+    encode: storableJson,
+    decode: (text) => JSON.parse(text) as Value,
+  };
 }
 
 /** A SHA-256 hash, written as hex. Used to find rows, and never selected. */
@@ -128,8 +139,8 @@ export function bytes(): Column<Buffer, true> {
     readable: true,
     entity: { type: 'bytea', select: false },
     encode: asIs,
-    decode: (json) => Buffer.from(json as string, 'base64'),
-    toJson: (column) => `encode(${column}, 'base64')`,
+    decode: (text) => Buffer.from(text, 'base64'),
+    toText: (column) => `encode(${column}, 'base64')`,
   };
 }
 

@@ -62,14 +62,12 @@ export class RefreshTokenRepository {
     this.table = database.names.refreshTokens;
     this.withFamily = `${this.table} t JOIN ${database.names.refreshFamilies} f ON f.id = t.family_id`;
     this.ownerType = config.users.type;
-    const { key, where, parameters } = byTokenHash('t');
+    // Another kind of owners can have the same ids in the same tables.
+    const { key, ...lookups } = byTokenHash(this.withFamily, `f.owner_type = ${literal(this.ownerType)}`);
     this.reader = new OwnedRecordReader(
       {
         select: `${key}, ${PACKED}`,
-        from: this.withFamily,
-        // Another kind of owners can have the same ids in the same tables.
-        where: `${where} AND f.owner_type = ${literal(this.ownerType)}`,
-        parameters,
+        ...lookups,
         ownerId: 'f.owner_id',
         decode: (row) => unpack(row as Row & PackedTokenOfFamily),
       },

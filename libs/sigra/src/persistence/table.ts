@@ -1,5 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { Column } from './columns.js';
+import { elementsOf } from './composite-text.js';
 
 type Columns = Readonly<Record<string, Column>>;
 type ValueOf<C> = C extends Column<infer Value> ? Value : never;
@@ -42,7 +43,7 @@ export class Parameters {
  */
 export class Table<C extends Columns = Columns> {
   private readonly readable: readonly string[];
-  private readonly rowOf: (values: readonly unknown[]) => RowOf<C>;
+  private readonly rowOf: (values: readonly (string | null)[]) => RowOf<C>;
   private readonly primaryKey: ReadonlySet<string>;
 
   /** @param primaryKey the properties of the primary key */
@@ -53,12 +54,13 @@ export class Table<C extends Columns = Columns> {
   ) {
     this.primaryKey = new Set(primaryKey);
     this.readable = Object.keys(columns).filter((property) => columns[property]?.readable);
-    this.rowOf = decoder(this.readable, columns) as (values: readonly unknown[]) => RowOf<C>;
+    this.rowOf = decoder(this.readable, columns) as typeof this.rowOf;
   }
 
   /**
-   * The select list: all readable columns in one JSON array, which costs the driver a third of the time of separate columns.
-   * It is text, because the application can replace the driver's JSON parser. `unpack` decodes it.
+   * The select list: all readable columns in one text, which costs the driver a third of the time of separate columns, and
+   * does not depend on the type parsers that the application sets on `pg`. PostgreSQL writes the text form of a row in a
+   * third of the time of a JSON array. `unpack` decodes it.
    *
    * @param alias the table's alias in the statement
    * @param extras SQL of further values, for `unpackWithExtras`
@@ -66,19 +68,19 @@ export class Table<C extends Columns = Columns> {
   packed(alias: string, ...extras: readonly string[]): string {
     const values = this.readable.map((property) => {
       const column = `${alias}.${columnName(property)}`;
-      return this.columns[property]?.toJson?.(column) ?? column;
+      return this.columns[property]?.toText?.(column) ?? column;
     });
-    return `json_build_array(${[...values, ...extras].join(', ')})::text`;
+    return `ROW(${[...values, ...extras].join(', ')})::text`;
   }
 
   /** Decodes the value of `packed` into a new row. */
   unpack(packed: string): RowOf<C> {
-    return this.rowOf(JSON.parse(packed) as unknown[]);
+    return this.rowOf(elementsOf(packed));
   }
 
-  /** Decodes the value of `packed` with extras: the row, and the JSON values of the extras. */
-  unpackWithExtras(packed: string): { readonly row: RowOf<C>; readonly extras: readonly unknown[] } {
-    const values = JSON.parse(packed) as unknown[];
+  /** Decodes the value of `packed` with extras: the row, and the texts of the extras. */
+  unpackWithExtras(packed: string): { readonly row: RowOf<C>; readonly extras: readonly (string | null)[] } {
+    const values = elementsOf(packed);
     return { row: this.rowOf(values), extras: values.slice(this.readable.length) };
   }
 
@@ -144,10 +146,10 @@ export class Table<C extends Columns = Columns> {
 }
 
 /**
- * Makes the function from JSON values to a row. It is compiled as one object literal, which takes a third of the time of a loop
+ * Makes the function from the texts of the columns to a row. It is compiled as one object literal, which takes a third of the time of a loop
  * over the columns; every request with a token decodes a row. The names are those of the columns above, never input.
  */
-function decoder(properties: readonly string[], columns: Columns): (values: readonly unknown[]) => unknown {
+function decoder(properties: readonly string[], columns: Columns): (values: readonly (string | null)[]) => unknown {
   const decoders = properties.map((property) => columns[property]?.decode);
   const members = properties.map((property, index) => {
     const value = `values[${index}]`;
@@ -156,7 +158,7 @@ function decoder(properties: readonly string[], columns: Columns): (values: read
   // eslint-disable-next-line @typescript-eslint/no-implied-eval
   const make = new Function('decoders', `return (values) => ({ ${members.join(', ')} });`) as (
     given: typeof decoders,
-  ) => (values: readonly unknown[]) => unknown;
+  ) => (values: readonly (string | null)[]) => unknown;
   return make(decoders);
 }
 

@@ -15,6 +15,11 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         family_epoch integer NOT NULL,
         CONSTRAINT ${named('sigra_owners_pkey')} PRIMARY KEY (owner_type, owner_id)
       )`);
+    // Every request looks for its owner here, and few owners have ever moved to another epoch.
+    await runner.query(
+      `CREATE INDEX ${named('sigra_owners_epochs')} ON ${owners} (owner_type, owner_id)
+       WHERE token_epoch > 0 OR family_epoch > 0`,
+    );
     await runner.query(`
       CREATE TABLE ${sweeps} (
         id uuid CONSTRAINT ${named('sigra_sweeps_pkey')} PRIMARY KEY,
