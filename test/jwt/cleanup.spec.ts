@@ -34,11 +34,11 @@ describe('clean-up of families of 90 days', () => {
     return rows[0];
   };
 
-  it('deletes neither idle nor revoked nor consumed families before their absolute end', async () => {
+  it('deletes neither idle nor revoked nor consumed families within an hour after their absolute end', async () => {
     await signIn(3);
     const revoked = await signIn(1);
     await test.jwt.revokeRefresh(revoked.pair.refreshToken);
-    test.clock.advance({ days: 89, hours: 23, minutes: 59, seconds: 59, milliseconds: 999 });
+    test.clock.advance({ days: 90, minutes: 59, seconds: 59, milliseconds: 999 });
 
     const report = await cleanup.cleanupExpiredTokens();
 
@@ -46,13 +46,13 @@ describe('clean-up of families of 90 days', () => {
     expect(await counts()).toEqual({ families: 2, tokens: 6 });
   });
 
-  it('deletes and counts all families with their tokens at their absolute end, in every state', async () => {
+  it('deletes and counts all families with their tokens an hour after their absolute end, in every state', async () => {
     await signIn(3);
     const revoked = await signIn(1);
     await test.jwt.revokeRefresh(revoked.pair.refreshToken);
     test.clock.advance({ days: 1 });
     const later = await signIn(1);
-    test.clock.advance({ days: 89 });
+    test.clock.advance({ days: 89, hours: 1 });
 
     const report = await cleanup.cleanupExpiredTokens();
 
@@ -76,7 +76,7 @@ describe('clean-up of families of 90 days', () => {
 
   it('makes tokens of ended families unknown, without an error', async () => {
     const { pair } = await signIn();
-    test.clock.advance({ days: 90 });
+    test.clock.advance({ days: 90, hours: 1 });
     await cleanup.cleanupExpiredTokens();
 
     expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('invalid_token');
@@ -99,7 +99,7 @@ describe('clean-up of families of 90 days', () => {
     await signIn(6);
     await signIn(3);
     await signIn();
-    test.clock.advance({ days: 90 });
+    test.clock.advance({ days: 90, hours: 1 });
     const log = QueryLog.of(test.dataSource);
 
     const report = await cleanup.cleanupExpiredTokens({ batchSize });
@@ -113,7 +113,7 @@ describe('clean-up of families of 90 days', () => {
 
   it('deletes exactly the sealed successors that no client can request anymore', async () => {
     for (let turn = 0; turn < 3; turn++) await signIn(1);
-    test.clock.advance({ seconds: 60 });
+    test.clock.advance({ hours: 1 });
     const recent = await signIn(1);
 
     await cleanup.cleanupExpiredTokens({ batchSize: 2 });
@@ -127,7 +127,7 @@ describe('clean-up of families of 90 days', () => {
   it('skips locked rows without waiting, and deletes them in the next run', async () => {
     const held = await signIn(1);
     await signIn(1);
-    test.clock.advance({ days: 90 });
+    test.clock.advance({ days: 90, hours: 1 });
     const holder = test.dataSource.createQueryRunner();
     await holder.startTransaction();
     await holder.query('SELECT FROM sigra_refresh_families WHERE id = $1 FOR NO KEY UPDATE', [held.familyId]);

@@ -32,10 +32,10 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(await cleanup.cleanupExpiredTokens()).toEqual(NOTHING);
   });
 
-  it('deletes tokens at the instant they expire, and not a millisecond before', async () => {
-    await putTokens(test, 2, { expiresAt: inSeconds(test, 0) });
+  it('deletes tokens an hour after they expire, and not a millisecond before', async () => {
+    await putTokens(test, 2, { expiresAt: inSeconds(test, -3600) });
     await putTokens(test, 1, { expiresAt: inSeconds(test, -1e8) });
-    const living = await putTokens(test, 1, { expiresAt: inSeconds(test, 0.001) });
+    const living = await putTokens(test, 1, { expiresAt: inSeconds(test, -3599.999) });
 
     const report = await cleanup.cleanupExpiredTokens();
 
@@ -91,7 +91,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
   });
 
   it.each([1, 2, 5, 10, 11])('deletes everything in batches of %i, each in its own transaction', async (batchSize) => {
-    await putTokens(test, 10, { expiresAt: inSeconds(test, -1) });
+    await putTokens(test, 10, { expiresAt: inSeconds(test, -3600) });
     const log = QueryLog.of(test.dataSource);
 
     const report = await cleanup.cleanupExpiredTokens({ batchSize });
@@ -106,7 +106,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
   });
 
   it('skips a locked row without waiting, and deletes it in the next run', async () => {
-    const [held] = await putTokens(test, 3, { expiresAt: inSeconds(test, -1) });
+    const [held] = await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
     const holder = test.dataSource.createQueryRunner();
     await holder.startTransaction();
     await holder.query('SELECT 1 FROM sigra_api_tokens WHERE id = $1 FOR NO KEY UPDATE', [held]);

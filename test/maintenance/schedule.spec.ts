@@ -39,7 +39,7 @@ describe('the schedule of clean-up', () => {
 
   it('starts a clean-up at its time', async () => {
     const test = await startTestApp({ sigra: { cleanup: {} } });
-    await putTokens(test, 3, { expiresAt: inSeconds(test, -1) });
+    await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
 
     await test.get(SchedulerRegistry).getCronJob(JOB).fireOnTick();
     const left = await remainingTokens(test);

@@ -6,6 +6,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 const TABLES = [
   'sigra_api_tokens',
   'sigra_audit_events',
+  'sigra_leases',
   'sigra_owners',
   'sigra_refresh_families',
   'sigra_refresh_tokens',
@@ -69,6 +70,7 @@ describe('sigraMigrations', () => {
       'sigra_audit_events_target',
       'sigra_audit_events_target_type',
       'sigra_audit_events_time',
+      'sigra_leases_pkey',
       'sigra_owners_epochs',
       'sigra_owners_pkey',
       'sigra_refresh_families_end',

@@ -26,6 +26,7 @@ export class Connection {
       migrations,
       migrationsRun: migrations !== undefined,
       poolSize,
+      connectTimeoutMS: 10_000,
       ...more,
     } as DataSourceOptions;
     this.module = TypeOrmModule.forRootAsync({

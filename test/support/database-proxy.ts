@@ -4,6 +4,14 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  /** Whether the server's next answer is lost, and the connection with it. */
+  losesAnswer?: boolean;
+}
+
+/** What happens to the first message that has a text. */
+interface Trigger {
+  readonly text: string;
+  readonly fire: (link: Link, data: Buffer) => void;
 }
 
 /** A TCP proxy to PostgreSQL that can be cut, go silent, or lose its open connections. */
@@ -12,7 +20,7 @@ export class DatabaseProxy {
   readonly url: string;
   private readonly links = new Set<Link>();
   private silent = false;
-  private trigger: { text: string; reached: () => void } | undefined;
+  private trigger: Trigger | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -64,8 +72,30 @@ export class DatabaseProxy {
   /** Goes silent just before a message with this text reaches the server. */
   silenceAt(text: string): Promise<void> {
     return new Promise((reached) => {
-      this.trigger = { text, reached };
+      const fire = (link: Link, data: Buffer) => {
+        this.silence();
+        link.client.unshift(data);
+        reached();
+      };
+      this.trigger = { text, fire };
     });
+  }
+
+  /** Forwards a message with this text, and closes the connection before the answer arrives. */
+  loseAnswerTo(text: string): void {
+    const fire = (link: Link, data: Buffer) => {
+      link.losesAnswer = true;
+      link.server.write(data);
+    };
+    this.trigger = { text, fire };
+  }
+
+  /** Does something just before a message with this text reaches the server. */
+  before(text: string, act: () => Promise<void>): void {
+    const fire = (link: Link, data: Buffer) => {
+      void act().then(() => link.server.write(data));
+    };
+    this.trigger = { text, fire };
   }
 
   async stop(): Promise<void> {
@@ -86,7 +116,10 @@ export class DatabaseProxy {
     };
     for (const socket of [client, server]) socket.on('error', () => undefined).on('close', forget);
     client.on('data', (data) => this.pass(data, link));
-    server.on('data', (data) => client.write(data));
+    server.on('data', (data) => {
+      if (link.losesAnswer) forget();
+      else client.write(data);
+    });
     if (this.silent) pause(link);
   }
 
@@ -94,9 +127,7 @@ export class DatabaseProxy {
     const { trigger } = this;
     if (trigger && data.includes(trigger.text)) {
       this.trigger = undefined;
-      this.silence();
-      link.client.unshift(data);
-      trigger.reached();
+      trigger.fire(link, data);
       return;
     }
     link.server.write(data);

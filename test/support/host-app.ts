@@ -43,6 +43,7 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
         url: options.databaseUrl,
         entities: [User, ...sigraEntities],
         retryAttempts: 0,
+        connectTimeoutMS: 10_000,
         ...options.typeOrm,
       } as TypeOrmModuleOptions),
       SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }),

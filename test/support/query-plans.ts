@@ -22,7 +22,7 @@ const FILL = [
   // Some families are expired, more are revoked, most are live, and each user has two.
   `INSERT INTO sigra_refresh_families (id, owner_type, owner_id, epoch, scopes, absolute_expires_at, revoked_at, created_at)
    SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'user', md5('user ' || n - n % 2)::uuid::text, 0,
-     '{read:notes}', now() + make_interval(mins => n - 1001), CASE WHEN n % 4 = 0 THEN now() END,
+     '{read:notes}', now() + make_interval(mins => n - 1061), CASE WHEN n % 4 = 0 THEN now() END,
      now() - make_interval(mins => n)
    FROM generate_series(1, $1::int) n`,
   `INSERT INTO sigra_refresh_tokens

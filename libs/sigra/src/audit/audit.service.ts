@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { pageOf, parsePageRequest } from '../common/cursor.js';
+import { type CursorPosition, pageOf, parsePageRequest } from '../common/cursor.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan } from '../common/storable-text.js';
 import { AuditEventRepository, type AuditFilter } from '../persistence/audit-event.repository.js';
@@ -32,6 +32,8 @@ const JWT_ACTIONS: ReadonlySet<string> = new Set<JwtAuditAction>([
 const RESERVED = /^(?:api|auth)\./;
 const PAGE_SIZE = { default: 50, max: 1000 };
 const STREAM_PAGE = 500;
+/** No request waits for a page. */
+const STREAM_TIMEOUT_MS = 30_000;
 
 /** The audit trail: records the application's own events and reads all events. */
 @Injectable()
@@ -113,10 +115,21 @@ export class AuditService {
     let last: AuditEvent | undefined;
     do {
       const position = last && { createdAt: last.occurredAt, id: last.id };
-      const events = await this.events.find(filter, 'oldest', STREAM_PAGE, position, Infinity);
+      const events = await this.pageOfStream(filter, position);
       yield* events;
       last = events.length === STREAM_PAGE ? events.at(-1) : undefined;
     } while (last);
+  }
+
+  /** Reads a page again when its connection is lost: an export can take hours. */
+  private async pageOfStream(filter: AuditFilter, position: CursorPosition | undefined): Promise<AuditEvent[]> {
+    const read = () => this.events.find(filter, 'oldest', STREAM_PAGE, position, STREAM_TIMEOUT_MS);
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof SigraError)) throw error;
+      return read();
+    }
   }
 
   private logJwt(action: JwtAuditAction, outcome: AuditOutcome, userId: string, details: AuditDetails): Promise<void> {

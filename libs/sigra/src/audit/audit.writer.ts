@@ -5,8 +5,11 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { AuditEventRepository, type NewAuditEventRow } from '../persistence/audit-event.repository.js';
-import { UnstorableValueError } from '../persistence/columns.js';
+import {
+  AuditEventRepository,
+  type AuditInsertion,
+  type NewAuditEventRow,
+} from '../persistence/audit-event.repository.js';
 import { sqlState } from '../persistence/database-error.js';
 import { type AuditLogSafeError, auditLogSafeError } from '../telemetry/channels.js';
 import { type AuditedChange, eventOf, type NewAuditEvent } from './audit-event.js';
@@ -46,16 +49,7 @@ export class AuditWriter {
    */
   async append(manager: EntityManager, ...events: readonly NewAuditEvent[]): Promise<void> {
     if (!this.enabled) return;
-    try {
-      // A statement has at most 65,535 parameters.
-      for (let start = 0; start < events.length; start += MAX_PER_STATEMENT) {
-        const [first, ...others] = events.slice(start, start + MAX_PER_STATEMENT).map((event) => this.toRow(event));
-        if (first) await this.events.insert([first, ...others], manager);
-      }
-    } catch (error) {
-      if (reasonOf(error) !== 'invalid_event') throw error;
-      throw new SigraError('invalid_event', 'The audit event cannot be stored.', { cause: error });
-    }
+    for (const insertion of this.insertionsOf(events)) await this.events.insert(insertion, manager);
   }
 
   /**
@@ -65,8 +59,7 @@ export class AuditWriter {
   async logSafe(events: readonly NewAuditEvent[]): Promise<void> {
     if (!this.enabled) return;
     try {
-      const [first, ...others] = events.map((event) => this.toRow(event));
-      if (first) await this.events.insert([first, ...others]);
+      for (const insertion of this.insertionsOf(events)) await this.events.insert(insertion);
     } catch (error) {
       const actions = events.map((event) => event.action);
       const message: AuditLogSafeError = { reason: reasonOf(error), actions, error };
@@ -78,6 +71,24 @@ export class AuditWriter {
   /** Makes the row of an event, for a statement that also makes the change; undefined when audit is off. */
   rowOf(event: NewAuditEvent): NewAuditEventRow | undefined {
     return this.enabled ? this.toRow(event) : undefined;
+  }
+
+  /**
+   * All events are converted before the first is sent: whatever is wrong with one, such as a getter that throws, is decided
+   * without the database.
+   */
+  private insertionsOf(events: readonly NewAuditEvent[]): AuditInsertion[] {
+    try {
+      const insertions: AuditInsertion[] = [];
+      // A statement has at most 65,535 parameters.
+      for (let start = 0; start < events.length; start += MAX_PER_STATEMENT) {
+        const [first, ...others] = events.slice(start, start + MAX_PER_STATEMENT).map((event) => this.toRow(event));
+        if (first) insertions.push(this.events.insertion([first, ...others]));
+      }
+      return insertions;
+    } catch (cause) {
+      throw new SigraError('invalid_event', 'The audit event cannot be stored.', { cause });
+    }
   }
 
   private toRow(event: NewAuditEvent): NewAuditEventRow {
@@ -98,10 +109,6 @@ export class AuditWriter {
 }
 
 function reasonOf(error: unknown): AuditLogSafeError['reason'] {
-  if (error instanceof UnstorableValueError) return 'invalid_event';
-  if (error instanceof SigraError) return 'unavailable';
-  const state = sqlState(error);
-  if (state?.startsWith('23')) return 'constraint_violation';
-  // Without a SQLSTATE, the value failed before the statement was sent, for example in a getter that throws.
-  return state === undefined || state.startsWith('22') ? 'invalid_event' : 'unavailable';
+  if (error instanceof SigraError) return error.code === 'invalid_event' ? 'invalid_event' : 'unavailable';
+  return sqlState(error)?.startsWith('23') ? 'constraint_violation' : 'unavailable';
 }

@@ -67,6 +67,6 @@ export const CurrentUser: (...propertyOrPipes: (string | PipeTransform | Type<Pi
 
 /** The `Caller` of the request, for the services that a handler calls. */
 export const CurrentCaller = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
-  const { principal, ipAddress, userAgent } = new HttpCaller(requestOf(context));
-  return { principal, ipAddress, userAgent };
+  const { principal, ipAddress, userAgent, waited } = new HttpCaller(requestOf(context));
+  return { principal, ipAddress, userAgent, waited };
 });

@@ -3,7 +3,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
 import { admit, type AdmissionSettings } from './admit.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
-import { type HttpRequest, requestOf } from './http-exchange.js';
+import { guardedCall, requestOf } from './http-exchange.js';
 import { throwRefusal } from './http-refusal.js';
 import { routeRules } from './route-rules.js';
 
@@ -15,8 +15,6 @@ import { routeRules } from './route-rules.js';
 abstract class CredentialGuard implements CanActivate {
   protected abstract readonly accepted: AcceptedCredentials;
   private readonly settings: AdmissionSettings;
-  private readonly identify = (request: HttpRequest) => this.authenticator.authenticate(request, this.accepted);
-
   constructor(
     @InjectSigraConfig() { realm, apiTokens }: SigraConfig,
     private readonly authenticator: Authenticator,
@@ -25,7 +23,9 @@ abstract class CredentialGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, this.settings, this.identify);
+    return admit(context, this.settings, (request) =>
+      this.authenticator.authenticate(request, this.accepted, guardedCall(context, request)),
+    );
   }
 }
 

@@ -10,7 +10,7 @@ import { OwnerRepository } from '../persistence/owner.repository.js';
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 import { readAuthorization } from './authorization-header.js';
-import { HttpCaller, type HttpRequest } from './http-exchange.js';
+import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
 import { mayActWithCookie } from './same-origin.js';
 
 /** Which credentials a route accepts. */
@@ -35,6 +35,7 @@ export class Authenticator {
   ) {}
 
   /**
+   * @param call the call of a handler that several guards can stand before: they read a credential once
    * @returns undefined for a request without a credential that the route accepts
    * @throws SigraError `invalid_request`, `invalid_token`, `token_revoked`, `token_expired`, `epoch_mismatch`, `cross_origin`,
    * `unavailable`
@@ -42,22 +43,27 @@ export class Authenticator {
   authenticate(
     request: HttpRequest,
     accepted: AcceptedCredentials,
+    call: GuardedCall = {},
   ): Principal | undefined | Promise<Principal | undefined> {
     const authorization = readAuthorization(request);
     switch (authorization.kind) {
       case 'absent':
-        return accepted.session ? this.bySession(request) : undefined;
+        return accepted.session ? this.bySession(request, call) : undefined;
       case 'bearer':
-        return accepted.bearer ? this.byBearer(authorization.credential, request) : undefined;
+        return accepted.bearer ? this.byBearer(authorization.credential, request, call) : undefined;
       case 'foreign':
         return undefined;
     }
   }
 
   /** The form of a bearer credential alone decides its kind. */
-  private byBearer(credential: string, request: HttpRequest): Promise<Principal> {
-    if (this.apiTokens.recognizes(credential)) return this.byApiToken(credential, request);
-    if (this.accessTokens.recognizes(credential)) return this.byAccessToken(credential);
+  private byBearer(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
+    if (this.apiTokens.recognizes(credential)) {
+      return this.once(call, credential, () => this.byApiToken(credential, request));
+    }
+    if (this.accessTokens.recognizes(credential)) {
+      return this.once(call, credential, () => this.byAccessToken(credential));
+    }
     throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
   }
 
@@ -78,13 +84,22 @@ export class Authenticator {
     return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
   }
 
-  private async bySession(request: HttpRequest): Promise<Principal | undefined> {
+  private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {
     const { session } = this.config;
     const id = await session?.userId(request as unknown as SessionRequest);
     if (!session || id === undefined || id === null || id === '') return undefined;
     if (!mayActWithCookie(request, session.trustedOrigins)) {
       throw refuse('cross_origin', 'A session can change something only from the pages of this origin.');
     }
+    // A bearer credential has no space.
+    return this.once(call, ` ${String(id)}`, () => this.ofSession(session, id, request));
+  }
+
+  private async ofSession(
+    session: NonNullable<SigraConfig['session']>,
+    id: unknown,
+    request: HttpRequest,
+  ): Promise<Principal | undefined> {
     // A session can have another spelling of the id than credentials, such as an upper-case UUID.
     const { record, user } = (await this.owners.find(this.users.canonicalId(String(id)))) ?? {};
     if (!record || !user) return undefined;
@@ -93,5 +108,17 @@ export class Authenticator {
     const owner = { type: this.config.users.type, id: userId };
     const isLive = async () => String(await session.userId(request as unknown as SessionRequest)) === String(id);
     return stamped({ user, userId, method: 'session', scopes }, { owner, tokenEpoch, familyEpoch, isLive });
+  }
+
+  private once<P extends Principal | undefined>(
+    call: GuardedCall,
+    credential: string,
+    read: () => Promise<P>,
+  ): Promise<P> {
+    const { identified } = call;
+    if (identified?.by === this && identified.credential === credential) return identified.principal as Promise<P>;
+    const principal = read();
+    call.identified = { by: this, credential, principal };
+    return principal;
   }
 }

@@ -2,7 +2,20 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 
+/** What the guards before a handler know about one call of it. */
+export interface GuardedCall {
+  /** The latest credential that was read, by the authenticator of one module. */
+  identified?: {
+    readonly by: object;
+    readonly credential: string;
+    readonly principal: Promise<Principal | undefined>;
+  };
+}
+
 type HeaderValue = string | string[] | undefined;
+
+/** When the first guard began, in milliseconds of `performance.now()`. */
+const GUARDED_SINCE = Symbol('sigra.guardedSince');
 
 /** The properties of Express's and Fastify's requests that authentication reads, and those that it sets. */
 export interface HttpRequest {
@@ -21,6 +34,7 @@ export interface HttpRequest {
   sigra?: Principal | undefined;
   /** The principal's user, which the guards set. */
   user?: unknown;
+  [GUARDED_SINCE]?: number;
 }
 
 /** The common part of Express's response and Fastify's reply. */
@@ -50,6 +64,19 @@ export function requestOf(context: ExecutionContext): HttpRequest {
   return request as HttpRequest;
 }
 
+const CALL = Symbol('sigra.call');
+
+/**
+ * What the guards of one call know. Nest gives all of them the same context, and handles a request, or a message of a
+ * subscription, with a context of its own.
+ */
+export function guardedCall(context: ExecutionContext, request: HttpRequest): GuardedCall {
+  const holder = context as { [CALL]?: GuardedCall };
+  // A request of another transport can live as long as its connection.
+  if (context.getType() === 'http') request[GUARDED_SINCE] ??= performance.now();
+  return (holder[CALL] ??= {});
+}
+
 /** The HTTP response of a call; for GraphQL only where the context has it as `res`. */
 export function responseOf(context: ExecutionContext): HttpResponse | undefined {
   const response: unknown =
@@ -64,6 +91,11 @@ export function responseOf(context: ExecutionContext): HttpResponse | undefined 
 /** The `Caller` of an HTTP request. It reads its properties on demand: most requests never need them. */
 export class HttpCaller implements Caller {
   constructor(private readonly request: HttpRequest) {}
+
+  get waited(): number {
+    const since = this.request[GUARDED_SINCE];
+    return since === undefined ? 0 : performance.now() - since;
+  }
 
   get principal(): Principal | undefined {
     return this.request.sigra;

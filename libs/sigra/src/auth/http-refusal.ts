@@ -52,6 +52,8 @@ const BAD_CREDENTIAL: Answer = {
   body: { error: 'invalid_token', message: 'The access token is invalid, revoked or expired.' },
 };
 const OUTAGE: Answer = { status: 503, headers: RETRY_LATER };
+/** Without `Retry-After`: the client has to check first what has happened. */
+const UNKNOWN: Answer = { status: 503 };
 const INVALID_INPUT: Answer = { status: 400 };
 const OTHERS: Partial<Record<SigraErrorCode, Answer>> = {
   // RFC 6750 section 3.1: a request without a credential gets no error code in the header.
@@ -65,7 +67,7 @@ const OTHERS: Partial<Record<SigraErrorCode, Answer>> = {
 
 function answerTo(error: SigraError): Answer {
   if (isBadCredential(error)) return BAD_CREDENTIAL;
-  if (isOutage(error)) return OUTAGE;
+  if (isOutage(error)) return error.code === 'outcome_unknown' ? UNKNOWN : OUTAGE;
   return OTHERS[error.code] ?? INVALID_INPUT;
 }
 

@@ -12,4 +12,9 @@ export interface Caller {
   readonly ipAddress?: string | undefined;
   /** The client's `User-Agent`, for the audit trail. @default undefined */
   readonly userAgent?: string | undefined;
+  /**
+   * How long the request has already waited for its guards, in milliseconds. A service waits for the database that much less, so
+   * that a request does not wait `lookupTimeout` for each of its steps. @default 0
+   */
+  readonly waited?: number | undefined;
 }

@@ -17,6 +17,14 @@ export class SystemClock extends Clock {
 }
 
 /**
+ * The time of a clock that replaces the default, such as `FakeClock`; null for the default. Where the clocks of nodes must not
+ * count, null stands for the time of the database.
+ */
+export function replacedTime(clock: Clock): Date | null {
+  return clock instanceof SystemClock ? null : clock.now();
+}
+
+/**
  * The last millisecond of the year 9999, in milliseconds since 1970. PostgreSQL and JavaScript both represent every
  * time up to it.
  */

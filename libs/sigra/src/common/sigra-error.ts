@@ -33,8 +33,10 @@ export type SigraErrorCode =
   // Audit.
   | 'invalid_event'
   | 'reserved_action'
-  // The database did not answer, or not in time.
-  | 'unavailable';
+  // The database did not answer, or not in time: nothing has changed.
+  | 'unavailable'
+  // The database did not confirm a change, which may have been made.
+  | 'outcome_unknown';
 
 /** The scopes that a refused caller needs. */
 export interface ScopeRefusal {
@@ -84,9 +86,11 @@ export function isBadCredential({ code }: SigraError): boolean {
   return BAD_CREDENTIAL.has(code);
 }
 
-/** Whether the same request can succeed later, because the database could not decide it now. */
+const OUTAGE: ReadonlySet<SigraErrorCode> = new Set(['unavailable', 'refresh_aborted', 'outcome_unknown']);
+
+/** Whether the database could not decide a request now, which says nothing about the credential. */
 export function isOutage({ code }: SigraError): boolean {
-  return code === 'unavailable' || code === 'refresh_aborted';
+  return OUTAGE.has(code);
 }
 
 /** For `catch`: undefined for a refusal, which decides that a token is inactive. An outage decides nothing and is rethrown. */

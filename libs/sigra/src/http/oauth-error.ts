@@ -47,5 +47,7 @@ export function toOAuthError(cause: SigraError): OAuthError {
   if (isBadCredential(cause)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
   if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
   if (!isOutage(cause)) return new OAuthError(400, 'invalid_request', cause.message, { cause });
-  return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers: RETRY_LATER, cause });
+  // Without `Retry-After`, when the request may have been executed: RFC 6749 has no code that says so.
+  const headers = cause.code === 'outcome_unknown' ? {} : RETRY_LATER;
+  return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers, cause });
 }

@@ -31,11 +31,12 @@ const TOKEN: RefreshTokenRow = {
   createdAt: at(-50),
 };
 const SEALED = Buffer.from('sealed');
-const FRESH: RefreshTokenState = { token: TOKEN, child: undefined, currentEpoch: 3 };
+const FRESH: RefreshTokenState = { token: TOKEN, child: undefined, currentEpoch: 3, consumedFor: null };
 const CONSUMED: RefreshTokenState = {
   token: { ...TOKEN, consumedAt: at(-5), sealedSuccessor: SEALED },
   child: { ...TOKEN, id: 'child', parentId: 'token' },
   currentEpoch: 3,
+  consumedFor: 5,
 };
 
 /** The state with other properties of the token. */
@@ -95,8 +96,20 @@ const CASES: readonly Case[] = [
     outcome: 'reuse',
   },
   {
-    what: 'a token consumed by a node whose clock is ahead',
-    state: tokenOf(CONSUMED, { consumedAt: at(1) }),
+    what: 'a consumed token after the clock was set back',
+    state: { ...CONSUMED, consumedFor: -5.1 },
+    leeway: 60,
+    outcome: 'reuse',
+  },
+  {
+    what: 'a consumed token after the clock was set back a little, within the leeway',
+    state: { ...CONSUMED, consumedFor: -4.9 },
+    leeway: 1,
+    outcome: 'replay',
+  },
+  {
+    what: 'a consumed token after the clock was set back a little, without a leeway',
+    state: { ...CONSUMED, consumedFor: -4.9 },
     outcome: 'reuse',
   },
   // A family that has ended is not revoked again, so these outcomes precede reuse.
@@ -123,12 +136,12 @@ const CASES: readonly Case[] = [
 
 describe('decideRefresh', () => {
   it.each(CASES)('answers $what with $outcome', ({ family, state, leeway = 0, outcome }) => {
-    const decision = decideRefresh({ ...FAMILY, ...family }, state, NOW, leeway);
+    const decision = decideRefresh({ ...FAMILY, ...family }, state, NOW, leeway, 0);
 
     expect(decision.kind === 'refuse' ? decision.code : decision.kind).toBe(outcome);
   });
 
   it('returns the sealed successor, which only the presented token opens', () => {
-    expect(decideRefresh(FAMILY, CONSUMED, NOW, 60)).toEqual({ kind: 'replay', sealedSuccessor: SEALED });
+    expect(decideRefresh(FAMILY, CONSUMED, NOW, 60, 0)).toEqual({ kind: 'replay', sealedSuccessor: SEALED });
   });
 });

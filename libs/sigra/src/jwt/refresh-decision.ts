@@ -9,17 +9,22 @@ export type RefreshDecision =
   | { readonly kind: 'replay'; readonly sealedSuccessor: Buffer }
   | { readonly kind: 'reuse' };
 
+/** Seconds. */
+const LEAST_TOLERANCE = 5;
+
 /**
  * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse
  * unless the leeway allows it. The end of the family is checked first, so that it is not revoked again.
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
+ * @param tolerance `jwt.clockTolerance`, in seconds
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
-  { token, child, currentEpoch }: RefreshTokenState,
+  { token, child, currentEpoch, consumedFor }: RefreshTokenState,
   now: Date,
   leeway: number,
+  tolerance: number,
 ): RefreshDecision {
   if (family.revokedAt) return { kind: 'refuse', code: 'token_revoked', message: 'The family has been revoked.' };
   if (family.epoch !== currentEpoch) {
@@ -29,9 +34,9 @@ export function decideRefresh(
     return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
   }
   if (!token.consumedAt) return { kind: 'rotate' };
-  const age = now.getTime() - token.consumedAt.getTime();
-  // The clocks of nodes differ, so an age can be negative; without a leeway, that is reuse too.
-  const inTime = leeway > 0 && age < leeway * 1000;
+  // Far below 0, the clock has been set back, and the time since then is not known.
+  const earliest = -Math.max(tolerance, LEAST_TOLERANCE);
+  const inTime = leeway > 0 && consumedFor !== null && consumedFor >= earliest && consumedFor < leeway;
   const isUnused = child?.consumedAt === null;
   return inTime && isUnused && token.sealedSuccessor
     ? { kind: 'replay', sealedSuccessor: token.sealedSuccessor }

@@ -53,11 +53,12 @@ export class RefreshTokenIssuer {
       { userId: requestedOwner.id, familyId: id },
       async () => {
         // Before the user is read, which can take long.
-        const since = await this.gate.enter(requestedOwner, caller);
-        const user = await this.activeUser(userRef);
+        const deadline = this.database.deadlineOf(caller);
+        const since = await deadline.limit(this.gate.enter(requestedOwner, caller));
+        const user = await deadline.limit(this.activeUser(userRef));
         // The owner that was found: `userRef` can be another spelling of its id.
         const owner = this.users.ownerOf(user);
-        await this.ceiling.assertMayHold(user, scopes);
+        await deadline.limit(this.ceiling.assertMayHold(user, scopes));
         const ownClaims = await this.signer.ownClaims(user);
         return this.database.transaction(async (manager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
@@ -72,7 +73,7 @@ export class RefreshTokenIssuer {
           );
           const signed = this.signer.sign({ family, ownClaims, scopes });
           return tokenPair(signed, rawToken, scopes);
-        });
+        }, deadline.left);
       },
       () => ({ familyId: id }),
     );

@@ -91,6 +91,6 @@ export class RefreshTokenRevoker {
         caller,
       );
       return true;
-    });
+    }, this.database.deadlineOf(caller).left);
   }
 }

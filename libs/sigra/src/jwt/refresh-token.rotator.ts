@@ -5,6 +5,7 @@ import type { JwtAuditAction, NewAuditEvent } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, later } from '../common/clock.js';
+import type { Deadline } from '../common/deadline.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken, mintRefreshToken } from '../common/token-format.js';
@@ -71,8 +72,9 @@ export class RefreshTokenRotator {
       trace,
       async () => {
         const requestedScopes = request.scopes === undefined ? undefined : parseScopes(request.scopes);
+        const deadline = this.database.deadlineOf(caller);
         const found = isRefreshToken(rawToken)
-          ? await this.refreshTokens.findWithOwner(hashSecret(rawToken))
+          ? await deadline.limit(this.refreshTokens.findWithOwner(hashSecret(rawToken)))
           : undefined;
         if (!found) throw refuse('invalid_token', 'The refresh token is unknown.');
         const { record, user } = found;
@@ -81,21 +83,22 @@ export class RefreshTokenRotator {
         const granted = this.ceiling.limit(user, record.family.scopes);
         const ownClaims = await this.signer.ownClaims(user);
         // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
-        return accept(await this.settle({ ...record, rawToken, granted, requestedScopes, ownClaims, caller }), record);
+        const presented = { ...record, rawToken, granted, requestedScopes, ownClaims, caller };
+        return accept(await this.settle(presented, deadline), record);
       },
       () => ({ familyId: trace.familyId }),
     );
   }
 
   /** Tries twice: when the first try loses a race, the winner has committed before the second. */
-  private async settle(presented: Presented): Promise<RefreshOutcome> {
+  private async settle(presented: Presented, deadline: Deadline): Promise<RefreshOutcome> {
+    const looksUnused = !presented.token.consumedAt && !presented.family.revokedAt;
     try {
-      return await this.attempt(presented).catch((error: unknown) => {
+      return await this.attempt(presented, looksUnused, deadline).catch((error: unknown) => {
         if (!isLostRace(error)) throw error;
-        return this.database.transaction((manager) => this.decide(manager, presented));
+        return this.attempt(presented, false, deadline);
       });
     } catch (error) {
-      // After any other error, such as an unreachable database, it is unknown whether the token was used.
       const isAborted = isLostRace(error) || (!(error instanceof SigraError) && sqlState(error) !== undefined);
       if (!isAborted) throw error;
       const cause = error instanceof SigraError ? error.cause : error;
@@ -104,10 +107,11 @@ export class RefreshTokenRotator {
   }
 
   /** Rotates with one statement, which succeeds for most tokens; otherwise decides under the family's lock. */
-  private async attempt(presented: Presented): Promise<RefreshOutcome> {
-    const looksUnused = !presented.token.consumedAt && !presented.family.revokedAt;
-    const pair = looksUnused ? await this.rotate(presented) : undefined;
-    return pair ? { kind: 'issued', pair } : this.database.transaction((manager) => this.decide(manager, presented));
+  private attempt(presented: Presented, looksUnused: boolean, deadline: Deadline): Promise<RefreshOutcome> {
+    return this.database.transaction(async (manager) => {
+      const pair = looksUnused ? await this.rotate(manager, presented) : undefined;
+      return pair ? { kind: 'issued', pair } : this.decide(manager, presented);
+    }, deadline.left);
   }
 
   private async decide(manager: EntityManager, presented: Presented): Promise<RefreshOutcome> {
@@ -118,12 +122,13 @@ export class RefreshTokenRotator {
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
     // Read after the lock, because the wait can take long.
     const now = this.clock.now();
-    const decision = decideRefresh(family, state, now, enabledJwt(this.config).reuseLeeway);
+    const { reuseLeeway, clockTolerance } = enabledJwt(this.config);
+    const decision = decideRefresh(family, state, now, reuseLeeway, clockTolerance);
     switch (decision.kind) {
       case 'refuse':
         return decision;
       case 'rotate': {
-        const pair = await this.rotate(presented, manager);
+        const pair = await this.rotate(manager, presented);
         if (pair) return { kind: 'issued', pair };
         throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
       }
@@ -142,28 +147,25 @@ export class RefreshTokenRotator {
   }
 
   /** @returns undefined when the token cannot be rotated (any more), or its family is locked */
-  private async rotate(presented: Presented, manager?: EntityManager): Promise<TokenPair | undefined> {
+  private async rotate(manager: EntityManager, presented: Presented): Promise<TokenPair | undefined> {
     const { rawToken, token, family } = presented;
     const { refreshTtl, reuseLeeway } = enabledJwt(this.config);
     const now = this.clock.now();
     const successor = mintRefreshToken();
     // Before anything is written, so that an error caused by the application's claims does not consume the refresh token.
     const pairWith = this.prepare(presented);
-    const isRotated = await this.refreshTokens.rotate(
-      {
-        tokenId: token.id,
-        family,
-        child: {
-          id: uuidv7(),
-          tokenHash: hashSecret(successor),
-          expiresAt: earliest(later(now, refreshTtl), family.absoluteExpiresAt),
-          createdAt: now,
-        },
-        sealedSuccessor: reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null,
-        event: this.audit.rowOf(refreshEvent('api.jwt_refresh', presented)),
+    const isRotated = await this.refreshTokens.rotate(manager, {
+      tokenId: token.id,
+      family,
+      child: {
+        id: uuidv7(),
+        tokenHash: hashSecret(successor),
+        expiresAt: earliest(later(now, refreshTtl), family.absoluteExpiresAt),
+        createdAt: now,
       },
-      manager,
-    );
+      sealedSuccessor: reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null,
+      event: this.audit.rowOf(refreshEvent('api.jwt_refresh', presented)),
+    });
     return isRotated ? pairWith(successor) : undefined;
   }
 

@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
 import { Clock, later } from '../common/clock.js';
-import { MAX_REUSE_LEEWAY } from '../config/jwt.section.js';
+import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CleanupRepository } from '../persistence/cleanup.repository.js';
 import { CredentialService } from '../owners/credential.service.js';
@@ -28,15 +29,21 @@ export interface CleanupReport {
   readonly auditEvents: number;
   /** Owners that no longer exist, all of whose credentials were deleted. */
   readonly forgottenOwners: number;
-  /** False when another node was cleaning up and this run stopped. */
+  /** False when another node was cleaning up: then this run deleted nothing, or stopped when that one took over. */
   readonly complete: boolean;
 }
 
 const LONGEST_REST_MS = 1000;
+/** No request waits for a batch, but a connection that falls silent must not stop clean-up. */
+const BATCH_TIMEOUT_MS = 30_000;
+const TRIES = 3;
 /** As many as a `UserProvider` is asked for at once. */
 const OWNERS_PER_BATCH = 512;
-/** A credential can be older than the transaction that creates its user, and the clocks of nodes differ. */
-const OWNER_MARGIN_SECONDS = 3600;
+/**
+ * What has ended stays for an hour: the clocks of nodes differ, and a row that this node takes for expired can be valid for
+ * another. A credential can also be older than the transaction that creates its user.
+ */
+const MARGIN_SECONDS = 3600;
 
 /** Deletes rows that are no longer needed, in small transactions that never wait for a lock. */
 @Injectable()
@@ -53,11 +60,11 @@ export class TokenCleanupService {
   ) {}
 
   /**
-   * Deletes expired tokens, tokens that were revoked longer ago than `cleanup.revokedRetention`, and audit events older than
-   * `audit.retention`. Refresh families are deleted with all their tokens after their absolute expiry; until then even
-   * consumed tokens stay, so that their reuse is detected. Owners that no longer exist are forgotten, an hour after their first
-   * credential at the earliest, and sweeps that other nodes left behind are continued. Runs by `cleanup.schedule`; call it to run it now. One node works
-   * at a time.
+   * Deletes tokens that expired an hour ago or earlier, tokens that were revoked longer ago than `cleanup.revokedRetention`, and
+   * audit events older than `audit.retention`. Refresh families are deleted with all their tokens an hour after their absolute
+   * expiry; until then even consumed tokens stay, so that their reuse is detected. Owners that no longer exist are forgotten, an
+   * hour after their first credential at the earliest, and sweeps that other nodes left behind are continued. Runs by
+   * `cleanup.schedule`; call it to run it now. One node works at a time; the others return at once.
    *
    * @throws RangeError when `batchSize` is not an integer above 0
    */
@@ -66,37 +73,40 @@ export class TokenCleanupService {
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new RangeError('sigra: batchSize must be an integer above 0');
     }
+    const run = new Run(this.rows, this.database, uuidv7(), batchSize);
+    if (!(await run.holdsLease())) return { ...NOTHING, complete: false };
+    try {
+      return await this.cleanUp(run);
+    } finally {
+      await run.end();
+    }
+  }
+
+  private async cleanUp(run: Run): Promise<CleanupReport> {
     const { rows } = this;
     const now = this.clock.now();
     const ago = (seconds: number) => later(now, -seconds);
+    const ended = ago(MARGIN_SECONDS);
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
-    const sealedBefore = ago(MAX_REUSE_LEEWAY);
     const { retention } = this.config.audit;
 
     await this.sweeper.drain();
-    const run = (deleteBatch: (manager: EntityManager) => Promise<number>) => this.drain(batchSize, deleteBatch);
-    const expired = await run((manager) => rows.deleteExpiredTokens(manager, now, batchSize));
-    const revoked = await run((manager) => rows.deleteRevokedTokens(manager, revokedBefore, batchSize));
-    const refreshTokens = await run((manager) => rows.deleteEndedRefreshTokens(manager, now, batchSize));
-    const families = await run((manager) => rows.deleteEndedFamilies(manager, now, batchSize));
-    const sealed = await run((manager) => rows.forgetSealedSuccessors(manager, sealedBefore, batchSize));
-    const events = await run(async (manager) =>
-      retention === undefined ? 0 : rows.deleteAuditEvents(manager, ago(retention), batchSize),
-    );
-    const forgottenOwners = await this.forgetOwners(ago(OWNER_MARGIN_SECONDS));
-    return {
-      expiredTokens: expired.count,
-      revokedTokens: revoked.count,
-      refreshFamilies: families.count,
-      refreshTokens: refreshTokens.count,
-      auditEvents: events.count,
-      forgottenOwners,
-      complete: [expired, revoked, refreshTokens, families, sealed, events].every(({ complete }) => complete),
-    };
+    const expiredTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
+    const revokedTokens = await run.drain((manager, limit) => rows.deleteRevokedTokens(manager, revokedBefore, limit));
+    const refreshTokens = await run.drain((manager, limit) => rows.deleteEndedRefreshTokens(manager, ended, limit));
+    const refreshFamilies = await run.drain((manager, limit) => rows.deleteEndedFamilies(manager, ended, limit));
+    await run.drain((manager, limit) => rows.forgetSealedSuccessors(manager, ended, limit));
+    const auditEvents =
+      retention === undefined
+        ? 0
+        : await run.drain((manager, limit) => rows.deleteAuditEvents(manager, ago(retention), limit));
+    const forgottenOwners = await this.forgetOwners(run, ended);
+    const { complete } = run;
+    return { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents, forgottenOwners, complete };
   }
 
   /** Forgets the owners that no longer exist. @returns their number */
-  private async forgetOwners(before: Date): Promise<number> {
+  private async forgetOwners(run: Run, before: Date): Promise<number> {
     const { forgetOwners = this.config.users.source.kind === 'entity' } = this.config.cleanup;
     if (!forgetOwners) return 0;
     let count = 0;
@@ -105,30 +115,74 @@ export class TokenCleanupService {
     do {
       ids = await this.owners.listIds(after, before, OWNERS_PER_BATCH);
       const missing = ids.length === 0 ? [] : await this.users.missing(ids);
-      for (const id of missing) await this.credentials.forget(id);
-      count += missing.length;
+      for (const id of missing) {
+        if (!(await run.holdsLease())) return count;
+        await this.credentials.forget(id);
+        count++;
+      }
       after = ids.at(-1) ?? '';
     } while (ids.length === OWNERS_PER_BATCH);
     return count;
   }
+}
 
-  private async drain(
-    batchSize: number,
-    deleteBatch: (manager: EntityManager) => Promise<number>,
-  ): Promise<{ count: number; complete: boolean }> {
+/** One run of clean-up on this node. */
+class Run {
+  /** Whether the run has held the lease all the time. */
+  complete = true;
+
+  constructor(
+    private readonly rows: CleanupRepository,
+    private readonly database: SigraDatabase,
+    private readonly id: string,
+    private readonly batchSize: number,
+  ) {}
+
+  /** Renews the lease. @returns false when another run has it: that one finishes the work */
+  async holdsLease(): Promise<boolean> {
+    if (this.complete) this.complete = await this.rows.takeLease(this.id);
+    return this.complete;
+  }
+
+  /** Repeats a batch until it finds too few rows. @returns the number of rows */
+  async drain(deleteBatch: (manager: EntityManager, limit: number) => Promise<number>): Promise<number> {
     let count = 0;
-    for (;;) {
+    while (await this.holdsLease()) {
       const start = performance.now();
-      // No request waits for a batch, so it has no time limit.
-      const batch = await this.database.transaction(
-        async (manager) => ((await this.rows.tryLock(manager)) ? deleteBatch(manager) : undefined),
-        Infinity,
+      const batch = await this.tried(() =>
+        this.database.transaction((manager) => deleteBatch(manager, this.batchSize), BATCH_TIMEOUT_MS),
       );
-      if (batch === undefined) return { count, complete: false };
       count += batch;
-      if (batch < batchSize) return { count, complete: true };
+      if (batch < this.batchSize) break;
       // A pause after each batch leaves at least half of the time to requests.
       await setTimeout(Math.min(performance.now() - start, LONGEST_REST_MS));
     }
+    return count;
+  }
+
+  /** Returns the lease. If the database cannot be reached, it expires. */
+  async end(): Promise<void> {
+    await this.rows.returnLease(this.id).catch(() => undefined);
+  }
+
+  /** Repeats a batch whose connection was lost: deleting twice deletes nothing more. */
+  private async tried<T>(batch: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await batch();
+      } catch (error) {
+        if (attempt === TRIES || !(error instanceof SigraError)) throw error;
+        await setTimeout(LONGEST_REST_MS);
+      }
+    }
   }
 }
+
+const NOTHING = {
+  expiredTokens: 0,
+  revokedTokens: 0,
+  refreshFamilies: 0,
+  refreshTokens: 0,
+  auditEvents: 0,
+  forgottenOwners: 0,
+};

@@ -3,6 +3,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { BackgroundTask } from '../common/background-task.js';
+import type { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { Epochs } from '../persistence/owner.repository.js';
@@ -79,13 +80,13 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
    * Processes the first batches of an owner's sweeps, which is all for most owners, and the rest in the background. Never
    * rejects: the revocation has committed.
    */
-  async begin(owner: Owner): Promise<void> {
-    await this.start(FIRST_BATCHES, owner);
+  async begin(owner: Owner, deadline: Deadline): Promise<void> {
+    await this.start(FIRST_BATCHES, deadline, owner);
   }
 
   /** Continues the sweeps that an earlier process has left behind. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.start(1);
+    await this.start(1, this.database.deadlineOf({}));
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -107,10 +108,10 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
   }
 
   /** Processes some batches now, and the others in the background. */
-  private async start(batches: number, owner?: Owner): Promise<void> {
+  private async start(batches: number, deadline: Deadline, owner?: Owner): Promise<void> {
     try {
       for (let batch = 0; batch < batches; batch++) {
-        if (!(await this.processBatch(this.config.lookupTimeout, owner))) return;
+        if (!(await this.processBatch(deadline.left, owner))) return;
       }
     } catch (error) {
       this.interrupted(error);

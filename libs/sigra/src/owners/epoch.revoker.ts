@@ -47,6 +47,7 @@ export class EpochRevoker {
   /** @returns the number of credentials ended */
   async end(owner: Owner, revocation: EpochRevocation, caller: Caller): Promise<number> {
     const { kinds, action, sweeps, metadata, count = none, alongside } = revocation;
+    const deadline = this.database.deadlineOf(caller);
     const { step, counted } = await this.database.transaction(async (manager) => {
       // First, because everything that makes a credential of the owner waits for it.
       const epochs = await this.owners.bump(manager, owner, kinds);
@@ -67,9 +68,9 @@ export class EpochRevoker {
         caller,
       );
       return { step, counted };
-    });
+    }, deadline.left);
     const total = counted <= COUNTED_AT_ONCE ? counted : await count(step);
-    await this.sweeper.begin(owner);
+    await this.sweeper.begin(owner, deadline);
     return total;
   }
 }

@@ -9,6 +9,12 @@ import { type AuditEvent, auditEvents, type AuditOutcome } from './tables.js';
 /** A row of `sigra_audit_events` to insert. */
 export type NewAuditEventRow = NewRowOf<typeof auditEvents.columns>;
 
+/** A statement that inserts events. */
+export interface AuditInsertion {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
 /** The events to read: those that match all given properties. */
 export interface AuditFilter {
   readonly action?: string | undefined;
@@ -38,15 +44,23 @@ export class AuditEventRepository {
   constructor(private readonly database: SigraDatabase) {}
 
   /**
-   * Inserts events in one statement.
+   * Makes the statement that inserts events, and asks the database nothing.
+   *
+   * @throws when a column cannot hold a value
+   */
+  insertion(events: readonly [NewAuditEventRow, ...NewAuditEventRow[]]): AuditInsertion {
+    const parameters = new Parameters();
+    const text = auditEvents.insert(this.database.names.auditEvents, events, parameters);
+    return { text, values: parameters.values };
+  }
+
+  /**
+   * Inserts events.
    *
    * @param manager the transaction to run in. @default a transaction of its own
-   * @throws UnstorableValueError when a column cannot hold a value
    */
-  async insert(events: readonly [NewAuditEventRow, ...NewAuditEventRow[]], manager?: EntityManager): Promise<void> {
-    const parameters = new Parameters();
-    const insert = auditEvents.insert(this.database.names.auditEvents, events, parameters);
-    await this.database.query(insert, parameters.values, manager);
+  async insert({ text, values }: AuditInsertion, manager?: EntityManager): Promise<void> {
+    await this.database.query(text, values, manager);
   }
 
   /**

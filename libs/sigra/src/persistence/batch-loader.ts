@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { late } from '../common/deadline.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 
 /** The options of a `BatchLoader`. */
@@ -154,10 +155,10 @@ export class BatchLoader<Value> {
   private sweep(): void {
     this.sweepTimer = undefined;
     const now = performance.now();
-    const late = refuse('unavailable', 'The database did not answer in time.');
+    const error = late();
     let next = Infinity;
     for (const batch of this.inFlight) {
-      for (const entry of batch.entries) if (entry.deadline <= now) entry.reject(late);
+      for (const entry of batch.entries) if (entry.deadline <= now) entry.reject(error);
       const patient = batch.entries.find((entry) => entry.deadline > now);
       if (patient) next = Math.min(next, patient.deadline);
       else batch.abandoned = true;
@@ -169,7 +170,7 @@ export class BatchLoader<Value> {
       }
       this.queue.delete(entry.key);
       this.waiting -= entry.callers;
-      entry.reject(late);
+      entry.reject(error);
     }
     if (next < Infinity) this.sweepTimer = setTimeout(() => this.sweep(), Math.max(next - now, 1)).unref();
     this.scheduleDispatch();

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { SigraDatabase } from './sigra-database.js';
 
-/** The key of the advisory lock. It only has to be the same on every node. */
-const CLEANUP_LOCK = 7_365_777_249;
+/** Longer than a batch may take. */
+const LEASE_SECONDS = 60;
 
 /** The rows that a clean-up statement deletes or updates. */
 interface ObsoleteRows {
@@ -21,18 +21,29 @@ export class CleanupRepository {
   constructor(private readonly database: SigraDatabase) {}
 
   /**
-   * Takes the lock that limits clean-up to one node at a time, until the transaction ends, so that it works through a
-   * transaction pooler too.
+   * Takes or renews the lease that limits clean-up to one node at a time. No connection or transaction holds it, so it works
+   * through a transaction pooler, and a node that dies keeps it for a minute at most.
    *
-   * @returns false when another transaction holds the lock
+   * @param holder the UUID of the run
+   * @returns false when another run holds the lease
    */
-  async tryLock(manager: EntityManager): Promise<boolean> {
-    const { acquired } = await this.database.queryOne<{ acquired: boolean }>(
-      'SELECT pg_try_advisory_xact_lock($1) AS acquired',
-      [CLEANUP_LOCK],
-      manager,
+  async takeLease(holder: string): Promise<boolean> {
+    const rows = await this.database.query(
+      `INSERT INTO ${this.database.names.leases} AS l (name, holder, expires_at)
+       VALUES ('cleanup', $1, clock_timestamp() + make_interval(secs => $2))
+       ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+         WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp()
+       RETURNING l.name`,
+      [holder, LEASE_SECONDS],
     );
-    return acquired;
+    return rows.length === 1;
+  }
+
+  /** Returns the lease, if the run still holds it. */
+  async returnLease(holder: string): Promise<void> {
+    await this.database.query(`DELETE FROM ${this.database.names.leases} WHERE name = 'cleanup' AND holder = $1`, [
+      holder,
+    ]);
   }
 
   /** Deletes up to `limit` unrevoked tokens that expired at `now` or earlier. */

@@ -1,10 +1,12 @@
 import { SigraError } from '../common/sigra-error.js';
 
 /**
- * SQLSTATEs of a temporary failure: connection, resources, operator intervention, statement timeout, a read-only standby,
- * serialization failure, deadlock, and a lock that is not available.
+ * Classes of SQLSTATEs that a mistake of the program or of its input causes: wrong statements, wrong values, violated
+ * constraints, exceeded limits, errors that triggers raise. The same statement fails again. All other errors count as
+ * an outage: connections, resources, shutdown, timeouts, a standby, a changed password, serialization failures, deadlocks,
+ * internal errors.
  */
-const UNAVAILABLE = /^(?:08|53|57P|57014|25006|40001|40P01|55P03)/;
+const MISTAKE = /^(?:0A|0B|0F|0L|0P|0Z|10|20|21|22|23|24|26|27|2B|2D|2F|34|38|39|3B|3F|42|44|54|P0)/;
 
 /**
  * SQLSTATEs of a race lost to another transaction: unique violation, serialization failure, deadlock, lock not
@@ -18,12 +20,37 @@ const LOST_RACE: ReadonlySet<string> = new Set(['23505', '40001', '40P01', '55P0
  */
 const NOT_KEPT: ReadonlySet<string> = new Set(['26000', '42P05', '0A000']);
 
-/** The error for callers: `unavailable` for a temporary failure, otherwise the error itself. */
-export function translate(error: unknown): unknown {
+/**
+ * SQLSTATEs with which a server ends a session. A COMMIT can get such an answer although it has committed.
+ */
+const SESSION_ENDED = /^(?:08|57P|25P03|25P04|58|XX)/;
+
+/**
+ * Judges an error of PostgreSQL, the driver, the pool or TypeORM. Call it where they are called: an error from anywhere else is
+ * not one of theirs.
+ *
+ * @returns the error itself for a mistake, otherwise `unavailable`
+ */
+export function judged(error: unknown): unknown {
   if (error instanceof SigraError) return error;
   const code = sqlState(error);
-  const unreachable = code === undefined ? isConnectionFailure(error) : UNAVAILABLE.test(code);
-  return unreachable ? new SigraError('unavailable', 'The database did not answer.', { cause: error }) : error;
+  if (code !== undefined && MISTAKE.test(code)) return error;
+  return new SigraError('unavailable', 'The database did not answer.', { cause: error });
+}
+
+/** Judges an error of COMMIT: without a refusal from the server, it is not known whether the transaction has committed. */
+export function judgedCommit(error: unknown): unknown {
+  const code = sqlState(error);
+  return code === undefined || SESSION_ENDED.test(code) ? outcomeUnknown(error) : judged(error);
+}
+
+/** The error for a transaction whose COMMIT was sent but not answered. */
+export function outcomeUnknown(cause?: unknown): SigraError {
+  return new SigraError(
+    'outcome_unknown',
+    'The database did not confirm the change; it may have been made. Check before you repeat the request.',
+    { cause },
+  );
 }
 
 /** The SQLSTATE of an error or of its wrapped cause; undefined when the error is not from PostgreSQL. */
@@ -42,13 +69,4 @@ export function isLostRace(error: unknown): boolean {
 /** Whether the connection does not keep prepared statements. */
 export function isNotKept(error: unknown): boolean {
   return NOT_KEPT.has(sqlState(error) ?? '');
-}
-
-function isConnectionFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN)/.test(code)) return true;
-  return /connection terminated|timeout exceeded when trying to connect|not queryable|not (?:yet )?(?:established|connected)|pool after calling end|query read timeout/i.test(
-    error.message,
-  );
 }

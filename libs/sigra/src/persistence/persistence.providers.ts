@@ -2,6 +2,7 @@ import type { Provider } from '@nestjs/common';
 import { SIGRA_CONFIG } from '../config/sigra-config.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { AuditEventRepository } from './audit-event.repository.js';
+import { BootChecks } from './boot-checks.js';
 import { CleanupRepository } from './cleanup.repository.js';
 import { LineageRepository } from './lineage.repository.js';
 import { OwnerTypeClaim } from './owner-type.claim.js';
@@ -29,4 +30,5 @@ export const persistenceProviders: Provider[] = [
   OwnerTypeClaim,
   SweepRepository,
   CleanupRepository,
+  BootChecks,
 ];

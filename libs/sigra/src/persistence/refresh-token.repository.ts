@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { Clock, replacedTime } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewAuditEventRow } from './audit-event.repository.js';
@@ -26,6 +27,8 @@ export interface RefreshTokenState {
   readonly child: RefreshTokenRow | undefined;
   /** The owner's current family epoch. */
   readonly currentEpoch: number;
+  /** The time since the token was consumed, in seconds, by the clock of the database; null when it was not. */
+  readonly consumedFor: number | null;
 }
 
 /** A rotation, with all rows that its statement writes. */
@@ -56,6 +59,7 @@ export class RefreshTokenRepository {
   constructor(
     @InjectSigraConfig() config: SigraConfig,
     private readonly database: SigraDatabase,
+    private readonly clock: Clock,
     private readonly families: RefreshFamilyRepository,
     users: UserDirectory,
   ) {
@@ -113,13 +117,19 @@ export class RefreshTokenRepository {
    */
   async readState(manager: EntityManager, tokenId: string, owner: Owner): Promise<RefreshTokenState | undefined> {
     const epoch = currentEpoch(this.database.names.owners, 'family_epoch', '$2', '$3');
-    const [row] = await this.database.query<{ token: string; child: string | null; current_epoch: number | string }>(
+    const [row] = await this.database.query<{
+      token: string;
+      child: string | null;
+      current_epoch: number | string;
+      consumed_for: number | string | null;
+    }>(
       `SELECT ${refreshTokens.packed('t')} AS token,
          CASE WHEN child.id IS NOT NULL THEN ${refreshTokens.packed('child')} END AS child,
-         ${epoch} AS current_epoch
+         ${epoch} AS current_epoch,
+         date_part('epoch', ${currentTime('$4')} - t.consumed_at) AS consumed_for
        FROM ${this.table} t LEFT JOIN ${this.table} child ON child.parent_id = t.id
        WHERE t.id = $1`,
-      [tokenId, owner.type, owner.id],
+      [tokenId, owner.type, owner.id, replacedTime(this.clock)],
       manager,
     );
     return (
@@ -127,6 +137,7 @@ export class RefreshTokenRepository {
         token: refreshTokens.unpack(row.token),
         child: row.child === null ? undefined : refreshTokens.unpack(row.child),
         currentEpoch: Number(row.current_epoch),
+        consumedFor: row.consumed_for === null ? null : Number(row.consumed_for),
       }
     );
   }
@@ -138,19 +149,14 @@ export class RefreshTokenRepository {
    * the token consumed. It does not check the epoch again, and need not: the successor belongs to the family, whose epoch a
    * sign-out everywhere leaves behind.
    *
-   * It skips a locked family instead of waiting: after a wait, the statement could commit although the client has timed out,
-   * and no client would know the successor.
+   * It skips a locked family instead of waiting: what it then decides would be based on what it read before.
    *
    * It removes the successor that the parent has sealed, because that successor is this token.
    *
-   * @param manager the transaction to run in. @default a transaction of its own
    * @returns whether the token was consumed by this call
    * @throws UnstorableValueError when a column cannot hold a value
    */
-  async rotate(
-    { tokenId, family, child, sealedSuccessor, event }: Rotation,
-    manager?: EntityManager,
-  ): Promise<boolean> {
+  async rotate(manager: EntityManager, { tokenId, family, child, sealedSuccessor, event }: Rotation): Promise<boolean> {
     const { names } = this.database;
     const parameters = new Parameters();
     const now = parameters.add(child.createdAt);
@@ -162,7 +168,7 @@ export class RefreshTokenRepository {
            AND epoch = ${currentEpoch(names.owners, 'family_epoch', parameters.add(family.ownerType), parameters.add(family.ownerId))}
          FOR NO KEY UPDATE SKIP LOCKED
        ), consumed AS (
-         UPDATE ${this.table} t SET consumed_at = ${now}, sealed_successor = ${parameters.add(sealedSuccessor)}
+         UPDATE ${this.table} t SET consumed_at = ${currentTime(parameters.add(replacedTime(this.clock)))}, sealed_successor = ${parameters.add(sealedSuccessor)}
          FROM family
          WHERE t.id = ${parameters.add(tokenId)} AND t.family_id = family.id
            AND t.consumed_at IS NULL AND t.expires_at > ${now}
@@ -178,6 +184,11 @@ export class RefreshTokenRepository {
     );
     return rows.length === 1;
   }
+}
+
+/** SQL of the database's time: by the clocks of two nodes, a retry could count as reuse, or a reuse as a retry. */
+function currentTime(replaced: string): string {
+  return `coalesce(${replaced}::timestamptz, clock_timestamp())`;
 }
 
 function unpack(row: PackedTokenOfFamily): RefreshTokenOfFamily {

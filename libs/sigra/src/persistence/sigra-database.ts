@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { SigraError } from '../common/sigra-error.js';
+import type { Caller } from '../common/caller.js';
+import { Deadline, late } from '../common/deadline.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { isNotKept, translate } from './database-error.js';
+import { type Cancellable, requestCancel } from './cancel-request.js';
+import { isNotKept, judged, judgedCommit, outcomeUnknown } from './database-error.js';
 import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
 
@@ -28,10 +30,26 @@ export function preparedStatement(text: string): PreparedStatement {
   return { name: `sigra_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`, text };
 }
 
-interface PgClient {
+interface PgClient extends Cancellable {
   query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
   end(): Promise<void>;
 }
+
+/** One use of a connection, which its caller can give up. */
+interface Attempt {
+  readonly runner: QueryRunner;
+  /** Milliseconds of `performance.now()`. */
+  readonly deadline: number;
+  /** `given up`: the caller has been answered, so nothing more is sent. `committing`: COMMIT was sent. */
+  state: 'working' | 'committing' | 'given up';
+}
+
+/** The time until a connection that does not react to a cancel request is closed. */
+const GRACE_MS = 1000;
+/** What a call has, in milliseconds, even when the guards have used up the time. */
+const LEAST_MS = 500;
+/** PostgreSQL's largest number of milliseconds of a timeout. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
 
 /**
  * Runs all of Sigra's SQL on the application's DataSource. No session state outlives a statement or transaction, so it works
@@ -40,6 +58,8 @@ interface PgClient {
 @Injectable()
 export class SigraDatabase {
   private prepares: boolean;
+  /** The attempts whose work has an entity manager. */
+  private readonly attempts = new WeakMap<EntityManager, Attempt>();
 
   constructor(
     @InjectSigraDataSource() readonly dataSource: DataSource,
@@ -60,7 +80,7 @@ export class SigraDatabase {
   }
 
   /**
-   * Runs one statement.
+   * Runs one statement. One that changes something can happen later, after a timeout: use a transaction for it.
    *
    * @param manager the transaction to run in. @default a transaction of its own
    * @param timeout milliseconds until the statement is cancelled; ignored with `manager`. @default `lookupTimeout`
@@ -72,14 +92,9 @@ export class SigraDatabase {
     manager?: EntityManager,
     timeout = this.config.lookupTimeout,
   ): Promise<R[]> {
-    try {
-      const answer = manager
-        ? manager.query<unknown>(sql, [...values])
-        : this.onConnection((runner) => runner.query(sql, [...values]) as Promise<unknown>, timeout);
-      return rowsOf<R>(await answer);
-    } catch (error) {
-      throw translate(error);
-    }
+    if (!manager) return this.onConnection(({ runner }) => this.run<R>(runner, sql, values), timeout);
+    if (this.attempts.get(manager)?.state === 'given up') throw late();
+    return this.run<R>(manager, sql, values);
   }
 
   /** Like `query`, for a statement that returns exactly one row. */
@@ -103,26 +118,85 @@ export class SigraDatabase {
   async read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
     if (!this.prepares) return this.query<R>(statement.text, values);
     try {
-      return await this.onConnection((runner) => this.execute<R>(runner, statement, values), this.config.lookupTimeout);
+      return await this.onConnection(
+        ({ runner }) => this.execute<R>(runner, statement, values),
+        this.config.lookupTimeout,
+      );
     } catch (error) {
-      if (!isNotKept(error)) throw translate(error);
+      if (!isNotKept(error)) throw error;
       this.stopPreparing(error);
       return this.query<R>(statement.text, values);
     }
   }
 
   /**
-   * Runs `work` in a transaction: commits when it resolves, and rolls back when it rejects.
+   * Runs `work` in a transaction with the isolation level READ COMMITTED: commits when it resolves, and rolls back when it
+   * rejects. Nothing is committed after the timeout, unless COMMIT was sent before it. The server ends the transaction, too, and
+   * releases its locks, when this process or the network falls silent.
    *
    * @param timeout milliseconds until the transaction is cancelled. @default `lookupTimeout`
-   * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
+   * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time; nothing has changed.
+   * `outcome_unknown` when COMMIT was sent but not answered
    */
-  async transaction<T>(work: (manager: EntityManager) => Promise<T>, timeout = this.config.lookupTimeout): Promise<T> {
+  transaction<T>(work: (manager: EntityManager) => Promise<T>, timeout = this.config.lookupTimeout): Promise<T> {
+    return this.onConnection(async (attempt) => {
+      const { runner } = attempt;
+      await asked(() => runner.query(this.begin(attempt)));
+      let result: T;
+      try {
+        this.attempts.set(runner.manager, attempt);
+        result = await work(runner.manager);
+        if (attempt.state === 'given up') throw late();
+      } catch (error) {
+        await this.rollBack(runner);
+        throw error;
+      }
+      attempt.state = 'committing';
+      try {
+        await runner.query('COMMIT');
+      } catch (error) {
+        throw judgedCommit(error);
+      }
+      return result;
+    }, timeout);
+  }
+
+  /** The deadline of a call that begins now: what its request has left of `lookupTimeout`. */
+  deadlineOf({ waited = 0 }: Caller): Deadline {
+    const { lookupTimeout } = this.config;
+    return new Deadline(performance.now() + Math.max(lookupTimeout - waited, Math.min(lookupTimeout, LEAST_MS)));
+  }
+
+  /** One message: the isolation level and the limits of the application do not count. */
+  private begin({ deadline }: Attempt): string {
+    const left = Math.min(Math.max(Math.ceil(deadline - performance.now()), 1), MAX_TIMEOUT_MS - GRACE_MS);
+    const limits = { statement_timeout: left, idle_in_transaction_session_timeout: left };
+    // Only this one limits a transaction of many short statements.
+    const since17 = Number.parseInt(this.dataSource.driver.version ?? '', 10) >= 17;
+    const all = Object.entries({ ...limits, ...(since17 && { transaction_timeout: left + GRACE_MS / 2 }) });
+    return [
+      'START TRANSACTION ISOLATION LEVEL READ COMMITTED',
+      ...all.map(([name, milliseconds]) => `SET LOCAL ${name} = ${milliseconds}`),
+    ].join('; ');
+  }
+
+  /** A connection that cannot roll back is closed, which rolls back as well. */
+  private async rollBack(runner: QueryRunner): Promise<void> {
     try {
-      return await this.onConnection((runner) => runner.manager.transaction(work), timeout);
-    } catch (error) {
-      throw translate(error);
+      await runner.query('ROLLBACK');
+    } catch {
+      const connection = await connect(runner).catch(() => undefined);
+      // Without waiting: a connection that is silent never answers.
+      void connection?.end();
     }
+  }
+
+  private async run<R extends object>(
+    runner: Pick<QueryRunner, 'query'> | EntityManager,
+    sql: string,
+    values: readonly unknown[],
+  ): Promise<R[]> {
+    return rowsOf<R>(await asked(() => runner.query(sql, [...values])));
   }
 
   /**
@@ -148,7 +222,7 @@ export class SigraDatabase {
       return rowsOf<R>(rows);
     } catch (error) {
       logger.logQueryError(error as Error, text, parameters, runner);
-      throw error;
+      throw isNotKept(error) ? error : judged(error);
     }
   }
 
@@ -162,41 +236,63 @@ export class SigraDatabase {
   }
 
   /**
-   * Runs `work` on a separate connection, which is closed at the timeout. A connection that hangs, as after a failover, must
-   * not block the caller, return to the pool, or commit later.
+   * Runs `work` on a separate connection. At the timeout the caller is answered, the statement is cancelled on the server, and
+   * the connection is returned to the pool when the server has ended it, so that callers cannot use more connections than the
+   * pool has. A connection that does not react, as after a fail-over, is closed.
    */
-  private async onConnection<T>(work: (runner: QueryRunner) => Promise<T>, timeout: number): Promise<T> {
+  private async onConnection<T>(work: (attempt: Attempt) => Promise<T>, timeout: number): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
+    const attempt: Attempt = { runner, deadline: performance.now() + timeout, state: 'working' };
     let connection: PgClient | undefined;
-    let isLate = false;
-    const run = async (): Promise<T> => {
-      try {
-        connection = (await runner.connect()) as PgClient;
-        if (isLate) throw late();
-        return await work(runner);
-      } finally {
-        await runner.release();
-      }
-    };
-    if (timeout === Infinity) return run();
+    let cancelled: Promise<void> | undefined;
+    const worked = (async () => {
+      connection = await connect(runner);
+      if (attempt.state === 'given up') throw late();
+      return work(attempt);
+    })();
+    const released = worked.finally(async () => {
+      await cancelled;
+      await runner.release();
+    });
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        isLate = true;
-        void connection?.end();
-        reject(late());
+        const isCommitting = attempt.state === 'committing';
+        attempt.state = 'given up';
+        reject(isCommitting ? outcomeUnknown() : late());
+        if (connection) cancelled = giveUp(connection, worked, isCommitting);
       }, timeout);
     });
     try {
-      return await Promise.race([run(), deadline]);
+      return await Promise.race([released, deadline]);
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-function late(): SigraError {
-  return new SigraError('unavailable', 'The database did not answer in time.');
+function connect(runner: QueryRunner): Promise<PgClient> {
+  return asked(() => runner.connect() as Promise<PgClient>);
+}
+
+/** Asks the driver or TypeORM, whose errors are judged; nothing else may be in `ask`. */
+async function asked<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw judged(error);
+  }
+}
+
+/** Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it. */
+async function giveUp(connection: PgClient, worked: Promise<unknown>, isCommitting: boolean): Promise<void> {
+  const closing = setTimeout(() => void connection.end(), GRACE_MS);
+  // A cancelled COMMIT would commit as well.
+  const cancelling = isCommitting ? undefined : requestCancel(connection, GRACE_MS);
+  await worked.catch(() => undefined);
+  clearTimeout(closing);
+  // Before the connection is used again: the request must not meet another statement.
+  await cancelling;
 }
 
 /**

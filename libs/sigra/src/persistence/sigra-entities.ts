@@ -1,4 +1,4 @@
-import { apiTokens, auditEvents, owners, refreshFamilies, refreshTokens, sweeps } from './tables.js';
+import { apiTokens, auditEvents, leases, owners, refreshFamilies, refreshTokens, sweeps } from './tables.js';
 
 /** Rows of `sigra_api_tokens`, for the application's own queries. */
 export const ApiTokenEntity = apiTokens.entity('SigraApiToken');
@@ -10,6 +10,8 @@ export const RefreshFamilyEntity = refreshFamilies.entity('SigraRefreshFamily');
 export const RefreshTokenEntity = refreshTokens.entity('SigraRefreshToken');
 /** Rows of `sigra_owners`. */
 export const OwnerEntity = owners.entity('SigraOwner');
+/** Rows of `sigra_leases`. */
+export const LeaseEntity = leases.entity('SigraLease');
 /** Rows of `sigra_sweeps`. */
 export const SweepEntity = sweeps.entity('SigraSweep');
 
@@ -17,6 +19,7 @@ export const SweepEntity = sweeps.entity('SigraSweep');
 export const sigraEntities = [
   ApiTokenEntity,
   AuditEventEntity,
+  LeaseEntity,
   OwnerEntity,
   RefreshFamilyEntity,
   RefreshTokenEntity,

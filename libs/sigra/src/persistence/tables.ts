@@ -110,6 +110,17 @@ export const sweeps = new Table(
 /** A sweep. */
 export type Sweep = RowOf<typeof sweeps.columns>;
 
+/** Work that one node at a time does: the node that holds it, and until when, by the clock of the database. */
+export const leases = new Table(
+  'sigra_leases',
+  {
+    name: text(),
+    holder: uuid(),
+    expiresAt: time(),
+  },
+  'name',
+);
+
 /** Refresh families: each holds the refresh tokens that descend from one sign-in. */
 export const refreshFamilies = new Table(
   'sigra_refresh_families',
@@ -196,4 +207,12 @@ export const auditEvents = new Table(
 export type AuditEvent = RowOf<typeof auditEvents.columns>;
 
 /** All of Sigra's tables. */
-export const sigraTables = { apiTokens, auditEvents, owners, refreshFamilies, refreshTokens, sweeps };
+export const sigraTables = {
+  apiTokens,
+  auditEvents,
+  leases,
+  owners,
+  refreshFamilies,
+  refreshTokens,
+  sweeps,
+};

@@ -1,10 +1,10 @@
+import { type EntityManager, TypeORMError } from 'typeorm';
 import { SigraError } from '../common/sigra-error.js';
 import { BatchLoader } from './batch-loader.js';
-import { sqlState, translate } from './database-error.js';
+import { sqlState } from './database-error.js';
 import { quote } from './qualified-names.js';
 import type { SigraDatabase } from './sigra-database.js';
 import type { UserEntity } from './user-entity.js';
-import type { EntityManager } from 'typeorm';
 
 /** A user, or the error that its row causes. */
 type Found = { readonly user: object } | { readonly error: unknown };
@@ -131,7 +131,7 @@ function callersOf(keys: readonly string[]): Callers {
 
 /** Whether a read failed because of one of its rows: in the application's own code, or by a data exception of PostgreSQL. */
 function isOfOneRow(error: unknown): boolean {
-  const failure = translate(error);
-  const state = sqlState(failure);
-  return !(failure instanceof SigraError) && (state === undefined || state.startsWith('22'));
+  // TypeORM wraps every error of the driver.
+  if (error instanceof TypeORMError) return sqlState(error)?.startsWith('22') ?? false;
+  return !(error instanceof SigraError);
 }

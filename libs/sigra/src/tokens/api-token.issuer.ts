@@ -69,8 +69,9 @@ export class ApiTokenIssuer {
       apiTokenChannels.create,
       { userId: owner.id, tokenId: id },
       async () => {
-        const since = await this.gate.enter(owner, caller);
-        await this.ceiling.assertMayHold(userRef, scopes);
+        const deadline = this.database.deadlineOf(caller);
+        const since = await deadline.limit(this.gate.enter(owner, caller));
+        await deadline.limit(this.ceiling.assertMayHold(userRef, scopes));
         return this.database.transaction(async (manager) => {
           const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
           // Read after the lock, because the wait can take long.
@@ -85,7 +86,7 @@ export class ApiTokenIssuer {
             caller,
           );
           return issued;
-        });
+        }, deadline.left);
       },
       ({ token }) => token,
     );

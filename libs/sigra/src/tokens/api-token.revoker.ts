@@ -130,6 +130,6 @@ export class ApiTokenRevoker {
       );
       await this.lineage.revokeMadeBy(manager, { tokenIds: [tokenId] }, at, caller);
       return revoked;
-    });
+    }, this.database.deadlineOf(caller).left);
   }
 }

@@ -57,9 +57,11 @@ export class ApiTokenRotator {
       apiTokenChannels.rotate,
       tokenTrace(tokenId),
       async () => {
-        await this.gate.assertSessionLives(caller.principal);
-        return this.database.transaction((manager) =>
-          this.replace(manager, tokenId, { ...request, graceSeconds }, caller, owner),
+        const deadline = this.database.deadlineOf(caller);
+        await deadline.limit(this.gate.assertSessionLives(caller.principal));
+        return this.database.transaction(
+          (manager) => this.replace(manager, tokenId, { ...request, graceSeconds }, caller, owner),
+          deadline.left,
         );
       },
       (issued) => issued.token,

@@ -6,7 +6,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, owners, sweeps, named } = migrationNames(runner);
+    const { apiTokens, auditEvents, leases, owners, sweeps, named } = migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${owners} (
         owner_type text NOT NULL,
@@ -30,6 +30,12 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         family_epoch integer NOT NULL,
         reason text,
         requested_at timestamptz(3) NOT NULL
+      )`);
+    await runner.query(`
+      CREATE TABLE ${leases} (
+        name text CONSTRAINT ${named('sigra_leases_pkey')} PRIMARY KEY,
+        holder uuid NOT NULL,
+        expires_at timestamptz(3) NOT NULL
       )`);
     // Free space in every page allows heap-only updates of last_used_at, which is in no index.
     await runner.query(`
@@ -110,9 +116,10 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, owners, sweeps } = migrationNames(runner);
+    const { apiTokens, auditEvents, leases, owners, sweeps } = migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
+    await runner.query(`DROP TABLE ${leases}`);
     await runner.query(`DROP TABLE ${sweeps}`);
     await runner.query(`DROP TABLE ${owners}`);
   }

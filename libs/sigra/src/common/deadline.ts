@@ -1,0 +1,36 @@
+import { refuse, type SigraError } from './sigra-error.js';
+
+/** The time by which a call has to be answered, however many steps it takes. */
+export class Deadline {
+  /** @param at in milliseconds of `performance.now()` */
+  constructor(private readonly at: number) {}
+
+  /** Milliseconds that are left, at least 1. */
+  get left(): number {
+    return Math.max(this.at - performance.now(), 1);
+  }
+
+  /**
+   * Waits for steps that change nothing.
+   *
+   * @throws SigraError `unavailable` at the deadline; also the errors of the steps
+   */
+  async limit<T>(steps: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const end = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(late());
+      }, this.left);
+    });
+    try {
+      return await Promise.race([steps, end]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** The error for a call that the database did not answer in time: nothing has changed. */
+export function late(): SigraError {
+  return refuse('unavailable', 'The database did not answer in time.');
+}

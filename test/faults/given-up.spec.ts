@@ -1,0 +1,129 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SigraJwtService } from 'nestjs-sigra';
+import type { DataSource } from 'typeorm';
+import { eventually } from '../support/eventually.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
+import { JWT } from '../support/jwt-app.js';
+import { refusalOf } from '../support/refusal.js';
+import { onDatabase } from '../support/database.js';
+
+const POOL = 3;
+const SESSION = 'x-session-user';
+
+/** Runs `act` while a table is locked. */
+async function whileLocked(dataSource: DataSource, table: string, mode: string, act: () => Promise<void>) {
+  const runner = dataSource.createQueryRunner();
+  await runner.startTransaction();
+  await runner.query(`LOCK TABLE ${table} IN ${mode} MODE`);
+  try {
+    await act();
+  } finally {
+    await runner.rollbackTransaction();
+    await runner.release();
+  }
+}
+
+describe('A statement that is given up', () => {
+  let test: FaultyApp;
+  let headers: Record<string, string>;
+
+  beforeAll(async () => {
+    test = await startFaultyApp('fastify', {
+      typeOrm: { poolSize: POOL, applicationName: 'given-up' },
+      sigra: { lookupTimeout: 500, jwt: { ...JWT, enabled: true } },
+    });
+    headers = { [SESSION]: test.sound.user.id, 'content-type': 'application/json' };
+  });
+  afterEach(() => test.proxy.speak());
+  afterAll(() => test.close());
+
+  const request = async (method: string, path: string, body?: object) =>
+    (await fetch(test.host.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })).status;
+  const create = () => request('POST', '/api/tokens', { name: 'CI', scopes: ['read:notes'] });
+  const backends = (condition = 'true') =>
+    onDatabase(test.sound.databaseUrl, async (client) => {
+      const { rows } = await client.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'given-up' AND ${condition}`,
+      );
+      return rows[0]!.count;
+    });
+
+  it('ends on the server, and no caller uses more connections than the pool has', async () => {
+    await whileLocked(test.sound.dataSource, 'sigra_api_tokens', 'ACCESS EXCLUSIVE', async () => {
+      const most: number[] = [];
+      for (let wave = 0; wave < 3; wave++) {
+        const statuses = Promise.all([
+          ...Array.from({ length: 8 }, create),
+          ...Array.from({ length: 8 }, () => request('GET', '/api/tokens')),
+        ]);
+        most.push(await backends());
+        expect(new Set(await statuses)).toEqual(new Set([503]));
+        most.push(await backends());
+      }
+      await eventually(async () => (await backends(`wait_event_type = 'Lock'`)) === 0);
+
+      expect(Math.max(...most)).toBeLessThanOrEqual(POOL);
+    });
+
+    expect(await create()).toBe(201);
+  });
+
+  it('leaves requests that do not need the locked table alone', async () => {
+    await whileLocked(test.sound.dataSource, 'sigra_refresh_families', 'ACCESS EXCLUSIVE', async () => {
+      const jwt = test.host.app.get(SigraJwtService);
+      const slow = Array.from({ length: POOL }, () => refusalOf(jwt.generateTokens(test.sound.user, ['read:notes'])));
+
+      await Promise.all(slow);
+      const statuses = await Promise.all(Array.from({ length: 20 }, () => request('GET', '/api/tokens')));
+
+      expect(new Set(statuses)).toEqual(new Set([200]));
+    });
+  });
+
+  it('does not happen later: a refresh that was answered with 503 has not used the token', async () => {
+    const jwt = test.host.app.get(SigraJwtService);
+    const pairs = await Promise.all(
+      Array.from({ length: 20 }, () => jwt.generateTokens(test.sound.user, ['read:notes'])),
+    );
+
+    await whileLocked(test.sound.dataSource, 'sigra_audit_events', 'SHARE', async () => {
+      const refusals = await Promise.all(pairs.map(({ refreshToken }) => refusalOf(jwt.refresh(refreshToken))));
+      expect(new Set(refusals)).toEqual(new Set(['unavailable']));
+    });
+    await eventually(async () => (await backends(`state <> 'idle'`)) === 0);
+
+    for (const { refreshToken } of pairs) {
+      expect(await jwt.refresh(refreshToken)).toMatchObject({ tokenType: 'Bearer' });
+    }
+  });
+
+  it('releases its locks when its connection falls silent', async () => {
+    const { rawToken, token } = await test.sound.tokens.create(test.sound.user, { name: 'CI', scopes: ['read:notes'] });
+    // The row is locked, and the next statement never arrives.
+    const reached = test.proxy.silenceAt('SET revoked_at');
+    const stranded = request('DELETE', `/api/tokens/${token.id}`, {});
+    await reached;
+
+    const revoked = await test.sound.tokens.revoke(token.id);
+
+    expect(await stranded).toBe(503);
+    expect(revoked.revokedAt).toBeInstanceOf(Date);
+    expect(await refusalOf(test.sound.tokens.verify(rawToken))).toBe('token_revoked');
+  });
+
+  it('is not a statement of others: a pool of one connection serves the next caller', async () => {
+    const single = await startFaultyApp('fastify', { typeOrm: { poolSize: 1 }, sigra: { lookupTimeout: 300 } });
+    const url = `${single.host.url}/api/tokens`;
+    const own = { [SESSION]: single.sound.user.id };
+    await whileLocked(single.sound.dataSource, 'sigra_api_tokens', 'ACCESS EXCLUSIVE', async () => {
+      expect((await fetch(url, { headers: own })).status).toBe(503);
+    });
+
+    const statuses: number[] = [];
+    for (let request = 0; request < 20; request++) statuses.push((await fetch(url, { headers: own })).status);
+    await single.close();
+
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  });
+});

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SigraJwtService } from 'nestjs-sigra';
+import { ADAPTERS } from '../support/test-app.js';
+import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
+import { JWT } from '../support/jwt-app.js';
+
+/** With the end of the message: `READ COMMITTED` is another one. */
+const COMMIT = 'COMMIT\0';
+
+describe.each(ADAPTERS)('When the connection ends in the middle of a change, on %s', (adapter) => {
+  let test: FaultyApp;
+  let headers: Record<string, string>;
+
+  beforeAll(async () => {
+    test = await startFaultyApp(adapter, { sigra: { jwt: { ...JWT, enabled: true } } });
+    headers = { 'x-session-user': test.sound.user.id, 'content-type': 'application/json' };
+  });
+  afterAll(() => test.close());
+
+  const create = async (name: string) => {
+    const response = await fetch(`${test.host.url}/api/tokens`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ name, scopes: ['read:notes'] }),
+    });
+    const { error } = (await response.json()) as { error?: string };
+    return { status: response.status, error, retryAfter: response.headers.get('retry-after') };
+  };
+  const names = async () =>
+    (await test.sound.tokens.listActive(test.sound.user, { limit: 200 })).tokens.map(({ name }) => name);
+  const terminate = () =>
+    test.sound.dataSource
+      .query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'idle in transaction'`,
+      )
+      .then(() => undefined);
+
+  it('says that the outcome is unknown when the answer to COMMIT is lost, and the change has been made', async () => {
+    test.proxy.loseAnswerTo(COMMIT);
+
+    const answer = await create('committed');
+
+    expect(answer).toEqual({ status: 503, error: 'outcome_unknown', retryAfter: null });
+    expect(await names()).toContain('committed');
+  });
+
+  it('rejects a refresh with outcome_unknown when the answer to COMMIT is lost', async () => {
+    const jwt = test.host.app.get(SigraJwtService);
+    const { refreshToken } = await jwt.generateTokens(test.sound.user, ['read:notes']);
+    test.proxy.loseAnswerTo(COMMIT);
+
+    const refresh = jwt.refresh(refreshToken);
+
+    await expect(refresh).rejects.toMatchObject({ name: 'SigraError', code: 'outcome_unknown' });
+  });
+
+  it.each([
+    'FOR NO KEY UPDATE',
+    'INSERT INTO "public"."sigra_api_tokens"',
+    'INSERT INTO "public"."sigra_audit_events"',
+    COMMIT,
+  ])('answers 503 when the backend is terminated before %j, and nothing has changed', async (text) => {
+    const name = `terminated before ${text.trim()}`.replace('\0', '');
+    test.proxy.before(text, terminate);
+
+    const { status } = await create(name);
+
+    expect(status).toBe(503);
+    expect(await names()).not.toContain(name);
+    expect((await create(`after ${name}`)).status).toBe(201);
+  });
+});
