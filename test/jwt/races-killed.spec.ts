@@ -27,7 +27,12 @@ describe('when a process is killed during rotations', () => {
   beforeAll(async () => {
     strict = await startJwtApp();
     lenient = await joinJwtApp(strict, { reuseLeeway: 10 });
-    const setup = { databaseUrl: strict.databaseUrl, jwt: JWT, leeways: [10], time: strict.clock.now().toJSON() };
+    const setup = {
+      databaseUrl: strict.databaseUrl,
+      jwt: JWT,
+      leeways: [10],
+      clock: { time: strict.clock.now().toJSON() },
+    };
     victims.push(...(await Promise.all(Array.from({ length: MOMENTS.length + 3 }, () => JwtNode.start(setup)))));
     // A statement that reaches it waits for the latch.
     await strict.dataSource.query(

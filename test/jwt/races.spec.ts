@@ -33,7 +33,12 @@ describe(`${NODES * PRESENTATIONS} concurrent presentations of one refresh token
   beforeAll(async () => {
     strict = await startJwtApp();
     lenient = await joinJwtApp(strict, { reuseLeeway: 10 });
-    const setup = { databaseUrl: strict.databaseUrl, jwt: JWT, leeways: LEEWAYS, time: strict.clock.now().toJSON() };
+    const setup = {
+      databaseUrl: strict.databaseUrl,
+      jwt: JWT,
+      leeways: LEEWAYS,
+      clock: { time: strict.clock.now().toJSON() },
+    };
     nodes = await Promise.all(Array.from({ length: NODES }, () => JwtNode.start(setup)));
   });
   afterAll(async () => {

@@ -8,11 +8,13 @@ import type { JwtNodeSetup, NodeAnswer, NodeCall, Outcome } from './jwt-node.js'
 // The program of `JwtNode`. Its work arrives as messages.
 const setup = JSON.parse(process.argv[2] ?? '') as JwtNodeSetup;
 
+if ('skew' in setup.clock) setClock(setup.clock.skew);
+
 const users = { provider: { findByIds: (ids: readonly string[]) => Promise.resolve(ids.map((id) => ({ id }))) } };
 
 /** Applications on one database that differ in their leeway. */
 async function boot(reuseLeeway: number): Promise<SigraJwtService> {
-  const module = await Test.createTestingModule({
+  const builder = Test.createTestingModule({
     imports: [
       TypeOrmModule.forRoot({
         type: 'postgres',
@@ -30,13 +32,26 @@ async function boot(reuseLeeway: number): Promise<SigraJwtService> {
         lookupTimeout: 60_000,
       }),
     ],
-  })
-    .overrideProvider(Clock)
+  });
+  if ('time' in setup.clock) {
     // The clock stands still, so that no window closes on a slow machine.
-    .useValue(new FakeClock(new Date(setup.time)))
-    .compile();
+    builder.overrideProvider(Clock).useValue(new FakeClock(new Date(setup.clock.time)));
+  }
+  const module = await builder.compile();
   await module.init();
   return module.get(SigraJwtService);
+}
+
+/** Makes everything in this process believe a wrong clock. */
+function setClock(skewSeconds: number): void {
+  const RealDate = Date;
+  const now = () => RealDate.now() + skewSeconds * 1000;
+  globalThis.Date = new Proxy(RealDate, {
+    construct: (target, args: readonly unknown[], newTarget: typeof Date) =>
+      Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget) as Date,
+    get: (target, property, receiver) =>
+      property === 'now' ? now : (Reflect.get(target, property, receiver) as unknown),
+  });
 }
 
 const send = (answer: NodeAnswer) => process.send?.(answer);

@@ -13,8 +13,8 @@ export interface JwtNodeSetup {
   readonly databaseUrl: string;
   readonly jwt: Pick<JwtOptions, 'enabled' | 'issuer' | 'audience' | 'secret'>;
   readonly leeways: readonly number[];
-  /** The time of its clock, which stands still. */
-  readonly time: string;
+  /** The time of its clock, which stands still, or the seconds by which the clock of the machine is wrong. */
+  readonly clock: { readonly time: string } | { readonly skew: number };
 }
 
 /** Asks a node to present these tokens, all at once. */
