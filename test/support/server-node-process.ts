@@ -9,9 +9,9 @@ import { CurrentPrincipal, type Principal, sigraEntities, SigraAuthGuard, SigraM
 import type { ServerNodeSetup } from './server-node.js';
 
 // The program of `ServerNode`.
-const { adapter, databaseUrl, jwt, endsSessions } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
+const { adapter, databaseUrl, jwt, owners, endsSessions } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
 
-@Entity('users')
+@Entity(owners?.table ?? 'users')
 class User {
   @PrimaryColumn('uuid')
   id!: string;
@@ -35,7 +35,11 @@ class MeController {
       controllers: { tokens: 'api/tokens', ...(jwt?.enabled && { oauth: 'oauth' }) },
       inject: [DataSource],
       useFactory: (dataSource: DataSource) => ({
-        users: { entity: User, isActive: (user: User) => user.disabledAt === null },
+        users: {
+          entity: User,
+          isActive: (user: User) => user.disabledAt === null,
+          ...(owners && { type: owners.type }),
+        },
         session: {
           userId: async (request) => {
             const id = request.headers['x-session-user'] as string | undefined;

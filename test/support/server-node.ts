@@ -7,6 +7,8 @@ export interface ServerNodeSetup {
   readonly databaseUrl: string;
   /** @default none */
   readonly jwt?: JwtOptions;
+  /** Whose credentials it serves. @default the table `users`, with the default type */
+  readonly owners?: { readonly table: string; readonly type: string };
   /** Whether a session has ended when its user is in the table `ended_sessions`. @default sessions never end */
   readonly endsSessions?: boolean;
 }

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { TokenPair } from 'nestjs-sigra';
+import { type JwtApp, JWT, startJwtApp } from '../support/jwt-app.js';
+import { ServerNode } from '../support/server-node.js';
+
+describe('Two kinds of owners with the same ids and tables, in two processes', () => {
+  let test: JwtApp;
+  let users: ServerNode;
+  let admins: ServerNode;
+  let rawToken: string;
+  let tokenId: string;
+  let pair: TokenPair;
+
+  beforeAll(async () => {
+    test = await startJwtApp();
+    await test.dataSource.query('CREATE TABLE admins (id uuid PRIMARY KEY, disabled_at timestamptz)');
+    await test.dataSource.query('INSERT INTO admins SELECT id FROM users');
+    const setup = { adapter: 'fastify', databaseUrl: test.databaseUrl, jwt: JWT } as const;
+    [users, admins] = await Promise.all([
+      ServerNode.start(setup),
+      ServerNode.start({ ...setup, owners: { table: 'admins', type: 'admin' } }),
+    ]);
+    const issued = await test.tokens.create(test.user, { name: 'CI', scopes: ['*'] });
+    [rawToken, tokenId] = [issued.rawToken, issued.token.id];
+    pair = await test.jwt.generateTokens(test.user, ['*']);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([users.stop(), admins.stop()]);
+    await test.close();
+  });
+
+  const send = (node: ServerNode, method: string, path: string, headers: Record<string, string>, body?: object) =>
+    fetch(node.url + path, {
+      method,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
+  const refresh = (node: ServerNode, refreshToken: string) =>
+    fetch(`${node.url}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken }),
+    });
+
+  it('accept no credential of each other, on any route', async () => {
+    const routes = [
+      ['GET', '/me'],
+      ['GET', '/api/tokens'],
+      ['POST', '/api/tokens', { name: 'CI', scopes: ['*'] }],
+      ['DELETE', '/api/tokens'],
+      ['DELETE', `/api/tokens/${tokenId}`],
+      ['POST', `/api/tokens/${tokenId}/rotate`, {}],
+    ] as const;
+
+    for (const credential of [rawToken, pair.accessToken]) {
+      for (const [method, path, body] of routes) {
+        expect((await send(admins, method, path, bearer(credential), body)).status).toBe(401);
+      }
+      expect((await send(users, 'GET', '/me', bearer(credential))).status).toBe(200);
+    }
+  });
+
+  it('refresh no token of each other, and do not revoke its family', async () => {
+    const refused = await refresh(admins, pair.refreshToken);
+    const refreshed = await refresh(users, pair.refreshToken);
+
+    expect([refused.status, await refused.json()]).toMatchObject([400, { error: 'invalid_grant' }]);
+    expect(refreshed.status).toBe(200);
+  });
+
+  it('neither see nor end the tokens of the owner with the same id', async () => {
+    const session = { 'x-session-user': test.user.id };
+    const created = await send(admins, 'POST', '/api/tokens', session, { name: 'admin', scopes: ['*'] });
+    const { rawToken: ofAdmin } = (await created.json()) as { rawToken: string };
+
+    const listed = (await (await send(admins, 'GET', '/api/tokens', session)).json()) as { tokens: { name: string }[] };
+    const foreign = await send(admins, 'DELETE', `/api/tokens/${tokenId}`, session);
+    const atUsers = await send(users, 'GET', '/me', bearer(ofAdmin));
+    const revoked = await send(admins, 'DELETE', '/api/tokens', session);
+
+    expect(listed.tokens.map(({ name }) => name)).toEqual(['admin']);
+    expect([foreign.status, atUsers.status]).toEqual([404, 401]);
+    expect(await revoked.json()).toEqual({ revoked: 1 });
+    expect((await send(admins, 'GET', '/me', bearer(ofAdmin))).status).toBe(401);
+    expect((await send(users, 'GET', '/me', bearer(rawToken))).status).toBe(200);
+  });
+});
