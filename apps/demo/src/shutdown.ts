@@ -1,6 +1,7 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Longer than any request should take, and short enough for a person who pressed Ctrl-C. */
 const TIMEOUT_MS = 6000;
+const SAME_SIGNAL_MS = 300;
 
 type Step = () => Promise<void>;
 
@@ -13,10 +14,14 @@ export class Shutdown {
     return this.running !== undefined;
   }
 
-  /** Ends the process on the signals of a terminal or a service manager. Repeated signals have no further effect. */
+  /** Ends the process on the signals of a terminal or a service manager; at once on a second signal. */
   onSignals(): void {
+    let first: number | undefined;
     for (const signal of SIGNALS) {
       process.on(signal, () => {
+        first ??= performance.now();
+        // npm forwards the signal of a terminal, which the process has received already.
+        if (performance.now() - first > SAME_SIGNAL_MS) process.exit(1);
         void this.run().then(() => process.exit(0));
       });
     }
