@@ -4,9 +4,11 @@ import { auditRows } from '../support/audit-rows.js';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { inSeconds, putAuditEvents, putTokens, remainingTokens } from '../support/aged-rows.js';
+import { inSeconds, putAuditEvents, putFailures, putTokens, remainingTokens } from '../support/aged-rows.js';
 
 const RETENTION = 7_776_000;
+const FAILURE_RETENTION = 34_560_000;
+const REFUSAL = 'api.token_verify.failure';
 const NOTHING = {
   expiredTokens: 0,
   revokedTokens: 0,
@@ -90,6 +92,26 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     expect(await auditRows(test.dataSource)).toHaveLength(3);
   });
 
+  it('deletes refusals of API tokens after 400 days, and not a millisecond before', async () => {
+    await putFailures(test, 3, REFUSAL, inSeconds(test, -FAILURE_RETENTION - 0.001));
+    await putFailures(test, 1, REFUSAL, inSeconds(test, -FAILURE_RETENTION));
+
+    const report = await cleanup.cleanupExpiredTokens({ batchSize: 2 });
+
+    expect(report).toEqual({ ...NOTHING, auditEvents: 3 });
+    expect(await auditRows(test.dataSource)).toMatchObject([{ action: REFUSAL }]);
+  });
+
+  it('keeps all other failures', async () => {
+    await putFailures(test, 1, 'api.jwt_refresh_reuse', new Date(0));
+    await putFailures(test, 1, 'note.add', new Date(0));
+
+    const report = await cleanup.cleanupExpiredTokens();
+
+    expect(report).toEqual(NOTHING);
+    expect(await auditRows(test.dataSource)).toHaveLength(2);
+  });
+
   it.each([1, 2, 5, 10, 11])('deletes everything in batches of %i, each in its own transaction', async (batchSize) => {
     await putTokens(test, 10, { expiresAt: inSeconds(test, -3600) });
     const log = QueryLog.of(test.dataSource);
@@ -158,5 +180,19 @@ describe('retention by configuration', () => {
 
     expect(report).toEqual({ ...NOTHING, revokedTokens: 3, auditEvents: 3 });
     expect(events).toHaveLength(1);
+  });
+
+  it('deletes refusals past audit.failureRetention, and no other events', async () => {
+    const test = await startTestApp({ sigra: { audit: { failureRetention: 3600 } } });
+    await putFailures(test, 2, REFUSAL, inSeconds(test, -3600.001));
+    await putFailures(test, 1, REFUSAL, inSeconds(test, -3600));
+    await putAuditEvents(test, 1, inSeconds(test, -3600.001));
+
+    const report = await test.get(TokenCleanupService).cleanupExpiredTokens();
+    const events = await auditRows(test.dataSource);
+    await test.close();
+
+    expect(report).toEqual({ ...NOTHING, auditEvents: 2 });
+    expect(events.map(({ action }) => action)).toEqual(['note.add', REFUSAL]);
   });
 });

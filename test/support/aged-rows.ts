@@ -30,6 +30,14 @@ export async function putAuditEvents(test: TestApp, count: number, occurredAt: D
   );
 }
 
+export async function putFailures(test: TestApp, count: number, action: string, occurredAt: Date): Promise<void> {
+  await test.dataSource.query(
+    `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, metadata, occurred_at)
+     SELECT gen_random_uuid(), $1, 'failure', 'anonymous', '{}', $2 FROM generate_series(1, $3::int)`,
+    [action, occurredAt, count],
+  );
+}
+
 /** The time this many seconds after the application's current time. */
 export function inSeconds(test: TestApp, seconds: number): Date {
   return new Date(test.clock.now().getTime() + seconds * 1000);

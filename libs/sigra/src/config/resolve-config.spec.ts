@@ -78,6 +78,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   audit: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'audit.enabled': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
   'audit.retention': { wrong: [...NOT_INTEGERS, 0, 1e12], remedy: /integer number of seconds from 1 to 3155760000/ },
+  'audit.failureRetention': {
+    wrong: [...NOT_INTEGERS, 0, 1e12, false],
+    remedy: /integer number of seconds from 1 to 3155760000/,
+  },
   cleanup: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'cleanup.schedule': {
     wrong: [true, '', 'nightly', '61 * * * *', '* * *', 300, {}, new Date(), '2030-01-01T00:00:00Z'],
@@ -219,7 +223,7 @@ describe('resolveConfig', () => {
       },
       jwt: undefined,
       session: undefined,
-      audit: { enabled: true, retention: undefined },
+      audit: { enabled: true, retention: undefined, failureRetention: 34_560_000 },
       cleanup: { schedule: '0 3 * * *', batchSize: 1000, revokedRetention: 7_776_000 },
       realm: 'api',
       lookupTimeout: 2000,
@@ -239,7 +243,7 @@ describe('resolveConfig', () => {
         defaultPageSize: 10_000,
       },
       session: { userId, scopes: [], trustedOrigins: ['https://app.example', 'http://localhost:3000'] },
-      audit: { enabled: false, retention: 3_155_760_000 },
+      audit: { enabled: false, retention: 3_155_760_000, failureRetention: 3_155_760_000 },
       cleanup: { schedule: '*/10 * * * * *', batchSize: 100_000, revokedRetention: 0 },
       realm: ' !#[]~',
       lookupTimeout: 10,

@@ -19,6 +19,7 @@ export const sigraSection = section(
     audit: section({
       enabled: flag({ default: true }),
       retention: seconds({ min: 1, default: none }),
+      failureRetention: seconds({ min: 1, default: 34_560_000 }),
     } satisfies SpecsOf<AuditOptions>),
     cleanup: section({
       schedule: option({ accepts: 'cron expression, or `false`', default: '0 3 * * *', check: checkSchedule }),

@@ -216,6 +216,11 @@ export interface AuditOptions {
   enabled?: boolean;
   /** Age at which clean-up deletes an event, in seconds. @default events are kept */
   retention?: number;
+  /**
+   * Age at which clean-up deletes rows of refused API tokens (`api.token_verify.failure`), in seconds; 400 days by default.
+   * `3_155_760_000` keeps them for 100 years. @default 34_560_000
+   */
+  failureRetention?: number;
 }
 
 /** Clean-up of rows that no longer affect any answer. */
@@ -243,7 +248,7 @@ export interface SigraModuleOptions<User extends object = object> {
   jwt?: JwtOptions<User>;
   /** The browser sessions of the host. @default every session is refused */
   session?: SessionOptions;
-  /** The audit trail. @default enabled, and events are kept */
+  /** The audit trail. @default enabled; events are kept, refusals of API tokens for 400 days */
   audit?: AuditOptions;
   /** The nightly clean-up. @default at 03:00 */
   cleanup?: CleanupOptions;

@@ -26,6 +26,7 @@ export interface CleanupReport {
   readonly refreshFamilies: number;
   /** All tokens of those families. */
   readonly refreshTokens: number;
+  /** Of both retentions: `audit.retention` and `audit.failureRetention`. */
   readonly auditEvents: number;
   /** Owners that no longer exist, all of whose credentials were deleted. */
   readonly forgottenOwners: number;
@@ -60,11 +61,12 @@ export class TokenCleanupService {
   ) {}
 
   /**
-   * Deletes tokens that expired an hour ago or earlier, tokens that were revoked longer ago than `cleanup.revokedRetention`, and
-   * audit events older than `audit.retention`. Refresh families are deleted with all their tokens an hour after their absolute
-   * expiry; until then even consumed tokens stay, so that their reuse is detected. Owners that no longer exist are forgotten, an
-   * hour after their first credential at the earliest, and sweeps that other nodes left behind are continued. Runs by
-   * `cleanup.schedule`; call it to run it now. One node works at a time; the others return at once.
+   * Deletes tokens that expired an hour ago or earlier, tokens that were revoked longer ago than `cleanup.revokedRetention`,
+   * audit events older than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
+   * deleted with all their tokens an hour after their absolute expiry; until then even consumed tokens stay, so that their reuse is
+   * detected. Owners that no longer exist are forgotten, an hour after their first credential at the earliest, and sweeps that other
+   * nodes left behind are continued. Runs by `cleanup.schedule`; call it to run it now. One node works at a time; the others return
+   * at once.
    *
    * @throws RangeError when `batchSize` is not an integer above 0
    */
@@ -88,7 +90,7 @@ export class TokenCleanupService {
     const ago = (seconds: number) => later(now, -seconds);
     const ended = ago(MARGIN_SECONDS);
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
-    const { retention } = this.config.audit;
+    const { retention, failureRetention } = this.config.audit;
 
     await this.sweeper.drain();
     const expiredTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
@@ -96,12 +98,15 @@ export class TokenCleanupService {
     const refreshTokens = await run.drain((manager, limit) => rows.deleteEndedRefreshTokens(manager, ended, limit));
     const refreshFamilies = await run.drain((manager, limit) => rows.deleteEndedFamilies(manager, ended, limit));
     await run.drain((manager, limit) => rows.forgetSealedSuccessors(manager, ended, limit));
-    const auditEvents =
+    const oldEvents =
       retention === undefined
         ? 0
         : await run.drain((manager, limit) => rows.deleteAuditEvents(manager, ago(retention), limit));
+    const refusalsBefore = ago(failureRetention);
+    const refusals = await run.drain((manager, limit) => rows.deleteRefusals(manager, refusalsBefore, limit));
     const forgottenOwners = await this.forgetOwners(run, ended);
     const { complete } = run;
+    const auditEvents = oldEvents + refusals;
     return { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents, forgottenOwners, complete };
   }
 

@@ -96,6 +96,16 @@ export class CleanupRepository {
     return this.take(manager, { table, from, orderBy: 't.occurred_at' }, before, limit);
   }
 
+  /**
+   * Deletes up to `limit` refusals of API tokens that occurred before `before`. Other failures, such as those of the host and the
+   * reuse of a refresh token, stay.
+   */
+  deleteRefusals(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.auditEvents;
+    const from = `${table} t WHERE t.outcome = 'failure' AND t.action = 'api.token_verify.failure' AND t.occurred_at < $1`;
+    return this.take(manager, { table, from, orderBy: 't.occurred_at' }, before, limit);
+  }
+
   /** @returns the number of rows deleted or updated */
   private async take(
     manager: EntityManager,
