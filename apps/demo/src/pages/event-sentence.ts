@@ -34,7 +34,7 @@ function textOf({ action, metadata }: AuditEvent, target: string): string {
     case 'api.token_revoke_all':
       return `All tokens revoked (${countOf(metadata)})`;
     case 'api.token_verify.failure':
-      return `Token ${target} refused because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
+      return `Token ${target} refused ${timesOf(metadata)}because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
     case 'api.jwt_issue':
       return `Device signed in with ${scopesOf(metadata)}`;
     case 'api.jwt_refresh':
@@ -83,6 +83,11 @@ function amount(count: number, unit: string): string {
 /** A revocation of very many credentials does not wait for their number. */
 function countOf({ count, countAbove }: Metadata): string {
   return typeof count === 'number' ? String(count) : `more than ${String(countAbove)}`;
+}
+
+/** One row counts the refusals of a token from one address. */
+function timesOf({ count }: Metadata): string {
+  return typeof count === 'number' && count > 1 ? `${count} times ` : '';
 }
 
 function scopesOf({ scopes }: Metadata): string {
