@@ -26,7 +26,12 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        TypeOrmModule.forRoot({ ...dataSourceOptions(databaseUrl), retryAttempts: 0 }),
+        TypeOrmModule.forRoot({
+          ...dataSourceOptions(databaseUrl),
+          retryAttempts: 0,
+          // A connection that falls silent must not keep a handler waiting.
+          extra: { query_timeout: 5000 },
+        }),
         SigraModule.forRoot({
           users: { entity: User },
           apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },

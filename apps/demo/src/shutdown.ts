@@ -1,6 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Longer than any request should take, and short enough for a person who pressed Ctrl-C. */
-const TIMEOUT_MS = 6000;
+/** Longer than any request should take. A step that waits longer, such as for a silent connection, is left to the end of the process. */
+const STEP_TIMEOUT_MS = 4000;
+/** Short enough for a person who pressed Ctrl-C. */
+const TIMEOUT_MS = 9000;
 const SAME_SIGNAL_MS = 300;
 
 type Step = () => Promise<void>;
@@ -39,7 +43,8 @@ export class Shutdown {
   private async runSteps(): Promise<void> {
     setTimeout(() => process.exit(1), TIMEOUT_MS).unref();
     for (let step = this.steps.pop(); step; step = this.steps.pop()) {
-      await step().catch((error: unknown) => console.error(`While shutting down: ${String(error)}`));
+      const closed = step().catch((error: unknown) => console.error(`While shutting down: ${String(error)}`));
+      await Promise.race([closed, delay(STEP_TIMEOUT_MS, undefined, { ref: false })]);
     }
   }
 }

@@ -31,7 +31,13 @@ export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplic
 
   constructor(private readonly dataSource: DataSource) {
     const { url } = dataSource.options as { url: string };
-    this.pool = new pg.Pool({ connectionString: url, max: MAX_CONNECTIONS, connectionTimeoutMillis: 2000 });
+    this.pool = new pg.Pool({
+      connectionString: url,
+      max: MAX_CONNECTIONS,
+      connectionTimeoutMillis: 2000,
+      // A connection that falls silent must not keep a page waiting.
+      query_timeout: 2000,
+    });
     // The pool replaces a broken idle connection. Without a listener, its error would end the process.
     this.pool.on('error', (error) => this.logger.warn(`A connection was lost: ${error.message}`));
     this.store = new PgStore({

@@ -18,7 +18,7 @@ export class BootChecks implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     if (!this.hasConnectionTimeout()) {
       this.logger.warn(
-        'The DataSource has no connection timeout: while the database accepts no connections, callers wait for ever, also ' +
+        'The DataSource has no connection timeout: while the database accepts no connections, callers wait forever, also ' +
           'after it has recovered. Set connectTimeoutMS: 2000',
       );
     }

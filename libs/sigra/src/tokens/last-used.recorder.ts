@@ -42,7 +42,11 @@ export class LastUsedRecorder extends BackgroundRecorder {
     const uses = [...this.pending.values()];
     this.pending = new Map();
     for (let start = 0; start < uses.length; start += MAX_PER_STATEMENT) {
-      await this.tokens.recordUses(uses.slice(start, start + MAX_PER_STATEMENT), this.threshold);
+      try {
+        await this.tokens.recordUses(uses.slice(start, start + MAX_PER_STATEMENT), this.threshold);
+      } catch (cause) {
+        throw new Error(`${uses.length - start} token(s): ${String(cause)}`, { cause });
+      }
     }
   }
 }
