@@ -21,17 +21,17 @@ export type JwtAuditAction = 'api.jwt_refresh' | 'api.jwt_refresh_replay' | 'api
 
 /** The properties of an event to record. Each has a default. */
 export interface AuditDetails {
-  /** The id of the actor. @default null */
+  /** The id of the actor: at most 512 characters. @default null */
   readonly actorId?: string | null | undefined;
-  /** @default 'user' with an `actorId`, otherwise 'system' */
+  /** At most 255 characters. @default 'user' with an `actorId`, otherwise 'system' */
   readonly actorType?: string | undefined;
-  /** The id of the target. @default null */
+  /** The id of the target: at most 512 characters. @default null */
   readonly targetId?: string | null | undefined;
-  /** The type of the target, such as `project`. @default null */
+  /** The type of the target, such as `project`: at most 255 characters. @default null */
   readonly targetType?: string | null | undefined;
   /** @default 'success' */
   readonly outcome?: AuditOutcome | undefined;
-  /** Any JSON object. Never put secrets in it. @default {} */
+  /** A JSON object of at most 65,536 characters and 32 levels. Never put secrets in it. @default {} */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /** The first 64 characters are stored. @default null */
   readonly ipAddress?: string | null | undefined;

@@ -61,7 +61,7 @@ export class AuditService {
    * makes the transaction fail.
    *
    * @param manager the transaction's entity manager
-   * @throws SigraError `reserved_action`; `invalid_event` when JSON or the columns cannot hold the event
+   * @throws SigraError `reserved_action`; `invalid_event` when JSON or the columns cannot hold the event, or when it is too large
    */
   async append(manager: EntityManager, event: NewAuditEvent): Promise<void> {
     assertOwnAction(event.action);

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isOwnerId } from '../common/owner-id.js';
 import { type Principal, stamped } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
@@ -100,13 +101,15 @@ export class Authenticator {
     id: unknown,
     request: HttpRequest,
   ): Promise<Principal | undefined> {
+    const given = String(id);
+    if (!isOwnerId(given)) return undefined;
     // A session can have another spelling of the id than credentials, such as an upper-case UUID.
-    const { record, user } = (await this.owners.find(this.users.canonicalId(String(id)))) ?? {};
+    const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
     if (!record || !user) return undefined;
     const { ownerId: userId, tokenEpoch, familyEpoch } = record;
     const scopes = this.ceiling.limit(user, session.scopes);
     const owner = { type: this.config.users.type, id: userId };
-    const isLive = async () => String(await session.userId(request as unknown as SessionRequest)) === String(id);
+    const isLive = async () => String(await session.userId(request as unknown as SessionRequest)) === given;
     return stamped({ user, userId, method: 'session', scopes }, { owner, tokenEpoch, familyEpoch, isLive });
   }
 

@@ -9,7 +9,8 @@ export function isStorable(text: string): boolean {
 
 /** Whether a string has more than `max` characters, counted as code points, as PostgreSQL counts them. */
 export function isLongerThan(text: string, max: number): boolean {
-  return text.length > max && Array.from(text).length > max;
+  // A code point has one or two code units, so only a text of at most twice the length is counted.
+  return text.length > 2 * max || (text.length > max && Array.from(text).length > max);
 }
 
 /** The part of a string that a column can store: its first `max` code units without NUL and lone surrogates. */

@@ -1,5 +1,5 @@
 import { collidesWithJwt, DEFAULT_PREFIX, REFRESH_TOKEN_PREFIX } from '../common/token-format.js';
-import { flag, integer, scopes, seconds } from './option-kinds.js';
+import { flag, integer, registeredScopes, seconds } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -7,7 +7,7 @@ import type { ApiTokenOptions } from './sigra-options.js';
 
 export const apiTokensSection = section({
   prefix: option({ accepts: '1 to 32 characters of `a-z`, `0-9`, `_`', default: DEFAULT_PREFIX, check: checkPrefix }),
-  scopes: scopes({ wildcards: false, default: [] }),
+  scopes: registeredScopes({ default: [] }),
   writeImpliesRead: flag({ default: false }),
   requireExpiry: flag({ default: false }),
   maxTtl: seconds({ min: 1, default: none }),

@@ -1,4 +1,4 @@
-import { isScope, isWildcard } from '../common/scope-grammar.js';
+import { isScope, isScopeList, isWildcard, MAX_SCOPES } from '../common/scope-grammar.js';
 import {
   type Computed,
   describe,
@@ -125,13 +125,34 @@ export function list(facts: {
   });
 }
 
-export function scopes(facts: { readonly wildcards: boolean; readonly default: readonly string[] }) {
+const SCOPE_HINT = 'a scope is lower-case segments joined by ":", for example "read:projects"';
+
+/** Scopes that a credential can get. */
+export function registeredScopes(facts: { readonly default: readonly string[] }) {
   return list({
-    accepts: `array of scopes, wildcards ${facts.wildcards ? 'included' : 'excluded'}`,
-    matches: (scope) => isScope(scope) && (facts.wildcards || !isWildcard(scope)),
-    hint: 'a scope is lower-case segments joined by ":", for example "read:projects"',
+    accepts: 'array of scopes, wildcards excluded',
+    matches: (scope) => isScope(scope) && !isWildcard(scope),
+    hint: SCOPE_HINT,
     default: facts.default,
   });
+}
+
+/** Scopes that a caller has. */
+export function heldScopes(facts: { readonly default: readonly string[] }) {
+  const held = list({
+    accepts: `array of at most ${MAX_SCOPES} scopes, wildcards included`,
+    matches: isScope,
+    hint: SCOPE_HINT,
+    default: facts.default,
+  });
+  return {
+    ...held,
+    resolve: (path: string, value: unknown, siblings: unknown) => {
+      const scopes = held.resolve(path, value, siblings);
+      if (isScopeList(scopes)) return scopes;
+      throw new SigraConfigError(path, `has too many scopes; use at most ${MAX_SCOPES}, for example wildcards`);
+    },
+  };
 }
 
 function grouped(bound: number): string {

@@ -1,4 +1,4 @@
-import { list, scopes } from './option-kinds.js';
+import { list, heldScopes } from './option-kinds.js';
 import { optional, section, type SpecsOf } from './option-section.js';
 import { option } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -8,7 +8,7 @@ export const sessionSection = optional(
   section(
     {
       userId: option({ accepts: '`(request) => id`, or a promise of the id', check: checkUserId }),
-      scopes: scopes({ wildcards: true, default: ['*'] }),
+      scopes: heldScopes({ default: ['*'] }),
       trustedOrigins: list({
         accepts: 'array of origins, without paths',
         matches: (origin) => URL.canParse(origin) && new URL(origin).origin === origin,

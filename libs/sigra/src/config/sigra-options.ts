@@ -32,9 +32,9 @@ interface UserRules<User extends object> {
    */
   isActive?: (user: User) => boolean;
   /**
-   * The scopes that a user can have at most, such as the permissions of its role. Every request calls it. It limits
-   * sessions, new credentials, and what existing credentials still grant. Not with `jwt.check: 'stateless'`, which reads no
-   * user. @default no limit
+   * The scopes that a user can have at most, such as the permissions of its role: an array of at most 256. Every request calls
+   * it. It limits sessions, new credentials, and what existing credentials still grant. Not with `jwt.check: 'stateless'`, which
+   * reads no user. @default no limit
    */
   scopes?: (user: User) => readonly string[];
 }

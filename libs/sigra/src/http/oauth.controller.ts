@@ -13,7 +13,7 @@ import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 import { assertJwtEnabled } from './jwt.controller.js';
 import { invalidClient, OAuthError } from './oauth-error.js';
 import { OAuthExceptionFilter } from './oauth-exception.filter.js';
-import { parseOAuthParameters, requireParameter } from './oauth-request.js';
+import { parseOAuthParameters, parseScope, requireParameter } from './oauth-request.js';
 import { type TokenResponse, tokenResponse } from './token-response.js';
 
 /** The token endpoint (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662). */
@@ -48,7 +48,7 @@ export class OAuthController {
       throw new OAuthError(400, 'unsupported_grant_type', 'The only grant is refresh_token.');
     }
     const refreshToken = requireParameter(parameters, 'refresh_token');
-    const scopes = parameters.scope?.split(' ');
+    const scopes = parseScope(parameters.scope);
     return tokenResponse(await this.jwt.refresh(refreshToken, { scopes }, caller));
   }
 

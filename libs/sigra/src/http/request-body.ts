@@ -2,12 +2,17 @@ import { refuse, type SigraError } from '../common/sigra-error.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** How many unknown fields an answer names; a body can have thousands. */
+/** The most fields of a body. Forms can have unknown ones (RFC 6749 section 3.2). */
+export const MAX_FIELDS = 100;
+
+/** How many unknown fields an answer names. */
 const MAX_NAMED = 3;
+/** Longer names are not repeated: a name can be a credential, which has at least 50 characters. */
+const MAX_NAME_LENGTH = 40;
 
 /**
  * Reads a JSON body that has only `known` fields. Unknown fields are refused, not ignored: a client that sends a `userId`
- * must not believe that it had an effect.
+ * must not believe that it had an effect. A body of more than 100 fields is refused before they are looked at.
  *
  * @throws SigraError `invalid_request`
  */
@@ -15,9 +20,11 @@ export function parseBody(body: unknown, known: readonly string[]): Body {
   // Without a body, Express 5 has undefined and Fastify has null.
   if (body === undefined || body === null) return {};
   if (typeof body !== 'object' || Array.isArray(body)) throw invalid('The body must be a JSON object.');
-  const unknown = Object.keys(body).filter((field) => !known.includes(field));
+  const fields = Object.keys(body);
+  if (fields.length > MAX_FIELDS) throw invalid(`The body has more than ${MAX_FIELDS} fields.`);
+  const unknown = fields.filter((field) => !known.includes(field));
   if (unknown.length > 0) {
-    const named = unknown.slice(0, MAX_NAMED).map((field) => JSON.stringify(field.slice(0, 50)));
+    const named = unknown.slice(0, MAX_NAMED).map(quoted);
     const more = unknown.length > MAX_NAMED ? ` and ${unknown.length - MAX_NAMED} more` : '';
     throw invalid(`Unknown field ${named.join(', ')}${more}.`);
   }
@@ -52,6 +59,10 @@ function isDay(instant: string): boolean {
 export function parseNumber(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+}
+
+function quoted(field: string): string {
+  return field.length > MAX_NAME_LENGTH ? `with a name of ${field.length} characters` : JSON.stringify(field);
 }
 
 function invalid(message: string): SigraError {

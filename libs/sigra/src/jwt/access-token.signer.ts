@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
+import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
 import { Clock } from '../common/clock.js';
 import type { JwtKey } from '../config/jwt-keys.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -58,7 +59,8 @@ export class AccessTokenSigner {
   /**
    * Gets the application's claims for a user from `jwt.claims`. Call it before any lock is taken, because it can take long.
    *
-   * @throws TypeError when `jwt.claims` does not return a JSON object; also the errors of `jwt.claims`
+   * @throws TypeError when `jwt.claims` does not return a JSON object, or one that is too large for a token; also the errors
+   * of `jwt.claims`
    */
   async ownClaims(user: object): Promise<Readonly<Record<string, unknown>>> {
     const claims = asJson(await this.config.jwt?.claims(user));
@@ -109,8 +111,13 @@ export class AccessTokenSigner {
 function asJson(built: unknown): Record<string, unknown> {
   let claims: unknown;
   try {
-    claims = typeof built === 'object' ? JSON.parse(JSON.stringify(built)) : undefined;
+    // Without a JSON form, `JSON.parse` throws.
+    claims = typeof built === 'object' ? JSON.parse(stringifyWithin(built, MAX_JWT_LENGTH) ?? '') : undefined;
   } catch (cause) {
+    if (cause instanceof RangeError) {
+      const bounds = `${MAX_JWT_LENGTH} characters of JSON and ${MAX_JSON_DEPTH} levels`;
+      throw new TypeError(`sigra: jwt.claims must return at most ${bounds}`, { cause });
+    }
     throw new TypeError('sigra: jwt.claims must return a JSON object', { cause });
   }
   if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, MAX_TIME } from '../common/clock.js';
+import { isOwnerId } from '../common/owner-id.js';
 import { isScope } from '../common/scope-grammar.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
-import { isStorable } from '../common/storable-text.js';
 import { looksLikeJwt } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -107,7 +107,7 @@ function assertClaims(
   if (iat > now + clockTolerance) throw invalid('iat is in the future.');
   if (nbf !== undefined && !isTime(nbf)) throw invalid('nbf is not a valid timestamp.');
   if (nbf !== undefined && nbf > now + clockTolerance) throw invalid('nbf is in the future.');
-  if (!isText(sub) || !isStorable(sub)) throw invalid('sub is missing or not a valid string.');
+  if (!isOwnerId(sub)) throw invalid('sub is missing or not a valid string.');
   if (!isText(jti)) throw invalid('jti is missing or not a valid string.');
   if (!isText(client_id)) throw invalid('client_id is missing or not a valid string.');
   if (scope !== undefined && !isScopeClaim(scope)) throw invalid('scope is not a list of scopes.');

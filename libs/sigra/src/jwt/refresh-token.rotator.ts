@@ -28,7 +28,7 @@ import { type TokenPair, tokenPair } from './token-pair.js';
 
 /** The options of a refresh. */
 export interface RefreshRequest {
-  /** The scopes of the new access token: a subset of the family's. @default all scopes of the family */
+  /** The scopes of the new access token: a subset of the family's, at most 256. @default all scopes of the family */
   readonly scopes?: readonly string[] | undefined;
 }
 

@@ -33,7 +33,8 @@ export class SigraJwtService {
    * Starts a refresh family for a user, with its first pair, and writes the audit row `api.jwt_issue` in the same
    * transaction. Also rejects with the errors of `jwt.claims`.
    *
-   * @param scopes the scopes of the family: at least one registered scope or wildcard
+   * @param scopes the scopes of the family: 1 to 256 registered scopes or wildcards, with at most 4,096 characters, joined by
+   * spaces
    * @param caller where the call comes from; with a principal, only scopes that the principal holds can be granted, and the
    * family does not outlive the principal's credential
    * @throws SigraError `jwt_disabled`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,

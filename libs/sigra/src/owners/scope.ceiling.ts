@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isScope } from '../common/scope-grammar.js';
+import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
@@ -43,7 +43,9 @@ export class ScopeCeiling {
     if (!scopes) return undefined;
     const ceiling: unknown = scopes(user);
     // A promise, or an invalid scope, must not pass as a ceiling.
-    if (Array.isArray(ceiling) && ceiling.every(isScope)) return ceiling;
-    throw new TypeError('sigra: users.scopes must return an array of scopes such as "read:projects"');
+    if (isScopeList(ceiling)) return ceiling;
+    throw new TypeError(
+      `sigra: users.scopes must return an array of at most ${MAX_SCOPES} scopes such as "read:projects" or "projects:*"`,
+    );
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
-import { isStorable } from '../common/storable-text.js';
+import { canHold, type Column } from './columns.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
 import { type AuditEvent, auditEvents, type AuditOutcome } from './tables.js';
@@ -80,8 +80,8 @@ export class AuditEventRepository {
     for (const [name, condition] of Object.entries(CONDITIONS)) {
       const value = filter[name as keyof AuditFilter];
       if (value === undefined) continue;
-      // No row has such a string, and PostgreSQL would reject the statement.
-      if (typeof value === 'string' && !isStorable(value)) return [];
+      // No row has such a value, and PostgreSQL could reject the statement.
+      if (isImpossible(name as keyof AuditFilter, value)) return [];
       clauses.push(`${condition} ${parameters.add(value)}`);
     }
     if (position) {
@@ -101,4 +101,11 @@ export class AuditEventRepository {
     );
     return rows.map(({ event }) => auditEvents.unpack(event));
   }
+}
+
+/** Whether no row can have a value, such as a string that is longer than its column allows. */
+function isImpossible(name: keyof AuditFilter, value: unknown): boolean {
+  if (name === 'from' || name === 'to') return false;
+  if (typeof value !== 'string') return typeof value === 'object';
+  return !canHold(auditEvents.columns[name] as Column<string | null>, value);
 }

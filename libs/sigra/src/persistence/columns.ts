@@ -1,4 +1,5 @@
 import type { EntitySchemaColumnOptions } from 'typeorm';
+import { stringifyWithin } from '../common/bounded-json.js';
 import { MAX_TIME } from '../common/clock.js';
 import { isLongerThan, isStorable, storablePart } from '../common/storable-text.js';
 import { elementsOf } from './composite-text.js';
@@ -44,10 +45,10 @@ export function uuid(): Column<string, true> {
  */
 export function text(max = Infinity): Column<string, true> {
   const encode = (value: string): string => {
-    if (!isStorable(value)) throw new UnstorableValueError('a string with NUL or half of a surrogate pair');
     if (isLongerThan(value, max)) {
       throw new UnstorableValueError(`a string of more than ${max} characters`);
     }
+    if (!isStorable(value)) throw new UnstorableValueError('a string with NUL or half of a surrogate pair');
     return value;
   };
   return { type: 'text', readable: true, entity: { type: 'text' }, encode };
@@ -110,13 +111,17 @@ function seconds(column: string): string {
   return `extract(epoch FROM ${column})`;
 }
 
-/** Any JSON value. */
-export function json<Value>(): Column<Value, true> {
+/**
+ * A JSON value of at most 32 levels.
+ *
+ * @param max the maximum length, in characters. @default no limit
+ */
+export function json<Value>(max = Infinity): Column<Value, true> {
   return {
     type: 'jsonb',
     readable: true,
     entity: { type: 'jsonb' },
-    encode: storableJson,
+    encode: (value) => storableJson(value, max),
     decode: (text) => JSON.parse(text) as Value,
   };
 }
@@ -144,6 +149,17 @@ export function bytes(): Column<Buffer, true> {
   };
 }
 
+/** Whether a column can hold a value. */
+export function canHold<Value>(column: Column<Value>, value: Value): boolean {
+  try {
+    column.encode(value);
+    return true;
+  } catch (error) {
+    if (error instanceof UnstorableValueError) return false;
+    throw error;
+  }
+}
+
 /** Makes a column nullable. */
 export function nullable<Value, Readable extends boolean>(
   column: Column<Value, Readable>,
@@ -158,15 +174,15 @@ export function nullable<Value, Readable extends boolean>(
 /** PostgreSQL's `jsonb` rejects NUL and half of a surrogate pair, which JSON writes as escapes. */
 const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
 
-function storableJson(value: unknown): string {
-  let json: unknown;
+function storableJson(value: unknown, max: number): string {
+  let json: string | undefined;
   try {
-    json = JSON.stringify(value);
+    json = stringifyWithin(value, max);
   } catch (cause) {
-    throw new UnstorableValueError('a value that JSON cannot express', { cause });
+    throw new UnstorableValueError('a value that JSON cannot express, or that is too large', { cause });
   }
-  // For undefined, a function or a symbol, `JSON.stringify` returns undefined.
-  if (typeof json !== 'string') throw new UnstorableValueError('a value that JSON cannot express');
+  // For undefined, a function or a symbol.
+  if (json === undefined) throw new UnstorableValueError('a value that JSON cannot express');
   if (UNSTORABLE_ESCAPE.test(json)) throw new UnstorableValueError('JSON with NUL or half of a surrogate pair');
   return json;
 }

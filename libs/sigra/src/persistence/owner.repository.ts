@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { isOwnerId } from '../common/owner-id.js';
 import type { Owner } from '../common/principal.js';
-import { isStorable } from '../common/storable-text.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { literal } from './qualified-names.js';
@@ -94,7 +94,7 @@ export class OwnerRepository {
    * @throws SigraError `unavailable`
    */
   async find(ownerId: string, familyId?: string): Promise<OwnedRecord<OwnerState> | undefined> {
-    if (!isStorable(ownerId)) return undefined;
+    if (!isOwnerId(ownerId)) return undefined;
     return familyId === undefined ? this.reader.find(` ${ownerId}`) : this.familyReader.find(`${familyId} ${ownerId}`);
   }
 

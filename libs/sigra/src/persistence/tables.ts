@@ -1,3 +1,4 @@
+import { MAX_ID_LENGTH } from '../common/owner-id.js';
 import {
   bytes,
   hash,
@@ -24,13 +25,17 @@ export const MAX_ACTION_LENGTH = 255;
 
 /** In characters. */
 const MAX_OWNER_TYPE_LENGTH = 32;
+/** The types of actors and targets in the audit trail, in characters. */
+const MAX_TYPE_LENGTH = 255;
+/** The metadata of an audit event, in characters of JSON. */
+export const MAX_METADATA_LENGTH = 65_536;
 
 /** Columns that every credential has: whose it is, and what made it. */
 const owned = {
   /** `users.type`. */
   ownerType: text(MAX_OWNER_TYPE_LENGTH),
   /** The owner's id, as a string. */
-  ownerId: text(),
+  ownerId: text(MAX_ID_LENGTH),
 };
 const made = {
   /** The API token that made this credential. Null when a person or the application made it. */
@@ -189,13 +194,13 @@ export const auditEvents = new Table(
     id: uuid(),
     action: text(MAX_ACTION_LENGTH),
     outcome: oneOf<AuditOutcome>('success', 'failure'),
-    actorId: nullable(text()),
+    actorId: nullable(text(MAX_ID_LENGTH)),
     /** The type of an owner, `system`, `anonymous`, or a type of the application's own. */
-    actorType: text(),
-    targetId: nullable(text()),
-    targetType: nullable(text()),
-    /** A JSON object. Dates are ISO 8601 strings. */
-    metadata: json<Readonly<Record<string, unknown>>>(),
+    actorType: text(MAX_TYPE_LENGTH),
+    targetId: nullable(text(MAX_ID_LENGTH)),
+    targetType: nullable(text(MAX_TYPE_LENGTH)),
+    /** A JSON object of at most 65,536 characters and 32 levels. Dates are ISO 8601 strings. */
+    metadata: json<Readonly<Record<string, unknown>>>(MAX_METADATA_LENGTH),
     ipAddress: nullable(observed(MAX_IP_LENGTH)),
     userAgent: nullable(observed(MAX_USER_AGENT_LENGTH)),
     occurredAt: time(),

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
 import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { isOwnerId, MAX_ID_LENGTH } from '../common/owner-id.js';
 import type { Owner } from '../common/principal.js';
-import { isStorable } from '../common/storable-text.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
@@ -64,12 +64,14 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   /**
    * The id of a user, as a string.
    *
-   * @throws TypeError when the user has no id, or an unsafe integer as its id
+   * @throws TypeError when the user has no id, an unsafe integer as its id, or an id of more than 512 characters
    */
   idOf(user: UserRef): string {
     const id = this.ownIdOf(user);
     if (id === undefined) {
-      throw new TypeError(`sigra: a user needs an id in its property "${this.config.users.idProperty}"`);
+      throw new TypeError(
+        `sigra: a user needs an id of 1 to ${MAX_ID_LENGTH} characters in its property "${this.config.users.idProperty}"`,
+      );
     }
     return id;
   }
@@ -137,9 +139,8 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   private ownIdOf(user: UserRef): string | undefined {
     const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
     // An unsafe integer is rounded, so it could be the id of another user.
-    const isId =
-      typeof id === 'bigint' || Number.isSafeInteger(id) || (typeof id === 'string' && id !== '' && isStorable(id));
-    return isId ? this.canonicalId(String(id)) : undefined;
+    const text: unknown = typeof id === 'bigint' || Number.isSafeInteger(id) ? String(id) : id;
+    return isOwnerId(text) ? this.canonicalId(text) : undefined;
   }
 
   /** The spelling of an id in Sigra's tables: a UUID has several. */

@@ -35,7 +35,7 @@ describe('requireScopes', () => {
     ['a scope beside alternatives', ['read:notes', { any: ['admin'] }]],
   ])('throws a TypeError for %s, even if the principal holds *', (_what, given) => {
     expect(() => untyped({ scopes: ['*'] }, ...given)).toThrow(
-      new TypeError('sigra: requireScopes() needs scopes such as "read:projects"'),
+      new TypeError('sigra: requireScopes() needs 1 to 256 scopes such as "read:projects"'),
     );
   });
 

@@ -1,4 +1,4 @@
-import { isScope } from '../common/scope-grammar.js';
+import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { hasImpliedRead, holds, missingScopes, type ScopeHolder } from './can.js';
 
@@ -15,7 +15,7 @@ export type RequiredScopes = readonly (string | { any: readonly string[] })[];
  * Parses the arguments of `@RequireScopes()` or `requireScopes()`.
  *
  * @param caller the name of that function, for the error message
- * @throws TypeError when a scope is missing or malformed
+ * @throws TypeError when a scope is missing or malformed, or for a list that is too long
  */
 export function toRequirement(given: RequiredScopes, caller: string): ScopeRequirement {
   const [first] = given;
@@ -24,8 +24,8 @@ export function toRequirement(given: RequiredScopes, caller: string): ScopeRequi
       ? { match: 'any', scopes: first.any }
       : { match: 'all', scopes: given };
   const { match, scopes } = requirement;
-  if (!Array.isArray(scopes) || scopes.length === 0 || !scopes.every(isScope)) {
-    throw new TypeError(`sigra: ${caller} needs scopes such as "read:projects"`);
+  if (!isScopeList(scopes) || scopes.length === 0) {
+    throw new TypeError(`sigra: ${caller} needs 1 to ${MAX_SCOPES} scopes such as "read:projects"`);
   }
   return { match, scopes: [...scopes] };
 }
@@ -38,7 +38,7 @@ export function toRequirement(given: RequiredScopes, caller: string): ScopeRequi
  * @param scopes the scopes that the principal must hold; or `{ any: [...] }` to require only one of them
  * @throws SigraError `insufficient_scope` with `refusal: { required, missing }`, which `SigraExceptionFilter` answers with
  * 403 and a challenge (RFC 6750 section 3.1); `unauthorized` without a principal
- * @throws TypeError when a scope is missing or malformed
+ * @throws TypeError when a scope is missing or malformed, or for a list that is too long
  *
  * @example
  * requireScopes(principal, 'read:projects', 'profile:read'); // all

@@ -1,3 +1,5 @@
+import { MAX_SCOPES } from '../common/scope-grammar.js';
+
 /** An object with scopes, such as an API token or a principal. */
 export interface ScopeHolder {
   readonly scopes: readonly string[];
@@ -20,11 +22,14 @@ export interface CanOptions {
  * `*` grants every scope, and `projects:*` every scope that begins with `projects:`. Returns false for a holder without
  * scopes, and for an empty list with `match: 'any'`.
  *
+ * @throws TypeError for more than 256 scopes
+ *
  * @example
  * can({ scopes: ['projects:*'] }, ['projects:read']); // true
  * can({ scopes: ['projects:read'] }, ['projects:read', 'admin'], { match: 'any' }); // true
  */
 export function can(holder: ScopeHolder, scopes: readonly string[], options: CanOptions = {}): boolean {
+  if (scopes.length > MAX_SCOPES) throw new TypeError(`sigra: can() compares at most ${MAX_SCOPES} scopes`);
   return holds(holder.scopes, scopes, options.match ?? 'all', options.writeImpliesRead ?? hasImpliedRead(holder));
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isScope, isWildcard } from '../common/scope-grammar.js';
+import { isScopeList, isWildcard, SCOPE_RULE } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 
@@ -25,10 +25,13 @@ export class ScopeRegistry {
   /** The built-in scopes and then the configured ones, without duplicates. */
   readonly all: readonly string[];
   private readonly registered: ReadonlySet<string>;
+  /** `a:` and `a:b:` for the scope `a:b:c`: a wildcard that begins with one of them covers a scope. */
+  private readonly stems: ReadonlySet<string>;
 
   constructor(@InjectSigraConfig() config: SigraConfig) {
     this.registered = new Set([...BUILT_IN, ...(config.jwt ? BUILT_IN_WITH_JWT : []), ...config.apiTokens.scopes]);
     this.all = Object.freeze([...this.registered]);
+    this.stems = new Set(this.all.flatMap(stemsOf));
   }
 
   /**
@@ -52,8 +55,7 @@ export class ScopeRegistry {
   private canBeGranted(scope: string): boolean {
     if (scope === '*') return true;
     if (!isWildcard(scope)) return this.registered.has(scope);
-    const stem = scope.slice(0, -1);
-    return this.all.some((registered) => registered.startsWith(stem));
+    return this.stems.has(scope.slice(0, -1));
   }
 }
 
@@ -66,11 +68,10 @@ export function parseScopes(scopes: unknown): readonly string[] {
   if (!Array.isArray(scopes) || scopes.length === 0) {
     throw new SigraError('scopes_required', 'At least one scope is required.');
   }
-  if (!scopes.every(isScope)) {
-    throw new SigraError(
-      'invalid_scope_format',
-      'A scope consists of lower-case segments joined by ":", for example "read:projects".',
-    );
-  }
-  return [...new Set(scopes)];
+  if (!isScopeList(scopes)) throw new SigraError('invalid_scope_format', SCOPE_RULE);
+  return [...new Set<string>(scopes)];
+}
+
+function stemsOf(scope: string): readonly string[] {
+  return Array.from(scope.matchAll(/:/g), ({ index }) => scope.slice(0, index + 1));
 }

@@ -19,13 +19,14 @@ import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { parseExpiry, parseName } from './token-request.js';
+import { parseName } from './token-name.js';
+import { parseExpiry } from './token-request.js';
 
 /** The properties of a token to create. */
 export interface CreateApiToken {
-  /** A name that helps the owner distinguish tokens: 1 to 255 characters. */
+  /** A name that helps the owner distinguish tokens: 1 to 255 characters, at least one of them visible. */
   readonly name: string;
-  /** The scopes of the token: at least one registered scope or wildcard. */
+  /** The scopes of the token: 1 to 256 registered scopes or wildcards, with at most 4,096 characters, joined by spaces. */
   readonly scopes: readonly string[];
   /**
    * The token is rejected from this time on. @default the end of the principal's own credential, if it has one; otherwise

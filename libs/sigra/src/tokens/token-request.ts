@@ -1,25 +1,9 @@
 import { earliest, later, MAX_TIME } from '../common/clock.js';
-import { isLongerThan, isStorable } from '../common/storable-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
-import { type ApiToken, MAX_NAME_LENGTH } from '../persistence/tables.js';
+import type { ApiToken } from '../persistence/tables.js';
 
 const MAX_GRACE_SECONDS = 2_592_000;
-/** Control characters could confuse pages and logs that show a name. */
-const CONTROL_CHARACTERS = /\p{Cc}/u;
-
-/** Trims and checks a name. @throws SigraError `name_required`, `name_too_long`, `invalid_name` */
-export function parseName(name: unknown): string {
-  const trimmed = typeof name === 'string' ? name.trim() : '';
-  if (trimmed === '') throw new SigraError('name_required', 'A token needs a name.');
-  if (isLongerThan(trimmed, MAX_NAME_LENGTH)) {
-    throw new SigraError('name_too_long', `A name has at most ${MAX_NAME_LENGTH} characters.`);
-  }
-  if (CONTROL_CHARACTERS.test(trimmed) || !isStorable(trimmed)) {
-    throw new SigraError('invalid_name', 'A name cannot have control characters.');
-  }
-  return trimmed;
-}
 
 /**
  * Checks an expiry.

@@ -2,9 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import type { ApiToken } from '../persistence/tables.js';
+import { type ApiToken, auditEvents } from '../persistence/tables.js';
 import { BackgroundRecorder } from './background.recorder.js';
 import { VerifyFailureCounter } from './verify-failure.counter.js';
+
+const { ipAddress: address, userAgent: agent } = auditEvents.columns;
 
 /**
  * Writes the audit rows of refused tokens in the background, so that an attack causes neither a transaction nor a row per request.
@@ -26,14 +28,14 @@ export class VerifyFailureRecorder extends BackgroundRecorder {
   /** Records the refusal of a stored token. */
   recordKnown(token: ApiToken, reason: string, caller: Caller): void {
     if (!this.audit.enabled) return;
-    this.counter.countKnown(token, reason, caller, this.clock.now());
+    this.counter.countKnown(token, reason, observed(caller), this.clock.now());
     this.requestWrite();
   }
 
   /** Records the refusal of an unknown token. */
   recordUnknown(caller: Caller): void {
     if (!this.audit.enabled) return;
-    this.counter.countUnknown(caller, this.clock.now());
+    this.counter.countUnknown(observed(caller), this.clock.now());
     this.requestWrite();
   }
 
@@ -55,4 +57,12 @@ export class VerifyFailureRecorder extends BackgroundRecorder {
     if (!this.counter.isEmpty) this.requestWrite();
     await this.audit.logSafe(rows);
   }
+}
+
+/** Cut now, because the rows wait: an address that a proxy forwards, and a user agent, can be as long as a header. */
+function observed({ ipAddress, userAgent }: Caller): Caller {
+  return {
+    ipAddress: (address.encode(ipAddress ?? null) as string | null) ?? undefined,
+    userAgent: (agent.encode(userAgent ?? null) as string | null) ?? undefined,
+  };
 }
