@@ -227,10 +227,11 @@ export class ApiTokenRepository {
          WHERE t.last_used_at IS NULL OR t.last_used_at <= uses.at - make_interval(secs => $4)
          FOR NO KEY UPDATE OF t SKIP LOCKED
        )
-       UPDATE ${this.table} t SET last_used_at = uses.at, last_used_ip = uses.ip
+       UPDATE ${this.table} t SET last_used_at = uses.at, last_used_ip = nullif(uses.ip, '')
        FROM due JOIN uses ON uses.id = due.id
        WHERE t.id = due.id AND (t.last_used_at IS NULL OR t.last_used_at < uses.at)`,
-      [uses.map((use) => use.id), uses.map((use) => use.at), uses.map((use) => use.ipAddress), thresholdSeconds],
+      // With `array_nulls = off`, a null in an array would be the string 'NULL'.
+      [uses.map((use) => use.id), uses.map((use) => use.at), uses.map((use) => use.ipAddress ?? ''), thresholdSeconds],
       undefined,
       BACKGROUND_TIMEOUT_MS,
     );

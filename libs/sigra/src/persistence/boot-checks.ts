@@ -45,7 +45,7 @@ export class BootChecks implements OnApplicationBootstrap {
     const before = Date.now();
     try {
       const { now } = await this.database.queryOne<{ now: number | string }>(
-        `SELECT date_part('epoch', clock_timestamp()) * 1000 AS now`,
+        `SELECT extract(epoch FROM clock_timestamp())::numeric * 1000 AS now`,
         [],
       );
       // The database read its clock in between.

@@ -117,7 +117,7 @@ export class CleanupRepository {
       set === undefined
         ? `DELETE FROM ${table} t USING obsolete WHERE t.id = obsolete.id`
         : `UPDATE ${table} t SET ${set} FROM obsolete WHERE t.id = obsolete.id`;
-    const { count } = await this.database.queryOne<{ count: number }>(
+    const { count } = await this.database.queryOne<{ count: number | string }>(
       `WITH obsolete AS MATERIALIZED (
          SELECT t.id FROM ${from}
          ORDER BY ${orderBy} LIMIT $2 FOR UPDATE OF t SKIP LOCKED
@@ -126,6 +126,6 @@ export class CleanupRepository {
       [until, limit],
       manager,
     );
-    return count;
+    return Number(count);
   }
 }

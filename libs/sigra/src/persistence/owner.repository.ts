@@ -65,7 +65,7 @@ export class OwnerRepository {
         ownerId: ownerIdOf(row.sigra_key as string),
         tokenEpoch: Number(row.sigra_token_epoch),
         familyEpoch: Number(row.sigra_family_epoch),
-        familyLive: row.sigra_family_live === true,
+        familyLive: row.sigra_family_live === 'true',
       }),
     };
     const timeout = config.lookupTimeout;
@@ -73,7 +73,7 @@ export class OwnerRepository {
     this.familyReader = new OwnedRecordReader(
       {
         ...source,
-        select: `${source.select}, f.id IS NOT NULL AND f.revoked_at IS NULL AS sigra_family_live`,
+        select: `${source.select}, (f.id IS NOT NULL AND f.revoked_at IS NULL)::text AS sigra_family_live`,
         ...byWanted(
           { ...wanted, family_id: { type: 'uuid', valueIn: familyIdOf } },
           `${epochs.join} LEFT JOIN ${names.refreshFamilies} f

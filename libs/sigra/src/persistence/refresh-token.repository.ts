@@ -126,7 +126,7 @@ export class RefreshTokenRepository {
       `SELECT ${refreshTokens.packed('t')} AS token,
          CASE WHEN child.id IS NOT NULL THEN ${refreshTokens.packed('child')} END AS child,
          ${epoch} AS current_epoch,
-         date_part('epoch', ${currentTime('$4')} - t.consumed_at) AS consumed_for
+         extract(epoch FROM ${currentTime('$4')} - t.consumed_at)::numeric AS consumed_for
        FROM ${this.table} t LEFT JOIN ${this.table} child ON child.parent_id = t.id
        WHERE t.id = $1`,
       [tokenId, owner.type, owner.id, replacedTime(this.clock)],

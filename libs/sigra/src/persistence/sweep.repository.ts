@@ -11,7 +11,8 @@ export type NewSweep = NewRowOf<typeof sweeps.columns>;
 
 /** The position of a sweep in one of its stages: rows up to here were processed. */
 export interface SweepPosition {
-  readonly createdAt: Date | string;
+  /** As JSON writes it: another session can have another `DateStyle` and `TimeZone`. */
+  readonly createdAt: string;
   readonly id: string;
 }
 
@@ -109,7 +110,7 @@ export class SweepRepository {
          SELECT created_at, id FROM ended ORDER BY created_at DESC, id DESC LIMIT 1
        )
        SELECT (SELECT count(*)::int FROM changed) AS count,
-         ${makers ? "(SELECT coalesce(json_agg(id), '[]')::text FROM changed)" : "'[]'"} AS ids, (SELECT created_at::text FROM last) AS created_at,
+         ${makers ? "(SELECT coalesce(json_agg(id), '[]')::text FROM changed)" : "'[]'"} AS ids, (SELECT to_json(created_at) #>> '{}' FROM last) AS created_at,
          (SELECT id FROM last) AS last_id`,
       [sweep.ownerType, sweep.ownerId, sweep[epoch], sweep.requestedAt, sweep.reason, createdAt, id, limit],
       manager,
@@ -125,12 +126,12 @@ export class SweepRepository {
   /** Whether a stage has rows left, such as rows that were locked. */
   async hasRows(manager: EntityManager, sweep: Sweep, stage: number): Promise<boolean> {
     const { from, epoch } = this.stageAt(sweep, stage);
-    const { found } = await this.database.queryOne<{ found: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${from} AND $4::timestamptz IS NOT NULL) AS found`,
+    const { found } = await this.database.queryOne<{ found: string }>(
+      `SELECT EXISTS (SELECT FROM ${from} AND $4::timestamptz IS NOT NULL)::text AS found`,
       [sweep.ownerType, sweep.ownerId, sweep[epoch], sweep.requestedAt],
       manager,
     );
-    return found;
+    return found === 'true';
   }
 
   private stageAt(sweep: Sweep, stage: number): Stage {

@@ -50,7 +50,7 @@ const SEARCHED = `
 export async function schemasOf(run: RunQuery, tables: readonly TableName[]): Promise<(string | undefined)[]> {
   const rows = (await run(
     `WITH searched AS (${SEARCHED})
-     SELECT coalesce(wanted.schema, found.nspname, (SELECT nspname FROM searched ORDER BY position LIMIT 1)) AS schema
+     SELECT coalesce(nullif(wanted.schema, ''), found.nspname, (SELECT nspname FROM searched ORDER BY position LIMIT 1)) AS schema
      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted(schema, name, n)
      LEFT JOIN LATERAL (
        SELECT searched.nspname
@@ -59,7 +59,8 @@ export async function schemasOf(run: RunQuery, tables: readonly TableName[]): Pr
        ORDER BY searched.position LIMIT 1
      ) found ON true
      ORDER BY wanted.n`,
-    [tables.map(({ schema }) => schema ?? null), tables.map(({ name }) => name)],
+    // With `array_nulls = off`, a null in an array would be the string 'NULL'.
+    [tables.map(({ schema }) => schema ?? ''), tables.map(({ name }) => name)],
   )) as { schema: string | null }[];
   return rows.map(({ schema }) => schema ?? undefined);
 }
@@ -67,6 +68,7 @@ export async function schemasOf(run: RunQuery, tables: readonly TableName[]): Pr
 /** Reads what the database knows about a column of a table. */
 export async function describeColumn(run: RunQuery, table: TableName, column: string): Promise<CatalogFacts> {
   const [row] = (await run(
+    // Booleans and arrays as text: the application can set type parsers on `pg`.
     `WITH RECURSIVE searched AS (${SEARCHED}),
      wanted AS (
        SELECT c.oid AS relation, c.relkind, a.attnum, a.atttypid
@@ -82,18 +84,18 @@ export async function describeColumn(run: RunQuery, table: TableName, column: st
        SELECT t.* FROM types JOIN pg_catalog.pg_type t ON t.oid = types.typbasetype WHERE types.typtype = 'd'
      )
      SELECT base.typname AS type, base_schema.nspname AS type_schema,
-       EXISTS (
+       (EXISTS (
          SELECT FROM pg_catalog.pg_index i
          WHERE i.indrelid = wanted.relation AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
            AND i.indnkeyatts = 1 AND i.indkey[0] = wanted.attnum
        ) AND (wanted.relkind = 'p' OR NOT EXISTS (
          -- Rows of tables that inherit from it are read too, and its index does not cover them.
          SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = wanted.relation
-       )) AS is_unique,
-       (SELECT array_agg(nspname::text ORDER BY position) FROM searched) AS schemas,
+       )))::text AS is_unique,
+       (SELECT json_agg(nspname ORDER BY position)::text FROM searched) AS schemas,
        (SELECT n.nspname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         WHERE t.typname = 'citext' LIMIT 1) AS citext_schema,
-       CASE WHEN getdatabaseencoding() = 'UTF8' THEN lower(chr(220)) = chr(252) ELSE false END AS lowers_unicode
+       (CASE WHEN getdatabaseencoding() = 'UTF8' THEN lower(chr(220)) = chr(252) ELSE false END)::text AS lowers_unicode
      FROM (SELECT 1) one
      LEFT JOIN wanted ON true
      LEFT JOIN types base ON base.typtype <> 'd'
@@ -102,18 +104,18 @@ export async function describeColumn(run: RunQuery, table: TableName, column: st
   )) as [FactsRow];
   const { type, type_schema: typeSchema, is_unique: isUnique } = row;
   return {
-    column: type !== null && typeSchema !== null ? { type, typeSchema, isUnique: isUnique === true } : undefined,
-    schemas: row.schemas ?? [],
+    column: type !== null && typeSchema !== null ? { type, typeSchema, isUnique: isUnique === 'true' } : undefined,
+    schemas: row.schemas === null ? [] : (JSON.parse(row.schemas) as string[]),
     citextSchema: row.citext_schema ?? undefined,
-    lowersUnicode: row.lowers_unicode,
+    lowersUnicode: row.lowers_unicode === 'true',
   };
 }
 
 interface FactsRow {
   readonly type: string | null;
   readonly type_schema: string | null;
-  readonly is_unique: boolean | null;
-  readonly schemas: string[] | null;
+  readonly is_unique: string | null;
+  readonly schemas: string | null;
   readonly citext_schema: string | null;
-  readonly lowers_unicode: boolean;
+  readonly lowers_unicode: string;
 }
