@@ -20,7 +20,7 @@ import {
 } from 'nestjs-sigra';
 import { APP_GUARD } from '@nestjs/core';
 import { FakeClock } from 'nestjs-sigra/testing';
-import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { Column, type DataSource, type DataSourceOptions, Entity, PrimaryColumn } from 'typeorm';
 import { Connection } from './connection.js';
 import type { TestDatabase } from './database.js';
 import { createMigratedDatabase } from './migrated-database.js';
@@ -106,6 +106,8 @@ export interface TestAppOptions {
   readonly clock?: FakeClock;
   /** Connections to the database. @default 10 */
   readonly poolSize?: number;
+  /** Other options of the DataSource. */
+  readonly connection?: Partial<DataSourceOptions>;
   configure?(builder: TestingModuleBuilder): void;
 }
 
@@ -125,7 +127,8 @@ export function withoutGlobalGuard(builder: TestingModuleBuilder): void {
   builder.overrideProvider(SigraAuthGuard).useValue({ canActivate: () => true });
 }
 
-const USERS = `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text NOT NULL,
+/** The table of {@link User}. */
+export const USERS = `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text NOT NULL,
   password_hash text NOT NULL DEFAULT 'secret', disabled_at timestamptz)`;
 
 /** Boots an application on a real HTTP server and a real database of its own. */
@@ -135,6 +138,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const connection = new Connection(databaseUrl, {
     entities: [User, ...sigraEntities],
     poolSize: options.poolSize,
+    more: options.connection,
   });
   try {
     const test = await boot(options, connection.module);
@@ -175,10 +179,9 @@ async function boot(options: TestAppOptions, database: DynamicModule): Promise<O
   app.useLogger(false);
   const dataSource = app.get<DataSource>(getDataSourceToken());
   const addUser = async (email: string) => {
-    const rows: { id: string }[] = await dataSource.query('INSERT INTO users (email) VALUES ($1) RETURNING id', [
-      email,
-    ]);
-    return dataSource.getRepository(User).findOneByOrFail({ id: (rows[0] as { id: string }).id });
+    const users = dataSource.getRepository(User);
+    await users.insert({ email });
+    return users.findOneByOrFail({ email });
   };
   await app.listen(0, '127.0.0.1');
 
