@@ -27,16 +27,20 @@ export class CleanupRepository {
    * @param holder the UUID of the run
    * @returns false when another run holds the lease
    */
-  async takeLease(holder: string): Promise<boolean> {
-    const rows = await this.database.query(
-      `INSERT INTO ${this.database.names.leases} AS l (name, holder, expires_at)
-       VALUES ('cleanup', $1, clock_timestamp() + make_interval(secs => $2))
-       ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-         WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp()
-       RETURNING l.name`,
-      [holder, LEASE_SECONDS],
-    );
-    return rows.length === 1;
+  takeLease(holder: string): Promise<boolean> {
+    // In a transaction: its isolation level does not depend on the settings of the application.
+    return this.database.transaction(async (manager) => {
+      const rows = await this.database.query(
+        `INSERT INTO ${this.database.names.leases} AS l (name, holder, expires_at)
+         VALUES ('cleanup', $1, clock_timestamp() + make_interval(secs => $2))
+         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+           WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp()
+         RETURNING l.name`,
+        [holder, LEASE_SECONDS],
+        manager,
+      );
+      return rows.length === 1;
+    });
   }
 
   /** Returns the lease, if the run still holds it. */
