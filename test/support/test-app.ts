@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Controller, type DynamicModule, Get, Module, Post, type Type } from '@nestjs/common';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -180,8 +181,9 @@ async function boot(options: TestAppOptions, database: DynamicModule): Promise<O
   const dataSource = app.get<DataSource>(getDataSourceToken());
   const addUser = async (email: string) => {
     const users = dataSource.getRepository(User);
-    await users.insert({ email });
-    return users.findOneByOrFail({ email });
+    const id = randomUUID();
+    await users.insert({ id, email });
+    return users.findOneByOrFail({ id });
   };
   await app.listen(0, '127.0.0.1');
 

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Clock, replacedTime } from '../common/clock.js';
 import { SigraDatabase } from './sigra-database.js';
 
@@ -7,7 +7,7 @@ const TOLERATED_CLOCK_DIFFERENCE = 1000;
 
 /** Looks for settings around the database that are harmless until the day of an outage, and warns about them at boot. */
 @Injectable()
-export class BootChecks implements OnApplicationBootstrap {
+export class BootChecks implements OnModuleInit {
   private readonly logger = new Logger(BootChecks.name);
 
   constructor(
@@ -15,7 +15,7 @@ export class BootChecks implements OnApplicationBootstrap {
     private readonly clock: Clock,
   ) {}
 
-  async onApplicationBootstrap(): Promise<void> {
+  async onModuleInit(): Promise<void> {
     if (!this.hasConnectionTimeout()) {
       this.logger.warn(
         'The DataSource has no connection timeout: while the database accepts no connections, callers wait forever, also ' +

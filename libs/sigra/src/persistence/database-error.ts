@@ -38,9 +38,13 @@ export function judged(error: unknown): unknown {
   return new SigraError('unavailable', 'The database did not answer.', { cause: error });
 }
 
+/** Errors of TypeORM and the driver for a connection that is known to be lost: nothing was sent. */
+const NOT_SENT = /already released|not queryable/i;
+
 /** Judges an error of COMMIT: without a refusal from the server, it is not known whether the transaction has committed. */
 export function judgedCommit(error: unknown): unknown {
   const code = sqlState(error);
+  if (code === undefined && error instanceof Error && NOT_SENT.test(error.message)) return judged(error);
   return code === undefined || SESSION_ENDED.test(code) ? outcomeUnknown(error) : judged(error);
 }
 

@@ -141,9 +141,10 @@ export class SigraDatabase {
   transaction<T>(work: (manager: EntityManager) => Promise<T>, timeout = this.config.lookupTimeout): Promise<T> {
     return this.onConnection(async (attempt) => {
       const { runner } = attempt;
-      await asked(() => runner.query(this.begin(attempt)));
       let result: T;
       try {
+        // In here, because a transaction that was cancelled while it begins is open as well.
+        await asked(() => runner.query(this.begin(attempt)));
         this.attempts.set(runner.manager, attempt);
         result = await work(runner.manager);
         if (attempt.state === 'given up') throw late();
@@ -214,16 +215,17 @@ export class SigraDatabase {
     const client = (await runner.connect()) as PgClient;
     logger.logQuery(text, parameters, runner);
     const start = performance.now();
+    let rows: Row[];
     try {
-      const { rows } = await client.query({ name, text, values: parameters });
-      const milliseconds = Math.round(performance.now() - start);
-      const { maxQueryExecutionTime: limit } = options;
-      if (limit && milliseconds > limit) logger.logQuerySlow(milliseconds, text, parameters, runner);
-      return rowsOf<R>(rows);
+      ({ rows } = await client.query({ name, text, values: parameters }));
     } catch (error) {
       logger.logQueryError(error as Error, text, parameters, runner);
       throw isNotKept(error) ? error : judged(error);
     }
+    const milliseconds = Math.round(performance.now() - start);
+    const { maxQueryExecutionTime: limit } = options;
+    if (limit && milliseconds > limit) logger.logQuerySlow(milliseconds, text, parameters, runner);
+    return rowsOf<R>(rows);
   }
 
   private stopPreparing(cause: unknown): void {
