@@ -1,5 +1,6 @@
 import { Agent, get } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
+import { eventually } from '../support/eventually.js';
 import { ADAPTERS, startTestApp } from '../support/test-app.js';
 import { startHost } from '../support/host-app.js';
 
@@ -34,7 +35,7 @@ describe.each(ADAPTERS)('An application that shuts down under keep-alive traffic
     };
 
     const clients = Array.from({ length: CLIENTS }, client);
-    while (outcomes.length < 10 * CLIENTS) await new Promise((next) => setTimeout(next, 10));
+    await eventually(() => outcomes.length >= 10 * CLIENTS);
     await host.close();
     await Promise.all(clients);
     agent.destroy();

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isOwnerId } from '../common/owner-id.js';
-import { type Principal, stamped } from '../common/principal.js';
+import { isOwnerId, type Principal, stamped } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -92,17 +91,17 @@ export class Authenticator {
     if (!mayActWithCookie(request, session.trustedOrigins)) {
       throw refuse('cross_origin', 'A session can change something only from the pages of this origin.');
     }
+    const given = String(id);
+    if (!isOwnerId(given)) return undefined;
     // A bearer credential has no space.
-    return this.once(call, ` ${String(id)}`, () => this.ofSession(session, id, request));
+    return this.once(call, ` ${given}`, () => this.ofSession(session, given, request));
   }
 
   private async ofSession(
     session: NonNullable<SigraConfig['session']>,
-    id: unknown,
+    given: string,
     request: HttpRequest,
   ): Promise<Principal | undefined> {
-    const given = String(id);
-    if (!isOwnerId(given)) return undefined;
     // A session can have another spelling of the id than credentials, such as an upper-case UUID.
     const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
     if (!record || !user) return undefined;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, MAX_TIME } from '../common/clock.js';
-import { isOwnerId } from '../common/owner-id.js';
+import { isOwnerId } from '../common/principal.js';
 import { isScope } from '../common/scope-grammar.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { looksLikeJwt } from '../common/token-format.js';

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { isOwnerId } from '../common/owner-id.js';
-import type { Owner } from '../common/principal.js';
+import { isOwnerId, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { literal } from './qualified-names.js';

@@ -1,4 +1,4 @@
-import { MAX_ID_LENGTH } from '../common/owner-id.js';
+import { MAX_ID_LENGTH } from '../common/principal.js';
 import {
   bytes,
   hash,

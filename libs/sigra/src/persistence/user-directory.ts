@@ -1,8 +1,7 @@
 import { types } from 'node:util';
 import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { isOwnerId, MAX_ID_LENGTH } from '../common/owner-id.js';
-import type { Owner } from '../common/principal.js';
+import { isOwnerId, MAX_ID_LENGTH, type Owner } from '../common/principal.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
