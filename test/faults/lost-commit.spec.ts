@@ -3,9 +3,12 @@ import { SigraJwtService } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 import { JWT } from '../support/jwt-app.js';
+import { refusalOf } from '../support/refusal.js';
 
 /** With the end of the message: `READ COMMITTED` is another one. */
 const COMMIT = 'COMMIT\0';
+/** The statement of a refresh, which commits itself. */
+const ROTATION = 'FOR NO KEY UPDATE SKIP LOCKED';
 
 describe.each(ADAPTERS)('When the connection ends in the middle of a change, on %s', (adapter) => {
   let test: FaultyApp;
@@ -45,16 +48,6 @@ describe.each(ADAPTERS)('When the connection ends in the middle of a change, on 
     expect(await names()).toContain('committed');
   });
 
-  it('rejects a refresh with outcome_unknown when the answer to COMMIT is lost', async () => {
-    const jwt = test.host.app.get(SigraJwtService);
-    const { refreshToken } = await jwt.generateTokens(test.sound.user, ['read:notes']);
-    test.proxy.loseAnswerTo(COMMIT);
-
-    const refresh = jwt.refresh(refreshToken);
-
-    await expect(refresh).rejects.toMatchObject({ name: 'SigraError', code: 'outcome_unknown' });
-  });
-
   it.each([
     'FOR NO KEY UPDATE',
     'INSERT INTO "public"."sigra_api_tokens"',
@@ -69,5 +62,19 @@ describe.each(ADAPTERS)('When the connection ends in the middle of a change, on 
     expect(status).toBe(503);
     expect(await names()).not.toContain(name);
     expect((await create(`after ${name}`)).status).toBe(201);
+  });
+
+  it.each([
+    ['the answer to its statement is lost', () => test.proxy.loseAnswerTo(ROTATION)],
+    ['the connection falls silent', () => void test.proxy.silenceAt(ROTATION)],
+  ])('rejects a refresh with outcome_unknown when %s', async (_what, fail) => {
+    const jwt = test.host.app.get(SigraJwtService);
+    const { refreshToken } = await jwt.generateTokens(test.sound.user, ['read:notes']);
+    fail();
+
+    const refresh = await refusalOf(jwt.refresh(refreshToken));
+    test.proxy.speak();
+
+    expect(refresh).toBe('outcome_unknown');
   });
 });

@@ -71,14 +71,14 @@ describe.each(ADAPTERS)('When the database stops answering after the credential 
     await expect(test.sound.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_revoked' });
   });
 
-  it('an unconfirmed commit is answered with 503', async () => {
+  it('an unconfirmed commit is answered with 503, and no time to retry', async () => {
     const { token } = await issue();
-    const reached = test.proxy.silenceAt('COMMIT');
+    const reached = test.proxy.silenceAt('COMMIT\0');
 
     const answer = await send('POST', `/api/tokens/${token.id}/rotate`);
     await reached;
 
-    expect(answer).toEqual(UNAVAILABLE);
+    expect(answer).toEqual({ status: 503, retryAfter: null });
   });
 
   it('many concurrent writes are all answered, and hold no connection afterwards', async () => {

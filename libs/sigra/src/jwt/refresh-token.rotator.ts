@@ -107,11 +107,10 @@ export class RefreshTokenRotator {
   }
 
   /** Rotates with one statement, which succeeds for most tokens; otherwise decides under the family's lock. */
-  private attempt(presented: Presented, looksUnused: boolean, deadline: Deadline): Promise<RefreshOutcome> {
-    return this.database.transaction(async (manager) => {
-      const pair = looksUnused ? await this.rotate(manager, presented) : undefined;
-      return pair ? { kind: 'issued', pair } : this.decide(manager, presented);
-    }, deadline.left);
+  private async attempt(presented: Presented, looksUnused: boolean, deadline: Deadline): Promise<RefreshOutcome> {
+    const pair = looksUnused ? await this.rotate(presented, deadline) : undefined;
+    if (pair) return { kind: 'issued', pair };
+    return this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
   }
 
   private async decide(manager: EntityManager, presented: Presented): Promise<RefreshOutcome> {
@@ -128,7 +127,7 @@ export class RefreshTokenRotator {
       case 'refuse':
         return decision;
       case 'rotate': {
-        const pair = await this.rotate(manager, presented);
+        const pair = await this.rotate(presented, manager);
         if (pair) return { kind: 'issued', pair };
         throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
       }
@@ -147,14 +146,14 @@ export class RefreshTokenRotator {
   }
 
   /** @returns undefined when the token cannot be rotated (any more), or its family is locked */
-  private async rotate(manager: EntityManager, presented: Presented): Promise<TokenPair | undefined> {
+  private async rotate(presented: Presented, within: EntityManager | Deadline): Promise<TokenPair | undefined> {
     const { rawToken, token, family } = presented;
     const { refreshTtl, reuseLeeway } = enabledJwt(this.config);
     const now = this.clock.now();
     const successor = mintRefreshToken();
     // Before anything is written, so that an error caused by the application's claims does not consume the refresh token.
     const pairWith = this.prepare(presented);
-    const isRotated = await this.refreshTokens.rotate(manager, {
+    const rotation = {
       tokenId: token.id,
       family,
       child: {
@@ -165,7 +164,8 @@ export class RefreshTokenRotator {
       },
       sealedSuccessor: reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null,
       event: this.audit.rowOf(refreshEvent('api.jwt_refresh', presented)),
-    });
+    };
+    const isRotated = await this.refreshTokens.rotate(rotation, within);
     return isRotated ? pairWith(successor) : undefined;
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock, replacedTime } from '../common/clock.js';
+import { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewAuditEventRow } from './audit-event.repository.js';
@@ -8,7 +9,7 @@ import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record
 import { type NewRefreshToken, RefreshFamilyRepository } from './refresh-family.repository.js';
 import { currentEpoch } from './owner.repository.js';
 import { literal } from './qualified-names.js';
-import { type Row, SigraDatabase } from './sigra-database.js';
+import { preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
 import { Parameters, Sql } from './table.js';
 import { auditEvents, refreshFamilies, type RefreshFamilyRow, refreshTokens, type RefreshTokenRow } from './tables.js';
 import { UserDirectory } from './user-directory.js';
@@ -153,16 +154,25 @@ export class RefreshTokenRepository {
    *
    * It removes the successor that the parent has sealed, because that successor is this token.
    *
+   * @param within the transaction to run in, or the deadline of a statement that commits itself
    * @returns whether the token was consumed by this call
    * @throws UnstorableValueError when a column cannot hold a value
    */
-  async rotate(manager: EntityManager, { tokenId, family, child, sealedSuccessor, event }: Rotation): Promise<boolean> {
+  async rotate(rotation: Rotation, within: EntityManager | Deadline): Promise<boolean> {
+    const { text, values } = this.rotationOf(rotation);
+    const rows =
+      within instanceof Deadline
+        ? await this.database.change(preparedStatement(text), values, within.left)
+        : await this.database.query(text, values, within);
+    return rows.length === 1;
+  }
+
+  private rotationOf({ tokenId, family, child, sealedSuccessor, event }: Rotation) {
     const { names } = this.database;
     const parameters = new Parameters();
     const now = parameters.add(child.createdAt);
     const successor = { ...child, familyId: new Sql('consumed.family_id'), parentId: new Sql('consumed.id') };
-    const rows = await this.database.query<{ id: string }>(
-      `WITH family AS MATERIALIZED (
+    const text = `WITH family AS MATERIALIZED (
          SELECT id FROM ${names.refreshFamilies}
          WHERE id = ${parameters.add(family.id)} AND revoked_at IS NULL AND absolute_expires_at > ${now}
            AND epoch = ${currentEpoch(names.owners, 'family_epoch', parameters.add(family.ownerType), parameters.add(family.ownerId))}
@@ -178,11 +188,8 @@ export class RefreshTokenRepository {
          WHERE parent.id = consumed.parent_id AND parent.sealed_successor IS NOT NULL
        )${event ? `, audit AS (${auditEvents.insertFrom('consumed', names.auditEvents, event, parameters)})` : ''}
        ${refreshTokens.insertFrom('consumed', this.table, successor, parameters)}
-       RETURNING id`,
-      parameters.values,
-      manager,
-    );
-    return rows.length === 1;
+       RETURNING id`;
+    return { text, values: parameters.values };
   }
 }
 

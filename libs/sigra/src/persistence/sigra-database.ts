@@ -6,7 +6,7 @@ import { Deadline, late } from '../common/deadline.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
-import { isNotKept, judged, judgedCommit, outcomeUnknown } from './database-error.js';
+import { isNotKept, judged, judgedCommit } from './database-error.js';
 import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
 
@@ -19,7 +19,7 @@ export const InjectSigraDataSource = (): ParameterDecorator & PropertyDecorator 
 /** A row as the driver returns it. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** A SELECT that PostgreSQL parses once per connection. */
+/** A statement that PostgreSQL parses once per connection. */
 export interface PreparedStatement {
   readonly name: string;
   readonly text: string;
@@ -40,7 +40,7 @@ interface Attempt {
   readonly runner: QueryRunner;
   /** Milliseconds of `performance.now()`. */
   readonly deadline: number;
-  /** `given up`: the caller has been answered, so nothing more is sent. `committing`: COMMIT was sent. */
+  /** `given up`: nothing more is sent. `committing`: what was sent last commits. */
   state: 'working' | 'committing' | 'given up';
 }
 
@@ -80,7 +80,7 @@ export class SigraDatabase {
   }
 
   /**
-   * Runs one statement. One that changes something can happen later, after a timeout: use a transaction for it.
+   * Runs one statement that reads, or one of a transaction. A change of its own uses `change` or `transaction`.
    *
    * @param manager the transaction to run in. @default a transaction of its own
    * @param timeout milliseconds until the statement is cancelled; ignored with `manager`. @default `lookupTimeout`
@@ -110,23 +110,31 @@ export class SigraDatabase {
   }
 
   /**
-   * Runs a prepared statement, which saves parsing and planning: together they take as long as finding about twenty
-   * rows. If a connection does not keep it, as behind some poolers, this and all later statements are sent unprepared.
+   * Runs a prepared SELECT: saving to parse and to plan it takes as long as finding about twenty rows. If a connection does not
+   * keep the statement, as behind some poolers, this and all later statements are sent unprepared.
    *
    * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
    */
-  async read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
-    if (!this.prepares) return this.query<R>(statement.text, values);
-    try {
-      return await this.onConnection(
-        ({ runner }) => this.execute<R>(runner, statement, values),
-        this.config.lookupTimeout,
-      );
-    } catch (error) {
-      if (!isNotKept(error)) throw error;
-      this.stopPreparing(error);
-      return this.query<R>(statement.text, values);
-    }
+  read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
+    return this.onConnection((attempt) => this.execute<R>(attempt, statement, values), this.config.lookupTimeout);
+  }
+
+  /**
+   * Runs one prepared statement that changes something and commits itself, in a single round trip. At the timeout it is
+   * cancelled, and the caller is answered when the server has confirmed how it ended, within a second.
+   *
+   * @param timeout milliseconds until the statement is cancelled
+   * @throws SigraError `unavailable` when nothing has changed; `outcome_unknown` when the server did not say
+   */
+  change<R extends object = Row>(
+    statement: PreparedStatement,
+    values: readonly unknown[],
+    timeout: number,
+  ): Promise<R[]> {
+    return this.onConnection((attempt) => {
+      attempt.state = 'committing';
+      return this.execute<R>(attempt, statement, values, judgedCommit);
+    }, timeout);
   }
 
   /**
@@ -153,11 +161,7 @@ export class SigraDatabase {
         throw error;
       }
       attempt.state = 'committing';
-      try {
-        await runner.query('COMMIT');
-      } catch (error) {
-        throw judgedCommit(error);
-      }
+      await asked(() => runner.query('COMMIT'), judgedCommit);
       return result;
     }, timeout);
   }
@@ -200,17 +204,35 @@ export class SigraDatabase {
     return rowsOf<R>(await asked(() => runner.query(sql, [...values])));
   }
 
+  private async execute<R extends object>(
+    attempt: Attempt,
+    statement: PreparedStatement,
+    values: readonly unknown[],
+    judge = judged,
+  ): Promise<R[]> {
+    if (this.prepares) {
+      try {
+        return await this.executePrepared<R>(attempt.runner, statement, values);
+      } catch (error) {
+        if (!isNotKept(error)) throw judge(error);
+        this.stopPreparing(error);
+        // It was refused before it began, so nothing has changed.
+        if (attempt.state === 'given up') throw late();
+      }
+    }
+    return rowsOf<R>(await asked(() => attempt.runner.query(statement.text, [...values]), judge));
+  }
+
   /**
    * Uses the driver, because TypeORM's `query` cannot name a statement, and reports to the application's logger as
    * TypeORM does.
    */
-  private async execute<R extends object>(
+  private async executePrepared<R extends object>(
     runner: QueryRunner,
-    statement: PreparedStatement,
+    { name, text }: PreparedStatement,
     values: readonly unknown[],
   ): Promise<R[]> {
     const { logger, options } = this.dataSource;
-    const { name, text } = statement;
     const parameters = [...values];
     const client = (await runner.connect()) as PgClient;
     logger.logQuery(text, parameters, runner);
@@ -220,7 +242,7 @@ export class SigraDatabase {
       ({ rows } = await client.query({ name, text, values: parameters }));
     } catch (error) {
       logger.logQueryError(error as Error, text, parameters, runner);
-      throw isNotKept(error) ? error : judged(error);
+      throw error;
     }
     const milliseconds = Math.round(performance.now() - start);
     const { maxQueryExecutionTime: limit } = options;
@@ -240,7 +262,8 @@ export class SigraDatabase {
   /**
    * Runs `work` on a separate connection. At the timeout the caller is answered, the statement is cancelled on the server, and
    * the connection is returned to the pool when the server has ended it, so that callers cannot use more connections than the
-   * pool has. A connection that does not react, as after a fail-over, is closed.
+   * pool has. A connection that does not react, as after a fail-over, is closed. While the work is committing, the caller is
+   * not answered before one of both.
    */
   private async onConnection<T>(work: (attempt: Attempt) => Promise<T>, timeout: number): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
@@ -259,10 +282,9 @@ export class SigraDatabase {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        const isCommitting = attempt.state === 'committing';
+        if (attempt.state !== 'committing') reject(late());
         attempt.state = 'given up';
-        reject(isCommitting ? outcomeUnknown() : late());
-        if (connection) cancelled = giveUp(connection, worked, isCommitting);
+        if (connection) cancelled = giveUp(connection, worked);
       }, timeout);
     });
     try {
@@ -278,19 +300,18 @@ function connect(runner: QueryRunner): Promise<PgClient> {
 }
 
 /** Asks the driver or TypeORM, whose errors are judged; nothing else may be in `ask`. */
-async function asked<T>(ask: () => Promise<T>): Promise<T> {
+async function asked<T>(ask: () => Promise<T>, judge = judged): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    throw judged(error);
+    throw judge(error);
   }
 }
 
 /** Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it. */
-async function giveUp(connection: PgClient, worked: Promise<unknown>, isCommitting: boolean): Promise<void> {
+async function giveUp(connection: PgClient, worked: Promise<unknown>): Promise<void> {
   const closing = setTimeout(() => void connection.end(), GRACE_MS);
-  // A cancelled COMMIT would commit as well.
-  const cancelling = isCommitting ? undefined : requestCancel(connection, GRACE_MS);
+  const cancelling = requestCancel(connection, GRACE_MS);
   await worked.catch(() => undefined);
   clearTimeout(closing);
   // Before the connection is used again: the request must not meet another statement.
