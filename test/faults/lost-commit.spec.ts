@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraJwtService } from 'nestjs-sigra';
 import { ADAPTERS } from '../support/test-app.js';
@@ -20,14 +21,14 @@ describe.each(ADAPTERS)('When the connection ends in the middle of a change, on 
   });
   afterAll(() => test.close());
 
-  const create = async (name: string) => {
+  const create = async (name: string, key?: string) => {
     const response = await fetch(`${test.host.url}/api/tokens`, {
       method: 'POST',
-      headers,
+      headers: { ...headers, ...(key !== undefined && { 'idempotency-key': key }) },
       body: JSON.stringify({ name, scopes: ['read:notes'] }),
     });
-    const { error } = (await response.json()) as { error?: string };
-    return { status: response.status, error, retryAfter: response.headers.get('retry-after') };
+    const { error, rawToken } = (await response.json()) as { error?: string; rawToken?: string };
+    return { status: response.status, error, retryAfter: response.headers.get('retry-after'), rawToken };
   };
   const names = async () =>
     (await test.sound.tokens.listActive(test.sound.user, { limit: 200 })).tokens.map(({ name }) => name);
@@ -46,6 +47,19 @@ describe.each(ADAPTERS)('When the connection ends in the middle of a change, on 
 
     expect(answer).toEqual({ status: 503, error: 'outcome_unknown', retryAfter: null });
     expect(await names()).toContain('committed');
+  });
+
+  it('gives the token to a client that repeats the request with its idempotency key', async () => {
+    const key = randomUUID();
+    test.proxy.loseAnswerTo(COMMIT);
+
+    const lost = await create('repeated', key);
+    const repeated = await create('repeated', key);
+
+    expect(lost).toMatchObject({ status: 503, error: 'outcome_unknown' });
+    expect(repeated.status).toBe(201);
+    expect(await test.sound.tokens.verify(repeated.rawToken!)).toMatchObject({ name: 'repeated' });
+    expect((await names()).filter((name) => name === 'repeated')).toHaveLength(1);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TokenPair } from 'nestjs-sigra';
-import { openSuccessor } from '../../libs/sigra/src/jwt/sealed-successor.js';
+import { unseal } from '../../libs/sigra/src/common/sealing.js';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, joinJwtApp, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { JwtNode, type Outcome } from '../support/jwt-node.js';
@@ -67,7 +67,10 @@ describe('when a process is killed during rotations', () => {
     }
     expect(rows).toHaveLength(2);
     expect(actions).toEqual(['api.jwt_issue', 'api.jwt_refresh']);
-    return { rotated: true as const, working: openSuccessor(rows[0]!.sealed_successor!, pair.refreshToken) };
+    return {
+      rotated: true as const,
+      working: unseal(rows[0]!.sealed_successor!, pair.refreshToken, 'refresh-token successor'),
+    };
   };
 
   /**

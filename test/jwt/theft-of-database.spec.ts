@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDecipheriv, hash, hkdfSync } from 'node:crypto';
-import { openSuccessor, sealSuccessor } from '../../libs/sigra/src/jwt/sealed-successor.js';
+import { seal, unseal } from '../../libs/sigra/src/common/sealing.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refreshRows } from '../support/family-rows.js';
 
@@ -78,9 +78,9 @@ describe('an attacker with a copy of the database', () => {
     const { first, second, sealed } = await rotate();
     const other = await rotate();
 
-    expect(openSuccessor(sealed, first.refreshToken)).toBe(second.refreshToken);
-    expect(() => openSuccessor(sealed, second.refreshToken)).toThrow();
-    expect(() => openSuccessor(sealed, other.first.refreshToken)).toThrow();
+    expect(unseal(sealed, first.refreshToken, 'refresh-token successor')).toBe(second.refreshToken);
+    expect(() => unseal(sealed, second.refreshToken, 'refresh-token successor')).toThrow();
+    expect(() => unseal(sealed, other.first.refreshToken, 'refresh-token successor')).toThrow();
   });
 
   it('cannot change a sealed successor', async () => {
@@ -89,18 +89,18 @@ describe('an attacker with a copy of the database', () => {
     for (let index = 0; index < sealed.length; index++) {
       const changed = Buffer.from(sealed);
       changed[index]! ^= 1;
-      expect(() => openSuccessor(changed, first.refreshToken)).toThrow();
+      expect(() => unseal(changed, first.refreshToken, 'refresh-token successor')).toThrow();
     }
-    expect(() => openSuccessor(sealed.subarray(0, -1), first.refreshToken)).toThrow();
-    expect(() => openSuccessor(Buffer.alloc(0), first.refreshToken)).toThrow();
+    expect(() => unseal(sealed.subarray(0, -1), first.refreshToken, 'refresh-token successor')).toThrow();
+    expect(() => unseal(Buffer.alloc(0), first.refreshToken, 'refresh-token successor')).toThrow();
   });
 
   it('cannot link two seals of the same successor', async () => {
     const { first, second } = await rotate();
 
     const [one, other] = [
-      sealSuccessor(second.refreshToken, first.refreshToken),
-      sealSuccessor(second.refreshToken, first.refreshToken),
+      seal(second.refreshToken, first.refreshToken, 'refresh-token successor'),
+      seal(second.refreshToken, first.refreshToken, 'refresh-token successor'),
     ];
 
     expect(one.subarray(28).equals(other.subarray(28))).toBe(false);

@@ -6,6 +6,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 const TABLES = [
   'sigra_api_tokens',
   'sigra_audit_events',
+  'sigra_idempotency_keys',
   'sigra_leases',
   'sigra_owners',
   'sigra_refresh_families',
@@ -70,6 +71,9 @@ describe('sigraMigrations', () => {
       'sigra_audit_events_target',
       'sigra_audit_events_target_type',
       'sigra_audit_events_time',
+      'sigra_idempotency_keys_end',
+      'sigra_idempotency_keys_of_token',
+      'sigra_idempotency_keys_pkey',
       'sigra_leases_pkey',
       'sigra_owners_epochs',
       'sigra_owners_pkey',
@@ -131,7 +135,10 @@ describe('sigraMigrations', () => {
 
     // Only the migrations define indexes.
     expect(
-      changes.filter((change) => !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family/.test(change)),
+      changes.filter(
+        (change) =>
+          !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family|sigra_idempotency_keys_token/.test(change),
+      ),
     ).toEqual([]);
     expect(changes.length).toBeGreaterThan(0);
   });

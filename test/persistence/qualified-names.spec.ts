@@ -234,6 +234,7 @@ describe('the names of the tables of Sigra', () => {
       expect(names).toEqual({
         apiTokens: '"public"."sigra_api_tokens"',
         auditEvents: '"public"."sigra_audit_events"',
+        idempotencyKeys: '"public"."sigra_idempotency_keys"',
         leases: '"public"."sigra_leases"',
         refreshFamilies: '"public"."sigra_refresh_families"',
         refreshTokens: '"public"."sigra_refresh_tokens"',

@@ -24,8 +24,9 @@ export type {
 // API tokens.
 export { ApiTokenService } from './tokens/api-token.service.js';
 export type { ApiTokenPage, ListApiTokens } from './tokens/api-token.service.js';
-export type { CreateApiToken, IssuedApiToken } from './tokens/api-token.issuer.js';
+export type { CreateApiToken } from './tokens/api-token.issuer.js';
 export type { RotateApiToken } from './tokens/api-token.rotator.js';
+export type { IssuedApiToken } from './tokens/issue.replayer.js';
 export type { ApiToken } from './persistence/tables.js';
 export type { ApiTokenView } from './http/api-token.controller.js';
 export { tokenPattern } from './common/token-format.js';

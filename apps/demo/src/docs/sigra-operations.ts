@@ -19,6 +19,14 @@ const forbidden = refusal('The credential lacks a scope, or a session is used fr
 const notFound = refusal('The token does not exist, or belongs to another user.');
 const idParameter = { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } };
 
+const idempotencyParameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', minLength: 16, maxLength: 255 },
+  description: 'Repeats the answer of a request with the same key, for ten minutes.',
+};
+
 const form = (schema: SchemaName) => ({
   required: true,
   content: { 'application/x-www-form-urlencoded': { schema: { $ref: `#/components/schemas/${schema}` } } },
@@ -54,6 +62,7 @@ export const sigraOperations = [
     path: PATH,
     summary: 'Create a token',
     description: `${writeScope} A token can only grant scopes that it holds itself.`,
+    parameters: [idempotencyParameter],
     requestBody: body('CreateApiToken'),
     responses: {
       201: answer('The token, and its raw form, which is shown only here.', 'IssuedApiToken'),
@@ -61,6 +70,7 @@ export const sigraOperations = [
       401: unauthorized,
       403: forbidden,
       409: refusal('You have as many active tokens as one owner can have.'),
+      422: refusal('The `Idempotency-Key` was used for another request.'),
     },
   },
   {
@@ -86,7 +96,7 @@ export const sigraOperations = [
     path: `${PATH}/{id}/rotate`,
     summary: 'Replace a token',
     description: `${writeScope} The new token has the same name, scopes and lifetime.`,
-    parameters: [idParameter],
+    parameters: [idParameter, idempotencyParameter],
     requestBody: body('RotateApiToken', false),
     responses: {
       201: answer('The new token, and its raw form, which is shown only here.', 'IssuedApiToken'),
@@ -95,6 +105,7 @@ export const sigraOperations = [
       403: forbidden,
       404: notFound,
       409: refusal('The token is revoked, expired or already replaced.'),
+      422: refusal('The `Idempotency-Key` was used for another request.'),
     },
   },
   {

@@ -15,6 +15,7 @@ import { HttpCaller, requestOf } from './http-exchange.js';
 /** The metadata that these decorators leave on handlers and controllers; `routeRules` reads it. */
 export const ROUTE_ACCESS = 'sigra:access';
 export const ROUTE_SCOPES = 'sigra:scopes';
+export const ROUTE_REPEATS_ROTATION = 'sigra:repeats-rotation';
 
 /** `anonymous`: no credential is read; `optional`: a credential counts, but none is needed. */
 export type RouteAccess = 'anonymous' | 'optional';
@@ -51,6 +52,12 @@ export const AllowAnonymous = (): CustomDecorator => SetMetadata(ROUTE_ACCESS, '
  * is refused as on any route.
  */
 export const OptionalAuth = (): CustomDecorator => SetMetadata(ROUTE_ACCESS, 'optional' satisfies RouteAccess);
+
+/**
+ * Lets an API token that has been rotated ask for the answer to its rotation again, with the idempotency key of that request.
+ * The services make nothing for it.
+ */
+export const RepeatsRotation = (): CustomDecorator => SetMetadata(ROUTE_REPEATS_ROTATION, true);
 
 /** The `Principal` of the request; undefined for an anonymous request on an `@OptionalAuth()` route. */
 export const CurrentPrincipal = createParamDecorator(

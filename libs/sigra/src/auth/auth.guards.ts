@@ -3,9 +3,9 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
 import { admit, type AdmissionSettings } from './admit.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
-import { guardedCall, requestOf } from './http-exchange.js';
+import { guardedCall, headerOf, type HttpRequest, IDEMPOTENCY_KEY, requestOf } from './http-exchange.js';
 import { throwRefusal } from './http-refusal.js';
-import { routeRules } from './route-rules.js';
+import { repeatsRotation, routeRules } from './route-rules.js';
 
 /**
  * The common part of the three authenticating guards. It checks scopes itself, so that a route with `@RequireScopes()` is
@@ -23,9 +23,14 @@ abstract class CredentialGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, this.settings, (request) =>
-      this.authenticator.authenticate(request, this.accepted, guardedCall(context, request)),
-    );
+    return admit(context, this.settings, (request) => this.identify(request, context));
+  }
+
+  private identify(request: HttpRequest, context: ExecutionContext) {
+    const principal = this.authenticator.authenticate(request, this.accepted, guardedCall(context, request));
+    const key = headerOf(request, IDEMPOTENCY_KEY);
+    if (key === undefined || !this.accepted.bearer || !repeatsRotation(context)) return principal;
+    return Promise.resolve(principal).catch((error: unknown) => this.authenticator.afterRotation(request, key, error));
   }
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isOwnerId, type Principal, stamped } from '../common/principal.js';
-import { refuse } from '../common/sigra-error.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { SessionRequest } from '../config/sigra-options.js';
@@ -8,7 +8,8 @@ import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
 import { UserDirectory } from '../persistence/user-directory.js';
-import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
+import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.verifier.js';
+import { IssueReplayer } from '../tokens/issue.replayer.js';
 import { readAuthorization } from './authorization-header.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
 import { mayActWithCookie } from './same-origin.js';
@@ -32,6 +33,7 @@ export class Authenticator {
     private readonly users: UserDirectory,
     private readonly owners: OwnerRepository,
     private readonly ceiling: ScopeCeiling,
+    private readonly replayer: IssueReplayer,
   ) {}
 
   /**
@@ -67,8 +69,26 @@ export class Authenticator {
     throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
   }
 
+  /**
+   * Finds the principal of a token that was rotated, if it asks for the answer to that rotation again.
+   *
+   * @param refusal the error of `authenticate`
+   * @throws the refusal in all other cases; SigraError `unavailable`
+   */
+  async afterRotation(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
+    const authorization = readAuthorization(request);
+    if (!isEnded(refusal) || authorization.kind !== 'bearer') throw refusal;
+    const { credential } = authorization;
+    const rotated = this.apiTokens.recognizes(credential) ? await this.apiTokens.findRotated(credential) : undefined;
+    if (!rotated || !(await this.replayer.isRotationOf(rotated.token, idempotencyKey))) throw refusal;
+    return this.ofApiToken(rotated);
+  }
+
   private async byApiToken(credential: string, request: HttpRequest): Promise<Principal> {
-    const { token, user, tokenEpoch, familyEpoch } = await this.apiTokens.verify(credential, new HttpCaller(request));
+    return this.ofApiToken(await this.apiTokens.verify(credential, new HttpCaller(request)));
+  }
+
+  private ofApiToken({ token, user, tokenEpoch, familyEpoch }: VerifiedApiToken): Principal {
     const { id: tokenId, ownerId: userId, scopes } = token;
     const owner = { type: this.config.users.type, id: userId };
     return stamped({ user, userId, method: 'api_token', scopes, tokenId }, { owner, tokenEpoch, familyEpoch, tokenId });
@@ -123,4 +143,8 @@ export class Authenticator {
     call.identified = { by: this, credential, principal };
     return principal;
   }
+}
+
+function isEnded(error: unknown): boolean {
+  return error instanceof SigraError && (error.code === 'token_revoked' || error.code === 'token_expired');
 }

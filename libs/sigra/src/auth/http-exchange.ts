@@ -12,6 +12,9 @@ export interface GuardedCall {
   };
 }
 
+/** The header of an idempotency key. */
+export const IDEMPOTENCY_KEY = 'idempotency-key';
+
 type HeaderValue = string | string[] | undefined;
 
 /** When the first guard began, in milliseconds of `performance.now()`. */

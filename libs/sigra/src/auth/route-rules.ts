@@ -1,11 +1,16 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { ScopeRequirement } from '../scopes/assert-scopes.js';
-import { ROUTE_ACCESS, ROUTE_SCOPES, type RouteAccess } from './auth.decorators.js';
+import { ROUTE_ACCESS, ROUTE_REPEATS_ROTATION, ROUTE_SCOPES, type RouteAccess } from './auth.decorators.js';
 
 /** The conditions of a route for its callers. */
 export interface RouteRules {
   readonly access: RouteAccess | 'required';
   readonly requirements: readonly ScopeRequirement[];
+}
+
+/** Whether a route repeats the answer to a rotation for the token that was rotated. */
+export function repeatsRotation(context: ExecutionContext): boolean {
+  return Reflect.getMetadata(ROUTE_REPEATS_ROTATION, context.getHandler()) === true;
 }
 
 type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;

@@ -13,6 +13,8 @@ export type SigraErrorCode =
   | 'ttl_exceeded'
   | 'invalid_grace'
   | 'too_many_tokens'
+  | 'invalid_idempotency_key'
+  | 'idempotency_key_reused'
   // The state of a credential.
   | 'invalid_token'
   | 'token_revoked'

@@ -7,6 +7,7 @@ import {
   type ExecutionContext,
   Get,
   Header,
+  Headers,
   HttpCode,
   Injectable,
   NotFoundException,
@@ -16,9 +17,9 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { CurrentCaller, CurrentPrincipal, RequireScopes } from '../auth/auth.decorators.js';
+import { CurrentCaller, CurrentPrincipal, RepeatsRotation, RequireScopes } from '../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../auth/auth.guards.js';
-import { requestOf } from '../auth/http-exchange.js';
+import { IDEMPOTENCY_KEY, requestOf } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -102,10 +103,11 @@ export class ApiTokenController {
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
     @Body() body: unknown,
+    @Headers(IDEMPOTENCY_KEY) idempotencyKey?: string,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
     const { name, scopes, expiresAt } = parseBody(body, ['name', 'scopes', 'expiresAt']);
     // The service validates its input; only the time has another form in JSON.
-    const request = { name, scopes, expiresAt: parseInstant(expiresAt) } as CreateApiToken;
+    const request = { name, scopes, expiresAt: parseInstant(expiresAt), idempotencyKey } as CreateApiToken;
     const { rawToken, token } = await this.tokens.create(principal.userId, request, caller);
     return { rawToken, token: viewOf(token) };
   }
@@ -132,6 +134,7 @@ export class ApiTokenController {
   }
 
   @Post(':id/rotate')
+  @RepeatsRotation()
   @RequireScopes('api_tokens:write')
   @Header('Cache-Control', 'no-store')
   async rotate(
@@ -139,9 +142,10 @@ export class ApiTokenController {
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
     @Body() body: unknown,
+    @Headers(IDEMPOTENCY_KEY) idempotencyKey?: string,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
     const { graceSeconds, expiresAt } = parseBody(body, ['graceSeconds', 'expiresAt']);
-    const request = { graceSeconds, expiresAt: parseInstant(expiresAt) } as RotateApiToken;
+    const request = { graceSeconds, expiresAt: parseInstant(expiresAt), idempotencyKey } as RotateApiToken;
     try {
       const { rawToken, token } = await this.tokens.rotateForUser(principal.userId, id, request, caller);
       return { rawToken, token: viewOf(token) };

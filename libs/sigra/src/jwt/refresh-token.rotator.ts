@@ -6,6 +6,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, later } from '../common/clock.js';
 import type { Deadline } from '../common/deadline.js';
+import { seal, unseal } from '../common/sealing.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken, mintRefreshToken } from '../common/token-format.js';
@@ -23,7 +24,6 @@ import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
 import { decideRefresh, type RefreshDecision } from './refresh-decision.js';
-import { openSuccessor, sealSuccessor } from './sealed-successor.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
 /** The options of a refresh. */
@@ -134,7 +134,10 @@ export class RefreshTokenRotator {
       case 'replay': {
         const pairWith = this.prepare(presented);
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_replay', presented));
-        return { kind: 'issued', pair: pairWith(openSuccessor(decision.sealedSuccessor, rawToken)) };
+        return {
+          kind: 'issued',
+          pair: pairWith(unseal(decision.sealedSuccessor, rawToken, 'refresh-token successor')),
+        };
       }
       case 'reuse':
         await this.families.revoke(manager, family.id, now, 'reuse_detected');
@@ -162,7 +165,7 @@ export class RefreshTokenRotator {
         expiresAt: earliest(later(now, refreshTtl), family.absoluteExpiresAt),
         createdAt: now,
       },
-      sealedSuccessor: reuseLeeway > 0 ? sealSuccessor(successor, rawToken) : null,
+      sealedSuccessor: reuseLeeway > 0 ? seal(successor, rawToken, 'refresh-token successor') : null,
       event: this.audit.rowOf(refreshEvent('api.jwt_refresh', presented)),
     };
     const isRotated = await this.refreshTokens.rotate(rotation, within);

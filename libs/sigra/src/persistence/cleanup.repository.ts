@@ -11,6 +11,8 @@ interface ObsoleteRows {
   /** FROM and WHERE, with `table` as `t` and with `$1` as the time up to which rows are obsolete. */
   readonly from: string;
   readonly orderBy: string;
+  /** The primary key. @default id */
+  readonly key?: string;
   /** The SET list of an update. @default the rows are deleted */
   readonly set?: string;
 }
@@ -93,6 +95,13 @@ export class CleanupRepository {
     return this.take(manager, { table, from, orderBy: 't.consumed_at', set: 'sealed_successor = NULL' }, before, limit);
   }
 
+  /** Deletes up to `limit` idempotency keys that expired at `before` or earlier. */
+  deleteIdempotencyKeys(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.idempotencyKeys;
+    const from = `${table} t WHERE t.expires_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 't.expires_at', key: 'key_hash' }, before, limit);
+  }
+
   /** Deletes up to `limit` audit events that occurred before `before`. */
   deleteAuditEvents(manager: EntityManager, before: Date, limit: number): Promise<number> {
     const table = this.database.names.auditEvents;
@@ -113,17 +122,17 @@ export class CleanupRepository {
   /** @returns the number of rows deleted or updated */
   private async take(
     manager: EntityManager,
-    { table, from, orderBy, set }: ObsoleteRows,
+    { table, from, orderBy, key = 'id', set }: ObsoleteRows,
     until: Date,
     limit: number,
   ): Promise<number> {
     const change =
       set === undefined
-        ? `DELETE FROM ${table} t USING obsolete WHERE t.id = obsolete.id`
-        : `UPDATE ${table} t SET ${set} FROM obsolete WHERE t.id = obsolete.id`;
+        ? `DELETE FROM ${table} t USING obsolete WHERE t.${key} = obsolete.${key}`
+        : `UPDATE ${table} t SET ${set} FROM obsolete WHERE t.${key} = obsolete.${key}`;
     const { count } = await this.database.queryOne<{ count: number | string }>(
       `WITH obsolete AS MATERIALIZED (
-         SELECT t.id FROM ${from}
+         SELECT t.${key} FROM ${from}
          ORDER BY ${orderBy} LIMIT $2 FOR UPDATE OF t SKIP LOCKED
        ), taken AS (${change} RETURNING 1)
        SELECT count(*)::int AS count FROM taken`,

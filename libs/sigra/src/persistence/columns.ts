@@ -112,6 +112,15 @@ function seconds(column: string): string {
 }
 
 /**
+ * SQL of the database's time: by the clocks of two nodes, a retry could come too late, or a late one in time.
+ *
+ * @param replaced the placeholder of `replacedTime`
+ */
+export function currentTime(replaced: string): string {
+  return `coalesce(${replaced}::timestamptz, clock_timestamp())`;
+}
+
+/**
  * A JSON value of at most 32 levels.
  *
  * @param max the maximum length, in characters. @default no limit

@@ -4,6 +4,7 @@ import { Clock, replacedTime } from '../common/clock.js';
 import { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { currentTime } from './columns.js';
 import type { NewAuditEventRow } from './audit-event.repository.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { type NewRefreshToken, RefreshFamilyRepository } from './refresh-family.repository.js';
@@ -191,11 +192,6 @@ export class RefreshTokenRepository {
        RETURNING id`;
     return { text, values: parameters.values };
   }
-}
-
-/** SQL of the database's time: by the clocks of two nodes, a retry could count as reuse, or a reuse as a retry. */
-function currentTime(replaced: string): string {
-  return `coalesce(${replaced}::timestamptz, clock_timestamp())`;
 }
 
 function unpack(row: PackedTokenOfFamily): RefreshTokenOfFamily {

@@ -1,4 +1,13 @@
-import { apiTokens, auditEvents, leases, owners, refreshFamilies, refreshTokens, sweeps } from './tables.js';
+import {
+  apiTokens,
+  auditEvents,
+  idempotencyKeys,
+  leases,
+  owners,
+  refreshFamilies,
+  refreshTokens,
+  sweeps,
+} from './tables.js';
 
 /** Rows of `sigra_api_tokens`, for the application's own queries. */
 export const ApiTokenEntity = apiTokens.entity('SigraApiToken');
@@ -10,6 +19,8 @@ export const RefreshFamilyEntity = refreshFamilies.entity('SigraRefreshFamily');
 export const RefreshTokenEntity = refreshTokens.entity('SigraRefreshToken');
 /** Rows of `sigra_owners`. */
 export const OwnerEntity = owners.entity('SigraOwner');
+/** Rows of `sigra_idempotency_keys`. */
+export const IdempotencyKeyEntity = idempotencyKeys.entity('SigraIdempotencyKey');
 /** Rows of `sigra_leases`. */
 export const LeaseEntity = leases.entity('SigraLease');
 /** Rows of `sigra_sweeps`. */
@@ -19,6 +30,7 @@ export const SweepEntity = sweeps.entity('SigraSweep');
 export const sigraEntities = [
   ApiTokenEntity,
   AuditEventEntity,
+  IdempotencyKeyEntity,
   LeaseEntity,
   OwnerEntity,
   RefreshFamilyEntity,

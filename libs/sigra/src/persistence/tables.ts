@@ -126,6 +126,27 @@ export const leases = new Table(
   'name',
 );
 
+/** The answers to requests with an idempotency key, for clients that did not receive them. */
+export const idempotencyKeys = new Table(
+  'sigra_idempotency_keys',
+  {
+    /** SHA-256 of the key, with the request's kind, caller and subject. */
+    keyHash: hash(),
+    /** SHA-256 of the other properties of the request. */
+    requestHash: text(),
+    /** The token that was issued. */
+    tokenId: uuid(),
+    /** The raw token, sealed with the key. */
+    sealedToken: bytes(),
+    /** By the clock of the database. */
+    expiresAt: time(),
+  },
+  'keyHash',
+);
+
+/** An answer that is kept under an idempotency key. */
+export type IdempotencyKeyRow = RowOf<typeof idempotencyKeys.columns>;
+
 /** Refresh families: each holds the refresh tokens that descend from one sign-in. */
 export const refreshFamilies = new Table(
   'sigra_refresh_families',
@@ -215,6 +236,7 @@ export type AuditEvent = RowOf<typeof auditEvents.columns>;
 export const sigraTables = {
   apiTokens,
   auditEvents,
+  idempotencyKeys,
   leases,
   owners,
   refreshFamilies,

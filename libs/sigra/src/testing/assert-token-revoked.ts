@@ -4,7 +4,7 @@ import { SigraError } from '../common/sigra-error.js';
 import { ApiTokenEntity } from '../persistence/sigra-entities.js';
 import { SIGRA_DATA_SOURCE } from '../persistence/sigra-database.js';
 import type { ApiToken } from '../persistence/tables.js';
-import type { IssuedApiToken } from '../tokens/api-token.issuer.js';
+import type { IssuedApiToken } from '../tokens/issue.replayer.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import type { Providers } from './application.js';
 

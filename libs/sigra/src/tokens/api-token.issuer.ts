@@ -13,12 +13,12 @@ import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import type { ApiToken } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
 import { parseName } from './token-name.js';
 import { parseExpiry } from './token-request.js';
 
@@ -33,13 +33,11 @@ export interface CreateApiToken {
    * never. Required with `requireExpiry` or `maxTtl`
    */
   readonly expiresAt?: Date | null | undefined;
-}
-
-/** A new token. The raw token exists only here: show it once, and do not store it. */
-export interface IssuedApiToken {
-  /** The secret that clients send. */
-  readonly rawToken: string;
-  readonly token: ApiToken;
+  /**
+   * Repeats the answer when the same credential sends the same request again with this key, within ten minutes: 16 to 255 visible
+   * ASCII characters, such as a random UUID. It is a secret, because it opens the sealed answer.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** Creates API tokens. */
@@ -53,6 +51,7 @@ export class ApiTokenIssuer {
     private readonly users: UserDirectory,
     private readonly ceiling: ScopeCeiling,
     private readonly gate: MintingGate,
+    private readonly replayer: IssueReplayer,
     private readonly tokens: ApiTokenRepository,
     private readonly audit: AuditWriter,
   ) {}
@@ -65,6 +64,13 @@ export class ApiTokenIssuer {
     const scopes = this.scopes.parseGrant(request.scopes);
     assertMayGrant(caller.principal, scopes, apiTokens.writeImpliesRead);
     const id = uuidv7();
+    const idempotent = this.replayer.identify(
+      request.idempotencyKey,
+      { kind: 'create', ownerId: owner.id },
+      [name, scopes, timeOf(request.expiresAt)],
+      owner,
+      caller,
+    );
 
     return traced(
       apiTokenChannels.create,
@@ -73,7 +79,7 @@ export class ApiTokenIssuer {
         const deadline = this.database.deadlineOf(caller);
         const since = await deadline.limit(this.gate.enter(owner, caller));
         await deadline.limit(this.ceiling.assertMayHold(userRef, scopes));
-        return this.database.transaction(async (manager) => {
+        const issue = async (manager: EntityManager) => {
           const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
           // Read after the lock, because the wait can take long.
           const now = this.clock.now();
@@ -86,8 +92,10 @@ export class ApiTokenIssuer {
             { action: 'api.token_create', targetId: id, targetType: 'api_token', metadata },
             caller,
           );
+          await this.replayer.keep(manager, idempotent, issued);
           return issued;
-        }, deadline.left);
+        };
+        return this.replayer.once(idempotent, caller, deadline, () => this.database.transaction(issue, deadline.left));
       },
       ({ token }) => token,
     );

@@ -17,7 +17,8 @@ import type { ApiToken } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { ApiTokenIssuer, type IssuedApiToken } from './api-token.issuer.js';
+import { ApiTokenIssuer } from './api-token.issuer.js';
+import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
 import { notFound, parseExpiry, parseGrace } from './token-request.js';
 
 /** The options of a rotation. */
@@ -29,6 +30,11 @@ export interface RotateApiToken {
    * the principal's own credential, nor of the credential that made the old token
    */
   readonly expiresAt?: Date | null | undefined;
+  /**
+   * Repeats the answer when the same credential sends the same request again with this key, within ten minutes: 16 to 255 visible
+   * ASCII characters, such as a random UUID. It is a secret, because it opens the sealed answer.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** Replaces tokens with successors. Only one of several concurrent rotations of a token succeeds. */
@@ -43,6 +49,7 @@ export class ApiTokenRotator {
     private readonly families: RefreshFamilyRepository,
     private readonly lineage: LineageRepository,
     private readonly issuer: ApiTokenIssuer,
+    private readonly replayer: IssueReplayer,
     private readonly audit: AuditWriter,
   ) {}
 
@@ -53,16 +60,25 @@ export class ApiTokenRotator {
    */
   async rotate(tokenId: string, request: RotateApiToken, caller: Caller, owner: OwnerFilter): Promise<IssuedApiToken> {
     const graceSeconds = parseGrace(request.graceSeconds);
+    const idempotent = this.replayer.identify(
+      request.idempotencyKey,
+      { kind: 'rotate', tokenId },
+      [graceSeconds, timeOf(request.expiresAt)],
+      owner,
+      caller,
+    );
     return traced(
       apiTokenChannels.rotate,
       tokenTrace(tokenId),
       async () => {
         const deadline = this.database.deadlineOf(caller);
         await deadline.limit(this.gate.assertSessionLives(caller.principal));
-        return this.database.transaction(
-          (manager) => this.replace(manager, tokenId, { ...request, graceSeconds }, caller, owner),
-          deadline.left,
-        );
+        const issue = async (manager: EntityManager) => {
+          const issued = await this.replace(manager, tokenId, { ...request, graceSeconds }, caller, owner);
+          await this.replayer.keep(manager, idempotent, issued);
+          return issued;
+        };
+        return this.replayer.once(idempotent, caller, deadline, () => this.database.transaction(issue, deadline.left));
       },
       (issued) => issued.token,
     );

@@ -8,10 +8,11 @@ import type { ApiToken } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
-import { ApiTokenIssuer, type CreateApiToken, type IssuedApiToken } from './api-token.issuer.js';
+import { ApiTokenIssuer, type CreateApiToken } from './api-token.issuer.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
+import type { IssuedApiToken } from './issue.replayer.js';
 
 /** The page of a user's tokens to list. */
 export interface ListApiTokens {
@@ -58,7 +59,7 @@ export class ApiTokenService {
    * @returns the token and its raw form, which exists only here
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
-   * `too_many_tokens`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or `epoch_mismatch`
+   * `too_many_tokens`, `invalid_idempotency_key`, `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or `epoch_mismatch`
    * when the principal's credential, or all tokens of the user, ended in the meantime
    */
   async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
@@ -117,7 +118,7 @@ export class ApiTokenService {
    * @returns the new token and its raw form, which exists only here
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `invalid_grace`,
    * `insufficient_scope` when the caller's principal does not hold all scopes of the token, `too_many_tokens` with a grace
-   * period, and the codes of an expiry
+   * period, `invalid_idempotency_key`, `idempotency_key_reused`, and the codes of an expiry
    */
   async rotate(tokenId: string, request: RotateApiToken = {}, caller: Caller = {}): Promise<IssuedApiToken> {
     return this.rotator.rotate(tokenId, request, caller, { type: this.config.users.type });

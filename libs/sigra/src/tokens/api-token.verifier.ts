@@ -73,6 +73,17 @@ export class ApiTokenVerifier {
     return { token: limited, user, tokenEpoch, familyEpoch };
   }
 
+  /** Finds a token that has ended by its rotation and by nothing else. */
+  async findRotated(rawToken: string): Promise<VerifiedApiToken | undefined> {
+    if (!isWellFormed(rawToken, this.prefix)) return undefined;
+    const { record, user } = (await this.tokens.findWithOwner(hashSecret(rawToken))) ?? {};
+    if (!record || !user) return undefined;
+    const { token, tokenEpoch, familyEpoch } = record;
+    const isRotated = token.replacedBy !== null && (token.revokedAt === null || token.revokeReason === 'rotated');
+    if (!isRotated || token.tokenEpoch !== tokenEpoch) return undefined;
+    return { token: { ...token, scopes: this.ceiling.limit(user, token.scopes) }, user, tokenEpoch, familyEpoch };
+  }
+
   private assertLive({ token, tokenEpoch }: FoundApiToken, caller: Caller): void {
     if (token.revokedAt) throw this.refused(token, 'token_revoked', caller);
     if (hasExpired(endOf(token, this.rules), this.clock.now())) throw this.refused(token, 'token_expired', caller);

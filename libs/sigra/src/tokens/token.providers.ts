@@ -3,12 +3,14 @@ import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator } from './api-token.rotator.js';
 import { ApiTokenService } from './api-token.service.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
+import { IssueReplayer } from './issue.replayer.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
 /** The providers of API tokens. */
 export const tokenProviders = [
   ApiTokenIssuer,
+  IssueReplayer,
   ApiTokenVerifier,
   ApiTokenRotator,
   ApiTokenRevoker,

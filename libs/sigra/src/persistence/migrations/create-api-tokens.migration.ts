@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
 
-/** Tables and indexes of owners, API tokens and audit events. */
+/** Tables and indexes of owners, API tokens, idempotency keys and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, leases, owners, sweeps, named } = migrationNames(runner);
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, sweeps, named } = migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${owners} (
         owner_type text NOT NULL,
@@ -82,6 +82,18 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
       `CREATE INDEX ${named('sigra_api_tokens_revoked')} ON ${apiTokens} (revoked_at) WHERE revoked_at IS NOT NULL`,
     );
     await runner.query(`
+      CREATE TABLE ${idempotencyKeys} (
+        key_hash bytea CONSTRAINT ${named('sigra_idempotency_keys_pkey')} PRIMARY KEY,
+        request_hash text NOT NULL,
+        token_id uuid NOT NULL CONSTRAINT ${named('sigra_idempotency_keys_token')}
+          REFERENCES ${apiTokens} (id) ON DELETE CASCADE,
+        sealed_token bytea NOT NULL,
+        expires_at timestamptz(3) NOT NULL
+      )`);
+    // For clean-up, and for the deletion of tokens.
+    await runner.query(`CREATE INDEX ${named('sigra_idempotency_keys_end')} ON ${idempotencyKeys} (expires_at)`);
+    await runner.query(`CREATE INDEX ${named('sigra_idempotency_keys_of_token')} ON ${idempotencyKeys} (token_id)`);
+    await runner.query(`
       CREATE TABLE ${auditEvents} (
         id uuid CONSTRAINT ${named('sigra_audit_events_pkey')} PRIMARY KEY,
         action text NOT NULL,
@@ -116,8 +128,9 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, leases, owners, sweeps } = migrationNames(runner);
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, sweeps } = migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
+    await runner.query(`DROP TABLE ${idempotencyKeys}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
     await runner.query(`DROP TABLE ${leases}`);
     await runner.query(`DROP TABLE ${sweeps}`);

@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { mintRefreshToken } from '../common/token-format.js';
-import { openSuccessor, sealSuccessor } from './sealed-successor.js';
+import { seal, unseal } from './sealing.js';
+import { mintRefreshToken } from './token-format.js';
+
+const PURPOSE = 'refresh-token successor';
+const sealSuccessor = (successor: string, presented: string) => seal(successor, presented, PURPOSE);
+const openSuccessor = (sealed: Buffer, presented: string) => unseal(sealed, presented, PURPOSE);
 
 describe('A sealed successor', () => {
   const [presented, successor] = [mintRefreshToken(), mintRefreshToken()];
@@ -15,6 +19,12 @@ describe('A sealed successor', () => {
     for (const other of [successor, mintRefreshToken(), `${presented.slice(0, -1)}!`, '']) {
       expect(() => openSuccessor(sealed, other)).toThrow();
     }
+  });
+
+  it('cannot be opened for another purpose', () => {
+    const sealed = sealSuccessor(successor, presented);
+
+    expect(() => unseal(sealed, presented, 'idempotent answer')).toThrow();
   });
 
   it('cannot be opened after a change of any byte or a truncation', () => {
