@@ -12,8 +12,13 @@ export default {
     '<rootDir>/tools/*/test/**/*.spec.ts',
     '<rootDir>/test/**/*.spec.ts',
   ],
-  // These have a configuration of their own: npm run test:browser, npm run test:package.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/browser/', '<rootDir>/test/packaging/'],
+  // These have a configuration of their own: npm run test:browser, npm run test:faults, npm run test:package.
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/browser/',
+    '<rootDir>/test/fault-injection/',
+    '<rootDir>/test/packaging/',
+  ],
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   // For --watch and --findRelatedTests, which follow the imports without the loader.

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
+import { ServerNode } from '../support/server-node.js';
 
 describe('After a fail-over that leaves the old connections hanging', () => {
   let test: FaultyApp;
@@ -26,6 +28,25 @@ describe('After a fail-over that leaves the old connections hanging', () => {
     expect(new Set(before)).toEqual(new Set([200]));
     expect(statuses).toContain(503);
     expect(new Set(statuses)).toEqual(new Set([200, 503]));
+    expect(new Set(after)).toEqual(new Set([200]));
+  });
+
+  it('connections that end as soon as they are ready do not end the process', async () => {
+    const { databaseUrl, user } = test.sound;
+    const proxy = await DatabaseProxy.start(databaseUrl);
+    const node = await ServerNode.start({ adapter: 'fastify', databaseUrl: proxy.url, lookupTimeout: 1000 });
+    const me = async () => (await fetch(`${node.url}/me`, { headers: { 'x-session-user': user.id } })).status;
+
+    await proxy.cut();
+    proxy.failNewConnections();
+    await proxy.mend();
+    const during = await Promise.all(Array.from({ length: 20 }, me));
+    proxy.speak();
+    const after = await Promise.all(Array.from({ length: 20 }, me));
+    await node.stop();
+    await proxy.stop();
+
+    expect(new Set(during)).toEqual(new Set([503]));
     expect(new Set(after)).toEqual(new Set([200]));
   });
 });

@@ -14,6 +14,19 @@ interface Trigger {
   readonly fire: (link: Link, data: Buffer) => void;
 }
 
+/** ReadyForQuery, outside of a transaction. */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1');
+/** ErrorResponse of a backend that an administrator terminates. */
+const TERMINATED = errorResponse('SFATAL', 'C57P01', 'Mterminating connection due to administrator command');
+
+function errorResponse(...fields: readonly string[]): Buffer {
+  const body = Buffer.from(`${fields.join('\0')}\0\0`, 'latin1');
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
 /** A TCP proxy to PostgreSQL that can be cut, go silent, or lose its open connections. */
 export class DatabaseProxy {
   /** The URL of the same database through the proxy. */
@@ -21,6 +34,7 @@ export class DatabaseProxy {
   private readonly links = new Set<Link>();
   private silent = false;
   private trigger: Trigger | undefined;
+  private failsNew = false;
 
   private constructor(
     private readonly server: Server,
@@ -29,6 +43,11 @@ export class DatabaseProxy {
   ) {
     this.url = Object.assign(new URL(target), { hostname: '127.0.0.1', port: String(port) }).href;
     server.on('connection', (client) => this.link(client));
+  }
+
+  /** The URL without the proxy. */
+  get targetUrl(): string {
+    return this.target.href;
   }
 
   static async start(databaseUrl: string): Promise<DatabaseProxy> {
@@ -61,6 +80,7 @@ export class DatabaseProxy {
   speak(): void {
     this.silent = false;
     this.trigger = undefined;
+    this.failsNew = false;
     for (const link of this.links) resume(link);
   }
 
@@ -98,6 +118,11 @@ export class DatabaseProxy {
     this.trigger = { text, fire };
   }
 
+  /** Ends new connections with an error in the same packet that says that they are ready. */
+  failNewConnections(): void {
+    this.failsNew = true;
+  }
+
   async stop(): Promise<void> {
     this.breakLinks();
     if (!this.server.listening) return;
@@ -118,6 +143,7 @@ export class DatabaseProxy {
     client.on('data', (data) => this.pass(data, link));
     server.on('data', (data) => {
       if (link.losesAnswer) forget();
+      else if (this.failsNew && data.includes(READY)) client.end(Buffer.concat([data, TERMINATED]));
       else client.write(data);
     });
     if (this.silent) pause(link);

@@ -12,9 +12,13 @@ export class NodeProcess {
    * @param setup passed to the program as JSON in its only argument
    * @returns the process and its first message, which means that it is ready
    */
-  static async start(program: string, setup: object): Promise<{ process: NodeProcess; message: unknown }> {
+  static async start(
+    program: string,
+    setup: object,
+    flags: readonly string[] = [],
+  ): Promise<{ process: NodeProcess; message: unknown }> {
     const child = fork(path(`./${program}`), [JSON.stringify(setup)], {
-      execArgv: ['--import', path('../../tools/typescript/register-sources.js')],
+      execArgv: [...flags, '--import', path('../../tools/typescript/register-sources.js')],
     });
     const exited = once(child, 'exit').then(([code]) => {
       throw new Error(`${program} ended (${String(code)}) before it was ready`);

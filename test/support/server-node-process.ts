@@ -1,15 +1,33 @@
 import 'reflect-metadata';
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, HttpCode, Module, Post } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
-import { CurrentPrincipal, type Principal, sigraEntities, SigraAuthGuard, SigraModule } from 'nestjs-sigra';
-import type { ServerNodeSetup } from './server-node.js';
+import {
+  type Caller,
+  CredentialService,
+  CurrentCaller,
+  CurrentPrincipal,
+  type Principal,
+  sigraEntities,
+  SigraAuthGuard,
+  SigraModule,
+} from 'nestjs-sigra';
+import type { Holdings, ServerNodeSetup } from './server-node.js';
 
 // The program of `ServerNode`.
-const { adapter, databaseUrl, jwt, owners, endsSessions } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
+const {
+  adapter,
+  databaseUrl,
+  jwt,
+  owners,
+  endsSessions,
+  lookupTimeout = 30_000,
+  poolSize = 10,
+  preparedStatements = true,
+} = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
 
 @Entity(owners?.table ?? 'users')
 class User {
@@ -22,17 +40,32 @@ class User {
 
 @Controller('me')
 class MeController {
+  constructor(private readonly credentials: CredentialService) {}
+
   @Get()
   me(@CurrentPrincipal() { userId }: Principal) {
     return { userId };
+  }
+
+  @Post('lock-out')
+  @HttpCode(204)
+  async lockOut(@CurrentPrincipal() { userId }: Principal, @CurrentCaller() caller: Caller) {
+    await this.credentials.lockOut(userId, caller);
   }
 }
 
 @Module({
   imports: [
-    TypeOrmModule.forRoot({ type: 'postgres', url: databaseUrl, entities: [User, ...sigraEntities], retryAttempts: 0 }),
+    TypeOrmModule.forRoot({
+      type: 'postgres',
+      url: databaseUrl,
+      entities: [User, ...sigraEntities],
+      retryAttempts: 0,
+      poolSize,
+      connectTimeoutMS: Math.min(lookupTimeout, 5000),
+    }),
     SigraModule.forRootAsync({
-      controllers: { tokens: 'api/tokens', ...(jwt?.enabled && { oauth: 'oauth' }) },
+      controllers: { tokens: 'api/tokens', ...(jwt?.enabled && { oauth: 'oauth', jwt: 'api/jwt' }) },
       inject: [DataSource],
       useFactory: (dataSource: DataSource) => ({
         users: {
@@ -51,8 +84,8 @@ class MeController {
         apiTokens: { scopes: ['read:notes'] },
         jwt,
         cleanup: { schedule: false },
-        // A slow machine is not an unreachable database.
-        lookupTimeout: 30_000,
+        lookupTimeout,
+        preparedStatements,
       }),
     }),
   ],
@@ -66,5 +99,13 @@ const app = await NestFactory.create(NodeModule, adapter === 'fastify' ? new Fas
   forceCloseConnections: true,
 });
 await app.listen(0, '127.0.0.1');
+process.on('message', (message) => {
+  if (message !== 'holdings') return;
+  globalThis.gc?.();
+  const resources = process.getActiveResourcesInfo();
+  const count = (kind: string) => resources.filter((each) => each === kind).length;
+  const { heapUsed: heap } = process.memoryUsage();
+  process.send?.({ heap, timers: count('Timeout'), sockets: count('TCPSocketWrap') } satisfies Holdings);
+});
 process.once('disconnect', () => void app.close().then(() => process.exit()));
 process.send?.(await app.getUrl());

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { JwtOptions } from 'nestjs-sigra';
 import { NodeProcess } from './node-process.js';
 import type { Adapter } from './test-app.js';
@@ -11,6 +12,21 @@ export interface ServerNodeSetup {
   readonly owners?: { readonly table: string; readonly type: string };
   /** Whether a session has ended when its user is in the table `ended_sessions`. @default sessions never end */
   readonly endsSessions?: boolean;
+  /** In milliseconds. @default 30,000: a slow machine is not an unreachable database */
+  readonly lookupTimeout?: number;
+  /** Connections to the database. @default 10 */
+  readonly poolSize?: number;
+  /** @default true */
+  readonly preparedStatements?: boolean;
+}
+
+/** What a process holds, for the detection of leaks. */
+export interface Holdings {
+  /** In bytes, after garbage collection. */
+  readonly heap: number;
+  readonly timers: number;
+  /** Connections, of clients and to the database. */
+  readonly sockets: number;
 }
 
 /** An application with an HTTP server in a process of its own. Its program is `server-node-process.ts`. */
@@ -21,8 +37,20 @@ export class ServerNode {
   ) {}
 
   static async start(setup: ServerNodeSetup): Promise<ServerNode> {
-    const { process, message } = await NodeProcess.start('server-node-process.ts', setup);
+    const { process, message } = await NodeProcess.start('server-node-process.ts', setup, ['--expose-gc']);
     return new ServerNode(String(message), process);
+  }
+
+  get pid(): number {
+    return this.process.child.pid!;
+  }
+
+  /** What the process holds now. */
+  async holdings(): Promise<Holdings> {
+    const { child } = this.process;
+    const answer = once(child, 'message');
+    child.send('holdings');
+    return (await answer)[0] as Holdings;
   }
 
   stop(): Promise<void> {

@@ -24,7 +24,10 @@ const types = {
   revokedApiToken: true satisfies Equal<typeof kit.revokedApiToken, CreateToken>,
   scopedApiToken: [
     true satisfies Equal<Parameter<typeof kit.scopedApiToken, 2>, readonly string[]>,
-    true satisfies Equal<keyof NonNullable<Parameter<typeof kit.scopedApiToken, 3>>, 'name' | 'expiresAt' | 'idempotencyKey'>,
+    true satisfies Equal<
+      keyof NonNullable<Parameter<typeof kit.scopedApiToken, 3>>,
+      'name' | 'expiresAt' | 'idempotencyKey'
+    >,
     true satisfies Equal<ReturnType<typeof kit.scopedApiToken>, Promise<IssuedApiToken>>,
   ],
   generateJwt: true satisfies Equal<

@@ -139,14 +139,14 @@ async function startOnPort(
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
     const settings = {
-      ...options.settings,
-      port,
-      listen_addresses: '127.0.0.1',
-      unix_socket_directories: '',
       max_connections: 200,
       lc_messages: 'C',
       timezone: 'UTC',
       ...(options.durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+      ...options.settings,
+      port,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
     };
     try {
       return { server: await superviseServer({ home, binaries, user, settings, discard: options.discard }), port };

@@ -6,6 +6,7 @@ import { Deadline, late } from '../common/deadline.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
+import { surviveConnectionErrors } from './connection-errors.js';
 import { isNotKept, judged, judgedCommit } from './database-error.js';
 import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
@@ -77,6 +78,7 @@ export class SigraDatabase {
       );
     }
     this.prepares = config.preparedStatements;
+    surviveConnectionErrors(dataSource);
   }
 
   /**

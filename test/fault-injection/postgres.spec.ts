@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { record } from '../support/fault-record.js';
+import { type Fault, FaultScene, ROUNDS } from '../support/fault-scene.js';
+import { ADAPTERS } from '../support/test-app.js';
+
+const SECOND = 1000;
+const TABLES = [
+  'sigra_api_tokens',
+  'sigra_audit_events',
+  'sigra_idempotency_keys',
+  'sigra_owners',
+  'sigra_refresh_families',
+  'sigra_refresh_tokens',
+  'users',
+];
+
+/** Repeats something until the fault ends. */
+function repeatedly(milliseconds: number, act: (client: pg.Client, scene: FaultScene) => Promise<unknown>): Fault {
+  return async (scene) => {
+    const client = new pg.Client(scene.cluster.url);
+    await client.connect();
+    let going = true;
+    const done = (async () => {
+      while (going) {
+        await act(client, scene);
+        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      }
+    })();
+    return async () => {
+      going = false;
+      await done;
+      await client.end();
+    };
+  };
+}
+
+const stopped =
+  (mode: 'fast' | 'immediate' | 'kill'): Fault =>
+  async ({ cluster }) => {
+    await cluster.stop(mode);
+    return () => cluster.startAgain();
+  };
+
+const FAULTS: Readonly<Record<string, readonly [Fault, number]>> = {
+  'stopped fast': [stopped('fast'), 2 * SECOND],
+  'stopped immediately': [stopped('immediate'), 2 * SECOND],
+  killed: [stopped('kill'), 2 * SECOND],
+  restarted: [stopped('fast'), 0],
+  'frozen for ten seconds': [
+    async ({ cluster }) => {
+      const thaw = await cluster.freeze();
+      return () => Promise.resolve(thaw());
+    },
+    10 * SECOND,
+  ],
+  'out of connections': [
+    async (scene) => {
+      const greedy: pg.Client[] = [];
+      let going = true;
+      // Takes every connection that becomes free, and ends those of the application.
+      const done = scene.admin(async (admin) => {
+        while (going) {
+          await scene.terminateBackends(admin);
+          const client = new pg.Client(scene.proxy.targetUrl);
+          client.on('error', () => undefined);
+          await client.connect().then(
+            () => greedy.push(client),
+            () => undefined,
+          );
+        }
+      });
+      return async () => {
+        going = false;
+        await done;
+        await Promise.all(greedy.map((client) => client.end().catch(() => undefined)));
+      };
+    },
+    3 * SECOND,
+  ],
+  'read-only': [
+    async (scene) => {
+      const set = (value: string) =>
+        scene.admin(async (client) => {
+          await client.query(`ALTER SYSTEM SET default_transaction_read_only = ${value}`);
+          await client.query('SELECT pg_reload_conf()');
+        });
+      await set('on');
+      // The setting counts for this session, too.
+      return () =>
+        scene.admin(async (client) => {
+          await client.query('SET default_transaction_read_only = off');
+          await client.query('ALTER SYSTEM RESET default_transaction_read_only');
+          await client.query('SELECT pg_reload_conf()');
+        });
+    },
+    3 * SECOND,
+  ],
+  'with locked tables': [
+    async (scene) => {
+      const client = new pg.Client(scene.adminUrl);
+      await client.connect();
+      await client.query('BEGIN');
+      for (const table of TABLES) await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      return async () => {
+        await client.query('ROLLBACK');
+        await client.end();
+      };
+    },
+    4 * SECOND,
+  ],
+  'with a lock for an index': [
+    async (scene) => {
+      const client = new pg.Client(scene.adminUrl);
+      await client.connect();
+      await client.query('BEGIN');
+      await client.query('LOCK TABLE sigra_audit_events IN SHARE MODE');
+      return async () => {
+        await client.query('ROLLBACK');
+        await client.end();
+      };
+    },
+    4 * SECOND,
+  ],
+  'with terminated backends every 50 ms': [
+    repeatedly(50, (client, scene) => scene.terminateBackends(client)),
+    3 * SECOND,
+  ],
+  'with cancelled statements every 20 ms': [
+    repeatedly(20, (client) =>
+      client.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'host'`),
+    ),
+    3 * SECOND,
+  ],
+  renamed: [
+    async (scene) => {
+      const rename = (from: string, to: string) =>
+        scene.admin(async (client) => {
+          for (;;) {
+            await scene.terminateBackends(client);
+            const renamed = await client.query(`ALTER DATABASE ${from} RENAME TO ${to}`).catch(() => undefined);
+            if (renamed) return;
+          }
+        });
+      await rename(scene.database, 'elsewhere');
+      return () => rename('elsewhere', scene.database);
+    },
+    2 * SECOND,
+  ],
+  'with another password': [
+    async (scene) => {
+      const set = (password: string) =>
+        scene.admin(async (client) => {
+          await client.query(`ALTER ROLE host PASSWORD '${password}'`);
+          await scene.terminateBackends(client);
+        });
+      await set('another');
+      return () => set(scene.password);
+    },
+    2 * SECOND,
+  ],
+};
+
+describe.each(ADAPTERS)('With PostgreSQL, under load, on %s', (adapter) => {
+  let scene: FaultScene;
+
+  beforeAll(async () => {
+    scene = await FaultScene.start([adapter]);
+  }, 60_000);
+  afterAll(() => scene.close());
+
+  it.each(Object.entries(FAULTS))(
+    '%s: good credentials get 2xx or 503, and nothing is lost',
+    async (name, [fault, milliseconds]) => {
+      const report = await scene.suffer(name, fault, ROUNDS, milliseconds);
+
+      record(adapter, report);
+      expect(report.violations).toEqual([]);
+      expect(report.backends).toBeLessThanOrEqual(10);
+    },
+    ROUNDS * 60_000,
+  );
+});

@@ -1,0 +1,311 @@
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SeededRandom } from './seeded-random.js';
+
+/** One answer of the application. */
+export interface Served {
+  readonly action: string;
+  /** 0 when the connection failed, or the client's patience ended. */
+  readonly status: number;
+  /** The code in the body of an error. */
+  readonly code: string | undefined;
+  /** Whether the answer says that the request can be repeated: then nothing has changed. */
+  readonly isRepeatable: boolean;
+  /** When the request was sent and answered, in milliseconds of `performance.now()`. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The changes that were answered with 2xx. */
+export interface Acknowledged {
+  readonly created: string[];
+  /** Old and new ids. */
+  readonly rotated: (readonly [string, string])[];
+  readonly revoked: string[];
+  /** Ids of owners, once for each call. */
+  readonly revokedAll: string[];
+  readonly lockedOut: string[];
+  /** Refreshes by owner. */
+  readonly refreshed: string[];
+}
+
+interface Token {
+  readonly id: string;
+  readonly rawToken: string;
+}
+interface Pair {
+  readonly access_token: string;
+  readonly refresh_token: string;
+}
+interface Body {
+  readonly error?: string;
+  readonly rawToken?: string;
+  readonly token?: { readonly id: string };
+}
+type Reply = Served & { readonly body: Body & Partial<Pair> };
+
+/** Longer than any answer may take. */
+const PATIENCE_MS = 15_000;
+const PAUSE_MS = 20;
+const MOST_TOKENS = 20;
+const SCOPES = ['read:notes'];
+
+/**
+ * Clients that use and change credentials without a pause, and know what they were told: a credential is live, dead, or its
+ * state is unknown, because the answer to the change was lost or said so.
+ */
+export class CredentialLoad {
+  readonly served: Served[] = [];
+  /** What contradicts an answer that was given before. */
+  readonly violations: string[] = [];
+  readonly acknowledged: Acknowledged = {
+    created: [],
+    rotated: [],
+    revoked: [],
+    revokedAll: [],
+    lockedOut: [],
+    refreshed: [],
+  };
+  private readonly clients: readonly Client[];
+  private readonly agent: Agent;
+  private going = true;
+  private done: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param urls of the nodes: each request goes to the next one
+   * @param userIds one for each client
+   */
+  constructor(
+    readonly urls: readonly string[],
+    userIds: readonly string[],
+    seed = 1,
+  ) {
+    this.agent = new Agent({ keepAlive: true, maxSockets: userIds.length });
+    this.clients = userIds.map((userId, index) => new Client(this, userId, new SeededRandom(seed * 1000 + index)));
+  }
+
+  start(): void {
+    this.going = true;
+    this.done = Promise.all(
+      this.clients.map(async (client) => {
+        while (this.going) {
+          await client.act();
+          await delay(PAUSE_MS);
+        }
+      }),
+    );
+  }
+
+  /** Ends when the requests under way are answered. */
+  async stop(): Promise<void> {
+    this.going = false;
+    await this.done;
+  }
+
+  /** Presents every credential again whose state is known. */
+  async checkAll(): Promise<void> {
+    for (const client of this.clients) await client.checkAll();
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private turn = 0;
+
+  send(
+    action: string,
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body?: object | URLSearchParams,
+  ): Promise<Reply> {
+    const url = this.urls[this.turn++ % this.urls.length]!;
+    const start = performance.now();
+    const text = body === undefined ? undefined : body instanceof URLSearchParams ? String(body) : JSON.stringify(body);
+    const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json';
+    return new Promise((resolve) => {
+      const finish = (status: number, content: string, isRepeatable = false) => {
+        const answer = content.startsWith('{') ? (JSON.parse(content) as Reply['body']) : {};
+        const served = { action, status, code: answer.error, isRepeatable, start, end: performance.now() };
+        this.served.push(served);
+        resolve({ ...served, body: answer });
+      };
+      const sent = request(
+        `${url}${path}`,
+        {
+          method,
+          agent: this.agent,
+          timeout: PATIENCE_MS,
+          headers: {
+            ...headers,
+            ...(text !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
+          },
+        },
+        (response) => {
+          let content = '';
+          response.setEncoding('utf8');
+          response.on('data', (chunk: string) => (content += chunk));
+          response.on('end', () => finish(response.statusCode ?? 0, content, 'retry-after' in response.headers));
+          response.on('error', () => finish(0, ''));
+        },
+      );
+      sent.on('timeout', () => sent.destroy());
+      sent.on('error', () => finish(0, ''));
+      sent.end(text);
+    });
+  }
+}
+
+/** One client, with a user of its own. */
+class Client {
+  private live: Token[] = [];
+  private dead: Token[] = [];
+  private pair: Pair | undefined;
+  private deadPair: Pair | undefined;
+  /** A creation whose answer was lost: it is repeated with its key. */
+  private pending: { readonly name: string; readonly key: string } | undefined;
+
+  constructor(
+    private readonly load: CredentialLoad,
+    private readonly userId: string,
+    private readonly random: SeededRandom,
+  ) {}
+
+  async act(): Promise<void> {
+    const roll = this.random.next();
+    if (this.pending) return this.create(this.pending);
+    if (this.live.length === 0) return this.create();
+    if (!this.pair) return this.signIn();
+    if (roll < 0.3) return this.use(this.pick(this.live), true);
+    if (roll < 0.4 && this.dead.length > 0) return this.use(this.pick(this.dead), false);
+    if (roll < 0.5) return this.usePair();
+    if (roll < 0.65) return this.live.length < MOST_TOKENS ? this.create() : this.revoke();
+    if (roll < 0.78) return this.rotate();
+    if (roll < 0.85) return this.revoke();
+    if (roll < 0.97) return this.refresh();
+    return roll < 0.985 ? this.revokeAll() : this.lockOut();
+  }
+
+  async checkAll(): Promise<void> {
+    for (const token of this.live) await this.use(token, true);
+    for (const token of this.dead) await this.use(token, false);
+    await this.usePair();
+    if (this.pair) await this.refresh();
+  }
+
+  private async use({ id, rawToken }: Token, isLive: boolean): Promise<void> {
+    const { status } = await this.load.send('use token', 'GET', '/me', bearer(rawToken));
+    this.expect(status, isLive ? 200 : 401, `the ${isLive ? 'live' : 'dead'} token ${id}`);
+  }
+
+  private async usePair(): Promise<void> {
+    const { pair, deadPair } = this;
+    if (pair) {
+      const { status } = await this.load.send('use JWT', 'GET', '/me', bearer(pair.access_token));
+      this.expect(status, 200, `a live JWT of ${this.userId}`);
+    }
+    if (deadPair) {
+      const { status } = await this.load.send('use JWT', 'GET', '/me', bearer(deadPair.access_token));
+      this.expect(status, 401, `a dead JWT of ${this.userId}`);
+    }
+  }
+
+  private async create(repeated?: { readonly name: string; readonly key: string }): Promise<void> {
+    const { name, key } = repeated ?? { name: randomUUID() as string, key: randomUUID() as string };
+    const headers = { ...this.session, 'idempotency-key': key };
+    const { status, body } = await this.load.send('create', 'POST', '/api/tokens', headers, { name, scopes: SCOPES });
+    this.pending = status === 201 ? undefined : { name, key };
+    if (status !== 201 || !body.token || body.rawToken === undefined) return this.expect(status, 201, 'a creation');
+    this.load.acknowledged.created.push(body.token.id);
+    this.live.push({ id: body.token.id, rawToken: body.rawToken });
+  }
+
+  private async rotate(): Promise<void> {
+    const token = this.take();
+    const path = `/api/tokens/${token.id}/rotate`;
+    const { status, isRepeatable, body } = await this.load.send('rotate', 'POST', path, this.session, {});
+    if (status === 201 && body.token && body.rawToken !== undefined) {
+      this.load.acknowledged.rotated.push([token.id, body.token.id]);
+      this.live.push({ id: body.token.id, rawToken: body.rawToken });
+      this.dead.push(token);
+      return;
+    }
+    this.expect(status, 201, `the rotation of ${token.id}`);
+    if (isRepeatable) this.live.push(token);
+  }
+
+  private async revoke(): Promise<void> {
+    const token = this.take();
+    const { status, isRepeatable } = await this.load.send('revoke', 'DELETE', `/api/tokens/${token.id}`, this.session);
+    this.expect(status, 204, `the revocation of ${token.id}`);
+    if (status === 204) {
+      this.load.acknowledged.revoked.push(token.id);
+      this.dead.push(token);
+    } else if (isRepeatable) this.live.push(token);
+  }
+
+  private async revokeAll(): Promise<void> {
+    const { status, isRepeatable } = await this.load.send('revoke all', 'DELETE', '/api/tokens', this.session);
+    this.expect(status, 200, `the revocation of all tokens of ${this.userId}`);
+    if (status === 200) this.load.acknowledged.revokedAll.push(this.userId);
+    if (!isRepeatable) this.forget(status === 200 ? this.live : []);
+  }
+
+  private async lockOut(): Promise<void> {
+    const { status, isRepeatable } = await this.load.send('lock out', 'POST', '/me/lock-out', this.session, {});
+    this.expect(status, 204, `the lock-out of ${this.userId}`);
+    if (status === 204) this.load.acknowledged.lockedOut.push(this.userId);
+    if (isRepeatable) return;
+    this.deadPair = status === 204 ? this.pair : undefined;
+    this.pair = undefined;
+    this.forget(status === 204 ? this.live : []);
+  }
+
+  /** @param dead the tokens that are known to be dead; the others are in an unknown state */
+  private forget(dead: readonly Token[]): void {
+    this.dead.push(...dead);
+    this.live = [];
+  }
+
+  private async signIn(): Promise<void> {
+    const { status, body } = await this.load.send('sign in', 'POST', '/api/jwt', this.session, { scopes: SCOPES });
+    this.expect(status, 200, 'a sign-in');
+    if (isPair(body)) this.pair = body;
+  }
+
+  private async refresh(): Promise<void> {
+    const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: this.pair!.refresh_token });
+    const { status, isRepeatable, body } = await this.load.send('refresh', 'POST', '/oauth/token', {}, form);
+    this.expect(status, 200, `a refresh of ${this.userId}`);
+    if (isPair(body)) {
+      this.load.acknowledged.refreshed.push(this.userId);
+      this.pair = body;
+    } else if (!isRepeatable) this.pair = undefined;
+  }
+
+  private expect(status: number, expected: number, what: string): void {
+    if (status !== expected && status !== 503) this.load.violations.push(`${what} was answered with ${status}`);
+  }
+
+  private get session(): Record<string, string> {
+    return { 'x-session-user': this.userId };
+  }
+
+  private pick(tokens: readonly Token[]): Token {
+    return this.random.pick(tokens);
+  }
+
+  private take(): Token {
+    return this.live.splice(this.random.below(this.live.length), 1)[0]!;
+  }
+}
+
+function bearer(rawToken: string): Record<string, string> {
+  return { authorization: `Bearer ${rawToken}` };
+}
+
+function isPair(body: Partial<Pair>): body is Pair {
+  return body.access_token !== undefined && body.refresh_token !== undefined;
+}

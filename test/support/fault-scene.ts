@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { sigraMigrations } from 'nestjs-sigra';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { CredentialLoad, type Served } from './credential-load.js';
+import { onDatabase } from './database.js';
+import { DatabaseProxy } from './database-proxy.js';
+import { eventually } from './eventually.js';
+import { contradictions } from './invariants.js';
+import { JWT } from './jwt-app.js';
+import { PostgresCluster } from './postgres-cluster.js';
+import { type Holdings, ServerNode } from './server-node.js';
+import { type Adapter, USERS } from './test-app.js';
+
+/** `SIGRA_ROUNDS=10 npm run test:faults` repeats each fault. */
+export const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 1);
+
+const LOOKUP_TIMEOUT = 2000;
+const POOL = 10;
+const CLIENTS = 32;
+const DATABASE = 'faults';
+const PASSWORD = 'first-password';
+/** Before each fault and after it. */
+const CALM_MS = 700;
+
+/** A fault that begins. @returns ends it */
+export type Fault = (scene: FaultScene) => Promise<() => Promise<void>>;
+
+/** What a fault did to the clients of an application. */
+export interface FaultReport {
+  readonly fault: string;
+  readonly rounds: number;
+  /** Answers by status, during the faults and after them. */
+  readonly during: Readonly<Record<string, number>>;
+  readonly after: Readonly<Record<string, number>>;
+  /** The longest answer, in milliseconds. */
+  readonly longest: number;
+  /** From the end of the fault to the last answer that was not 2xx as it should be, in milliseconds: the longest one. */
+  readonly recovery: number;
+  /** The most connections that the application had at the server. */
+  readonly backends: number;
+  readonly unknown: number;
+  readonly violations: readonly string[];
+  readonly before: Holdings;
+  readonly afterwards: Holdings;
+}
+
+/** A server, an application on it in a process of its own, and clients that use and change their credentials. */
+export class FaultScene {
+  private constructor(
+    readonly cluster: PostgresCluster,
+    readonly proxy: DatabaseProxy,
+    readonly nodes: readonly ServerNode[],
+    readonly load: CredentialLoad,
+  ) {}
+
+  /**
+   * @param adapters one for each node
+   * @param parent the folder of the cluster
+   */
+  static async start(adapters: readonly Adapter[], parent?: string): Promise<FaultScene> {
+    const cluster = await PostgresCluster.start({ max_connections: '40' }, parent);
+    await onDatabase(cluster.url, async (client) => {
+      await client.query(`CREATE ROLE host LOGIN PASSWORD '${PASSWORD}'`);
+      await client.query(`CREATE DATABASE ${DATABASE} OWNER host`);
+    });
+    const url = Object.assign(new URL(cluster.url), { username: 'host', password: PASSWORD, pathname: DATABASE }).href;
+    const dataSource = await new DataSource({ type: 'postgres', url, migrations: sigraMigrations }).initialize();
+    await dataSource.runMigrations();
+    await dataSource.query(USERS);
+    const ids = Array.from({ length: CLIENTS }, () => randomUUID());
+    await dataSource.query(`INSERT INTO users (id, email) SELECT id, id::text FROM unnest($1::uuid[]) AS id`, [ids]);
+    await dataSource.destroy();
+    const proxy = await DatabaseProxy.start(url);
+    const nodes = await Promise.all(
+      adapters.map((adapter) =>
+        ServerNode.start({
+          adapter,
+          databaseUrl: proxy.url,
+          lookupTimeout: LOOKUP_TIMEOUT,
+          poolSize: POOL,
+          jwt: { ...JWT, accessTtl: 3600, maxFamiliesPerOwner: 10_000 },
+        }),
+      ),
+    );
+    const load = new CredentialLoad(
+      nodes.map((node) => node.url),
+      ids,
+    );
+    return new FaultScene(cluster, proxy, nodes, load);
+  }
+
+  /** The database of the application, as its superuser. */
+  get adminUrl(): string {
+    return Object.assign(new URL(this.cluster.url), { pathname: DATABASE }).href;
+  }
+
+  readonly database = DATABASE;
+  readonly password = PASSWORD;
+
+  /** A connection of the superuser to another database, which the fault may not touch. */
+  async admin<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return onDatabase(this.cluster.url, work);
+  }
+
+  /** Terminates the connections of the application. */
+  terminateBackends(client: pg.Client): Promise<unknown> {
+    return client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'host'`);
+  }
+
+  /** Runs a fault under load, several times, and checks everything afterwards. */
+  async suffer(name: string, fault: Fault, rounds: number, milliseconds: number): Promise<FaultReport> {
+    const { load } = this;
+    const since = load.served.length;
+    const violated = load.violations.length;
+    load.start();
+    await delay(CALM_MS);
+    const before = await this.holdings();
+    const windows: { readonly start: number; readonly end: number }[] = [];
+    let backends = 0;
+    for (let round = 0; round < rounds; round++) {
+      const start = performance.now();
+      const end = await fault(this);
+      await delay(milliseconds);
+      await end();
+      windows.push({ start, end: performance.now() });
+      await this.recovered(windows.at(-1)!.end);
+      backends = Math.max(backends, await this.countBackends());
+      await delay(CALM_MS);
+    }
+    await load.stop();
+    const served = load.served.slice(since);
+    await load.checkAll();
+    const violations = [
+      ...load.violations.slice(violated),
+      ...served.filter(({ status }) => status === 0).map(({ action }) => `${action} got no answer`),
+      ...(await contradictions(this.adminUrl, load.acknowledged)),
+    ];
+    const isDuring = ({ end }: Served) => windows.some((window) => window.start < end && end < window.end);
+    const lastBad = ({ end }: { end: number }, next = Infinity) =>
+      Math.max(
+        end,
+        ...served.filter((each) => each.status === 503 && each.end > end && each.end < next).map((each) => each.end),
+      ) - end;
+    return {
+      fault: name,
+      rounds,
+      during: byStatus(served.filter(isDuring)),
+      after: byStatus(served.filter((each) => !isDuring(each))),
+      longest: Math.round(Math.max(...served.map(({ start, end }) => end - start))),
+      recovery: Math.round(Math.max(...windows.map((window, index) => lastBad(window, windows[index + 1]?.start)))),
+      backends,
+      unknown: served.filter(({ status, isRepeatable }) => status === 503 && !isRepeatable).length,
+      violations: [...new Set(violations)].slice(0, 20),
+      before,
+      afterwards: await this.holdings(),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.load.stop();
+    this.load.close();
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    await this.proxy.stop();
+    await this.cluster.dispose();
+  }
+
+  private async holdings(): Promise<Holdings> {
+    const all = await Promise.all(this.nodes.map((node) => node.holdings()));
+    const sum = (key: keyof Holdings) => all.reduce((total, each) => total + each[key], 0);
+    return { heap: sum('heap'), timers: sum('timers'), sockets: sum('sockets') };
+  }
+
+  /** Waits until every client has been served again. */
+  private async recovered(since: number): Promise<void> {
+    await eventually(() => {
+      const later = this.load.served.filter(({ start }) => start > since);
+      return later.length > 2 * CLIENTS && later.slice(-CLIENTS).every(({ status }) => status !== 503);
+    });
+  }
+
+  private countBackends(): Promise<number> {
+    return this.admin(async (client) => {
+      const { rows } = await client.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM pg_stat_activity WHERE usename = 'host'`,
+      );
+      return rows[0]!.count;
+    });
+  }
+}
+
+function byStatus(served: readonly Served[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of served) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
