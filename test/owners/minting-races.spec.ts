@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CredentialService, type JwtCheck, type TokenPair } from 'nestjs-sigra';
-import type { DataSource } from 'typeorm';
+import { onDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { closeJwtApps, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 import { ServerNode } from '../support/server-node.js';
-import type { User } from '../support/test-app.js';
+import type { TestApp, User } from '../support/test-app.js';
 
 /** `SIGRA_ROUNDS=200 npx jest test/owners/minting-races` runs longer. */
 const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 6);
@@ -215,12 +215,16 @@ describe.each(CHECKS)(
         for (let round = 0; round < ROUNDS; round++) {
           const { user } = await victim();
 
-          await openConnections(test.dataSource);
+          // The creations are authorized, and wait for the owner's row.
+          const release = await lockOwner(test, user.id);
           const creations = Array.from({ length: 16 }, () =>
             test.tokens.create(user, { name: 'CI', scopes: ['*'] }).catch(() => undefined),
           );
+          await eventually(async () => (await countWaiting(test)) >= 5);
+          const ended = end({ user } as Victim);
           await delay(round % 3);
-          await end({ user } as Victim);
+          await release();
+          await ended;
           const issued = (await Promise.all(creations)).filter((each) => each !== undefined);
 
           expect(await Promise.all(issued.map(({ rawToken }) => isValid(rawToken)))).toEqual(issued.map(() => false));
@@ -231,7 +235,27 @@ describe.each(CHECKS)(
   },
 );
 
-/** Opens all connections of the pool, which otherwise serves who waits for a new one after those who came later. */
-async function openConnections(dataSource: DataSource): Promise<void> {
-  await Promise.all(Array.from({ length: 10 }, () => dataSource.query('SELECT pg_sleep(0.01)')));
+/** Locks the row of an owner. @returns ends the lock */
+async function lockOwner({ dataSource }: TestApp, id: string): Promise<() => Promise<void>> {
+  const runner = dataSource.createQueryRunner();
+  await runner.startTransaction();
+  await runner.query(`INSERT INTO sigra_owners VALUES ('user', $1, 0, 0) ON CONFLICT DO NOTHING`, [id]);
+  await runner.commitTransaction();
+  await runner.startTransaction();
+  await runner.query(`SELECT FROM sigra_owners WHERE owner_id = $1 FOR UPDATE`, [id]);
+  return async () => {
+    await runner.commitTransaction();
+    await runner.release();
+  };
+}
+
+/** The number of statements that wait for a lock. */
+function countWaiting({ databaseUrl }: TestApp): Promise<number> {
+  return onDatabase(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows[0]!.count;
+  });
 }

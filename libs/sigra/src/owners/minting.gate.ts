@@ -30,7 +30,8 @@ const EPOCHS_OF_MAKER: Readonly<Record<Principal['method'], readonly (keyof Epoc
 
 /**
  * Admits everything that makes a credential, so that no revocation is outrun: not by a request that was authenticated
- * before it, and not by a call that began before it.
+ * before it, and not by a call that read the epochs of the owner before it, which is the first thing that a call
+ * without a principal does.
  */
 @Injectable()
 export class MintingGate {

@@ -102,7 +102,8 @@ export class ApiTokenService {
 
   /**
    * Revokes all active tokens of a user at once, however many there are, with one audit row. Also ends calls of `create` that
-   * have begun. JWTs stay valid: see `CredentialService.lockOut`.
+   * have read the state of the user, which is the first thing that they do; with a principal, that of its request counts. JWTs
+   * stay valid: see `CredentialService.lockOut`.
    *
    * @returns the number of tokens revoked
    * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of these tokens
