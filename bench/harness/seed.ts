@@ -80,7 +80,15 @@ export async function settle(url: string): Promise<void> {
 }
 
 async function withoutIndexes(url: string, table: string, work: () => Promise<unknown>): Promise<void> {
-  const indexes = await withClient(url, async (client) => {
+  const { indexes, references } = await withClient(url, async (client) => {
+    const { rows: references } = await client.query<{ source: string; name: string; definition: string }>(
+      `SELECT conrelid::regclass::text AS source, conname AS name, pg_get_constraintdef(oid) AS definition
+       FROM pg_constraint WHERE confrelid = $1::regclass AND contype = 'f'`,
+      [table],
+    );
+    for (const { source, name } of references) {
+      await client.query(`ALTER TABLE ${source} DROP CONSTRAINT ${pg.escapeIdentifier(name)}`);
+    }
     const { rows } = await client.query<{ name: string; definition: string; key: string | null }>(
       `SELECT i.relname AS name, pg_get_indexdef(i.oid) AS definition, c.conname AS key
        FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
@@ -95,7 +103,7 @@ async function withoutIndexes(url: string, table: string, work: () => Promise<un
           : `ALTER TABLE ${table} DROP CONSTRAINT ${pg.escapeIdentifier(key)}`,
       );
     }
-    return rows;
+    return { indexes: rows, references };
   });
   await work();
   await withClient(url, async (client) => {
@@ -106,6 +114,9 @@ async function withoutIndexes(url: string, table: string, work: () => Promise<un
       await client.query(
         `ALTER TABLE ${table} ADD CONSTRAINT ${key} PRIMARY KEY USING INDEX ${pg.escapeIdentifier(name)}`,
       );
+    }
+    for (const { source, name, definition } of references) {
+      await client.query(`ALTER TABLE ${source} ADD CONSTRAINT ${pg.escapeIdentifier(name)} ${definition}`);
     }
   });
 }
