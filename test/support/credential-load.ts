@@ -34,6 +34,10 @@ interface Token {
   readonly id: string;
   readonly rawToken: string;
 }
+interface Creation {
+  readonly name: string;
+  readonly key: string;
+}
 interface Pair {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -165,7 +169,7 @@ class Client {
   private pair: Pair | undefined;
   private deadPair: Pair | undefined;
   /** A creation whose answer was lost: it is repeated with its key. */
-  private pending: { readonly name: string; readonly key: string } | undefined;
+  private pending: Creation | undefined;
 
   constructor(
     private readonly load: CredentialLoad,
@@ -212,12 +216,13 @@ class Client {
     }
   }
 
-  private async create(repeated?: { readonly name: string; readonly key: string }): Promise<void> {
-    const { name, key } = repeated ?? { name: randomUUID() as string, key: randomUUID() as string };
+  private async create(repeated?: Creation): Promise<void> {
+    const { name, key }: Creation = repeated ?? { name: randomUUID(), key: randomUUID() };
     const headers = { ...this.session, 'idempotency-key': key };
     const { status, body } = await this.load.send('create', 'POST', '/api/tokens', headers, { name, scopes: SCOPES });
     this.pending = status === 201 ? undefined : { name, key };
-    if (status !== 201 || !body.token || body.rawToken === undefined) return this.expect(status, 201, 'a creation');
+    this.expect(status, 201, 'a creation');
+    if (status !== 201 || !body.token || body.rawToken === undefined) return;
     this.load.acknowledged.created.push(body.token.id);
     this.live.push({ id: body.token.id, rawToken: body.rawToken });
   }

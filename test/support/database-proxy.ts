@@ -12,6 +12,8 @@ interface Link {
 interface Trigger {
   readonly text: string;
   readonly fire: (link: Link, data: Buffer) => void;
+  /** Whether it happens to every such message. */
+  readonly repeats?: boolean;
 }
 
 /** ReadyForQuery, outside of a transaction. */
@@ -35,6 +37,10 @@ export class DatabaseProxy {
   private silent = false;
   private trigger: Trigger | undefined;
   private failsNew = false;
+  private delay = 0;
+  /** Of answers: each one of so many is cut. */
+  private cutEvery = 0;
+  private answers = 0;
 
   private constructor(
     private readonly server: Server,
@@ -81,6 +87,8 @@ export class DatabaseProxy {
     this.silent = false;
     this.trigger = undefined;
     this.failsNew = false;
+    this.delay = 0;
+    this.cutEvery = 0;
     for (const link of this.links) resume(link);
   }
 
@@ -101,13 +109,27 @@ export class DatabaseProxy {
     });
   }
 
-  /** Forwards a message with this text, and closes the connection before the answer arrives. */
-  loseAnswerTo(text: string): void {
+  /**
+   * Forwards a message with this text, and closes the connection before the answer arrives.
+   *
+   * @param repeats whether this happens to every such message
+   */
+  loseAnswerTo(text: string, repeats = false): void {
     const fire = (link: Link, data: Buffer) => {
       link.losesAnswer = true;
       link.server.write(data);
     };
-    this.trigger = { text, fire };
+    this.trigger = { text, fire, repeats };
+  }
+
+  /** Forwards answers after this time, in milliseconds. */
+  delayAnswers(milliseconds: number): void {
+    this.delay = milliseconds;
+  }
+
+  /** Ends the connection in the middle of one of so many answers. */
+  cutAnswers(every: number): void {
+    this.cutEvery = every;
   }
 
   /** Does something just before a message with this text reaches the server. */
@@ -144,6 +166,9 @@ export class DatabaseProxy {
     server.on('data', (data) => {
       if (link.losesAnswer) forget();
       else if (this.failsNew && data.includes(READY)) client.end(Buffer.concat([data, TERMINATED]));
+      else if (this.cutEvery > 0 && ++this.answers % this.cutEvery === 0) {
+        client.end(data.subarray(0, data.length / 2));
+      } else if (this.delay > 0) setTimeout(() => client.write(data), this.delay);
       else client.write(data);
     });
     if (this.silent) pause(link);
@@ -152,7 +177,7 @@ export class DatabaseProxy {
   private pass(data: Buffer, link: Link): void {
     const { trigger } = this;
     if (trigger && data.includes(trigger.text)) {
-      this.trigger = undefined;
+      if (!trigger.repeats) this.trigger = undefined;
       trigger.fire(link, data);
       return;
     }

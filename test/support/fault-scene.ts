@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sigraMigrations } from 'nestjs-sigra';
-import pg from 'pg';
+import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CredentialLoad, type Served } from './credential-load.js';
 import { onDatabase } from './database.js';
@@ -25,7 +25,7 @@ const PASSWORD = 'first-password';
 const CALM_MS = 700;
 
 /** A fault that begins. @returns ends it */
-export type Fault = (scene: FaultScene) => Promise<() => Promise<void>>;
+export type Fault = (scene: FaultScene) => Promise<() => Promise<void> | void>;
 
 /** What a fault did to the clients of an application. */
 export interface FaultReport {
@@ -96,6 +96,7 @@ export class FaultScene {
     return Object.assign(new URL(this.cluster.url), { pathname: DATABASE }).href;
   }
 
+  readonly poolSize = POOL;
   readonly database = DATABASE;
   readonly password = PASSWORD;
 

@@ -73,7 +73,7 @@ export class IssueReplayer {
     const { ownerType: type, ownerId: userId, id: tokenId } = token;
     const keyHash = hashOf([type, { kind: 'rotate', tokenId }, makerOf({ method: 'api_token', userId, tokenId }), key]);
     const kept = await this.answers.find(keyHash);
-    return kept !== undefined && kept.token.id === token.replacedBy;
+    return kept?.token.id === token.replacedBy;
   }
 
   /**
