@@ -1,87 +1,142 @@
-import { describe, expect, it, jest } from '@jest/globals';
-import { Logger } from '@nestjs/common';
-import { SchedulerRegistry } from '@nestjs/schedule';
-import { QueryLog } from '../support/query-log.js';
-import { startTestApp } from '../support/test-app.js';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable, Logger, Module } from '@nestjs/common';
+import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import { SigraModule, type SigraModuleOptions } from 'nestjs-sigra';
 import { inSeconds, putTokens, remainingTokens } from '../support/aged-rows.js';
+import { type HostApp, startHost } from '../support/host-app.js';
+import { QueryLog } from '../support/query-log.js';
+import { SIGRA_OPTIONS, startTestApp, type TestApp, type TestAppOptions, type User } from '../support/test-app.js';
 
 const JOB = 'sigra:cleanup';
 
 describe('the schedule of clean-up', () => {
-  it('defaults to every night at three', async () => {
-    const test = await startTestApp({ sigra: { cleanup: {} } });
+  let test: TestApp;
+  afterEach(() => test.close());
 
-    const job = test.get(SchedulerRegistry).getCronJob(JOB);
+  /** An application that has a scheduler itself. */
+  const startScheduled = async (cleanup: SigraModuleOptions<User>['cleanup'], options: TestAppOptions = {}) => {
+    @Module({ imports: [ScheduleModule.forRoot()] })
+    class SchedulingModule {}
+
+    test = await startTestApp({ ...options, sigra: { cleanup }, imports: [SchedulingModule] });
+    return test.get(SchedulerRegistry);
+  };
+
+  it('defaults to every night at three', async () => {
+    const job = (await startScheduled({})).getCronJob(JOB);
     const next = job.nextDate();
-    await test.close();
 
     expect(job.cronTime.source).toBe('0 3 * * *');
     expect([next.hour, next.minute, next.second]).toEqual([3, 0, 0]);
   });
 
   it('can be configured', async () => {
-    const test = await startTestApp({ sigra: { cleanup: { schedule: '*/5 * * * *' } } });
+    const registry = await startScheduled({ schedule: '*/5 * * * *' });
 
-    const { source } = test.get(SchedulerRegistry).getCronJob(JOB).cronTime;
-    await test.close();
-
-    expect(source).toBe('*/5 * * * *');
+    expect(registry.getCronJob(JOB).cronTime.source).toBe('*/5 * * * *');
   });
 
   it('does not exist with schedule: false', async () => {
-    const test = await startTestApp({ sigra: { cleanup: { schedule: false } } });
+    const registry = await startScheduled({ schedule: false });
 
-    const jobs = [...test.get(SchedulerRegistry).getCronJobs().keys()];
-    await test.close();
-
-    expect(jobs).toEqual([]);
+    expect([...registry.getCronJobs().keys()]).toEqual([]);
   });
 
   it('starts a clean-up at its time', async () => {
-    const test = await startTestApp({ sigra: { cleanup: {} } });
+    const registry = await startScheduled({});
     await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
 
-    await test.get(SchedulerRegistry).getCronJob(JOB).fireOnTick();
-    const left = await remainingTokens(test);
-    await test.close();
+    await registry.getCronJob(JOB).fireOnTick();
 
-    expect(left).toEqual([]);
+    expect(await remainingTokens(test)).toEqual([]);
+  });
+
+  it('starts it without a scheduler of the application', async () => {
+    test = await startTestApp({ sigra: { cleanup: { schedule: '* * * * * *' } } });
+    await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
+
+    while ((await remainingTokens(test)).length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+
+    expect(await remainingTokens(test)).toEqual([]);
   });
 
   it('logs a failure and does not throw', async () => {
-    const test = await startTestApp({ sigra: { cleanup: {} } });
+    const registry = await startScheduled({});
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
     await test.dataSource.query('ALTER TABLE sigra_api_tokens RENAME TO elsewhere');
 
-    await test.get(SchedulerRegistry).getCronJob(JOB).fireOnTick();
+    await registry.getCronJob(JOB).fireOnTick();
     const [text] = error.mock.calls[0] ?? [];
     error.mockRestore();
-    await test.close();
 
     expect(text).toMatch(/^Clean-up failed and will run again at the next scheduled time: .*sigra_api_tokens/);
   });
 
   it('skips a run while the previous one is still active', async () => {
-    const test = await startTestApp({ sigra: { cleanup: {} } });
-    const job = test.get(SchedulerRegistry).getCronJob(JOB);
+    const job = (await startScheduled({})).getCronJob(JOB);
     const log = QueryLog.of(test.dataSource);
+    const runs = () => log.matching(/DELETE FROM "public"\."sigra_leases"/).length;
 
     await Promise.all([job.fireOnTick(), job.fireOnTick()]);
-    const attempts = log.matching(/pg_try_advisory_xact_lock/).length;
-    log.clear();
+    const together = runs();
     await job.fireOnTick();
-    await test.close();
 
-    expect(attempts).toBe(log.matching(/pg_try_advisory_xact_lock/).length);
+    expect([together, runs()]).toEqual([1, 2]);
   });
 
   it('stops with the application', async () => {
-    const test = await startTestApp({ sigra: { cleanup: {} } });
-    const job = test.get(SchedulerRegistry).getCronJob(JOB);
+    const job = (await startScheduled({})).getCronJob(JOB);
 
     const before = job.isActive;
-    await test.close();
+    await test.app.close();
 
     expect([before, job.isActive]).toEqual([true, false]);
+  });
+});
+
+describe('An application with jobs of its own', () => {
+  let test: TestApp;
+  let host: HostApp;
+  afterEach(async () => {
+    await host.close();
+    await test.close();
+  });
+
+  it('runs each of them once, and finds one clean-up for each module', async () => {
+    test = await startTestApp();
+    const ticks: number[] = [];
+    let registry!: SchedulerRegistry;
+
+    @Injectable()
+    class Jobs {
+      constructor(scheduler: SchedulerRegistry) {
+        registry = scheduler;
+      }
+
+      @Cron('* * * * * *')
+      tick() {
+        ticks.push(Math.floor(Date.now() / 1000));
+      }
+    }
+
+    host = await startHost({
+      adapter: 'express',
+      databaseUrl: test.databaseUrl,
+      sigra: { cleanup: {} },
+      imports: [
+        ScheduleModule.forRoot(),
+        SigraModule.forRoot({
+          ...SIGRA_OPTIONS,
+          users: { ...SIGRA_OPTIONS.users, type: 'admin' },
+          cleanup: {},
+          controllers: {},
+        }),
+      ],
+      providers: [Jobs],
+    });
+    while (ticks.length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+
+    expect(new Set(ticks).size).toBe(ticks.length);
+    expect([...registry.getCronJobs().keys()].filter((name) => name.startsWith(JOB))).toEqual([JOB, `${JOB}:admin`]);
   });
 });

@@ -1,4 +1,11 @@
-import { type INestApplication, type LoggerService, Module, type Provider, type Type } from '@nestjs/common';
+import {
+  type DynamicModule,
+  type INestApplication,
+  type LoggerService,
+  Module,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -22,6 +29,8 @@ export interface HostOptions {
   readonly typeOrm?: Partial<TypeOrmModuleOptions>;
   readonly controllers?: Type<object>[];
   readonly providers?: Provider[];
+  /** Further modules of the application. */
+  readonly imports?: (Type<object> | DynamicModule)[];
   /** Receives all logs of the application. @default logs are discarded */
   readonly logger?: LoggerService;
   /** The steps of a host's `main.ts` between `create` and `listen`. */
@@ -47,6 +56,7 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
         ...options.typeOrm,
       } as TypeOrmModuleOptions),
       SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }),
+      ...(options.imports ?? []),
     ],
     controllers: [...(options.controllers ?? [])],
     providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }, ...(options.providers ?? [])],

@@ -104,6 +104,8 @@ export interface TestAppOptions {
   readonly databaseUrl?: string;
   readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
   readonly controllers?: Type<object>[];
+  /** Further modules of the application. */
+  readonly imports?: Type<object>[];
   readonly clock?: FakeClock;
   /** Connections to the database. @default 10 */
   readonly poolSize?: number;
@@ -162,7 +164,7 @@ async function boot(options: TestAppOptions, database: DynamicModule): Promise<O
   const clock = options.clock ?? new FakeClock();
 
   @Module({
-    imports: [database, SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra })],
+    imports: [database, SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }), ...(options.imports ?? [])],
     controllers: [NoteController, ...(options.controllers ?? [])],
     providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
   })

@@ -1,5 +1,4 @@
 import { type ConfigurableModuleAsyncOptions, type DynamicModule, Module } from '@nestjs/common';
-import { ScheduleModule } from '@nestjs/schedule';
 import { AuditService } from './audit/audit.service.js';
 import { AuditWriter } from './audit/audit.writer.js';
 import { authExports, authProviders } from './auth/auth.providers.js';
@@ -33,7 +32,6 @@ import { tokenProviders } from './tokens/token.providers.js';
  * })
  */
 @Module({
-  imports: [ScheduleModule.forRoot()],
   providers: [
     { provide: SIGRA_CONFIG, useFactory: resolveConfig, inject: [MODULE_OPTIONS_TOKEN] },
     { provide: Clock, useClass: SystemClock },

@@ -1,33 +1,68 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { SchedulerRegistry } from '@nestjs/schedule';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { CronJob } from 'cron';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { TokenCleanupService } from './token-cleanup.service.js';
 
-const JOB_NAME = 'sigra:cleanup';
+/** The part of `SchedulerRegistry` of `@nestjs/schedule` that is used, which the application can have or not. */
+interface Registry {
+  doesExist(type: 'cron', name: string): boolean;
+  addCronJob(name: string, job: CronJob): void;
+}
 
-/** Runs clean-up according to `cleanup.schedule`, as the job `sigra:cleanup` of Nest's scheduler. */
+/**
+ * Runs clean-up according to `cleanup.schedule`, with a timer of its own: importing `ScheduleModule` here would run every job of
+ * an application that imports it, too, twice. Such an application finds the job in its `SchedulerRegistry`.
+ */
 @Injectable()
-export class CleanupSchedule implements OnApplicationBootstrap {
+export class CleanupSchedule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(CleanupSchedule.name);
+  private job: CronJob | undefined;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly scheduler: SchedulerRegistry,
     private readonly cleanup: TokenCleanupService,
+    private readonly modules: ModulesContainer,
   ) {}
 
   onApplicationBootstrap(): void {
     const { schedule } = this.config.cleanup;
     if (schedule === false) return;
-    const job = CronJob.from({
+    this.job = CronJob.from({
       cronTime: schedule,
       onTick: () => this.run(),
       start: true,
       // The next run does not start while one is in progress.
       waitForCompletion: true,
+      // A script that uses the services ends with its work.
+      unrefTimeout: true,
     });
-    this.scheduler.addCronJob(JOB_NAME, job);
+    const registry = this.registry();
+    registry?.addCronJob(this.nameIn(registry), this.job);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.job?.stop();
+  }
+
+  /** `sigra:cleanup`, with the type of owners unless it is `user`, and with a number if another module has this name. */
+  private nameIn(registry: Registry): string {
+    const { type } = this.config.users;
+    const name = type === 'user' ? 'sigra:cleanup' : `sigra:cleanup:${type}`;
+    let unique = name;
+    for (let number = 2; registry.doesExist('cron', unique); number++) unique = `${name}:${number}`;
+    return unique;
+  }
+
+  /** By name, because the application's copy of `@nestjs/schedule` decides which class it is. */
+  private registry(): Registry | undefined {
+    for (const { providers } of this.modules.values()) {
+      for (const { name, instance } of providers.values()) {
+        const registry = instance as Partial<Registry> | null | undefined;
+        if (name === 'SchedulerRegistry' && typeof registry?.addCronJob === 'function') return registry as Registry;
+      }
+    }
+    return undefined;
   }
 
   private async run(): Promise<void> {
