@@ -106,6 +106,9 @@ export interface TestAppOptions {
   readonly controllers?: Type<object>[];
   /** Further modules of the application. */
   readonly imports?: Type<object>[];
+  readonly providers?: Type<object>[];
+  /** Whether the application has no global guard. @default false */
+  readonly withoutGuard?: boolean;
   readonly clock?: FakeClock;
   /** Connections to the database. @default 10 */
   readonly poolSize?: number;
@@ -122,6 +125,8 @@ export const SIGRA_OPTIONS = {
   cleanup: { schedule: false },
   // A slow machine is not an unreachable database.
   lookupTimeout: 30_000,
+  // Many specs have scopes of their own.
+  routes: 'off',
   controllers: { tokens: 'api/tokens', scopes: 'api/scopes' },
 } satisfies SigraModuleOptions<User> & SigraModuleExtras;
 
@@ -165,8 +170,11 @@ async function boot(options: TestAppOptions, database: DynamicModule): Promise<O
 
   @Module({
     imports: [database, SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }), ...(options.imports ?? [])],
-    controllers: [NoteController, ...(options.controllers ?? [])],
-    providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
+    controllers: [...(options.withoutGuard ? [] : [NoteController]), ...(options.controllers ?? [])],
+    providers: [
+      ...(options.withoutGuard ? [] : [{ provide: APP_GUARD, useExisting: SigraAuthGuard }]),
+      ...(options.providers ?? []),
+    ],
   })
   class TestAppModule {}
 

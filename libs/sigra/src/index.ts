@@ -8,6 +8,7 @@ export type {
   ControllerPaths,
   JwtAlgorithm,
   JwtCheck,
+  RouteChecking,
   JwtKeyOptions,
   JwtOptions,
   SessionOptions,
@@ -56,6 +57,7 @@ export { BearerAuthGuard, ScopeGuard, SessionAuthGuard, SigraAuthGuard } from '.
 export { BearerStrategy } from './auth/bearer.strategy.js';
 export {
   AllowAnonymous,
+  EnforcesScopes,
   CurrentCaller,
   CurrentPrincipal,
   CurrentUser,

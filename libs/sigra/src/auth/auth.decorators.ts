@@ -1,21 +1,16 @@
-import 'reflect-metadata';
-import {
-  createParamDecorator,
-  type CustomDecorator,
-  type ExecutionContext,
-  type PipeTransform,
-  SetMetadata,
-  type Type,
-} from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext, type PipeTransform, type Type } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { type RequiredScopes, type ScopeRequirement, toRequirement } from '../scopes/assert-scopes.js';
 import { HttpCaller, requestOf } from './http-exchange.js';
+import { declaring } from './route-metadata.js';
 
 /** The metadata that these decorators leave on handlers and controllers; `routeRules` reads it. */
 export const ROUTE_ACCESS = 'sigra:access';
 export const ROUTE_SCOPES = 'sigra:scopes';
 export const ROUTE_REPEATS_ROTATION = 'sigra:repeats-rotation';
+/** On guards. */
+export const ENFORCES_SCOPES = 'sigra:enforces-scopes';
 
 /** `anonymous`: no credential is read; `optional`: a credential counts, but none is needed. */
 export type RouteAccess = 'anonymous' | 'optional';
@@ -34,30 +29,35 @@ export function RequireScopes(...scopes: [string, ...string[]]): ClassDecorator 
 export function RequireScopes(alternatives: { any: readonly [string, ...string[]] }): ClassDecorator & MethodDecorator;
 export function RequireScopes(...given: RequiredScopes): ClassDecorator & MethodDecorator {
   const requirement = toRequirement(given, '@RequireScopes()');
-  return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor) => {
-    const place = descriptor ? (descriptor.value as object) : target;
-    const others = Reflect.getMetadata(ROUTE_SCOPES, place) as readonly ScopeRequirement[] | undefined;
-    Reflect.defineMetadata(ROUTE_SCOPES, [requirement, ...(others ?? [])], place);
-  };
+  return declaring<readonly ScopeRequirement[]>(ROUTE_SCOPES, (below = []) => [requirement, ...below]);
 }
 
 /**
  * Opens a handler, or all handlers of a controller, to everybody: no credential is read. On a handler it also lifts the
- * controller's scopes; it has no effect where the same handler or controller requires scopes itself.
+ * controller's scopes. The application does not boot where the same handler or controller requires scopes itself. Subclasses of the
+ * controller are not open, nor is a handler that names one of Sigra's guards itself.
  */
-export const AllowAnonymous = (): CustomDecorator => SetMetadata(ROUTE_ACCESS, 'anonymous' satisfies RouteAccess);
+export const AllowAnonymous = (): ClassDecorator & MethodDecorator =>
+  declaring<RouteAccess>(ROUTE_ACCESS, () => 'anonymous');
 
 /**
  * Lets requests without a credential pass, without a principal. A credential that is present must be valid: an invalid one
- * is refused as on any route.
+ * is refused as on any route. Subclasses of a controller do not inherit it.
  */
-export const OptionalAuth = (): CustomDecorator => SetMetadata(ROUTE_ACCESS, 'optional' satisfies RouteAccess);
+export const OptionalAuth = (): ClassDecorator & MethodDecorator =>
+  declaring<RouteAccess>(ROUTE_ACCESS, () => 'optional');
+
+/**
+ * Declares that a guard of your own enforces `@RequireScopes()`, because it calls `admit()`. Without it, the application does not
+ * boot when a route with scopes has no other guard of Sigra.
+ */
+export const EnforcesScopes = (): ClassDecorator => declaring<true>(ENFORCES_SCOPES, () => true);
 
 /**
  * Lets an API token that has been rotated ask for the answer to its rotation again, with the idempotency key of that request.
  * The services make nothing for it.
  */
-export const RepeatsRotation = (): CustomDecorator => SetMetadata(ROUTE_REPEATS_ROTATION, true);
+export const RepeatsRotation = (): MethodDecorator => declaring<true>(ROUTE_REPEATS_ROTATION, () => true);
 
 /** The `Principal` of the request; undefined for an anonymous request on an `@OptionalAuth()` route. */
 export const CurrentPrincipal = createParamDecorator(

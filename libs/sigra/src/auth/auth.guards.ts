@@ -2,16 +2,18 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
 import { admit, type AdmissionSettings } from './admit.js';
+import { EnforcesScopes } from './auth.decorators.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
 import { guardedCall, headerOf, type HttpRequest, IDEMPOTENCY_KEY, requestOf } from './http-exchange.js';
 import { throwRefusal } from './http-refusal.js';
-import { repeatsRotation, routeRules } from './route-rules.js';
+import { routeRules } from './route-rules.js';
 
 /**
  * The common part of the three authenticating guards. It checks scopes itself, so that a route with `@RequireScopes()` is
  * not open where `ScopeGuard` was forgotten.
  */
 @Injectable()
+@EnforcesScopes()
 abstract class CredentialGuard implements CanActivate {
   protected abstract readonly accepted: AcceptedCredentials;
   private readonly settings: AdmissionSettings;
@@ -29,7 +31,7 @@ abstract class CredentialGuard implements CanActivate {
   private identify(request: HttpRequest, context: ExecutionContext) {
     const principal = this.authenticator.authenticate(request, this.accepted, guardedCall(context, request));
     const key = headerOf(request, IDEMPOTENCY_KEY);
-    if (key === undefined || !this.accepted.bearer || !repeatsRotation(context)) return principal;
+    if (key === undefined || !this.accepted.bearer || !routeRules(context).repeatsRotation) return principal;
     return Promise.resolve(principal).catch((error: unknown) => this.authenticator.afterRotation(request, key, error));
   }
 }
@@ -63,6 +65,7 @@ export class SessionAuthGuard extends CredentialGuard {
  * other guards of Sigra do that themselves.
  */
 @Injectable()
+@EnforcesScopes()
 export class ScopeGuard implements CanActivate {
   constructor(@InjectSigraConfig() private readonly config: SigraConfig) {}
 

@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { BearerAuthGuard, ScopeGuard, SessionAuthGuard, SigraAuthGuard } from './auth.guards.js';
 import { Authenticator } from './authenticator.js';
 import { BearerStrategy } from './bearer.strategy.js';
+import { RouteChecks } from './route.checks.js';
 import { SigraExceptionFilter } from './sigra-exception.filter.js';
 
 /** What guards need where they are used: in the application's modules. */
@@ -19,5 +20,6 @@ export const authExports = [
 export const authProviders: Provider[] = [
   ...authExports,
   SigraExceptionFilter,
+  RouteChecks,
   { provide: APP_FILTER, useExisting: SigraExceptionFilter },
 ];

@@ -1,26 +1,34 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { ScopeRequirement } from '../scopes/assert-scopes.js';
-import { ROUTE_ACCESS, ROUTE_REPEATS_ROTATION, ROUTE_SCOPES, type RouteAccess } from './auth.decorators.js';
+import {
+  ENFORCES_SCOPES,
+  ROUTE_ACCESS,
+  ROUTE_REPEATS_ROTATION,
+  ROUTE_SCOPES,
+  type RouteAccess,
+} from './auth.decorators.js';
+import { inherited, ofClass, ofHandler, ofOwnHandler, type Target } from './route-metadata.js';
 
 /** The conditions of a route for its callers. */
 export interface RouteRules {
   readonly access: RouteAccess | 'required';
   readonly requirements: readonly ScopeRequirement[];
+  /** Whether the route repeats the answer to a rotation for the token that was rotated. */
+  readonly repeatsRotation: boolean;
 }
 
-/** Whether a route repeats the answer to a rotation for the token that was rotated. */
-export function repeatsRotation(context: ExecutionContext): boolean {
-  return Reflect.getMetadata(ROUTE_REPEATS_ROTATION, context.getHandler()) === true;
-}
-
-type Target = ReturnType<ExecutionContext['getHandler']> | ReturnType<ExecutionContext['getClass']>;
+/** Where Nest keeps the guards of a handler or a controller. */
+const GUARDS = '__guards__';
 
 /** By controller, then by handler: an inherited handler serves several controllers. Computed once, not per request. */
 const rulesOfClasses = new WeakMap<Target, WeakMap<Target, RouteRules>>();
 
 export function routeRules(context: ExecutionContext): RouteRules {
-  const controller = context.getClass();
-  const handler = context.getHandler();
+  return rulesOf(context.getClass(), context.getHandler());
+}
+
+/** The rules of a handler of a controller. */
+export function rulesOf(controller: Target, handler: Target): RouteRules {
   let rulesOfHandlers = rulesOfClasses.get(controller);
   if (!rulesOfHandlers) rulesOfClasses.set(controller, (rulesOfHandlers = new WeakMap()));
   let rules = rulesOfHandlers.get(handler);
@@ -29,19 +37,45 @@ export function routeRules(context: ExecutionContext): RouteRules {
 }
 
 function readRules(controller: Target, handler: Target): RouteRules {
-  const own = { access: accessOf(handler), scopes: scopesOf(handler) };
-  const inherited = { access: accessOf(controller), scopes: scopesOf(controller) };
+  const repeatsRotation = ofOwnHandler(ROUTE_REPEATS_ROTATION, controller, handler) === true;
+  const { access: own, scopes } = declaredBy(controller, handler);
   // The declaration on the handler wins. At the same place scopes win, so that a route with scopes is never open by accident.
-  if (own.access === 'anonymous' && own.scopes.length === 0) return { access: 'anonymous', requirements: [] };
-  const requirements = [...inherited.scopes, ...own.scopes];
-  if (requirements.length > 0) return { access: 'required', requirements };
-  return { access: own.access ?? inherited.access ?? 'required', requirements };
+  if (own === 'anonymous' && scopes.length === 0) return { access: 'anonymous', requirements: [], repeatsRotation };
+  const requirements = [...scopesIn([inherited(ROUTE_SCOPES, controller)]), ...scopes];
+  if (requirements.length > 0) return { access: 'required', requirements, repeatsRotation };
+  return { access: own ?? accessOfClass(controller, handler) ?? 'required', requirements, repeatsRotation };
 }
 
-function accessOf(target: Target): RouteAccess | undefined {
-  return Reflect.getMetadata(ROUTE_ACCESS, target) as RouteAccess | undefined;
+/** What the decorators of a handler say, and of the methods with its name in base classes. */
+export function declaredBy(
+  controller: Target,
+  handler: Target,
+): { readonly access: RouteAccess | undefined; readonly scopes: readonly ScopeRequirement[] } {
+  return {
+    // A method that a subclass declares anew is not open because the one of the base class was.
+    access: ofOwnHandler(ROUTE_ACCESS, controller, handler) as RouteAccess | undefined,
+    scopes: scopesIn(ofHandler(ROUTE_SCOPES, controller, handler)),
+  };
 }
 
-function scopesOf(target: Target): readonly ScopeRequirement[] {
-  return (Reflect.getMetadata(ROUTE_SCOPES, target) as readonly ScopeRequirement[] | undefined) ?? [];
+/** Of the class itself, because a subclass can have other handlers. A guard that the handler names wins. */
+function accessOfClass(controller: Target, handler: Target): RouteAccess | undefined {
+  if (guardsOf(handler).some(enforcesScopes)) return undefined;
+  return ofClass(ROUTE_ACCESS, controller) as RouteAccess | undefined;
+}
+
+/** The guards of a handler or a controller: classes or objects. */
+export function guardsOf(target: Target): readonly unknown[] {
+  return (Reflect.getMetadata(GUARDS, target) as readonly unknown[] | undefined) ?? [];
+}
+
+/** Whether a guard, a class or an object, enforces `@RequireScopes()`. */
+export function enforcesScopes(guard: unknown): boolean {
+  const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
+  return typeof type === 'function' && inherited(ENFORCES_SCOPES, type) === true;
+}
+
+/** Several places can have the same requirement: a method is kept by its name and on the function. */
+function scopesIn(values: readonly unknown[]): readonly ScopeRequirement[] {
+  return [...new Set((values as readonly (readonly ScopeRequirement[] | undefined)[]).flatMap((each) => each ?? []))];
 }

@@ -101,6 +101,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     remedy: /integer number of milliseconds from 10 to 60000/,
   },
   preparedStatements: { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  routes: { wrong: ['', 'fail', true, false, 1], remedy: /^must be one of error, warn, off/ },
 };
 
 describe.each(Object.entries(RULES))('an invalid %s', (path, { wrong, remedy }) => {
@@ -228,6 +229,7 @@ describe('resolveConfig', () => {
       realm: 'api',
       lookupTimeout: 2000,
       preparedStatements: true,
+      routes: 'error',
     });
   });
 
@@ -248,6 +250,7 @@ describe('resolveConfig', () => {
       realm: ' !#[]~',
       lookupTimeout: 10,
       preparedStatements: false,
+      routes: 'off',
     });
 
     expect(config).toMatchObject({

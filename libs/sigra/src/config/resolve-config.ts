@@ -1,12 +1,18 @@
 import { CronTime } from 'cron';
 import { apiTokensSection } from './api-tokens.section.js';
 import { jwtSection } from './jwt.section.js';
-import { flag, integer, seconds, text } from './option-kinds.js';
+import { flag, integer, oneOf, seconds, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { sessionSection } from './session.section.js';
 import { SigraConfigError } from './sigra-config-error.js';
-import type { AuditOptions, CleanupOptions, SigraModuleExtras, SigraModuleOptions } from './sigra-options.js';
+import type {
+  AuditOptions,
+  CleanupOptions,
+  RouteChecking,
+  SigraModuleExtras,
+  SigraModuleOptions,
+} from './sigra-options.js';
 import { usersSection } from './users.section.js';
 
 /** Every option of the module. The resolved configuration, its type and the documentation follow from it. */
@@ -36,6 +42,7 @@ export const sigraSection = section(
     }),
     lookupTimeout: integer({ unit: 'milliseconds', min: 10, max: 60_000, default: 2000 }),
     preparedStatements: flag({ default: true }),
+    routes: oneOf<RouteChecking, RouteChecking>(['error', 'warn', 'off'], { default: 'error' }),
   } satisfies SpecsOf<SigraModuleOptions>,
   (options) => {
     if (options.users.scopes && options.jwt?.check === 'stateless') {

@@ -223,6 +223,9 @@ export interface AuditOptions {
   failureRetention?: number;
 }
 
+/** What a check of all handlers at boot does; see `SigraModuleOptions.routes`. */
+export type RouteChecking = 'error' | 'warn' | 'off';
+
 /** Clean-up of rows that no longer affect any answer. */
 export interface CleanupOptions {
   /** When clean-up runs, in the time zone of the server; `false` turns the schedule off. @default '0 3 * * *' */
@@ -264,6 +267,11 @@ export interface SigraModuleOptions<User extends object = object> {
    * keep them, Sigra stops using them. @default true
    */
   preparedStatements?: boolean;
+  /**
+   * What happens at boot when handlers require scopes that no guard enforces, or that are not registered, or have decorators that
+   * contradict each other: `error` does not boot, `warn` logs them, `off` does not look. @default 'error'
+   */
+  routes?: RouteChecking;
 }
 
 /** The path of each ready-made controller. A controller without a path is not mounted. */

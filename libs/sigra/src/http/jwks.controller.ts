@@ -6,7 +6,6 @@ import { assertJwtEnabled } from './jwt.controller.js';
 
 /** The public keys of access tokens (RFC 7517 section 5), for servers that verify them elsewhere. */
 @Controller()
-@AllowAnonymous()
 export class JwksController {
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -17,6 +16,7 @@ export class JwksController {
 
   /** Can be cached for five minutes: add a new key at least that long before it signs. */
   @Get('jwks.json')
+  @AllowAnonymous()
   @Header('Content-Type', 'application/jwk-set+json; charset=utf-8')
   @Header('Cache-Control', 'public, max-age=300')
   get(): { keys: readonly Jwk[] } {

@@ -52,7 +52,8 @@ export class ScopeRegistry {
     return grant;
   }
 
-  private canBeGranted(scope: string): boolean {
+  /** Whether a scope or wildcard is registered, or covers a registered scope. */
+  canBeGranted(scope: string): boolean {
     if (scope === '*') return true;
     if (!isWildcard(scope)) return this.registered.has(scope);
     return this.stems.has(scope.slice(0, -1));

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { type AdmissionSettings, admit } from '../auth/admit.js';
+import { EnforcesScopes } from '../auth/auth.decorators.js';
 import type { AuthMethod, Principal } from '../common/principal.js';
 
 /** The credential of the acting principal. Every property has a default. */
@@ -67,6 +68,7 @@ export function actingAs<User extends object = object>(
  *
  * @typeParam User the host's user type
  */
+@EnforcesScopes()
 export class ActingGuard<User extends object = object> implements CanActivate {
   private readonly settings: AdmissionSettings;
   private principal: Principal | undefined;

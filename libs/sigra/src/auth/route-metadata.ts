@@ -1,0 +1,78 @@
+import 'reflect-metadata';
+
+/** A controller, a resolver or a gateway, or one of their methods. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+export type Target = Function;
+
+/**
+ * Makes a decorator that declares a value for a class or a method. For a method, it is kept by its name as well as on the function:
+ * a decorator above this one can replace the function.
+ *
+ * @param merge combines the value with that of decorators below this one, and of the base classes
+ */
+export function declaring<T>(metadata: string, merge: (below: T | undefined) => T): ClassDecorator & MethodDecorator {
+  return (target: object, name?: string | symbol, descriptor?: PropertyDescriptor) => {
+    if (name === undefined || !descriptor) {
+      Reflect.defineMetadata(metadata, merge(Reflect.getMetadata(metadata, target) as T | undefined), target);
+      return;
+    }
+    const merged = merge(Reflect.getOwnMetadata(metadata, target, name) as T | undefined);
+    Reflect.defineMetadata(metadata, merged, target, name);
+    Reflect.defineMetadata(metadata, merged, descriptor.value as object);
+  };
+}
+
+/** The value of a class, without its base classes. */
+export function ofClass(metadata: string, target: Target): unknown {
+  return Reflect.getOwnMetadata(metadata, target);
+}
+
+/** The value of a class or of one of its base classes. */
+export function inherited(metadata: string, target: Target): unknown {
+  return Reflect.getMetadata(metadata, target);
+}
+
+/** The values of a handler: those of the base classes' methods with its name, its own, and that of the function. */
+export function ofHandler(metadata: string, controller: Target, handler: Target): readonly unknown[] {
+  const places = placesOf(controller, handler);
+  const named = places.map(({ prototype, name }) => Reflect.getOwnMetadata(metadata, prototype, name) as unknown);
+  return [...named, Reflect.getMetadata(metadata, handler) as unknown].filter((value) => value !== undefined);
+}
+
+/** The value of a handler where it is declared, and not of a method that it replaces. */
+export function ofOwnHandler(metadata: string, controller: Target, handler: Target): unknown {
+  const own = placesOf(controller, handler).at(-1);
+  const named: unknown = own && Reflect.getOwnMetadata(metadata, own.prototype, own.name);
+  return named ?? Reflect.getMetadata(metadata, handler);
+}
+
+interface Place {
+  readonly prototype: object;
+  readonly name: string | symbol;
+}
+
+/** Where the methods with the handler's name are declared, base classes first. The last one is that of the handler. */
+function placesOf(controller: Target, handler: Target): readonly Place[] {
+  const chain = prototypesOf(controller);
+  const own = chain.findLastIndex((prototype) => nameIn(prototype, handler) !== undefined);
+  const name = own < 0 ? undefined : nameIn(chain[own] as object, handler);
+  if (name === undefined) return [];
+  return chain
+    .slice(0, own + 1)
+    .filter((prototype) => Object.hasOwn(prototype, name))
+    .map((prototype) => ({ prototype, name }));
+}
+
+function nameIn(prototype: object, handler: Target): string | symbol | undefined {
+  return Reflect.ownKeys(prototype).find((name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === handler);
+}
+
+function prototypesOf(controller: Target): readonly object[] {
+  const chain: object[] = [];
+  let prototype = controller.prototype as object | null;
+  while (prototype && prototype !== Object.prototype) {
+    chain.unshift(prototype);
+    prototype = Object.getPrototypeOf(prototype) as object | null;
+  }
+  return chain;
+}

@@ -1,0 +1,109 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type Type } from '@nestjs/common';
+import { ApplicationConfig, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { SigraConfigError } from '../config/sigra-config-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { ScopeRegistry } from '../scopes/scope-registry.js';
+import { SigraAuthGuard } from './auth.guards.js';
+import { ROUTE_ACCESS, ROUTE_SCOPES } from './auth.decorators.js';
+import { ofClass, type Target } from './route-metadata.js';
+import { declaredBy, enforcesScopes, guardsOf, rulesOf } from './route-rules.js';
+
+/** Where Nest keeps that a method handles HTTP requests, or messages. */
+const HANDLER_KEYS = ['path', 'microservices:pattern', 'websockets:message_mapping', 'graphql:resolver_type'];
+/** The most handlers that an error names. */
+const MAX_NAMED = 20;
+
+/** Looks at all handlers of the application when it boots, and refuses those whose scopes nothing enforces. */
+@Injectable()
+export class RouteChecks implements OnApplicationBootstrap {
+  private readonly scanner = new MetadataScanner();
+
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly modules: ModulesContainer,
+    private readonly application: ApplicationConfig,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const { routes } = this.config;
+    if (routes === 'off') return;
+    const problems = [...new Set(this.problems())];
+    if (problems.length === 0) return;
+    const more = problems.length > MAX_NAMED ? `\n  and ${problems.length - MAX_NAMED} more` : '';
+    const list = problems
+      .slice(0, MAX_NAMED)
+      .map((problem) => `\n  ${problem}`)
+      .join('');
+    const message = `does not allow these handlers:${list}${more}\nChange them, or set routes to 'warn' or 'off'`;
+    if (routes === 'error') throw new SigraConfigError('routes', message);
+    new Logger(RouteChecks.name).warn(`routes ${message}`);
+  }
+
+  private *problems(): Iterable<string> {
+    const isGuarded = this.hasGlobalGuard();
+    const registries = this.instancesOf(ScopeRegistry);
+    for (const controller of this.classes()) {
+      for (const name of this.scanner.getAllMethodNames(controller.prototype as object)) {
+        const handler = (controller.prototype as Readonly<Record<string, unknown>>)[name];
+        if (typeof handler !== 'function') continue;
+        const place = `${controller.name}.${name}`;
+        const { access, scopes } = declaredBy(controller, handler);
+        const isHandler = HANDLER_KEYS.some((key) => Reflect.hasMetadata(key, handler));
+        if (!isHandler && scopes.length === 0) continue;
+        if (scopes.length > 0 && access !== undefined) {
+          yield `${place} requires scopes and allows requests without a credential: remove one of the decorators`;
+        }
+        const { requirements } = rulesOf(controller, handler);
+        if (requirements.length === 0) continue;
+        const guards = [...guardsOf(handler), ...guardsOf(controller)];
+        if (!isGuarded && !guards.some(enforcesScopes)) {
+          yield `${place} requires scopes, but no guard enforces them: use SigraAuthGuard, ScopeGuard after a guard of another library, or @EnforcesScopes() on a guard that calls admit()`;
+        }
+        for (const scope of new Set(requirements.flatMap((requirement) => requirement.scopes))) {
+          if (!registries.some((registry) => registry.canBeGranted(scope))) {
+            yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
+          }
+        }
+      }
+      if (ofClass(ROUTE_ACCESS, controller) !== undefined && declaresScopes(controller)) {
+        yield `${controller.name} requires scopes and allows requests without a credential: remove one of the decorators`;
+      }
+    }
+  }
+
+  /** The classes of controllers and providers; resolvers and gateways are providers. */
+  private *classes(): Iterable<Target> {
+    const seen = new Set<Target>();
+    for (const { controllers, providers } of this.modules.values()) {
+      for (const { metatype } of [...controllers.values(), ...providers.values()]) {
+        // The metatype of a factory is a function, too.
+        if (typeof metatype !== 'function' || seen.has(metatype) || !isClass(metatype)) continue;
+        seen.add(metatype);
+        yield metatype;
+      }
+    }
+  }
+
+  private hasGlobalGuard(): boolean {
+    const requestScoped = this.application.getGlobalRequestGuards().map(({ metatype }) => metatype as unknown);
+    if ([...this.application.getGlobalGuards(), ...requestScoped].some(enforcesScopes)) return true;
+    // If a test has replaced the guard, it is not known what the application uses.
+    return this.instancesOf(SigraAuthGuard).some((guard) => !(guard instanceof SigraAuthGuard));
+  }
+
+  /** What the modules provide under a token: its instances, or what a test has put in their place. */
+  private instancesOf<T>(token: Type<T>): T[] {
+    const instances = [...this.modules.values()].map(
+      ({ providers }) => providers.get(token)?.instance as T | undefined,
+    );
+    return instances.filter((instance) => instance !== undefined);
+  }
+}
+
+function isClass(type: Target): boolean {
+  return typeof type.prototype === 'object' && Object.getOwnPropertyDescriptor(type, 'prototype')?.writable === false;
+}
+
+function declaresScopes(controller: Target): boolean {
+  return ofClass(ROUTE_SCOPES, controller) !== undefined;
+}
