@@ -146,4 +146,26 @@ describe('Rules that came later than a token', () => {
     expect(await refusalOf(strict.tokens.verify(rawToken))).toBe('token_expired');
     expect(await refusalOf(strictest.tokens.verify(rawToken))).toBe('token_expired');
   });
+
+  it('end what such a token makes, too, with enforceOnExisting', async () => {
+    const before = await startWith({});
+    const scopes = ['api_tokens:write', 'read:notes'];
+    const maker = await before.tokens.create(before.user, { name: 'maker', scopes });
+    const strict = await startWith({ maxTtl: 3600, enforceOnExisting: true }, before.databaseUrl);
+    strict.clock.set(new Date(before.clock.now().getTime() + 1_800_000));
+
+    const end = maker.token.createdAt.getTime() + 3_600_000;
+    const make = (expiresAt: number) =>
+      TokenClient.withToken(strict, maker.rawToken).create({
+        name: 'made',
+        scopes: ['read:notes'],
+        expiresAt: new Date(expiresAt).toISOString(),
+      });
+
+    const later = await make(end + 1);
+    const inTime = await make(end);
+
+    expect([later.status, later.body.error]).toEqual([400, 'ttl_exceeded']);
+    expect(inTime.status).toBe(201);
+  });
 });

@@ -206,6 +206,21 @@ describe('What a credential makes', () => {
       expect(await stateOf(made.rawToken)).toBe('valid');
     });
 
+    it('is revoked when the reuse is detected after a thief has signed the family out', async () => {
+      const user = await addUser();
+      const stolen = await test.jwt.generateTokens(user, ['*']);
+      const thiefs = await test.jwt.refresh(stolen.refreshToken);
+      const made = await make(thiefs.accessToken, { scopes: ['read:notes'] });
+      await test.jwt.revokeRefresh(thiefs.refreshToken);
+      const before = await stateOf(made.body.rawToken);
+
+      const detected = await refusalOf(test.jwt.refresh(stolen.refreshToken));
+      const again = await refusalOf(test.jwt.refresh(stolen.refreshToken));
+
+      expect([before, detected, again]).toEqual(['valid', 'reuse_detected', 'token_revoked']);
+      expect(await stateOf(made.body.rawToken)).toBe('token_revoked');
+    });
+
     it('is revoked when the family is revoked for reuse', async () => {
       const { pair } = await signIn();
       const made = (await make(pair.accessToken)).body;

@@ -47,6 +47,23 @@ describe('users.scopes', () => {
     expect(await refusalOf(test.jwt.generateTokens(test.user, ['admin']))).toBe('insufficient_scope');
   });
 
+  it('lets a person end their own tokens with scopes that they cannot have any more', async () => {
+    const user = await test.addUser('demoted@example.com');
+    admins.add(user.id);
+    const issue = () => test.tokens.create(user, { name: 'CI', scopes: ['admin', '*'] });
+    const [one, another] = [await issue(), await issue()];
+    admins.clear();
+    const client = TokenClient.inSession(test, user.id);
+
+    const revoked = await client.revoke(one.token.id);
+    const rotated = await client.rotate(another.token.id);
+    const all = await client.revokeAll();
+
+    expect([revoked.status, rotated.status, all.status]).toEqual([204, 403, 200]);
+    expect(await refusalOf(test.tokens.verify(one.rawToken))).toBe('token_revoked');
+    expect(await refusalOf(test.tokens.verify(another.rawToken))).toBe('token_revoked');
+  });
+
   it('limits what old credentials still grant, from the next request on, and gives it back', async () => {
     admins.add(test.user.id);
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:*', 'admin'] });

@@ -14,7 +14,8 @@ const LEAST_TOLERANCE = 5;
 
 /**
  * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse
- * unless the leeway allows it. The end of the family is checked first, so that it is not revoked again.
+ * unless the leeway allows it, also in a family that has ended by a sign-out: a thief could sign out, so that the reuse is not
+ * detected.
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
  * @param tolerance `jwt.clockTolerance`, in seconds
@@ -26,7 +27,15 @@ export function decideRefresh(
   leeway: number,
   tolerance: number,
 ): RefreshDecision {
-  if (family.revokedAt) return { kind: 'refuse', code: 'token_revoked', message: 'The family has been revoked.' };
+  // Far below 0, the clock has been set back, and the time since then is not known.
+  const earliest = -Math.max(tolerance, LEAST_TOLERANCE);
+  const inTime = leeway > 0 && consumedFor !== null && consumedFor >= earliest && consumedFor < leeway;
+  if (family.revokedAt) {
+    const isKnown = family.revokeReason !== 'revoked' && family.revokeReason !== 'too_many_families';
+    return isKnown || !token.consumedAt || inTime || family.absoluteExpiresAt <= now
+      ? { kind: 'refuse', code: 'token_revoked', message: 'The family has been revoked.' }
+      : { kind: 'reuse' };
+  }
   if (family.epoch !== currentEpoch) {
     return { kind: 'refuse', code: 'token_revoked', message: 'The user has signed out everywhere.' };
   }
@@ -34,9 +43,6 @@ export function decideRefresh(
     return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
   }
   if (!token.consumedAt) return { kind: 'rotate' };
-  // Far below 0, the clock has been set back, and the time since then is not known.
-  const earliest = -Math.max(tolerance, LEAST_TOLERANCE);
-  const inTime = leeway > 0 && consumedFor !== null && consumedFor >= earliest && consumedFor < leeway;
   const isUnused = child?.consumedAt === null;
   return inTime && isUnused && token.sealedSuccessor
     ? { kind: 'replay', sealedSuccessor: token.sealedSuccessor }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
-import { Clock, hasExpired } from '../common/clock.js';
+import { Clock, earliest, hasExpired } from '../common/clock.js';
 import { type Owner, type Principal, type Stamp, stampOf } from '../common/principal.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
@@ -9,6 +9,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
+import { endOf } from './token-end.js';
 
 /** What a new credential inherits from what makes it. */
 export interface Mint extends Epochs {
@@ -140,8 +141,10 @@ export class MintingGate {
       heir = next;
     }
     if (presented.revokedAt || heir.revokedAt) throw revoked();
-    if (hasExpired(presented.expiresAt, this.clock.now())) throw expired();
-    return { endsAt: presented.expiresAt, madeByTokenId: heir.id, madeByFamilyId: null };
+    // With `enforceOnExisting`, rules that came later end a token before its expiry.
+    const endsAt = earliest(endOf(presented, this.config.apiTokens), endOf(heir, this.config.apiTokens));
+    if (hasExpired(endsAt, this.clock.now())) throw expired();
+    return { endsAt, madeByTokenId: heir.id, madeByFamilyId: null };
   }
 }
 

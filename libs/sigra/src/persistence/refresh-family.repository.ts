@@ -69,7 +69,8 @@ export class RefreshFamilyRepository {
   /** Revokes a family that the transaction has locked. */
   async revoke(manager: EntityManager, id: string, at: Date, reason: FamilyRevokeReason): Promise<void> {
     await this.database.query(
-      `UPDATE ${this.table} SET revoked_at = $2, revoke_reason = $3 WHERE id = $1 AND revoked_at IS NULL`,
+      `UPDATE ${this.table} SET revoked_at = coalesce(revoked_at, $2), revoke_reason = $3
+       WHERE id = $1 AND (revoked_at IS NULL OR $3 = 'reuse_detected')`,
       [id, at, reason],
       manager,
     );

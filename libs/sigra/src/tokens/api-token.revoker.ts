@@ -107,9 +107,14 @@ export class ApiTokenRevoker {
     now: Date,
     { principal }: Caller,
   ): Promise<void> {
-    if (!principal || principal.scopes.includes('*')) return;
+    if (!principal || principal.scopes.includes('*') || this.isInPerson(owner, { principal })) return;
     const scopes = await this.tokens.activeScopes(manager, owner, now, epoch);
     assertMayManage(principal, scopes, this.config.apiTokens.writeImpliesRead);
+  }
+
+  /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */
+  private isInPerson(owner: Owner, { principal }: Caller): boolean {
+    return principal?.method === 'session' && principal.userId === owner.id && owner.type === this.config.users.type;
   }
 
   private async revokeOne(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
@@ -118,7 +123,10 @@ export class ApiTokenRevoker {
     return this.database.transaction(async (manager) => {
       const token = await this.tokens.lock(manager, tokenId, owner);
       if (!token) throw notFound();
-      assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
+      const holder = { type: token.ownerType, id: token.ownerId };
+      if (!this.isInPerson(holder, caller)) {
+        assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
+      }
       if (token.revokedAt) return token;
       const at = this.clock.now();
       const revoked = await this.tokens.markRevoked(manager, tokenId, at, 'revoked');

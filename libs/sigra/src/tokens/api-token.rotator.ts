@@ -8,6 +8,7 @@ import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
+import { endOf } from '../owners/token-end.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { LineageRepository } from '../persistence/lineage.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
@@ -142,7 +143,7 @@ export class ApiTokenRotator {
     const ofType = { type: token.ownerType };
     if (token.madeByTokenId !== null) {
       const maker = await this.tokens.read(manager, token.madeByTokenId, ofType);
-      return maker ? maker.expiresAt : token.expiresAt;
+      return maker ? endOf(maker, this.config.apiTokens) : token.expiresAt;
     }
     if (token.madeByFamilyId === null) return null;
     const family = await this.families.read(manager, token.madeByFamilyId, ofType);

@@ -6,13 +6,13 @@ import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { endOf } from '../owners/token-end.js';
 import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
-import { endOf } from './token-request.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
 /** A valid token and its owner, with the owner's epochs. */

@@ -1,7 +1,6 @@
-import { earliest, later, MAX_TIME } from '../common/clock.js';
+import { MAX_TIME } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
-import type { ApiToken } from '../persistence/tables.js';
 
 const MAX_GRACE_SECONDS = 2_592_000;
 
@@ -43,20 +42,6 @@ export function parseGrace(graceSeconds: unknown = 0): number {
     throw new SigraError('invalid_grace', `graceSeconds must be an integer from 0 to ${MAX_GRACE_SECONDS}.`);
   }
   return graceSeconds;
-}
-
-/**
- * When a token ends. With `enforceOnExisting`, the rules also hold for tokens that are older than the rules.
- *
- * @returns null when the token does not expire
- */
-export function endOf(
-  { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
-  { enforceOnExisting, requireExpiry, maxTtl }: SigraConfig['apiTokens'],
-): Date | null {
-  if (!enforceOnExisting) return expiresAt;
-  if (maxTtl === undefined) return expiresAt ?? (requireExpiry ? createdAt : null);
-  return earliest(later(createdAt, maxTtl), expiresAt);
 }
 
 /** The refusal of a token that does not exist, or that is not the caller's to know. */
