@@ -170,7 +170,8 @@ export class FaultScene {
   private async holdings(): Promise<Holdings> {
     const all = await Promise.all(this.nodes.map((node) => node.holdings()));
     const sum = (key: keyof Holdings) => all.reduce((total, each) => total + each[key], 0);
-    return { heap: sum('heap'), timers: sum('timers'), sockets: sum('sockets') };
+    const longestTurn = Math.max(...all.map((each) => each.longestTurn));
+    return { heap: sum('heap'), timers: sum('timers'), sockets: sum('sockets'), longestTurn };
   }
 
   /** Waits until every client has been served again. */

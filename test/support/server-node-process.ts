@@ -99,13 +99,28 @@ const app = await NestFactory.create(NodeModule, adapter === 'fastify' ? new Fas
   forceCloseConnections: true,
 });
 await app.listen(0, '127.0.0.1');
+let turnBegan = process.cpuUsage();
+let longestTurn = 0;
+let isMeasuring = false;
+function endTurn(): void {
+  const { user, system } = process.cpuUsage(turnBegan);
+  turnBegan = process.cpuUsage();
+  longestTurn = Math.max(longestTurn, (user + system) / 1000);
+}
 process.on('message', (message) => {
   if (message !== 'holdings') return;
+  const turn = Math.round(longestTurn);
   globalThis.gc?.();
   const resources = process.getActiveResourcesInfo();
   const count = (kind: string) => resources.filter((each) => each === kind).length;
   const { heapUsed: heap } = process.memoryUsage();
-  process.send?.({ heap, timers: count('Timeout'), sockets: count('TCPSocketWrap') } satisfies Holdings);
+  const holdings = { heap, timers: count('Timeout'), sockets: count('TCPSocketWrap'), longestTurn: turn };
+  process.send?.(holdings satisfies Holdings);
+  if (!isMeasuring) setInterval(endTurn, 1).unref();
+  isMeasuring = true;
+  // Not this collection of garbage.
+  turnBegan = process.cpuUsage();
+  longestTurn = 0;
 });
 process.once('disconnect', () => void app.close().then(() => process.exit()));
 process.send?.(await app.getUrl());

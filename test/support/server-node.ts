@@ -27,6 +27,11 @@ export interface Holdings {
   readonly timers: number;
   /** Connections, of clients and to the database. */
   readonly sockets: number;
+  /**
+   * The longest turn of the event loop since the last question, in milliseconds of processor time: a busy machine does not
+   * count. The first question begins to measure.
+   */
+  readonly longestTurn: number;
 }
 
 /** An application with an HTTP server in a process of its own. Its program is `server-node-process.ts`. */
