@@ -127,7 +127,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   'GET /api/scopes': { answers: api('200', SCOPES) },
   'GET /api/projects': { answers: api('200', ['read:projects']) },
   'POST /api/projects': { answers: api('201', ['write:projects'], '403'), json: { name: 'Engine' } },
-  // Ada is an administrator, and Grace is none.
+  // Only Ada is an administrator.
   'GET /api/admin/stats': { answers: api('200', ['admin'], '200', '403') },
   'GET /api/tokens': { answers: api('200', ['api_tokens:read']) },
   'POST /api/tokens': {

@@ -466,7 +466,7 @@ function targets({ rawToken, tokenId, mallory }: GoodCredentials): Kinds {
   };
 }
 
-/** Bytes that are no HTTP, or not quite. */
+/** Bytes that a parser of HTTP refuses, or nearly. */
 function bytes({ rawToken, userId }: GoodCredentials): Kinds {
   const forged = `Bearer ${mutateOnce(rawToken)}`;
   const request = `GET /me HTTP/1.1\r\nHost: a\r\nAuthorization: ${forged}\r\nAccept: */*\r\n\r\n`;
