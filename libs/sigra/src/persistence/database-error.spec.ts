@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SigraError } from '../common/sigra-error.js';
 import { judged, judgedCommit } from './database-error.js';
 
-const withCode = (code: string) => Object.assign(new Error(`SQLSTATE ${code}`), { code });
+const withCode = (code: string, severity?: string) => Object.assign(new Error(`SQLSTATE ${code}`), { code, severity });
 const codeOf = (error: unknown) => (error instanceof SigraError ? error.code : 'itself');
 
 describe('judged', () => {
@@ -40,6 +40,8 @@ describe('judgedCommit', () => {
     ['a reset connection', withCode('ECONNRESET'), 'outcome_unknown'],
     ['a server that shuts down', withCode('57P01'), 'outcome_unknown'],
     ['a session that was ended for its age', withCode('25P04'), 'outcome_unknown'],
+    ['a disk without space for the log', withCode('53100', 'PANIC'), 'outcome_unknown'],
+    ['a disk without space for a table', withCode('53100', 'ERROR'), 'unavailable'],
     ['a deferred constraint', withCode('23505'), 'itself'],
     ['a serialization failure', withCode('40001'), 'unavailable'],
     ['a connection that was lost before', new Error('Query runner already released.'), 'unavailable'],

@@ -26,6 +26,12 @@ const NOT_KEPT: ReadonlySet<string> = new Set(['26000', '42P05', '0A000']);
 const SESSION_ENDED = /^(?:08|57P|25P03|25P04|58|XX)/;
 
 /**
+ * The class of SQLSTATEs of exhausted resources. They refuse a COMMIT as an ordinary ERROR, but a disk without space for the write-ahead
+ * log is a PANIC: the record of the commit is written or not.
+ */
+const EXHAUSTED = '53';
+
+/**
  * Judges an error of PostgreSQL, the driver, the pool or TypeORM. Call it where they are called: an error from anywhere else is
  * not one of theirs.
  *
@@ -45,7 +51,14 @@ const NOT_SENT = /already released|not queryable/i;
 export function judgedCommit(error: unknown): unknown {
   const code = sqlState(error);
   if (code === undefined && error instanceof Error && NOT_SENT.test(error.message)) return judged(error);
-  return code === undefined || SESSION_ENDED.test(code) ? outcomeUnknown(error) : judged(error);
+  const isUnknown =
+    code === undefined || SESSION_ENDED.test(code) || (code.startsWith(EXHAUSTED) && !isOrdinary(error));
+  return isUnknown ? outcomeUnknown(error) : judged(error);
+}
+
+/** Whether the session continues. A severity in another language counts as one that ends it. */
+function isOrdinary(error: unknown): boolean {
+  return (error as { severity?: unknown }).severity === 'ERROR';
 }
 
 /** The error for a transaction whose COMMIT was sent but not answered. */
