@@ -7,7 +7,7 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
 import { surviveConnectionErrors } from './connection-errors.js';
-import { isNotKept, judged, judgedCommit } from './database-error.js';
+import { isNotKept, judged, judgedCommit, outcomeUnknown } from './database-error.js';
 import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
 
@@ -34,6 +34,14 @@ export function preparedStatement(text: string): PreparedStatement {
 interface PgClient extends Cancellable {
   query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
   end(): Promise<void>;
+  on(event: 'notice', listener: (notice: Notice) => void): unknown;
+  off(event: 'notice', listener: (notice: Notice) => void): unknown;
+}
+
+/** A message of the server beside its answer. */
+interface Notice {
+  /** The name of a function of the server, which no setting translates. */
+  readonly routine?: string;
 }
 
 /** One use of a connection, which its caller can give up. */
@@ -135,7 +143,7 @@ export class SigraDatabase {
   ): Promise<R[]> {
     return this.onConnection((attempt) => {
       attempt.state = 'committing';
-      return this.execute<R>(attempt, statement, values, judgedCommit);
+      return replicated(attempt.runner, () => this.execute<R>(attempt, statement, values, judgedCommit));
     }, timeout);
   }
 
@@ -163,7 +171,7 @@ export class SigraDatabase {
         throw error;
       }
       attempt.state = 'committing';
-      await asked(() => runner.query('COMMIT'), judgedCommit);
+      await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
       return result;
     }, timeout);
   }
@@ -299,6 +307,29 @@ export class SigraDatabase {
 
 function connect(runner: QueryRunner): Promise<PgClient> {
   return asked(() => runner.connect() as Promise<PgClient>);
+}
+
+/** The function of PostgreSQL that waits for a synchronous standby. */
+const STANDBY_WAIT = 'SyncRepWaitForLSN';
+
+/**
+ * Commits. PostgreSQL confirms a commit whose wait for a synchronous standby was cancelled, with a warning: a fail-over to that
+ * standby would lose it, so its outcome is unknown.
+ */
+async function replicated<T>(runner: QueryRunner, commit: () => Promise<T>): Promise<T> {
+  const connection = await connect(runner);
+  const routines = new Set<string | undefined>();
+  const listen = ({ routine }: Notice) => {
+    routines.add(routine);
+  };
+  connection.on('notice', listen);
+  try {
+    const result = await commit();
+    if (routines.has(STANDBY_WAIT)) throw outcomeUnknown();
+    return result;
+  } finally {
+    connection.off('notice', listen);
+  }
 }
 
 /** Asks the driver or TypeORM, whose errors are judged; nothing else may be in `ask`. */
