@@ -45,7 +45,7 @@ export class DatabaseProxy {
   private constructor(
     private readonly server: Server,
     private readonly port: number,
-    private readonly target: URL,
+    private target: URL,
   ) {
     this.url = Object.assign(new URL(target), { hostname: '127.0.0.1', port: String(port) }).href;
     server.on('connection', (client) => this.link(client));
@@ -61,6 +61,11 @@ export class DatabaseProxy {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new DatabaseProxy(server, (server.address() as { port: number }).port, new URL(databaseUrl));
+  }
+
+  /** Leads new connections to another server. */
+  redirect(databaseUrl: string): void {
+    this.target = new URL(databaseUrl);
   }
 
   /** Closes every connection and refuses new ones, like a stopped server. */

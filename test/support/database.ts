@@ -33,6 +33,8 @@ export async function onServer<T>(work: (client: pg.Client) => Promise<T>): Prom
 
 export async function onDatabase<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client(databaseUrl);
+  // A lost connection rejects its queries as well.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await work(client);

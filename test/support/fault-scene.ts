@@ -49,7 +49,7 @@ export interface FaultReport {
 /** A server, an application on it in a process of its own, and clients that use and change their credentials. */
 export class FaultScene {
   private constructor(
-    readonly cluster: PostgresCluster,
+    public cluster: PostgresCluster,
     readonly proxy: DatabaseProxy,
     readonly nodes: readonly ServerNode[],
     readonly load: CredentialLoad,
@@ -65,7 +65,7 @@ export class FaultScene {
       await client.query(`CREATE ROLE host LOGIN PASSWORD '${PASSWORD}'`);
       await client.query(`CREATE DATABASE ${DATABASE} OWNER host`);
     });
-    const url = Object.assign(new URL(cluster.url), { username: 'host', password: PASSWORD, pathname: DATABASE }).href;
+    const url = hostUrl(cluster);
     const dataSource = await new DataSource({ type: 'postgres', url, migrations: sigraMigrations }).initialize();
     await dataSource.runMigrations();
     await dataSource.query(USERS);
@@ -99,6 +99,12 @@ export class FaultScene {
   readonly poolSize = POOL;
   readonly database = DATABASE;
   readonly password = PASSWORD;
+
+  /** Leads new connections of the application to another server, which takes the place of the first one. */
+  moveTo(cluster: PostgresCluster): void {
+    this.cluster = cluster;
+    this.proxy.redirect(hostUrl(cluster));
+  }
 
   /** A connection of the superuser to another database, which the fault may not touch. */
   async admin<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -190,6 +196,10 @@ export class FaultScene {
       return rows[0]!.count;
     });
   }
+}
+
+function hostUrl({ url }: PostgresCluster): string {
+  return Object.assign(new URL(url), { username: 'host', password: PASSWORD, pathname: DATABASE }).href;
 }
 
 function byStatus(served: readonly Served[]): Record<string, number> {

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type LocalPostgres, startLocalPostgres } from '../../tools/local-postgres/src/local-postgres.js';
+import { onDatabase } from './database.js';
 import { eventually } from './eventually.js';
 import { scratchParent } from './scratch-folder.js';
 
@@ -26,10 +27,48 @@ export class PostgresCluster {
     settings: Readonly<Record<string, string>> = {},
     parent = scratchParent(),
   ): Promise<PostgresCluster> {
-    const dataDir = await mkdtemp(join(parent, 'sigra-faults-'));
+    const dataDir = await makeFolder(parent);
     // A commit that was answered must survive the end of the server.
     const all = { max_wal_size: '64MB', synchronous_commit: 'on', ...settings };
     return new PostgresCluster(dataDir, all, await launch(dataDir, all));
+  }
+
+  /**
+   * Makes a copy of a server, which may not be busy, and lets it follow. Every later commit at the primary waits until the
+   * copy has it.
+   *
+   * @param source the URL of the primary that the copy uses
+   */
+  static async standbyOf(primary: PostgresCluster, source = primary.url): Promise<PostgresCluster> {
+    const dataDir = await makeFolder(scratchParent());
+    const home = join(dataDir, 'cluster');
+    const data = join(home, 'data');
+    await onDatabase(primary.url, async (client) => {
+      await client.query(`SELECT pg_backup_start('standby', fast => true)`);
+      await run('cp', ['-a', join(primary.dataDir, 'cluster'), home]);
+      const { rows } = await client.query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop()');
+      await writeFile(join(data, 'backup_label'), rows[0]!.labelfile);
+    });
+    await rm(join(data, 'postmaster.pid'));
+    await writeFile(join(data, 'standby.signal'), '');
+    const settings = [`primary_conninfo = '${source}?application_name=standby'`, `synchronous_standby_names = ''`];
+    await appendFile(join(data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
+    await run('chown', ['-R', `--reference=${join(data, 'PG_VERSION')}`, data]);
+    const standby = new PostgresCluster(dataDir, primary.settings, await launch(dataDir, primary.settings));
+    await onDatabase(primary.url, async (client) => {
+      await client.query(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
+      await client.query('SELECT pg_reload_conf()');
+      await eventually(async () => {
+        const { rowCount } = await client.query(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
+        return rowCount === 1;
+      });
+    });
+    return standby;
+  }
+
+  /** Makes a primary of a standby. */
+  async promote(): Promise<void> {
+    await onDatabase(this.url, (client) => client.query('SELECT pg_promote()'));
   }
 
   /** The URL of the superuser. */
@@ -59,6 +98,17 @@ export class PostgresCluster {
     this.server = await launch(this.dataDir, this.settings, this.port);
   }
 
+  /** Starts the server again if it has ended by itself, and waits until it answers. */
+  async revive(): Promise<void> {
+    await eventually(async () => {
+      if (!(await this.isRunning())) {
+        await this.server.stop();
+        await this.startAgain();
+      }
+      await onDatabase(this.url, (client) => client.query('SELECT'));
+    });
+  }
+
   /** Stops all processes of the server without ending them, as a machine that is paused. @returns continues them */
   async freeze(): Promise<() => void> {
     const postmaster = await this.postmaster();
@@ -80,6 +130,13 @@ export class PostgresCluster {
   private async postmaster(): Promise<number> {
     return Number((await readFile(join(this.data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
   }
+}
+
+async function makeFolder(parent: string): Promise<string> {
+  const dataDir = await mkdtemp(join(parent, 'sigra-faults-'));
+  // The server does not run as root and must have access.
+  await chmod(dataDir, 0o755);
+  return dataDir;
 }
 
 function launch(dataDir: string, settings: Readonly<Record<string, string>>, port?: number): Promise<LocalPostgres> {
