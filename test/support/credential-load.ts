@@ -8,9 +8,9 @@ export interface Served {
   readonly action: string;
   /** 0 when the connection failed, or the client's patience ended. */
   readonly status: number;
-  /** The code in the body of an error. */
+  /** The code in the body of an error; without an answer that of the connection, such as `ECONNRESET`. */
   readonly code: string | undefined;
-  /** Whether the answer says that the request can be repeated: then nothing has changed. */
+  /** Whether nothing has changed: the answer says that the request can be repeated, or nobody accepted the connection. */
   readonly isRepeatable: boolean;
   /** When the request was sent and answered, in milliseconds of `performance.now()`. */
   readonly start: number;
@@ -34,10 +34,6 @@ interface Token {
   readonly id: string;
   readonly rawToken: string;
 }
-interface Creation {
-  readonly name: string;
-  readonly key: string;
-}
 interface Pair {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -51,7 +47,10 @@ type Reply = Served & { readonly body: Body & Partial<Pair> };
 
 /** Longer than any answer may take. */
 const PATIENCE_MS = 15_000;
+const OUT_OF_PATIENCE = Object.assign(new Error('No answer'), { code: 'TIMEOUT' });
 const PAUSE_MS = 20;
+/** Statuses of requests that any credential can get. Whether a fault may leave them without an answer is not decided here. */
+const UNAVAILABLE = [0, 503];
 const MOST_TOKENS = 20;
 const SCOPES = ['read:notes'];
 
@@ -71,28 +70,33 @@ export class CredentialLoad {
     lockedOut: [],
     refreshed: [],
   };
-  private readonly clients: readonly Client[];
+  private readonly users: readonly Client[];
   private readonly agent: Agent;
   private going = true;
   private done: Promise<unknown> = Promise.resolve();
 
   /**
-   * @param urls of the nodes: each request goes to the next one
+   * @param urls of the nodes, which can change: each request goes to the next one
    * @param userIds one for each client
    */
   constructor(
-    readonly urls: readonly string[],
+    public urls: readonly string[],
     userIds: readonly string[],
     seed = 1,
   ) {
     this.agent = new Agent({ keepAlive: true, maxSockets: userIds.length });
-    this.clients = userIds.map((userId, index) => new Client(this, userId, new SeededRandom(seed * 1000 + index)));
+    this.users = userIds.map((userId, index) => new Client(this, userId, new SeededRandom(seed * 1000 + index)));
+  }
+
+  /** The number of clients. */
+  get clients(): number {
+    return this.users.length;
   }
 
   start(): void {
     this.going = true;
     this.done = Promise.all(
-      this.clients.map(async (client) => {
+      this.users.map(async (client) => {
         while (this.going) {
           await client.act();
           await delay(PAUSE_MS);
@@ -109,7 +113,7 @@ export class CredentialLoad {
 
   /** Presents every credential again whose state is known. */
   async checkAll(): Promise<void> {
-    for (const client of this.clients) await client.checkAll();
+    for (const client of this.users) await client.checkAll();
   }
 
   close(): void {
@@ -130,12 +134,12 @@ export class CredentialLoad {
     const text = body === undefined ? undefined : body instanceof URLSearchParams ? String(body) : JSON.stringify(body);
     const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json';
     return new Promise((resolve) => {
-      const finish = (status: number, content: string, isRepeatable = false) => {
-        const answer = content.startsWith('{') ? (JSON.parse(content) as Reply['body']) : {};
-        const served = { action, status, code: answer.error, isRepeatable, start, end: performance.now() };
+      const finish = (status: number, body: Reply['body'], code: string | undefined, isRepeatable: boolean) => {
+        const served = { action, status, code, isRepeatable, start, end: performance.now() };
         this.served.push(served);
-        resolve({ ...served, body: answer });
+        resolve({ ...served, body });
       };
+      const fail = ({ code }: NodeJS.ErrnoException) => finish(0, {}, code, code === 'ECONNREFUSED');
       const sent = request(
         `${url}${path}`,
         {
@@ -151,12 +155,15 @@ export class CredentialLoad {
           let content = '';
           response.setEncoding('utf8');
           response.on('data', (chunk: string) => (content += chunk));
-          response.on('end', () => finish(response.statusCode ?? 0, content, 'retry-after' in response.headers));
-          response.on('error', () => finish(0, ''));
+          response.on('end', () => {
+            const answer = content.startsWith('{') ? (JSON.parse(content) as Reply['body']) : {};
+            finish(response.statusCode ?? 0, answer, answer.error, 'retry-after' in response.headers);
+          });
+          response.on('error', fail);
         },
       );
-      sent.on('timeout', () => sent.destroy());
-      sent.on('error', () => finish(0, ''));
+      sent.on('timeout', () => sent.destroy(OUT_OF_PATIENCE));
+      sent.on('error', fail);
       sent.end(text);
     });
   }
@@ -168,8 +175,10 @@ class Client {
   private dead: Token[] = [];
   private pair: Pair | undefined;
   private deadPair: Pair | undefined;
-  /** A creation whose answer was lost: it is repeated with its key. */
-  private pending: Creation | undefined;
+  /** A request whose outcome is unknown, which is repeated next: a creation and a rotation with their key. */
+  private pending: (() => Promise<void>) | undefined;
+  /** Whether an earlier attempt of it can have made the change: then an answer that says "not made" is not about that one. */
+  private isUncertain = false;
 
   constructor(
     private readonly load: CredentialLoad,
@@ -178,8 +187,10 @@ class Client {
   ) {}
 
   async act(): Promise<void> {
+    const { pending } = this;
+    this.pending = undefined;
+    if (pending) return pending();
     const roll = this.random.next();
-    if (this.pending) return this.create(this.pending);
     if (this.live.length === 0) return this.create();
     if (!this.pair) return this.signIn();
     if (roll < 0.3) return this.use(this.pick(this.live), true);
@@ -193,6 +204,7 @@ class Client {
   }
 
   async checkAll(): Promise<void> {
+    while (this.pending) await this.act();
     for (const token of this.live) await this.use(token, true);
     for (const token of this.dead) await this.use(token, false);
     await this.usePair();
@@ -216,62 +228,55 @@ class Client {
     }
   }
 
-  private async create(repeated?: Creation): Promise<void> {
-    const { name, key }: Creation = repeated ?? { name: randomUUID(), key: randomUUID() };
+  private async create(name: string = randomUUID(), key: string = randomUUID()): Promise<void> {
     const headers = { ...this.session, 'idempotency-key': key };
-    const { status, body } = await this.load.send('create', 'POST', '/api/tokens', headers, { name, scopes: SCOPES });
-    this.pending = status === 201 ? undefined : { name, key };
-    this.expect(status, 201, 'a creation');
-    if (status !== 201 || !body.token || body.rawToken === undefined) return;
-    this.load.acknowledged.created.push(body.token.id);
-    this.live.push({ id: body.token.id, rawToken: body.rawToken });
+    const reply = await this.load.send('create', 'POST', '/api/tokens', headers, { name, scopes: SCOPES });
+    const repeat = () => this.create(name, key);
+    const made = this.outcome(reply, 201, 'a creation', repeat);
+    if (made === false) this.pending = repeat;
+    if (!made) return;
+    const { id } = reply.body.token!;
+    this.load.acknowledged.created.push(id);
+    this.live.push({ id, rawToken: reply.body.rawToken! });
   }
 
-  private async rotate(): Promise<void> {
-    const token = this.take();
+  private async rotate(token = this.take(), key: string = randomUUID()): Promise<void> {
     const path = `/api/tokens/${token.id}/rotate`;
-    const { status, isRepeatable, body } = await this.load.send('rotate', 'POST', path, this.session, {});
-    if (status === 201 && body.token && body.rawToken !== undefined) {
-      this.load.acknowledged.rotated.push([token.id, body.token.id]);
-      this.live.push({ id: body.token.id, rawToken: body.rawToken });
-      this.dead.push(token);
-      return;
-    }
-    this.expect(status, 201, `the rotation of ${token.id}`);
-    if (isRepeatable) this.live.push(token);
+    const headers = { ...this.session, 'idempotency-key': key };
+    const reply = await this.load.send('rotate', 'POST', path, headers, {});
+    const made = this.outcome(reply, 201, `the rotation of ${token.id}`, () => this.rotate(token, key));
+    if (made === false) this.live.push(token);
+    if (!made) return;
+    const { id } = reply.body.token!;
+    this.load.acknowledged.rotated.push([token.id, id]);
+    this.live.push({ id, rawToken: reply.body.rawToken! });
+    this.dead.push(token);
   }
 
-  private async revoke(): Promise<void> {
-    const token = this.take();
-    const { status, isRepeatable } = await this.load.send('revoke', 'DELETE', `/api/tokens/${token.id}`, this.session);
-    this.expect(status, 204, `the revocation of ${token.id}`);
-    if (status === 204) {
-      this.load.acknowledged.revoked.push(token.id);
-      this.dead.push(token);
-    } else if (isRepeatable) this.live.push(token);
+  private async revoke(token = this.take()): Promise<void> {
+    const reply = await this.load.send('revoke', 'DELETE', `/api/tokens/${token.id}`, this.session);
+    const made = this.outcome(reply, 204, `the revocation of ${token.id}`, () => this.revoke(token));
+    if (made === false) this.live.push(token);
+    if (!made) return;
+    this.load.acknowledged.revoked.push(token.id);
+    this.dead.push(token);
   }
 
   private async revokeAll(): Promise<void> {
-    const { status, isRepeatable } = await this.load.send('revoke all', 'DELETE', '/api/tokens', this.session);
-    this.expect(status, 200, `the revocation of all tokens of ${this.userId}`);
-    if (status === 200) this.load.acknowledged.revokedAll.push(this.userId);
-    if (!isRepeatable) this.forget(status === 200 ? this.live : []);
+    const reply = await this.load.send('revoke all', 'DELETE', '/api/tokens', this.session);
+    const what = `the revocation of all tokens of ${this.userId}`;
+    if (!this.outcome(reply, 200, what, () => this.revokeAll())) return;
+    this.load.acknowledged.revokedAll.push(this.userId);
+    this.dead.push(...this.live.splice(0));
   }
 
   private async lockOut(): Promise<void> {
-    const { status, isRepeatable } = await this.load.send('lock out', 'POST', '/me/lock-out', this.session, {});
-    this.expect(status, 204, `the lock-out of ${this.userId}`);
-    if (status === 204) this.load.acknowledged.lockedOut.push(this.userId);
-    if (isRepeatable) return;
-    this.deadPair = status === 204 ? this.pair : undefined;
+    const reply = await this.load.send('lock out', 'POST', '/me/lock-out', this.session, {});
+    if (!this.outcome(reply, 204, `the lock-out of ${this.userId}`, () => this.lockOut())) return;
+    this.load.acknowledged.lockedOut.push(this.userId);
+    this.dead.push(...this.live.splice(0));
+    this.deadPair = this.pair;
     this.pair = undefined;
-    this.forget(status === 204 ? this.live : []);
-  }
-
-  /** @param dead the tokens that are known to be dead; the others are in an unknown state */
-  private forget(dead: readonly Token[]): void {
-    this.dead.push(...dead);
-    this.live = [];
   }
 
   private async signIn(): Promise<void> {
@@ -290,8 +295,27 @@ class Client {
     } else if (!isRepeatable) this.pair = undefined;
   }
 
+  /**
+   * Whether a change was made. If that is unknown, it is repeated next.
+   *
+   * @returns undefined if it is unknown
+   */
+  private outcome(
+    { status, isRepeatable }: Served,
+    expected: number,
+    what: string,
+    repeat: () => Promise<void>,
+  ): boolean | undefined {
+    this.expect(status, expected, what);
+    if (isRepeatable && !this.isUncertain) return false;
+    this.isUncertain = UNAVAILABLE.includes(status);
+    if (this.isUncertain) this.pending = repeat;
+    return status === expected || undefined;
+  }
+
   private expect(status: number, expected: number, what: string): void {
-    if (status !== expected && status !== 503) this.load.violations.push(`${what} was answered with ${status}`);
+    if (status !== expected && !UNAVAILABLE.includes(status))
+      this.load.violations.push(`${what} was answered with ${status}`);
   }
 
   private get session(): Record<string, string> {

@@ -9,8 +9,9 @@ import { DatabaseProxy } from './database-proxy.js';
 import { eventually } from './eventually.js';
 import { contradictions } from './invariants.js';
 import { JWT } from './jwt-app.js';
+import { PgBouncer } from './pg-bouncer.js';
 import { PostgresCluster } from './postgres-cluster.js';
-import { type Holdings, ServerNode } from './server-node.js';
+import { type Holdings, ServerNode, type ServerNodeSetup } from './server-node.js';
 import { type Adapter, USERS } from './test-app.js';
 
 /** `SIGRA_ROUNDS=10 npm run test:faults` repeats each fault. */
@@ -26,6 +27,19 @@ const CALM_MS = 700;
 
 /** A fault that begins. @returns ends it */
 export type Fault = (scene: FaultScene) => Promise<() => Promise<void> | void>;
+
+/** What differs from one application that is connected through a {@link DatabaseProxy}. */
+export interface SceneSetup {
+  /** Whether the nodes are connected through PgBouncer. */
+  readonly pooled?: boolean;
+  /** @default 32 */
+  readonly clients?: number;
+  /** Options of every node. */
+  readonly node?: Partial<ServerNodeSetup>;
+}
+
+/** Errors of the connections that a fault may cost the clients: the outcome is unknown then, and no violation. */
+export type LostAnswers = readonly ('ECONNREFUSED' | 'ECONNRESET' | 'EPIPE')[];
 
 /** What a fault did to the clients of an application. */
 export interface FaultReport {
@@ -46,12 +60,14 @@ export interface FaultReport {
   readonly afterwards: Holdings;
 }
 
-/** A server, an application on it in a process of its own, and clients that use and change their credentials. */
+/** A server, applications on it in processes of their own, and clients that use and change their credentials. */
 export class FaultScene {
   private constructor(
     public cluster: PostgresCluster,
     readonly proxy: DatabaseProxy,
-    readonly nodes: readonly ServerNode[],
+    readonly pooler: PgBouncer | undefined,
+    private readonly setups: readonly ServerNodeSetup[],
+    readonly nodes: ServerNode[],
     readonly load: CredentialLoad,
   ) {}
 
@@ -59,8 +75,14 @@ export class FaultScene {
    * @param adapters one for each node
    * @param parent the folder of the cluster
    */
-  static async start(adapters: readonly Adapter[], parent?: string): Promise<FaultScene> {
-    const cluster = await PostgresCluster.start({ max_connections: '40' }, parent);
+  static async start(
+    adapters: readonly Adapter[],
+    parent?: string,
+    { pooled = false, clients = CLIENTS, node = {} }: SceneSetup = {},
+  ): Promise<FaultScene> {
+    // The server has room for the connections of a node that was killed, and of the one that replaces it.
+    const max_connections = String(20 + 2 * POOL * adapters.length);
+    const cluster = await PostgresCluster.start({ max_connections }, parent);
     await onDatabase(cluster.url, async (client) => {
       await client.query(`CREATE ROLE host LOGIN PASSWORD '${PASSWORD}'`);
       await client.query(`CREATE DATABASE ${DATABASE} OWNER host`);
@@ -69,26 +91,25 @@ export class FaultScene {
     const dataSource = await new DataSource({ type: 'postgres', url, migrations: sigraMigrations }).initialize();
     await dataSource.runMigrations();
     await dataSource.query(USERS);
-    const ids = Array.from({ length: CLIENTS }, () => randomUUID());
+    const ids = Array.from({ length: clients }, () => randomUUID());
     await dataSource.query(`INSERT INTO users (id, email) SELECT id, id::text FROM unnest($1::uuid[]) AS id`, [ids]);
     await dataSource.destroy();
     const proxy = await DatabaseProxy.start(url);
-    const nodes = await Promise.all(
-      adapters.map((adapter) =>
-        ServerNode.start({
-          adapter,
-          databaseUrl: proxy.url,
-          lookupTimeout: LOOKUP_TIMEOUT,
-          poolSize: POOL,
-          jwt: { ...JWT, accessTtl: 3600, maxFamiliesPerOwner: 10_000 },
-        }),
-      ),
-    );
+    const pooler = pooled ? await PgBouncer.start(url) : undefined;
+    const setups = adapters.map((adapter) => ({
+      adapter,
+      databaseUrl: pooler?.url ?? proxy.url,
+      lookupTimeout: LOOKUP_TIMEOUT,
+      poolSize: POOL,
+      jwt: { ...JWT, accessTtl: 3600, maxFamiliesPerOwner: 10_000 },
+      ...node,
+    }));
+    const nodes = await Promise.all(setups.map((setup) => ServerNode.start(setup)));
     const load = new CredentialLoad(
       nodes.map((node) => node.url),
       ids,
     );
-    return new FaultScene(cluster, proxy, nodes, load);
+    return new FaultScene(cluster, proxy, pooler, setups, nodes, load);
   }
 
   /** The database of the application, as its superuser. */
@@ -116,8 +137,30 @@ export class FaultScene {
     return client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'host'`);
   }
 
+  /**
+   * Ends a node. As soon as it has ended, the clients use only the others.
+   *
+   * @returns starts another one in its place
+   */
+  async takeOut(index: number, end: (node: ServerNode) => Promise<void>): Promise<() => Promise<void>> {
+    const node = this.nodes[index]!;
+    await end(node);
+    this.load.urls = this.load.urls.filter((url) => url !== node.url);
+    return async () => {
+      const next = await ServerNode.start(this.setups[index]!);
+      this.nodes[index] = next;
+      this.load.urls = [...this.load.urls, next.url];
+    };
+  }
+
   /** Runs a fault under load, several times, and checks everything afterwards. */
-  async suffer(name: string, fault: Fault, rounds: number, milliseconds: number): Promise<FaultReport> {
+  async suffer(
+    name: string,
+    fault: Fault,
+    rounds: number,
+    milliseconds: number,
+    lost: LostAnswers = [],
+  ): Promise<FaultReport> {
     const { load } = this;
     const since = load.served.length;
     const violated = load.violations.length;
@@ -141,14 +184,16 @@ export class FaultScene {
     await load.checkAll();
     const violations = [
       ...load.violations.slice(violated),
-      ...served.filter(({ status }) => status === 0).map(({ action }) => `${action} got no answer`),
+      ...served
+        .filter(({ status, code }) => status === 0 && !lost.some((each) => each === code))
+        .map(({ action, code }) => `${action} got no answer: ${code ?? ''}`),
       ...(await contradictions(this.adminUrl, load.acknowledged)),
     ];
     const isDuring = ({ end }: Served) => windows.some((window) => window.start < end && end < window.end);
     const lastBad = ({ end }: { end: number }, next = Infinity) =>
       Math.max(
         end,
-        ...served.filter((each) => each.status === 503 && each.end > end && each.end < next).map((each) => each.end),
+        ...served.filter((each) => isFailure(each) && each.end > end && each.end < next).map((each) => each.end),
       ) - end;
     return {
       fault: name,
@@ -158,7 +203,7 @@ export class FaultScene {
       longest: Math.round(Math.max(...served.map(({ start, end }) => end - start))),
       recovery: Math.round(Math.max(...windows.map((window, index) => lastBad(window, windows[index + 1]?.start)))),
       backends,
-      unknown: served.filter(({ status, isRepeatable }) => status === 503 && !isRepeatable).length,
+      unknown: served.filter((each) => isFailure(each) && !each.isRepeatable).length,
       violations: [...new Set(violations)].slice(0, 20),
       before,
       afterwards: await this.holdings(),
@@ -170,6 +215,7 @@ export class FaultScene {
     this.load.close();
     await Promise.all(this.nodes.map((node) => node.stop()));
     await this.proxy.stop();
+    await this.pooler?.stop();
     await this.cluster.dispose();
   }
 
@@ -182,9 +228,10 @@ export class FaultScene {
 
   /** Waits until every client has been served again. */
   private async recovered(since: number): Promise<void> {
+    const { clients } = this.load;
     await eventually(() => {
       const later = this.load.served.filter(({ start }) => start > since);
-      return later.length > 2 * CLIENTS && later.slice(-CLIENTS).every(({ status }) => status !== 503);
+      return later.length > 2 * clients && later.slice(-clients).every((each) => !isFailure(each));
     });
   }
 
@@ -198,8 +245,14 @@ export class FaultScene {
   }
 }
 
+/** The URL of the application's database. */
 function hostUrl({ url }: PostgresCluster): string {
   return Object.assign(new URL(url), { username: 'host', password: PASSWORD, pathname: DATABASE }).href;
+}
+
+/** Whether there was no answer, or one that says that the database is unavailable. */
+function isFailure({ status }: Served): boolean {
+  return status === 0 || status === 503;
 }
 
 function byStatus(served: readonly Served[]): Record<string, number> {

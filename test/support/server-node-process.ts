@@ -13,6 +13,7 @@ import {
   type Principal,
   sigraEntities,
   SigraAuthGuard,
+  SigraJwtService,
   SigraModule,
 } from 'nestjs-sigra';
 import type { Holdings, ServerNodeSetup } from './server-node.js';
@@ -27,6 +28,8 @@ const {
   lookupTimeout = 30_000,
   poolSize = 10,
   preparedStatements = true,
+  cleanup,
+  cutsConnections = true,
 } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
 
 @Entity(owners?.table ?? 'users')
@@ -40,7 +43,10 @@ class User {
 
 @Controller('me')
 class MeController {
-  constructor(private readonly credentials: CredentialService) {}
+  constructor(
+    private readonly credentials: CredentialService,
+    private readonly jwts: SigraJwtService,
+  ) {}
 
   @Get()
   me(@CurrentPrincipal() { userId }: Principal) {
@@ -51,6 +57,12 @@ class MeController {
   @HttpCode(204)
   async lockOut(@CurrentPrincipal() { userId }: Principal, @CurrentCaller() caller: Caller) {
     await this.credentials.lockOut(userId, caller);
+  }
+
+  @Post('sign-out-everywhere')
+  @HttpCode(204)
+  async signOutEverywhere(@CurrentPrincipal() { userId }: Principal, @CurrentCaller() caller: Caller) {
+    await this.jwts.signOutEverywhere(userId, caller);
   }
 }
 
@@ -83,7 +95,7 @@ class MeController {
         },
         apiTokens: { scopes: ['read:notes'] },
         jwt,
-        cleanup: { schedule: false },
+        cleanup: cleanup ?? { schedule: false },
         lookupTimeout,
         preparedStatements,
       }),
@@ -96,8 +108,9 @@ class NodeModule {}
 
 const app = await NestFactory.create(NodeModule, adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(), {
   logger: false,
-  forceCloseConnections: true,
+  forceCloseConnections: cutsConnections,
 });
+app.enableShutdownHooks(['SIGTERM']);
 await app.listen(0, '127.0.0.1');
 let turnBegan = process.cpuUsage();
 let longestTurn = 0;

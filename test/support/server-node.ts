@@ -18,6 +18,10 @@ export interface ServerNodeSetup {
   readonly poolSize?: number;
   /** @default true */
   readonly preparedStatements?: boolean;
+  /** @default none runs */
+  readonly cleanup?: { readonly schedule: string; readonly batchSize: number };
+  /** Whether a shutdown cuts the connections of clients. @default true: no test waits for them */
+  readonly cutsConnections?: boolean;
 }
 
 /** What a process holds, for the detection of leaks. */
@@ -60,6 +64,12 @@ export class ServerNode {
 
   stop(): Promise<void> {
     return this.process.stop();
+  }
+
+  /** Shuts the application down as a deployment does, with SIGTERM. */
+  async terminate(): Promise<void> {
+    this.process.child.kill('SIGTERM');
+    await this.process.exited();
   }
 
   /** Kills the process without a shutdown. */
