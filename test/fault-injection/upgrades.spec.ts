@@ -1,0 +1,259 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sigraMigrations } from 'nestjs-sigra';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import ts from 'typescript';
+import { createDatabase, onDatabase, type TestDatabase } from '../support/database.js';
+import { exampleMigrations } from '../support/example-migrations.js';
+import { record } from '../support/fault-record.js';
+import { FaultScene, ROUNDS } from '../support/fault-scene.js';
+import { contradictions } from '../support/invariants.js';
+import { JWT } from '../support/jwt-app.js';
+import { ServerNode } from '../support/server-node.js';
+import { ADAPTERS } from '../support/test-app.js';
+
+const SECOND = 1000;
+/** API tokens: the long run has a million. */
+const ROWS = ROUNDS > 1 ? 1_000_000 : 20_000;
+const ALLOWED = [200, 201, 204, 401, 503];
+/**
+ * In milliseconds. Migrations give up waiting after 50 ms; the rest is for a machine that is slow. Without this, clients wait
+ * as long as the transaction of another program, which takes twice as long here.
+ */
+const LONGEST_WAIT = 1000;
+
+const migrator = (url: string) =>
+  new DataSource({
+    type: 'postgres',
+    url,
+    applicationName: 'migrator',
+    migrations: [...sigraMigrations, ...exampleMigrations],
+    migrationsTransactionMode: 'each',
+  }).initialize();
+
+describe.each(ADAPTERS)(`With ${ROWS} tokens, under load, on %s`, (adapter) => {
+  let scene: FaultScene;
+
+  beforeAll(async () => {
+    scene = await FaultScene.start([adapter]);
+    await onDatabase(scene.adminUrl, seed);
+  }, 120_000);
+  afterAll(() => scene.close());
+
+  it(
+    'an application goes on while a column and an index are added, removed and added again',
+    async () => {
+      const { load, adminUrl, proxy } = scene;
+      const dataSource = await migrator(proxy.targetUrl);
+      const watch = await LockWatch.start(adminUrl);
+      const steps: Record<string, number> = {};
+      const step = async (name: string, work: () => Promise<unknown>) => {
+        const start = performance.now();
+        await work();
+        steps[name] = Math.round(performance.now() - start);
+      };
+      load.start();
+      await delay(SECOND);
+      const start = performance.now();
+
+      await step('up', () => besideAnother(adminUrl, () => dataSource.runMigrations()));
+      const added = await objects(adminUrl);
+      await step('down, index', () => besideAnother(adminUrl, () => dataSource.undoLastMigration()));
+      await step('down, column', () => besideAnother(adminUrl, () => dataSource.undoLastMigration()));
+      const removed = await objects(adminUrl);
+      await step('up again', () => besideAnother(adminUrl, () => dataSource.runMigrations()));
+
+      const end = performance.now();
+      await delay(SECOND);
+      await load.stop();
+      const waited = await watch.stop();
+      await dataSource.destroy();
+      const during = load.served.filter((each) => each.start < end && each.end > start);
+      const after = load.served.filter((each) => each.start >= end);
+      const longest = (served: typeof during) => Math.round(Math.max(...served.map((each) => each.end - each.start)));
+      await load.checkAll();
+      await onDatabase(adminUrl, unseed);
+      record(adapter, {
+        fault: `migrations with ${ROWS} tokens (${Object.entries(steps).join(' ms; ')} ms; lock wait ${waited} ms)`,
+        rounds: 1,
+        during: byStatus(during),
+        after: byStatus(after),
+        longest: longest(during),
+        recovery: 0,
+        backends: 0,
+        unknown: during.filter(({ status, isRepeatable }) => status === 503 && !isRepeatable).length,
+        violations: load.violations,
+        before: { heap: 0, timers: 0, sockets: 0 },
+        afterwards: { heap: 0, timers: 0, sockets: 0 },
+      });
+      expect(added).toEqual({ columns: 1, indexes: 1 });
+      expect(removed).toEqual({ columns: 0, indexes: 0 });
+      expect([...load.violations, ...(await contradictions(adminUrl, load.acknowledged))]).toEqual([]);
+      expect(during.filter(({ status }) => !ALLOWED.includes(status))).toEqual([]);
+      expect(waited).toBeLessThan(LONGEST_WAIT);
+    },
+    8 * 60_000,
+  );
+
+  it('an application of the version before starts with one more column and index', async () => {
+    const { load, proxy, adminUrl } = scene;
+    const node = await ServerNode.start({ adapter, databaseUrl: proxy.url, jwt: JWT });
+    const headers = { 'x-session-user': await anyUser(adminUrl), 'content-type': 'application/json' };
+
+    const made = await fetch(`${node.url}/api/tokens`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ name: 'CI', scopes: ['read:notes'] }),
+    });
+    const { rawToken } = (await made.json()) as { rawToken: string };
+    const used = await load.send('use token', 'GET', '/me', { authorization: `Bearer ${rawToken}` });
+    await node.stop();
+
+    expect(await objects(adminUrl)).toEqual({ columns: 1, indexes: 1 });
+    expect([made.status, used.status]).toEqual([201, 200]);
+  }, 60_000);
+});
+
+describe('Several nodes that migrate an empty database', () => {
+  let database: TestDatabase;
+  beforeEach(async () => {
+    database = await createDatabase();
+  });
+  afterEach(() => database.drop());
+
+  it('all start with the lock of docs/operations.md, also when an index is made concurrently', async () => {
+    const migrate = await documentedMigrate();
+    const dataSources = await Promise.all(Array.from({ length: 5 }, () => migrator(database.url)));
+
+    const ends = await Promise.allSettled(dataSources.map((dataSource) => migrate(dataSource)));
+
+    await Promise.all(dataSources.map((dataSource) => dataSource.destroy()));
+    const names = await onDatabase(database.url, (client) => client.query('SELECT name FROM migrations ORDER BY id'));
+    expect(ends.map(({ status }) => status)).toEqual(Array(5).fill('fulfilled'));
+    expect(names.rows).toEqual([...sigraMigrations, ...exampleMigrations].map(({ name }) => ({ name })));
+  }, 60_000);
+
+  it('refuses a migration without a transaction in the mode that is the default of TypeORM', async () => {
+    const dataSource = await migrator(database.url);
+
+    const run = dataSource.runMigrations({ transaction: 'all' });
+
+    await expect(run).rejects.toThrow(/transaction/);
+    await dataSource.destroy();
+  }, 60_000);
+});
+
+/** The function in the docs that migrates under a lock. */
+async function documentedMigrate(): Promise<(dataSource: DataSource) => Promise<void>> {
+  const page = readFileSync('docs/operations.md', 'utf8');
+  const [, code = ''] = /```ts\n((?:(?!```)[\s\S])*export async function migrate[\s\S]*?)```/.exec(page) ?? [];
+  const { outputText } = ts.transpileModule(code, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
+  });
+  const loaded = (await import(`data:text/javascript,${encodeURIComponent(outputText)}`)) as {
+    migrate: (dataSource: DataSource) => Promise<void>;
+  };
+  return loaded.migrate;
+}
+
+/** Works while another program, such as a backup, has a transaction that has read the tokens. */
+async function besideAnother(url: string, work: () => Promise<unknown>): Promise<void> {
+  await onDatabase(url, async (client) => {
+    await client.query('BEGIN');
+    await client.query('SELECT FROM sigra_api_tokens LIMIT 1');
+    const working = work();
+    await delay(2 * SECOND);
+    await client.query('COMMIT');
+    await working;
+  });
+}
+
+/** The longest time that a statement of the application has waited for the lock of a table. */
+class LockWatch {
+  private longest = 0;
+  private going = true;
+  private readonly done: Promise<void>;
+
+  private constructor(private readonly client: pg.Client) {
+    this.done = this.watch();
+  }
+
+  static async start(url: string): Promise<LockWatch> {
+    const client = new pg.Client(url);
+    await client.connect();
+    return new LockWatch(client);
+  }
+
+  /** @returns milliseconds */
+  async stop(): Promise<number> {
+    this.going = false;
+    await this.done;
+    await this.client.end();
+    return Math.round(this.longest);
+  }
+
+  private async watch(): Promise<void> {
+    while (this.going) {
+      const { rows } = await this.client.query<{ waited: number }>(
+        `SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart) * 1000), 0)::float AS waited
+         FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+         WHERE NOT l.granted AND l.locktype = 'relation' AND a.usename = 'host' AND a.application_name <> 'migrator'`,
+      );
+      this.longest = Math.max(this.longest, rows[0]!.waited);
+      await delay(5);
+    }
+  }
+}
+
+async function objects(url: string): Promise<{ columns: number; indexes: number }> {
+  return onDatabase(url, async (client) => {
+    const { rows } = await client.query<{ columns: number; indexes: number }>(
+      `SELECT (SELECT count(*)::int FROM information_schema.columns WHERE column_name = 'remark') AS columns,
+              (SELECT count(*)::int FROM pg_index WHERE indisvalid
+               AND indexrelid::regclass::text = 'sigra_api_tokens_name') AS indexes`,
+    );
+    return rows[0]!;
+  });
+}
+
+async function anyUser(url: string): Promise<string> {
+  const { rows } = await onDatabase(url, (client) => client.query<{ id: string }>('SELECT id FROM users LIMIT 1'));
+  return rows[0]!.id;
+}
+
+/** Rows of owners of another type, so that no client has them. */
+async function seed(client: pg.Client): Promise<void> {
+  const families = ROWS / 10;
+  await client.query(`
+    INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, created_at)
+    SELECT uuidv7(), 'seeded', i % ${families}, 0, 'token ' || i, 'sigra_sk_', '0000', sha256(i::text::bytea), '{read:notes}', now()
+    FROM generate_series(1, ${ROWS}) i`);
+  await client.query(`INSERT INTO sigra_owners SELECT 'seeded', i, 0, 0 FROM generate_series(1, ${families}) i`);
+  await client.query(`
+    INSERT INTO sigra_audit_events (id, action, outcome, actor_id, actor_type, target_id, metadata, occurred_at)
+    SELECT uuidv7(), 'seeded', 'success', i % ${families}, 'user', i, '{}', now() FROM generate_series(1, ${ROWS}) i`);
+  await client.query(`
+    WITH family AS (
+      INSERT INTO sigra_refresh_families (id, owner_type, owner_id, epoch, scopes, absolute_expires_at, created_at)
+      SELECT uuidv7(), 'seeded', i, 0, '{}', now() + interval '1 day', now() FROM generate_series(1, ${families}) i
+      RETURNING id)
+    INSERT INTO sigra_refresh_tokens (id, family_id, token_hash, expires_at, created_at)
+    SELECT uuidv7(), id, sha256(id::text::bytea), now() + interval '1 day', now() FROM family`);
+  await client.query('ANALYZE');
+}
+
+async function unseed(client: pg.Client): Promise<void> {
+  for (const table of ['sigra_api_tokens', 'sigra_owners', 'sigra_refresh_families']) {
+    await client.query(`DELETE FROM ${table} WHERE owner_type = 'seeded'`);
+  }
+  await client.query(`DELETE FROM sigra_audit_events WHERE action = 'seeded'`);
+  await client.query('VACUUM ANALYZE');
+}
+
+function byStatus(served: readonly { readonly status: number }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of served) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
