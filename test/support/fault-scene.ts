@@ -145,6 +145,7 @@ export class FaultScene {
   async takeOut(index: number, end: (node: ServerNode) => Promise<void>): Promise<() => Promise<void>> {
     const node = this.nodes[index]!;
     await end(node);
+    this.load.violations.push(...node.unanswered.map((path) => `${path} was accepted and not answered`));
     this.load.urls = this.load.urls.filter((url) => url !== node.url);
     return async () => {
       const next = await ServerNode.start(this.setups[index]!);

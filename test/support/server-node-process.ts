@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Controller, Get, HttpCode, Module, Post } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -111,6 +112,11 @@ const app = await NestFactory.create(NodeModule, adapter === 'fastify' ? new Fas
   forceCloseConnections: cutsConnections,
 });
 app.enableShutdownHooks(['SIGTERM']);
+(app.getHttpServer() as Server).prependListener('request', ({ url }: IncomingMessage, response: ServerResponse) => {
+  response.once('close', () => {
+    if (!response.writableFinished) process.send?.({ unanswered: String(url) });
+  });
+});
 await app.listen(0, '127.0.0.1');
 let turnBegan = process.cpuUsage();
 let longestTurn = 0;

@@ -40,10 +40,17 @@ export interface Holdings {
 
 /** An application with an HTTP server in a process of its own. Its program is `server-node-process.ts`. */
 export class ServerNode {
+  /** Paths of the requests that the application accepted and whose connection closed before the answer was sent. */
+  readonly unanswered: string[] = [];
+
   private constructor(
     readonly url: string,
     private readonly process: NodeProcess,
-  ) {}
+  ) {
+    process.child.on('message', (message: { readonly unanswered?: string }) => {
+      if (message.unanswered !== undefined) this.unanswered.push(message.unanswered);
+    });
+  }
 
   static async start(setup: ServerNodeSetup): Promise<ServerNode> {
     const { process, message } = await NodeProcess.start('server-node-process.ts', setup, ['--expose-gc']);
