@@ -85,8 +85,8 @@ describe.each(ADAPTERS)(`With ${ROWS} tokens, under load, on %s`, (adapter) => {
         backends: 0,
         unknown: during.filter(({ status, isRepeatable }) => status === 503 && !isRepeatable).length,
         violations: load.violations,
-        before: { heap: 0, timers: 0, sockets: 0 },
-        afterwards: { heap: 0, timers: 0, sockets: 0 },
+        before: { heap: 0, timers: 0, sockets: 0, longestTurn: 0 },
+        afterwards: { heap: 0, timers: 0, sockets: 0, longestTurn: 0 },
       });
       expect(added).toEqual({ columns: 1, indexes: 1 });
       expect(removed).toEqual({ columns: 0, indexes: 0 });
