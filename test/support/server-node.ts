@@ -75,7 +75,11 @@ export class ServerNode {
 
   /** Shuts the application down as a deployment does, with SIGTERM. */
   async terminate(): Promise<void> {
-    this.process.child.kill('SIGTERM');
+    const { child } = this.process;
+    // Its last messages can arrive after it has ended.
+    const disconnected = once(child, 'disconnect');
+    child.kill('SIGTERM');
+    await disconnected;
     await this.process.exited();
   }
 
