@@ -41,9 +41,7 @@ describe.each(ADAPTERS)('An application that shuts down under keep-alive traffic
     agent.destroy();
     await test.close();
 
-    // Fastify answers requests that arrive while it closes with 503.
-    expect(outcomes.filter((outcome) => outcome !== 200 && outcome !== 503)).toEqual(
-      expect.not.arrayContaining(['ECONNRESET', 'EPIPE', 401, 500]),
-    );
+    // Fastify answers requests that arrive while it closes with 503. A connection that ends is refused afterwards.
+    expect([...new Set(outcomes)].filter((outcome) => ![200, 503, 'ECONNREFUSED'].includes(outcome))).toEqual([]);
   });
 });
