@@ -41,7 +41,8 @@ describe.each(ADAPTERS)('An application that shuts down under keep-alive traffic
     agent.destroy();
     await test.close();
 
-    // Fastify answers requests that arrive while it closes with 503. A connection that ends is refused afterwards.
-    expect([...new Set(outcomes)].filter((outcome) => ![200, 503, 'ECONNREFUSED'].includes(outcome))).toEqual([]);
+    // Fastify answers requests that arrive while it closes with 503, and a request can cross the end of its connection.
+    const allowed = [200, 503, 'ECONNREFUSED', 'ECONNRESET'];
+    expect([...new Set(outcomes)].filter((outcome) => !allowed.includes(outcome))).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ describe('TokenCleanupService.cleanupExpiredTokens', () => {
     test = await startTestApp();
     cleanup = test.get(TokenCleanupService);
   });
-  afterEach(() => test.dataSource.query('TRUNCATE sigra_api_tokens, sigra_audit_events'));
+  afterEach(() => test.dataSource.query('TRUNCATE sigra_api_tokens, sigra_audit_events CASCADE'));
   afterAll(() => test.close());
 
   it('finds nothing to do in empty tables', async () => {
