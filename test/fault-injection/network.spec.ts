@@ -1,7 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { record } from '../support/fault-record.js';
-import { type Fault, FaultScene, ROUNDS } from '../support/fault-scene.js';
-import { ADAPTERS } from '../support/test-app.js';
+import { describeFaults, type Faults } from '../support/describe-faults.js';
+import { type Fault, type FaultScene, ROUNDS } from '../support/fault-scene.js';
 
 /** A fault of the proxy, which `speak` ends. */
 const through =
@@ -16,7 +14,7 @@ const through =
 /** Twice as often as the faults of PostgreSQL: they take less time. */
 const REPEATS = 2 * ROUNDS;
 
-const FAULTS: Readonly<Record<string, readonly [Fault, number]>> = {
+const FAULTS: Faults = {
   'refuses connections': [
     async ({ proxy }) => {
       await proxy.cut();
@@ -67,23 +65,9 @@ const FAULTS: Readonly<Record<string, readonly [Fault, number]>> = {
   ],
 };
 
-describe.each(ADAPTERS)('When the network to PostgreSQL fails under load, on %s', (adapter) => {
-  let scene: FaultScene;
-
-  beforeAll(async () => {
-    scene = await FaultScene.start([adapter]);
-  }, 60_000);
-  afterAll(() => scene.close());
-
-  it.each(Object.entries(FAULTS))(
-    'and %s: good credentials get 2xx or 503, and nothing is lost',
-    async (name, [fault, milliseconds]) => {
-      const report = await scene.suffer(name, fault, REPEATS, milliseconds);
-
-      record(adapter, report);
-      expect(report.violations).toEqual([]);
-      expect(report.backends).toBeLessThanOrEqual(scene.poolSize);
-    },
-    REPEATS * 60_000,
-  );
-});
+describeFaults(
+  'When the network to PostgreSQL fails under load, on %s',
+  'and %s: good credentials get 2xx or 503, and nothing is lost',
+  FAULTS,
+  REPEATS,
+);

@@ -1,9 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { record } from '../support/fault-record.js';
-import { type Fault, FaultScene, ROUNDS } from '../support/fault-scene.js';
-import { ADAPTERS } from '../support/test-app.js';
+import { describeFaults, type Faults } from '../support/describe-faults.js';
+import { type Fault, type FaultScene, ROUNDS } from '../support/fault-scene.js';
 
 const SECOND = 1000;
 const TABLES = [
@@ -43,7 +41,7 @@ const stopped =
     return () => cluster.startAgain();
   };
 
-const FAULTS: Readonly<Record<string, readonly [Fault, number]>> = {
+const FAULTS: Faults = {
   'stopped fast': [stopped('fast'), 2 * SECOND],
   'stopped immediately': [stopped('immediate'), 2 * SECOND],
   killed: [stopped('kill'), 2 * SECOND],
@@ -156,23 +154,9 @@ const FAULTS: Readonly<Record<string, readonly [Fault, number]>> = {
   ],
 };
 
-describe.each(ADAPTERS)('With PostgreSQL, under load, on %s', (adapter) => {
-  let scene: FaultScene;
-
-  beforeAll(async () => {
-    scene = await FaultScene.start([adapter]);
-  }, 60_000);
-  afterAll(() => scene.close());
-
-  it.each(Object.entries(FAULTS))(
-    '%s: good credentials get 2xx or 503, and nothing is lost',
-    async (name, [fault, milliseconds]) => {
-      const report = await scene.suffer(name, fault, ROUNDS, milliseconds);
-
-      record(adapter, report);
-      expect(report.violations).toEqual([]);
-      expect(report.backends).toBeLessThanOrEqual(scene.poolSize);
-    },
-    ROUNDS * 60_000,
-  );
-});
+describeFaults(
+  'With PostgreSQL, under load, on %s',
+  '%s: good credentials get 2xx or 503, and nothing is lost',
+  FAULTS,
+  ROUNDS,
+);
