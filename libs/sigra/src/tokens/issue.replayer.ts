@@ -63,7 +63,7 @@ export class IssueReplayer {
     if (typeof key !== 'string' || !KEY.test(key)) {
       throw refuse('invalid_idempotency_key', 'An idempotency key has 16 to 255 visible ASCII characters.');
     }
-    const keyHash = hashOf([owner.type, subject, makerOf(principal), key]);
+    const keyHash = keyHashOf(owner.type, subject, principal, key);
     return { key, keyHash, requestHash: hashOf(properties), owner };
   }
 
@@ -71,7 +71,7 @@ export class IssueReplayer {
   async isRotationOf(token: ApiToken, key: string): Promise<boolean> {
     if (!KEY.test(key)) return false;
     const { ownerType: type, ownerId: userId, id: tokenId } = token;
-    const keyHash = hashOf([type, { kind: 'rotate', tokenId }, makerOf({ method: 'api_token', userId, tokenId }), key]);
+    const keyHash = keyHashOf(type, { kind: 'rotate', tokenId }, { method: 'api_token', userId, tokenId }, key);
     const kept = await this.answers.find(keyHash);
     return kept?.token.id === token.replacedBy;
   }
@@ -130,8 +130,15 @@ export class IssueReplayer {
   }
 }
 
+/** Identifies a key of a credential for a subject, whose owner has the type. */
+function keyHashOf(type: string, subject: IssueSubject, maker: Maker | undefined, key: string): string {
+  return hashOf([type, subject, makerOf(maker), key]);
+}
+
+type Maker = Pick<Principal, 'method' | 'userId' | 'tokenId' | 'familyId'>;
+
 /** The credential that makes the request; a person in any session is one and the same maker. */
-function makerOf(principal: Pick<Principal, 'method' | 'userId' | 'tokenId' | 'familyId'> | undefined): unknown {
+function makerOf(principal: Maker | undefined): unknown {
   if (!principal) return 'application';
   const { method, userId, tokenId, familyId } = principal;
   return [method, userId, tokenId ?? familyId ?? null];
