@@ -31,6 +31,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
       rawToken: expect.stringMatching(/^sigra_sk_[0-9A-Za-z]{49}$/),
       token: {
         id: expect.stringMatching(UUID),
+        originId: null,
         name: 'CI',
         prefix: 'sigra_sk_',
         hint: created.body.rawToken.slice(9, 13),

@@ -98,7 +98,8 @@ describe('What a credential makes', () => {
       await test.tokens.revoke(successor.token.id);
 
       expect(before).toEqual(['valid', 'valid']);
-      expect(madeBy).toEqual({ type: 'api_token', id: successor.token.id });
+      expect(madeBy).toEqual({ type: 'api_token', id: maker.token.id });
+      expect([maker.token.originId, successor.token.originId]).toEqual([null, maker.token.id]);
       expect(await Promise.all([child, late].map(({ rawToken }) => stateOf(rawToken)))).toEqual([
         'token_revoked',
         'token_revoked',

@@ -60,6 +60,7 @@ describe('sigraMigrations', () => {
       'sigra_api_tokens_hash',
       'sigra_api_tokens_made_by_family_id',
       'sigra_api_tokens_made_by_token_id',
+      'sigra_api_tokens_origin',
       'sigra_api_tokens_owner',
       'sigra_api_tokens_owner_revoked',
       'sigra_api_tokens_pkey',

@@ -23,6 +23,7 @@ describe('ApiTokenService.create', () => {
     expect(rawToken).toMatch(tokenPattern());
     expect(token).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      originId: null,
       ownerType: 'user',
       ownerId: test.user.id,
       tokenEpoch: 0,

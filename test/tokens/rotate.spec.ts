@@ -27,6 +27,7 @@ describe('ApiTokenService.rotate', () => {
     expect(token).toEqual({
       ...old.token,
       id: token.id,
+      originId: old.token.id,
       hint: rawToken.slice(9, 13),
       createdAt: test.clock.now(),
     });

@@ -14,6 +14,7 @@ export const sigraSchemas = {
     type: 'object',
     required: [
       'id',
+      'originId',
       'name',
       'prefix',
       'hint',
@@ -27,6 +28,7 @@ export const sigraSchemas = {
     ],
     properties: {
       id,
+      originId: maybe(id, 'The first token of the rotations that led to this one. Null: it was not made by rotation.'),
       name: { type: 'string', example: 'CI' },
       prefix: { type: 'string', example: 'sigra_sk_' },
       hint: { type: 'string', example: '3fT9', description: 'The first characters after the prefix.' },

@@ -6,11 +6,13 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, later } from '../common/clock.js';
 import type { Deadline } from '../common/deadline.js';
+import type { Owner } from '../common/principal.js';
 import { seal, unseal } from '../common/sealing.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken, mintRefreshToken } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { isLostRace, sqlState } from '../persistence/database-error.js';
@@ -35,7 +37,7 @@ export interface RefreshRequest {
 /** The outcome of a transaction that has committed. */
 type RefreshOutcome =
   | { readonly kind: 'issued'; readonly pair: TokenPair }
-  | { readonly kind: 'reuse' }
+  | { readonly kind: 'reuse'; readonly isComplete: boolean }
   | Extract<RefreshDecision, { kind: 'refuse' }>;
 
 /** A presented token and its request, read before any lock is taken. */
@@ -59,6 +61,7 @@ export class RefreshTokenRotator {
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly ceiling: ScopeCeiling,
     private readonly lineage: LineageRevoker,
+    private readonly sweeper: CredentialSweeper,
     private readonly signer: AccessTokenSigner,
     private readonly audit: AuditWriter,
   ) {}
@@ -110,12 +113,14 @@ export class RefreshTokenRotator {
   private async attempt(presented: Presented, looksUnused: boolean, deadline: Deadline): Promise<RefreshOutcome> {
     const pair = looksUnused ? await this.rotate(presented, deadline) : undefined;
     if (pair) return { kind: 'issued', pair };
-    return this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
+    const outcome = await this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
+    if (outcome.kind === 'reuse' && !outcome.isComplete) await this.sweeper.begin(ownerOf(presented), deadline);
+    return outcome;
   }
 
   private async decide(manager: EntityManager, presented: Presented): Promise<RefreshOutcome> {
     const { token, rawToken } = presented;
-    const owner = { type: presented.family.ownerType, id: presented.family.ownerId };
+    const owner = ownerOf(presented);
     const family = await this.families.lock(manager, presented.family.id, owner);
     const state = family && (await this.refreshTokens.readState(manager, token.id, owner));
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
@@ -139,12 +144,13 @@ export class RefreshTokenRotator {
           pair: pairWith(unseal(decision.sealedSuccessor, rawToken, 'refresh-token successor')),
         };
       }
-      case 'reuse':
+      case 'reuse': {
         await this.families.revoke(manager, family.id, now, 'reuse_detected');
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_reuse', presented));
         // A thief may have made them.
-        await this.lineage.revokeMadeBy(manager, { familyIds: [family.id] }, now, presented.caller);
-        return { kind: 'reuse' };
+        const { isComplete } = await this.lineage.revokeMadeBy(manager, owner, [family.id], now, presented.caller);
+        return { kind: 'reuse', isComplete };
+      }
     }
   }
 
@@ -188,6 +194,10 @@ export class RefreshTokenRotator {
       refusal: { required: requested, missing },
     });
   }
+}
+
+function ownerOf({ family }: Presented): Owner {
+  return { type: family.ownerType, id: family.ownerId };
 }
 
 function refreshEvent(action: JwtAuditAction, { token, family, caller }: Presented): NewAuditEvent {

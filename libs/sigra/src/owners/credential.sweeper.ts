@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
@@ -27,16 +27,28 @@ const BATCH_TIMEOUT_MS = 30_000;
 const LONGEST_REST_MS = 1000;
 /** The time until rows that were locked are tried again. */
 const RETRY_MS = 100;
+/** How often each node looks for sweeps that failed, or that another node has left behind. */
+const POLL_MS = 60_000;
 
-/** How far this node has come with a sweep. */
+/** How far this node has come with a sweep of rows. */
 interface Progress {
   stage: number;
   position?: SweepPosition | undefined;
 }
 
+/** One batch of a sweep. */
+interface Batch {
+  readonly rows: number;
+  /** Undefined when nothing is left to do. */
+  readonly next: Progress | undefined;
+}
+
+/** What became of a batch: an error has rolled it back. */
+type Outcome = { readonly sweep: Sweep } & ({ readonly batch: Batch } | { readonly error: unknown });
+
 /**
- * Marks or deletes the rows that an epoch has ended, in small batches that never wait for a lock. The revocation is in force
- * without it. A sweep that a node leaves behind is continued when a node starts, at the next revocation, or by clean-up.
+ * Marks or deletes the rows that an epoch has ended, and revokes what revoked credentials made, in small batches. An epoch is in
+ * force without it. A sweep that fails, or that another node leaves behind, is continued within a minute.
  */
 @Injectable()
 export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -47,6 +59,7 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     () => this.drain(),
     (error) => this.interrupted(error),
   );
+  private polling: NodeJS.Timeout | undefined;
   private isClosing = false;
 
   constructor(
@@ -63,17 +76,19 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     epochs: Epochs,
     ...requests: readonly SweepRequest[]
   ): Promise<void> {
-    for (const { task, reason = null, at } of requests) {
-      await this.sweeps.insert(manager, {
+    await this.sweeps.insert(
+      manager,
+      requests.map(({ task, reason = null, at }) => ({
         id: uuidv7(),
         ownerType: owner.type,
         ownerId: owner.id,
         task,
+        makerId: null,
         ...epochs,
         reason,
         requestedAt: at,
-      });
-    }
+      })),
+    );
   }
 
   /**
@@ -86,24 +101,33 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
 
   /** Continues the sweeps that an earlier process has left behind. */
   async onApplicationBootstrap(): Promise<void> {
+    this.polling = setInterval(() => {
+      this.sweeping.request();
+    }, POLL_MS).unref();
     await this.start(1, this.database.deadlineOf({}));
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.isClosing = true;
+    clearInterval(this.polling);
     await this.sweeping.run();
   }
 
-  /** Processes all sweeps. Resolves when none is left, except those that other nodes work on. */
+  /** Processes all sweeps. Resolves when none is left, except those that fail, or that other nodes work on. */
   async drain(): Promise<void> {
+    const failed: string[] = [];
     while (!this.isClosing) {
       const start = performance.now();
-      const batch = await this.processBatch(BATCH_TIMEOUT_MS);
-      if (!batch) return;
+      const outcome = await this.processBatch(BATCH_TIMEOUT_MS, failed);
+      if (!outcome) return;
+      if ('error' in outcome) {
+        this.interrupted(outcome.error);
+        failed.push(outcome.sweep.id);
+        continue;
+      }
+      const { rows, next } = outcome.batch;
       // A pause after each batch leaves at least half of the time to requests.
-      await setTimeout(
-        batch.rows === 0 && !batch.complete ? RETRY_MS : Math.min(performance.now() - start, LONGEST_REST_MS),
-      );
+      await pause(rows === 0 && next ? RETRY_MS : Math.min(performance.now() - start, LONGEST_REST_MS));
     }
   }
 
@@ -111,7 +135,9 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
   private async start(batches: number, deadline: Deadline, owner?: Owner): Promise<void> {
     try {
       for (let batch = 0; batch < batches; batch++) {
-        if (!(await this.processBatch(deadline.left, owner))) return;
+        const outcome = await this.processBatch(deadline.left, [], owner);
+        if (!outcome) return;
+        if ('error' in outcome) throw outcome.error;
       }
     } catch (error) {
       this.interrupted(error);
@@ -123,40 +149,58 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     this.logger.warn(`A sweep is interrupted and will continue later: ${String(error)}`);
   }
 
-  /** @returns undefined when there is nothing to do */
-  private async processBatch(timeout: number, owner?: Owner): Promise<SweepProgress | undefined> {
-    const batch = await this.database.transaction(async (manager) => {
-      const sweep = await this.sweeps.take(manager, owner);
-      if (!sweep) return undefined;
-      const known = this.progress.get(sweep.id) ?? { stage: 0 };
-      const { count, makers, position } = await this.sweeps.process(
-        manager,
-        sweep,
-        known.stage,
-        this.config.cleanup.batchSize,
-        known.position,
-      );
-      await this.lineage.revokeMadeBy(manager, makers, sweep.requestedAt, {});
-      const next = position
-        ? { stage: known.stage, position }
-        : // Rows that were locked are left: the stage begins again.
-          { stage: known.stage + ((await this.sweeps.hasRows(manager, sweep, known.stage)) ? 0 : 1) };
-      const complete = next.stage >= this.sweeps.stagesOf(sweep);
-      if (complete) await this.sweeps.delete(manager, sweep.id);
-      return { sweep, next, complete, rows: count };
-    }, timeout);
-    if (!batch) return undefined;
-    const { sweep, next, complete, rows } = batch;
-    if (complete) this.progress.delete(sweep.id);
-    else this.progress.set(sweep.id, next);
-    const message: SweepProgress = {
-      task: sweep.task,
-      ownerType: sweep.ownerType,
-      ownerId: sweep.ownerId,
-      rows,
-      complete,
-    };
+  /**
+   * @param except the ids of sweeps to leave
+   * @returns undefined when there is nothing to do
+   */
+  private async processBatch(timeout: number, except: readonly string[], owner?: Owner): Promise<Outcome | undefined> {
+    let sweep: Sweep | undefined;
+    let batch: Batch | undefined;
+    try {
+      batch = await this.database.transaction(async (manager) => {
+        sweep = await this.sweeps.take(manager, except, owner);
+        return sweep && this.process(manager, sweep);
+      }, timeout);
+    } catch (error) {
+      if (!sweep) throw error;
+      return { sweep, error };
+    }
+    if (!sweep || !batch) return undefined;
+    if (batch.next) this.progress.set(sweep.id, batch.next);
+    else this.progress.delete(sweep.id);
+    const { task, ownerType, ownerId } = sweep;
+    const message: SweepProgress = { task, ownerType, ownerId, rows: batch.rows, complete: !batch.next };
     ownerSweep.publish(message);
-    return message;
+    return { sweep, batch };
   }
+
+  private async process(manager: EntityManager, sweep: Sweep): Promise<Batch> {
+    const batch =
+      sweep.makerId === null
+        ? await this.processRows(manager, sweep)
+        : await this.processLineage(manager, sweep, sweep.makerId);
+    if (!batch.next) await this.sweeps.delete(manager, sweep.id);
+    return batch;
+  }
+
+  private async processRows(manager: EntityManager, sweep: Sweep): Promise<Batch> {
+    const { stage, position: after } = this.progress.get(sweep.id) ?? { stage: 0 };
+    const { batchSize } = this.config.cleanup;
+    const { count, makerIds, position } = await this.sweeps.process(manager, sweep, stage, batchSize, after);
+    await this.lineage.revokeMadeBy(manager, ownerOf(sweep), makerIds, sweep.requestedAt, {});
+    if (position) return { rows: count, next: { stage, position } };
+    // Rows that were locked are left: the stage begins again.
+    const next = (await this.sweeps.hasRows(manager, sweep, stage)) ? stage : stage + 1;
+    return { rows: count, next: next < this.sweeps.stagesOf(sweep) ? { stage: next } : undefined };
+  }
+
+  /** What is left becomes sweeps of its own. */
+  private async processLineage(manager: EntityManager, sweep: Sweep, makerId: string): Promise<Batch> {
+    const { count } = await this.lineage.revokeMadeBy(manager, ownerOf(sweep), [makerId], sweep.requestedAt, {});
+    return { rows: count, next: undefined };
+  }
+}
+
+function ownerOf({ ownerType: type, ownerId: id }: Sweep): Owner {
+  return { type, id };
 }

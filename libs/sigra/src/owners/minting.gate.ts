@@ -9,6 +9,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
+import { makerIdOf } from '../persistence/tables.js';
 import { endOf } from './token-end.js';
 
 /** What a new credential inherits from what makes it. */
@@ -133,18 +134,15 @@ export class MintingGate {
       if (isOwn) throw revoked();
       return { endsAt: null, madeByTokenId: null, madeByFamilyId: null };
     }
+    const madeByTokenId = makerIdOf(presented);
     // A token in its grace period makes credentials for its successor, which is the same credential to its owner.
-    let heir = presented;
-    while (heir.replacedBy !== null) {
-      const next = await this.tokens.lock(manager, heir.replacedBy, owner);
-      if (!next) break;
-      heir = next;
-    }
-    if (presented.revokedAt || heir.revokedAt) throw revoked();
+    const heir =
+      presented.replacedBy === null ? presented : await this.tokens.lockSuccessor(manager, madeByTokenId, owner);
+    if (presented.revokedAt || !heir || heir.revokedAt) throw revoked();
     // With `enforceOnExisting`, rules that came later end a token before its expiry.
     const endsAt = earliest(endOf(presented, this.config.apiTokens), endOf(heir, this.config.apiTokens));
     if (hasExpired(endsAt, this.clock.now())) throw expired();
-    return { endsAt, madeByTokenId: heir.id, madeByFamilyId: null };
+    return { endsAt, madeByTokenId, madeByFamilyId: null };
   }
 }
 

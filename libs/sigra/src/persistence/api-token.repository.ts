@@ -114,6 +114,37 @@ export class ApiTokenRepository {
     return this.readOne(manager, id, owner, 'FOR NO KEY UPDATE');
   }
 
+  /**
+   * Reads the last token of a chain of rotations, and locks its row until the transaction ends. Rotation locks its owner, so the
+   * caller that has locked the owner gets the one that is current.
+   *
+   * @param makerId see `makerIdOf`
+   */
+  async lockSuccessor(manager: EntityManager, makerId: string, owner: Owner): Promise<ApiToken | undefined> {
+    return this.readSuccessor(manager, makerId, owner, 'FOR NO KEY UPDATE');
+  }
+
+  /**
+   * Reads the last token of a chain of rotations, without a lock.
+   *
+   * @param makerId see `makerIdOf`
+   */
+  async readSuccessor(
+    manager: EntityManager,
+    makerId: string,
+    { type, id: ownerId }: OwnerFilter,
+    lock = '',
+  ): Promise<ApiToken | undefined> {
+    const [row] = await this.database.query<PackedToken>(
+      `SELECT ${PACKED} FROM ${this.table} t
+       WHERE (t.id = $1 OR t.origin_id = $1) AND t.replaced_by IS NULL
+         AND t.owner_type = $2 AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
+      [makerId, type, ownerId ?? null],
+      manager,
+    );
+    return row && unpack(row);
+  }
+
   /** Revokes a token that the transaction has locked. */
   async markRevoked(manager: EntityManager, id: string, at: Date, reason: TokenRevokeReason): Promise<ApiToken> {
     return unpack(

@@ -135,17 +135,6 @@ export class RefreshFamilyRepository {
     }));
   }
 
-  /** Locks the live families of an owner that its API tokens made, and revokes them. @returns their ids */
-  async revokeMadeByTokens(manager: EntityManager, owner: Owner, at: Date): Promise<readonly string[]> {
-    const rows = await this.database.query<{ id: string }>(
-      `UPDATE ${this.table} f SET revoked_at = $3, revoke_reason = 'made_by_revoked'
-       WHERE ${OF_OWNER} AND f.revoked_at IS NULL AND f.made_by_token_id IS NOT NULL RETURNING f.id`,
-      [owner.type, owner.id, at],
-      manager,
-    );
-    return rows.map(({ id }) => id);
-  }
-
   private async readOne(
     manager: EntityManager,
     id: string,

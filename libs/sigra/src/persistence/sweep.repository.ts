@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Owner } from '../common/principal.js';
-import type { Makers } from './lineage.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
 import { type Sweep, sweeps } from './tables.js';
@@ -19,8 +18,8 @@ export interface SweepPosition {
 /** The result of one batch. */
 export interface SweptBatch {
   readonly count: number;
-  /** The credentials that were revoked or deleted, whose makers' lineage ends with them. */
-  readonly makers: Makers;
+  /** The credentials that were revoked or deleted, by the ids by which they are the makers of others. */
+  readonly makerIds: readonly string[];
   /** Undefined when the stage has no further rows. */
   readonly position: SweepPosition | undefined;
 }
@@ -35,8 +34,8 @@ interface Stage {
   /** The SET list of an update; `$5` is the reason. @default the rows are deleted */
   readonly set?: string;
   readonly epoch: 'tokenEpoch' | 'familyEpoch';
-  /** The makers among the rows. */
-  readonly makers?: keyof Makers;
+  /** The id by which a row is the maker of credentials that end with it. @default they stay */
+  readonly makerId?: string;
 }
 
 const START: SweepPosition = { createdAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
@@ -50,11 +49,13 @@ const REVOKED_OR_NOT = (alias: string) =>
 export class SweepRepository {
   constructor(private readonly database: SigraDatabase) {}
 
-  /** Requests a sweep, in the transaction of the revocation. */
-  async insert(manager: EntityManager, sweep: NewSweep): Promise<void> {
+  /** Requests sweeps, in the transaction of the revocation. */
+  async insert(manager: EntityManager, requested: readonly NewSweep[]): Promise<void> {
+    const [first, ...others] = requested;
+    if (!first) return;
     const parameters = new Parameters();
     await this.database.query(
-      sweeps.insert(this.database.names.sweeps, [sweep], parameters),
+      sweeps.insert(this.database.names.sweeps, [first, ...others], parameters),
       parameters.values,
       manager,
     );
@@ -63,14 +64,15 @@ export class SweepRepository {
   /**
    * Takes the oldest sweep that no other node works on, until the transaction ends.
    *
+   * @param except the ids of sweeps to leave
    * @param owner takes only sweeps of this owner
    */
-  async take(manager: EntityManager, owner?: Owner): Promise<Sweep | undefined> {
+  async take(manager: EntityManager, except: readonly string[], owner?: Owner): Promise<Sweep | undefined> {
     const [row] = await this.database.query<{ sweep: string }>(
       `SELECT ${sweeps.packed('s')} AS sweep FROM ${this.database.names.sweeps} s
-       WHERE $1::text IS NULL OR (s.owner_type = $1 AND s.owner_id = $2)
+       WHERE ($1::text IS NULL OR (s.owner_type = $1 AND s.owner_id = $2)) AND s.id <> ALL ($3::uuid[])
        ORDER BY s.id LIMIT 1 FOR UPDATE SKIP LOCKED`,
-      [owner?.type ?? null, owner?.id ?? null],
+      [owner?.type ?? null, owner?.id ?? null, except],
       manager,
     );
     return row && sweeps.unpack(row.sweep);
@@ -94,11 +96,11 @@ export class SweepRepository {
     limit: number,
     { createdAt, id }: SweepPosition = START,
   ): Promise<SweptBatch> {
-    const { table, from, orderBy, set, epoch, makers } = this.stageAt(sweep, stage);
+    const { table, from, orderBy, set, epoch, makerId } = this.stageAt(sweep, stage);
     const change = set === undefined ? `DELETE FROM ${table} t USING ended` : `UPDATE ${table} t SET ${set} FROM ended`;
-    const { count, ids, created_at, last_id } = await this.database.queryOne<{
+    const { count, maker_ids, created_at, last_id } = await this.database.queryOne<{
       count: number | string;
-      ids: string;
+      maker_ids: string;
       created_at: string | null;
       last_id: string | null;
     }>(
@@ -106,19 +108,21 @@ export class SweepRepository {
          SELECT t.id, ${orderBy} AS created_at FROM ${from} AND (${orderBy}, t.id) > ($6::timestamptz, $7::uuid)
            AND $4::timestamptz IS NOT NULL AND $5::text IS NOT DISTINCT FROM $5
          ORDER BY ${orderBy}, t.id LIMIT $8 FOR UPDATE OF t SKIP LOCKED
-       ), changed AS (${change} WHERE t.id = ended.id RETURNING t.id), last AS (
+       ), changed AS (
+         ${change} WHERE t.id = ended.id RETURNING ${makerId ?? 'NULL'} AS maker_id
+       ), last AS (
          SELECT created_at, id FROM ended ORDER BY created_at DESC, id DESC LIMIT 1
        )
        SELECT (SELECT count(*)::int FROM changed) AS count,
-         ${makers ? "(SELECT coalesce(json_agg(id), '[]')::text FROM changed)" : "'[]'"} AS ids, (SELECT to_json(created_at) #>> '{}' FROM last) AS created_at,
-         (SELECT id FROM last) AS last_id`,
+         ${makerId ? "(SELECT coalesce(json_agg(maker_id), '[]')::text FROM changed)" : "'[]'"} AS maker_ids,
+         (SELECT to_json(created_at) #>> '{}' FROM last) AS created_at, (SELECT id FROM last) AS last_id`,
       [sweep.ownerType, sweep.ownerId, sweep[epoch], sweep.requestedAt, sweep.reason, createdAt, id, limit],
       manager,
     );
     const isFull = Number(count) >= limit && created_at !== null && last_id !== null;
     return {
       count: Number(count),
-      makers: makers ? { [makers]: JSON.parse(ids) as string[] } : {},
+      makerIds: JSON.parse(maker_ids) as string[],
       position: isFull ? { createdAt: created_at, id: last_id } : undefined,
     };
   }
@@ -142,9 +146,14 @@ export class SweepRepository {
 
   private stages({ task, reason }: Sweep): readonly Stage[] {
     const { apiTokens, refreshFamilies, refreshTokens, auditEvents } = this.database.names;
-    const tokens = { table: apiTokens, orderBy: 't.created_at', epoch: 'tokenEpoch', makers: 'tokenIds' } as const;
+    const tokens = {
+      table: apiTokens,
+      orderBy: 't.created_at',
+      epoch: 'tokenEpoch',
+      makerId: 'coalesce(t.origin_id, t.id)',
+    } as const;
     const families = { table: refreshFamilies, orderBy: 't.created_at', epoch: 'familyEpoch' } as const;
-    const endedFamilies = { ...families, makers: 'familyIds' } as const;
+    const endedFamilies = { ...families, makerId: 't.id' } as const;
     const forget: readonly Stage[] = [
       { ...tokens, from: `${apiTokens} t WHERE ${REVOKED_OR_NOT('t')} AND t.token_epoch < $3` },
       // Before their families, because one family can have thousands of tokens.
@@ -160,6 +169,9 @@ export class SweepRepository {
     const events = { table: auditEvents, orderBy: 't.occurred_at', epoch: 'tokenEpoch' } as const;
     const before = 't.occurred_at <= $4 AND $3::int IS NOT NULL';
     switch (task) {
+      case 'revoke_made':
+        // No rows of its own: the lineage of its maker is revoked.
+        return [];
       case 'mark_tokens':
         return [
           {

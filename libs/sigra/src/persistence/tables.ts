@@ -38,7 +38,9 @@ const owned = {
   ownerId: text(MAX_ID_LENGTH),
 };
 const made = {
-  /** The API token that made this credential. Null when a person or the application made it. */
+  /**
+   * The API token that made this credential: the first one, if it was rotated. Null when a person or the application made it.
+   */
   madeByTokenId: nullable(uuid()),
   /** The refresh family whose access token made this credential. */
   madeByFamilyId: nullable(uuid()),
@@ -49,6 +51,8 @@ export const apiTokens = new Table(
   'sigra_api_tokens',
   {
     id: uuid(),
+    /** The first token of the rotations that led to this one. Null for a token that was not made by rotation. */
+    originId: nullable(uuid()),
     ...owned,
     /** The owner's token epoch when the token was authorized. The token is revoked when the owner's is later. */
     tokenEpoch: integer(),
@@ -79,6 +83,11 @@ export const apiTokens = new Table(
 /** An API token as services return it. It contains neither the raw token nor its hash. */
 export type ApiToken = RowOf<typeof apiTokens.columns>;
 
+/** The id by which a token is the maker of others. It survives rotation, so what a token made belongs to its successors. */
+export function makerIdOf({ originId, id }: Pick<ApiToken, 'originId' | 'id'>): string {
+  return originId ?? id;
+}
+
 /** The epochs of each owner, which only grow. An owner without a row is in the epochs 0 and 0. */
 export const owners = new Table(
   'sigra_owners',
@@ -94,15 +103,17 @@ export const owners = new Table(
 );
 
 /**
- * Work that follows a revocation: the rows that an epoch has ended are marked or deleted in batches. The revocation is in
- * force without it.
+ * Work that follows a revocation, in batches: rows that an epoch has ended are marked or deleted, and what a revoked credential
+ * made is revoked. The end of an epoch is in force without it.
  */
 export const sweeps = new Table(
   'sigra_sweeps',
   {
     id: uuid(),
     ...owned,
-    task: oneOf('mark_tokens', 'mark_families', 'forget', 'forget_and_anonymize'),
+    task: oneOf('mark_tokens', 'mark_families', 'forget', 'forget_and_anonymize', 'revoke_made'),
+    /** The revoked credential whose descendants are revoked, with the task `revoke_made`. */
+    makerId: nullable(uuid()),
     /** Rows of earlier epochs are concerned. */
     tokenEpoch: integer(),
     familyEpoch: integer(),

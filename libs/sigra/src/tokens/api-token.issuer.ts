@@ -101,12 +101,16 @@ export class ApiTokenIssuer {
     );
   }
 
-  /** Inserts a token with a new secret. */
+  /**
+   * Inserts a token with a new secret.
+   *
+   * @param token `originId` is null, except for a rotation
+   */
   async mint(
     manager: EntityManager,
     { tokenEpoch, madeByTokenId, madeByFamilyId }: Mint,
     owner: Owner,
-    token: Pick<NewApiToken, 'id' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>,
+    token: Pick<NewApiToken, 'id' | 'originId' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
     const { prefix } = this.config.apiTokens;
     const rawToken = mintRawToken(prefix);

@@ -8,13 +8,13 @@ import { hashSecret } from '../common/secret.js';
 import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { EpochRevoker, type EpochStep } from '../owners/epoch.revoker.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
-import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import type { ApiToken } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -28,7 +28,7 @@ export class ApiTokenRevoker {
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly tokens: ApiTokenRepository,
-    private readonly families: RefreshFamilyRepository,
+    private readonly sweeper: CredentialSweeper,
     private readonly lineage: LineageRevoker,
     private readonly epochs: EpochRevoker,
     private readonly audit: AuditWriter,
@@ -94,9 +94,8 @@ export class ApiTokenRevoker {
     caller: Caller,
   ): Promise<void> {
     await this.assertMayManageAll(manager, owner, tokenEpoch - 1, at, caller);
-    // Another epoch ends families, so those that tokens made are revoked one by one; an owner has few.
-    const familyIds = await this.families.revokeMadeByTokens(manager, owner, at);
-    await this.lineage.revokeMadeBy(manager, { familyIds }, at, caller);
+    // Another epoch ends families, so those that tokens made are revoked one by one.
+    await this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, caller);
   }
 
   /** A principal manages only tokens whose scopes it holds. */
@@ -120,14 +119,15 @@ export class ApiTokenRevoker {
   private async revokeOne(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
     // PostgreSQL would reject a string that is not a UUID.
     if (!isUuid(tokenId)) throw notFound();
-    return this.database.transaction(async (manager) => {
+    const deadline = this.database.deadlineOf(caller);
+    const { token, isComplete } = await this.database.transaction(async (manager) => {
       const token = await this.tokens.lock(manager, tokenId, owner);
       if (!token) throw notFound();
       const holder = { type: token.ownerType, id: token.ownerId };
       if (!this.isInPerson(holder, caller)) {
         assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
       }
-      if (token.revokedAt) return token;
+      if (token.revokedAt) return { token, isComplete: true };
       const at = this.clock.now();
       const revoked = await this.tokens.markRevoked(manager, tokenId, at, 'revoked');
       const metadata = { userId: token.ownerId, name: token.name };
@@ -136,8 +136,12 @@ export class ApiTokenRevoker {
         { action: 'api.token_revoke', targetId: token.id, targetType: 'api_token', metadata },
         caller,
       );
-      await this.lineage.revokeMadeBy(manager, { tokenIds: [tokenId] }, at, caller);
-      return revoked;
-    }, this.database.deadlineOf(caller).left);
+      // What a token made belongs to its successor, if it has one.
+      const makerIds = token.replacedBy === null ? [makerIdOf(token)] : [];
+      const { isComplete } = await this.lineage.revokeMadeBy(manager, holder, makerIds, at, caller);
+      return { token: revoked, isComplete };
+    }, deadline.left);
+    if (!isComplete) await this.sweeper.begin({ type: token.ownerType, id: token.ownerId }, deadline);
+    return token;
   }
 }

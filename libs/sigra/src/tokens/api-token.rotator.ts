@@ -10,11 +10,10 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { endOf } from '../owners/token-end.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import { LineageRepository } from '../persistence/lineage.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import type { ApiToken } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -48,7 +47,6 @@ export class ApiTokenRotator {
     private readonly gate: MintingGate,
     private readonly tokens: ApiTokenRepository,
     private readonly families: RefreshFamilyRepository,
-    private readonly lineage: LineageRepository,
     private readonly issuer: ApiTokenIssuer,
     private readonly replayer: IssueReplayer,
     private readonly audit: AuditWriter,
@@ -114,6 +112,7 @@ export class ApiTokenRotator {
     const { name, scopes } = old;
     const issued = await this.issuer.mint(manager, { ...mint, ...makerOf(old, mint) }, owner, {
       id: successorId,
+      originId: makerIdOf(old),
       name,
       scopes,
       expiresAt: parseExpiry(expiresAt, now, apiTokens, endsAt),
@@ -124,7 +123,6 @@ export class ApiTokenRotator {
       revokedAt: graceSeconds === 0 ? now : null,
       expiresAt: graceSeconds === 0 ? old.expiresAt : earliest(old.expiresAt, later(now, graceSeconds)),
     });
-    await this.lineage.handOver(manager, old.id, successorId);
     await this.audit.record(
       manager,
       {
@@ -142,7 +140,7 @@ export class ApiTokenRotator {
   private async endOfMaker(manager: EntityManager, token: ApiToken): Promise<Date | null> {
     const ofType = { type: token.ownerType };
     if (token.madeByTokenId !== null) {
-      const maker = await this.tokens.read(manager, token.madeByTokenId, ofType);
+      const maker = await this.tokens.readSuccessor(manager, token.madeByTokenId, ofType);
       return maker ? endOf(maker, this.config.apiTokens) : token.expiresAt;
     }
     if (token.madeByFamilyId === null) return null;
@@ -156,7 +154,8 @@ export class ApiTokenRotator {
  * that rotates itself, and a person, leave the maker as it is.
  */
 function makerOf(old: ApiToken, mint: Mint): Pick<Mint, 'madeByTokenId' | 'madeByFamilyId'> {
-  const isOther = (mint.madeByTokenId !== null && mint.madeByTokenId !== old.id) || mint.madeByFamilyId !== null;
+  const isOther =
+    (mint.madeByTokenId !== null && mint.madeByTokenId !== makerIdOf(old)) || mint.madeByFamilyId !== null;
   const { madeByTokenId, madeByFamilyId } = isOther ? mint : old;
   return { madeByTokenId, madeByFamilyId };
 }

@@ -26,6 +26,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         owner_type text NOT NULL,
         owner_id text NOT NULL,
         task text NOT NULL,
+        maker_id uuid,
         token_epoch integer NOT NULL,
         family_epoch integer NOT NULL,
         reason text,
@@ -41,6 +42,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     await runner.query(`
       CREATE TABLE ${apiTokens} (
         id uuid CONSTRAINT ${named('sigra_api_tokens_pkey')} PRIMARY KEY,
+        origin_id uuid,
         owner_type text NOT NULL,
         owner_id text NOT NULL,
         token_epoch integer NOT NULL,
@@ -70,10 +72,14 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     );
     for (const maker of ['made_by_token_id', 'made_by_family_id']) {
       await runner.query(
-        `CREATE INDEX ${named(`sigra_api_tokens_${maker}`)} ON ${apiTokens} (${maker})
+        `CREATE INDEX ${named(`sigra_api_tokens_${maker}`)} ON ${apiTokens} (${maker}, expires_at)
          WHERE ${maker} IS NOT NULL AND revoked_at IS NULL`,
       );
     }
+    await runner.query(
+      `CREATE INDEX ${named('sigra_api_tokens_origin')} ON ${apiTokens} (origin_id)
+       WHERE origin_id IS NOT NULL AND replaced_by IS NULL`,
+    );
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_expired')} ON ${apiTokens} (expires_at)
        WHERE expires_at IS NOT NULL AND revoked_at IS NULL`,

@@ -33,7 +33,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
     );
     for (const maker of ['made_by_token_id', 'made_by_family_id']) {
       await runner.query(
-        `CREATE INDEX ${named(`sigra_refresh_families_${maker}`)} ON ${refreshFamilies} (${maker})
+        `CREATE INDEX ${named(`sigra_refresh_families_${maker}`)} ON ${refreshFamilies} (${maker}, absolute_expires_at)
          WHERE ${maker} IS NOT NULL AND revoked_at IS NULL`,
       );
     }
