@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TokenCleanupService } from 'nestjs-sigra';
-import { startTestApp, type TestApp } from '../support/test-app.js';
+import { SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
 import { inSeconds, putTokens, remainingTokens } from '../support/aged-rows.js';
 import { untilWaiting } from '../support/locks.js';
 
@@ -54,7 +54,7 @@ describe('clean-up on two nodes', () => {
     await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
     const dead = (expiresIn: string) =>
       test.dataSource.query(
-        `INSERT INTO sigra_leases VALUES ('cleanup', gen_random_uuid(), now() + $1::interval)
+        `INSERT INTO sigra_leases VALUES ('cleanup:user', gen_random_uuid(), now() + $1::interval)
          ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at`,
         [expiresIn],
       );
@@ -66,5 +66,34 @@ describe('clean-up on two nodes', () => {
 
     expect(before).toMatchObject({ expiredTokens: 0, complete: false });
     expect(after).toMatchObject({ expiredTokens: 3, complete: true });
+  });
+
+  it('leaves the credentials of other types of owners, and works beside their clean-up', async () => {
+    const users = { ...SIGRA_OPTIONS.users, type: 'admin' };
+    const admins = await startTestApp({ databaseUrl: test.databaseUrl, clock: test.clock, sigra: { users } });
+    const ended = { expiresAt: inSeconds(test, -3600) };
+    const [ours, theirs] = [await putTokens(test, 3, ended), await putTokens(test, 2, ended)];
+    const revoked = await putTokens(test, 1, { revokedAt: inSeconds(test, -100 * 86_400) });
+    await test.dataSource.query(
+      `INSERT INTO sigra_refresh_families (id, owner_type, owner_id, epoch, scopes, absolute_expires_at, created_at)
+       SELECT gen_random_uuid(), 'admin', '1', 0, '{*}', $1, '2020-01-01'`,
+      [ended.expiresAt],
+    );
+    await test.dataSource.query(`UPDATE sigra_api_tokens SET owner_type = 'admin' WHERE id = ANY ($1)`, [
+      [...theirs, ...revoked],
+    ]);
+
+    const [first, second] = await Promise.all(
+      [test, admins].map((node) => node.get(TokenCleanupService).cleanupExpiredTokens()),
+    );
+
+    expect(first).toMatchObject({ expiredTokens: ours.length, revokedTokens: 0, refreshFamilies: 0, complete: true });
+    expect(second).toMatchObject({
+      expiredTokens: theirs.length,
+      revokedTokens: 1,
+      refreshFamilies: 1,
+      complete: true,
+    });
+    await admins.close();
   });
 });

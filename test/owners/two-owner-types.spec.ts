@@ -1,7 +1,7 @@
 import { Controller, Get, Module, type Type } from '@nestjs/common';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   ApiTokenService,
   CredentialService,
@@ -12,11 +12,14 @@ import {
   SigraJwtService,
   SigraModule,
   type TokenPair,
+  type UserProvider,
 } from 'nestjs-sigra';
 import { UseGuards } from '@nestjs/common';
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
 import { Connection } from '../support/connection.js';
 import type { TestDatabase } from '../support/database.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
+import { eventually } from '../support/eventually.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
 import { refusalOf } from '../support/refusal.js';
 
@@ -55,12 +58,14 @@ interface Side {
 }
 
 async function start(
-  database: TestDatabase,
-  entity: Type<Customer>,
+  database: { readonly url: string },
+  users: Type<Customer> | UserProvider<Customer>,
   type: string,
   check: 'epoch' | 'stateless' | 'family',
+  { id = 'id', imports = [] }: { readonly id?: 'id' | 'name' | undefined; readonly imports?: Type<object>[] } = {},
 ): Promise<Side> {
-  const connection = new Connection(database.url, { entities: [entity, ...sigraEntities] });
+  const isEntity = typeof users === 'function';
+  const connection = new Connection(database.url, { entities: [...(isEntity ? [users] : []), ...sigraEntities] });
 
   @Controller('me')
   @UseGuards(SigraAuthGuard)
@@ -74,8 +79,9 @@ async function start(
   @Module({
     imports: [
       connection.module,
+      ...imports,
       SigraModule.forRoot<Customer>({
-        users: { entity, type },
+        users: isEntity ? { entity: users, id, type } : { provider: users, type },
         apiTokens: { scopes: ['read:notes', 'oauth:introspect'] },
         session: { userId: (request) => request.headers['x-session-user'] as string | undefined },
         jwt: { ...JWT, check },
@@ -207,25 +213,97 @@ describe.each(['epoch', 'family', 'stateless'] as const)(
 
 describe('Two modules on the same tables', () => {
   let database: TestDatabase;
+  const apps: NestExpressApplication[] = [];
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     database = await createMigratedDatabase(TABLES);
   });
-  afterAll(() => database.drop());
+  afterEach(async () => {
+    await closeAll();
+    await database.drop();
+  });
 
-  it('do not boot with the same type and different users, and boot after the first has ended', async () => {
-    const first = await start(database, Customer, 'user', 'epoch');
+  const boot = async (users: Type<Customer> | UserProvider<Customer>, id?: 'id' | 'name') => {
+    const { app } = await start(database, users, 'user', 'epoch', { id });
+    apps.push(app);
+  };
+  const closeAll = async () => {
+    for (const app of apps.splice(0)) await app.close();
+  };
+  const run = async (sql: string) => {
+    const dataSource = await new DataSource({ type: 'postgres', url: database.url }).initialize();
+    await dataSource.query(sql);
+    await dataSource.destroy();
+  };
+  const providerOf = (name: string): UserProvider<Customer> => ({
+    findByIds: (ids) => Promise.resolve(ids.map((id) => ({ id: Number(id), name }))),
+  });
 
-    await expect(start(database, Admin, 'user', 'epoch')).rejects.toThrow(
+  it('do not boot with the same type and the users of different tables, also after the first has ended', async () => {
+    await boot(Customer);
+
+    await expect(boot(Admin)).rejects.toThrow(
+      'sigra: users.type is "user" for the ids in "public"."admins"."id", but belongs to "public"."customers"."id" in this ' +
+        'database; give one of them another type, such as "user_2"',
+    );
+    await boot(Customer);
+    await closeAll();
+    await expect(boot(Admin)).rejects.toThrow('users.type');
+  });
+
+  it('do not boot with the same type and different ids of the same users', async () => {
+    await run('ALTER TABLE customers ADD UNIQUE (name)');
+    await boot(Customer);
+
+    await expect(boot(Customer, 'name')).rejects.toThrow('"public"."customers"."name", but belongs to');
+  });
+
+  it('do not boot with the same type and different providers in one process', async () => {
+    const customers = providerOf('customer');
+    await boot(customers);
+
+    await expect(boot(providerOf('admin'))).rejects.toThrow(
       'users.type is "user" in two modules on the same tables, with different users; give one of them another type',
     );
-    const same = await start(database, Customer, 'user', 'epoch');
-    await first.app.close();
-    await expect(start(database, Admin, 'user', 'epoch')).rejects.toThrow('users.type');
-    await same.app.close();
-    const second = await start(database, Admin, 'user', 'epoch');
+    await boot(customers);
+    await closeAll();
+    await boot(providerOf('admin'));
+    expect(apps).toHaveLength(1);
+  });
 
-    expect(second.url).toMatch(/^http/);
-    await second.app.close();
+  it('refuse everything once the database can say that the type has other users, if it could not at boot', async () => {
+    await boot(providerOf('customer'));
+    const proxy = await DatabaseProxy.start(database.url);
+    @Module({})
+    class Outage {
+      async onModuleInit() {
+        await proxy.cut();
+      }
+    }
+    const late = await start(proxy, providerOf('admin'), 'user', 'epoch', { imports: [Outage] });
+    apps.push(late.app);
+
+    await proxy.mend();
+
+    await eventually(() =>
+      late.tokens.listActive(1).then(
+        () => false,
+        (error: unknown) => String(error).includes('sigra: users.type is "user" in two modules on the same tables'),
+      ),
+    );
+    await proxy.stop();
+  });
+
+  it('boot after the table of the users, or the column of their ids, was renamed', async () => {
+    await boot(Customer);
+    await closeAll();
+
+    await run('DROP TABLE admins; ALTER TABLE customers RENAME TO admins');
+    await boot(Admin);
+    await closeAll();
+    await run('ALTER TABLE admins RENAME id TO key; ALTER TABLE admins ADD UNIQUE (name)');
+    await boot(Admin, 'name');
+
+    expect(apps).toHaveLength(1);
   });
 });

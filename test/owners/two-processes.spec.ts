@@ -60,6 +60,14 @@ describe('Two kinds of owners with the same ids and tables, in two processes', (
     }
   });
 
+  it('do not boot with the same type', async () => {
+    const setup = { adapter: 'fastify', databaseUrl: test.databaseUrl, jwt: JWT } as const;
+
+    await expect(ServerNode.start({ ...setup, owners: { table: 'admins', type: 'user' } })).rejects.toThrow(
+      'users.type is "user" for the ids in "public"."admins"."id", but belongs to "public"."users"."id"',
+    );
+  });
+
   it('refresh no token of each other, and do not revoke its family', async () => {
     const refused = await refresh(admins, pair.refreshToken);
     const refreshed = await refresh(users, pair.refreshToken);

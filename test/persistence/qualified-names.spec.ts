@@ -236,6 +236,7 @@ describe('the names of the tables of Sigra', () => {
         auditEvents: '"public"."sigra_audit_events"',
         idempotencyKeys: '"public"."sigra_idempotency_keys"',
         leases: '"public"."sigra_leases"',
+        ownerTypes: '"public"."sigra_owner_types"',
         refreshFamilies: '"public"."sigra_refresh_families"',
         refreshTokens: '"public"."sigra_refresh_tokens"',
         sweeps: '"public"."sigra_sweeps"',

@@ -19,12 +19,16 @@ export class NodeProcess {
   ): Promise<{ process: NodeProcess; message: unknown }> {
     const child = fork(path(`./${program}`), [JSON.stringify(setup)], {
       execArgv: [...flags, '--import', path('../../tools/typescript/register-sources.js')],
+      stdio: ['inherit', 'inherit', 'pipe', 'ipc'],
     });
-    const exited = once(child, 'exit').then(([code]) => {
-      throw new Error(`${program} ended (${String(code)}) before it was ready`);
+    let errors = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    const exited = once(child, 'close').then(([code]) => {
+      throw new Error(`${program} ended (${String(code)}) before it was ready: ${errors}`);
     });
     const [message] = (await Promise.race([once(child, 'message'), exited])) as unknown[];
     exited.catch(() => undefined);
+    child.stderr?.removeAllListeners('data').pipe(process.stderr);
     return { process: new NodeProcess(child), message };
   }
 

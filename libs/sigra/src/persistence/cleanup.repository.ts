@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 
 /** Longer than a batch may take. */
@@ -17,13 +19,23 @@ interface ObsoleteRows {
   readonly set?: string;
 }
 
-/** The statements of clean-up. Each processes one batch of rows, skips locked rows, and never waits for a lock. */
+/** The statements of clean-up, for the credentials of one type of owners. Each processes one batch of rows, skips locked rows, and never waits for a lock. */
 @Injectable()
 export class CleanupRepository {
-  constructor(private readonly database: SigraDatabase) {}
+  private readonly lease: string;
+  /** SQL of the type whose credentials are deleted: the module of another type has other retentions. */
+  private readonly type: string;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly database: SigraDatabase,
+  ) {
+    this.lease = `cleanup:${config.users.type}`;
+    this.type = literal(config.users.type);
+  }
 
   /**
-   * Takes or renews the lease that limits clean-up to one node at a time. No connection or transaction holds it, so it works
+   * Takes or renews the lease that limits clean-up of a type of owners to one node at a time. No connection or transaction holds it, so it works
    * through a transaction pooler, and a node that dies keeps it for a minute at most.
    *
    * @param holder the UUID of the run
@@ -34,11 +46,11 @@ export class CleanupRepository {
     return this.database.transaction(async (manager) => {
       const rows = await this.database.query(
         `INSERT INTO ${this.database.names.leases} AS l (name, holder, expires_at)
-         VALUES ('cleanup', $1, clock_timestamp() + make_interval(secs => $2))
+         VALUES ($3, $1, clock_timestamp() + make_interval(secs => $2))
          ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
            WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp()
          RETURNING l.name`,
-        [holder, LEASE_SECONDS],
+        [holder, LEASE_SECONDS, this.lease],
         manager,
       );
       return rows.length === 1;
@@ -47,27 +59,24 @@ export class CleanupRepository {
 
   /** Returns the lease, if the run still holds it. */
   async returnLease(holder: string): Promise<void> {
-    await this.database.query(`DELETE FROM ${this.database.names.leases} WHERE name = 'cleanup' AND holder = $1`, [
+    await this.database.query(`DELETE FROM ${this.database.names.leases} WHERE name = $2 AND holder = $1`, [
       holder,
+      this.lease,
     ]);
   }
 
   /** Deletes up to `limit` unrevoked tokens that expired at `now` or earlier. */
   deleteExpiredTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
     const table = this.database.names.apiTokens;
-    const from = `${table} t WHERE t.revoked_at IS NULL AND t.expires_at <= $1`;
+    const from = `${table} t WHERE t.owner_type = ${this.type} AND t.revoked_at IS NULL AND t.expires_at <= $1`;
     return this.take(manager, { table, from, orderBy: 't.expires_at' }, now, limit);
   }
 
   /** Deletes up to `limit` tokens that were revoked at `before` or earlier. */
   deleteRevokedTokens(manager: EntityManager, before: Date, limit: number): Promise<number> {
     const table = this.database.names.apiTokens;
-    return this.take(
-      manager,
-      { table, from: `${table} t WHERE t.revoked_at <= $1`, orderBy: 't.revoked_at' },
-      before,
-      limit,
-    );
+    const from = `${table} t WHERE t.owner_type = ${this.type} AND t.revoked_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 't.revoked_at' }, before, limit);
   }
 
   /**
@@ -76,14 +85,15 @@ export class CleanupRepository {
    */
   deleteEndedRefreshTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
     const { refreshFamilies, refreshTokens: table } = this.database.names;
-    const from = `${refreshFamilies} f JOIN ${table} t ON t.family_id = f.id WHERE f.absolute_expires_at <= $1`;
+    const from = `${refreshFamilies} f JOIN ${table} t ON t.family_id = f.id 
+      WHERE f.owner_type = ${this.type} AND f.absolute_expires_at <= $1`;
     return this.take(manager, { table, from, orderBy: 'f.absolute_expires_at' }, now, limit);
   }
 
   /** Deletes up to `limit` families that ended at `now` or earlier and have no tokens left. */
   deleteEndedFamilies(manager: EntityManager, now: Date, limit: number): Promise<number> {
     const { refreshFamilies: table, refreshTokens } = this.database.names;
-    const from = `${table} t WHERE t.absolute_expires_at <= $1
+    const from = `${table} t WHERE t.owner_type = ${this.type} AND t.absolute_expires_at <= $1
       AND NOT EXISTS (SELECT FROM ${refreshTokens} token WHERE token.family_id = t.id)`;
     return this.take(manager, { table, from, orderBy: 't.absolute_expires_at' }, now, limit);
   }

@@ -93,9 +93,9 @@ export class LineageRepository {
   ): Promise<RevokedDescendant[]> {
     const makerId = kind === 'api_token' ? 'coalesce(t.origin_id, t.id)' : 't.id';
     const rows = await this.database.query<{ id: string; maker_id: string; owner_type: string; owner_id: string }>(
-      `WITH candidates AS MATERIALIZED (${candidates})
-       UPDATE ${this.tableOf(kind)} t SET revoked_at = $1, revoke_reason = 'made_by_revoked'
-       FROM candidates WHERE t.id = candidates.id AND t.revoked_at IS NULL
+      // An array, because a join would be planned for as many rows as the limit; most credentials have made none.
+      `UPDATE ${this.tableOf(kind)} t SET revoked_at = $1, revoke_reason = 'made_by_revoked'
+       WHERE t.id = ANY (ARRAY(${candidates})) AND t.revoked_at IS NULL
        RETURNING t.id, ${makerId} AS maker_id, t.owner_type, t.owner_id`,
       values,
       manager,

@@ -11,6 +11,7 @@ import { OwnerRepository } from './owner.repository.js';
 import { RefreshFamilyRepository } from './refresh-family.repository.js';
 import { RefreshTokenRepository } from './refresh-token.repository.js';
 import { findQualifiedNames, QUALIFIED_NAMES } from './qualified-names.js';
+import { SchemaCheck } from './schema.check.js';
 import { SIGRA_DATA_SOURCE, SigraDatabase } from './sigra-database.js';
 import { SweepRepository } from './sweep.repository.js';
 import { UserDirectory } from './user-directory.js';
@@ -30,6 +31,7 @@ export const persistenceProviders: Provider[] = [
   LineageRepository,
   OwnerRepository,
   OwnerTypeClaim,
+  SchemaCheck,
   SweepRepository,
   CleanupRepository,
   BootChecks,

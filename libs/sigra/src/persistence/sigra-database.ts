@@ -67,6 +67,7 @@ const MAX_TIMEOUT_MS = 2_147_483_647;
 @Injectable()
 export class SigraDatabase {
   private prepares: boolean;
+  private refusal: Error | undefined;
   /** The attempts whose work has an entity manager. */
   private readonly attempts = new WeakMap<EntityManager, Attempt>();
 
@@ -176,6 +177,11 @@ export class SigraDatabase {
     }, timeout);
   }
 
+  /** From now on everything is rejected with this error. */
+  refuse(error: Error): void {
+    this.refusal = error;
+  }
+
   /** The deadline of a call that begins now: what its request has left of `lookupTimeout`. */
   deadlineOf({ waited = 0 }: Caller): Deadline {
     const { lookupTimeout } = this.config;
@@ -276,6 +282,7 @@ export class SigraDatabase {
    * not answered before one of both.
    */
   private async onConnection<T>(work: (attempt: Attempt) => Promise<T>, timeout: number): Promise<T> {
+    if (this.refusal) throw this.refusal;
     const runner = this.dataSource.createQueryRunner();
     const attempt: Attempt = { runner, deadline: performance.now() + timeout, state: 'working' };
     let connection: PgClient | undefined;

@@ -4,6 +4,7 @@ import {
   idempotencyKeys,
   leases,
   owners,
+  ownerTypes,
   refreshFamilies,
   refreshTokens,
   sweeps,
@@ -19,6 +20,8 @@ export const RefreshFamilyEntity = refreshFamilies.entity('SigraRefreshFamily');
 export const RefreshTokenEntity = refreshTokens.entity('SigraRefreshToken');
 /** Rows of `sigra_owners`. */
 export const OwnerEntity = owners.entity('SigraOwner');
+/** Rows of `sigra_owner_types`. */
+export const OwnerTypeEntity = ownerTypes.entity('SigraOwnerType');
 /** Rows of `sigra_idempotency_keys`. */
 export const IdempotencyKeyEntity = idempotencyKeys.entity('SigraIdempotencyKey');
 /** Rows of `sigra_leases`. */
@@ -33,6 +36,7 @@ export const sigraEntities = [
   IdempotencyKeyEntity,
   LeaseEntity,
   OwnerEntity,
+  OwnerTypeEntity,
   RefreshFamilyEntity,
   RefreshTokenEntity,
   SweepEntity,

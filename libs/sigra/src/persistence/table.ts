@@ -57,6 +57,11 @@ export class Table<C extends Columns = Columns> {
     this.rowOf = decoder(this.readable, columns) as typeof this.rowOf;
   }
 
+  /** The names of all columns. */
+  get columnNames(): readonly string[] {
+    return Object.keys(this.columns).map(columnName);
+  }
+
   /**
    * The select list: all readable columns in one text, which costs the driver a third of the time of separate columns, and
    * does not depend on the type parsers that the application sets on `pg`. PostgreSQL writes the text form of a row in a

@@ -102,6 +102,19 @@ export const owners = new Table(
   'ownerId',
 );
 
+/** The table of users that each type of owners belongs to. */
+export const ownerTypes = new Table(
+  'sigra_owner_types',
+  {
+    ownerType: text(MAX_OWNER_TYPE_LENGTH),
+    /** The quoted name of the table, with its schema. */
+    userTable: text(),
+    /** The column of the users' ids. */
+    idColumn: text(),
+  },
+  'ownerType',
+);
+
 /**
  * Work that follows a revocation, in batches: rows that an epoch has ended are marked or deleted, and what a revoked credential
  * made is revoked. The end of an epoch is in force without it.
@@ -250,6 +263,7 @@ export const sigraTables = {
   idempotencyKeys,
   leases,
   owners,
+  ownerTypes,
   refreshFamilies,
   refreshTokens,
   sweeps,

@@ -6,7 +6,8 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, sweeps, named } = migrationNames(runner);
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, named } =
+      migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${owners} (
         owner_type text NOT NULL,
@@ -20,6 +21,12 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
       `CREATE INDEX ${named('sigra_owners_epochs')} ON ${owners} (owner_type, owner_id)
        WHERE token_epoch > 0 OR family_epoch > 0`,
     );
+    await runner.query(`
+      CREATE TABLE ${ownerTypes} (
+        owner_type text CONSTRAINT ${named('sigra_owner_types_pkey')} PRIMARY KEY,
+        user_table text NOT NULL,
+        id_column text NOT NULL
+      )`);
     await runner.query(`
       CREATE TABLE ${sweeps} (
         id uuid CONSTRAINT ${named('sigra_sweeps_pkey')} PRIMARY KEY,
@@ -134,12 +141,13 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, sweeps } = migrationNames(runner);
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps } = migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${idempotencyKeys}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
     await runner.query(`DROP TABLE ${leases}`);
     await runner.query(`DROP TABLE ${sweeps}`);
+    await runner.query(`DROP TABLE ${ownerTypes}`);
     await runner.query(`DROP TABLE ${owners}`);
   }
 }

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { sigraEntities, SigraModule } from 'nestjs-sigra';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { boot } from '../support/boot.js';
+import { Connection } from '../support/connection.js';
+import type { TestDatabase } from '../support/database.js';
+import { createDatabase } from '../support/database.js';
+import { createMigratedDatabase } from '../support/migrated-database.js';
+
+const REMEDY =
+  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run `npx typeorm migration:run`, " +
+  'or set migrationsRun: true';
+const USERS = { provider: { findByIds: () => Promise.resolve([]) } };
+
+describe('An application whose database lacks something', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    dataSource = await new DataSource({ type: 'postgres', url: database.url }).initialize();
+  });
+  afterEach(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  const start = async (url: string, more: Partial<DataSourceOptions> = {}) => {
+    const host = new Connection(url, { entities: sigraEntities, more });
+    try {
+      const sigra = SigraModule.forRoot({ users: USERS, cleanup: { schedule: false } });
+      await (await boot({ imports: [host.module, sigra] })).close();
+    } finally {
+      await host.close();
+    }
+  };
+
+  it('boots when nothing is missing, also with columns and indexes of its own', async () => {
+    await dataSource.query('ALTER TABLE sigra_api_tokens ADD team text');
+    await dataSource.query('CREATE INDEX teams ON sigra_api_tokens (team)');
+
+    await expect(start(database.url)).resolves.toBeUndefined();
+  });
+
+  it('does not boot without the migrations, and says how to run them', async () => {
+    const empty = await createDatabase();
+
+    await expect(start(empty.url)).rejects.toThrow(
+      `sigra: dataSource has no table "public"."sigra_api_tokens". ${REMEDY}`,
+    );
+    await empty.drop();
+  });
+
+  it.each([
+    ['a table', 'DROP TABLE sigra_sweeps', 'has no table "public"."sigra_sweeps"'],
+    [
+      'a column',
+      'ALTER TABLE sigra_refresh_families DROP revoke_reason',
+      'has no column "revoke_reason" in "public"."sigra_refresh_families"',
+    ],
+    ['an index', 'DROP INDEX sigra_refresh_tokens_live', 'has no valid index "sigra_refresh_tokens_live"'],
+    [
+      'a primary key',
+      'ALTER TABLE sigra_owners DROP CONSTRAINT sigra_owners_pkey',
+      'has no valid index "sigra_owners_pkey"',
+    ],
+    [
+      'the validity of an index',
+      `UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sigra_api_tokens_hash'::regclass`,
+      'has no valid index "sigra_api_tokens_hash"',
+    ],
+  ])('does not boot without %s', async (_what, sql, problem) => {
+    await dataSource.query(sql);
+
+    await expect(start(database.url)).rejects.toThrow(`sigra: dataSource ${problem}. ${REMEDY}`);
+  });
+
+  it('does not boot when the tables are in another schema than that of the DataSource', async () => {
+    await dataSource.query('CREATE SCHEMA other');
+
+    await expect(start(database.url, { schema: 'other' })).rejects.toThrow('has no table "other"."sigra_api_tokens"');
+  });
+});
