@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { SigraJwtService } from 'nestjs-sigra';
+import { SigraError, SigraJwtService, type TokenPair } from 'nestjs-sigra';
 import type { DataSource } from 'typeorm';
 import { eventually } from '../support/eventually.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
@@ -9,6 +9,17 @@ import { onDatabase } from '../support/database.js';
 
 const POOL = 3;
 const SESSION = 'x-session-user';
+
+/** Repeats a call that is unavailable, as on a slow machine: nothing has changed then. */
+async function retried<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof SigraError) || error.code !== 'unavailable') throw error;
+    }
+  }
+}
 
 /** Runs `act` while a table is locked. */
 async function whileLocked(dataSource: DataSource, table: string, mode: string, act: () => Promise<void>) {
@@ -83,9 +94,10 @@ describe('A statement that is given up', () => {
 
   it('does not happen later: a refresh that was answered with 503 has not used the token', async () => {
     const jwt = test.host.app.get(SigraJwtService);
-    const pairs = await Promise.all(
-      Array.from({ length: 20 }, () => jwt.generateTokens(test.sound.user, ['read:notes'])),
-    );
+    const pairs: TokenPair[] = [];
+    for (let count = 0; count < 20; count++) {
+      pairs.push(await retried(() => jwt.generateTokens(test.sound.user, ['read:notes'])));
+    }
 
     await whileLocked(test.sound.dataSource, 'sigra_audit_events', 'SHARE', async () => {
       const refusals = await Promise.all(pairs.map(({ refreshToken }) => refusalOf(jwt.refresh(refreshToken))));
@@ -94,7 +106,7 @@ describe('A statement that is given up', () => {
     await eventually(async () => (await backends(`state <> 'idle'`)) === 0);
 
     for (const { refreshToken } of pairs) {
-      expect(await jwt.refresh(refreshToken)).toMatchObject({ tokenType: 'Bearer' });
+      expect(await retried(() => jwt.refresh(refreshToken))).toMatchObject({ tokenType: 'Bearer' });
     }
   });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CredentialService, type IssuedApiToken, type SweepProgress } from 'nestjs-sigra';
@@ -90,6 +91,32 @@ describe('CredentialService', () => {
       expect((await other.tokens.verify(again.rawToken)).ownerId).toBe(user.id);
       expect(await other.jwt.verifyAccess(again.pair.accessToken)).toMatchObject({ epoch: 2 });
       expect(await other.jwt.refresh(again.pair.refreshToken)).toBeDefined();
+    });
+
+    it.each([
+      ['an unknown id', () => randomUUID()],
+      ['an id without hyphens', () => user.id.replaceAll('-', '')],
+      ['an e-mail address', () => user.email],
+    ])('rejects %s, and so does signOutEverywhere, because nothing would end', async (_what, id) => {
+      await issueAll(user);
+
+      expect(await refusalOf(credentials.lockOut(id()))).toBe('not_found');
+      expect(await refusalOf(test.jwt.signOutEverywhere(id()))).toBe('not_found');
+
+      expect(await test.dataSource.query('SELECT FROM sigra_owners WHERE owner_id = $1', [id()])).toEqual([]);
+      expect(await auditRows(test.dataSource, id())).toEqual([]);
+    });
+
+    it('accepts a user without credentials, and one that was deleted and has some', async () => {
+      const deleted = await test.addUser('deleted@example.com');
+      const hers = await issueAll(deleted);
+      await test.dataSource.query('DELETE FROM users WHERE id = $1', [deleted.id]);
+
+      await expect(credentials.lockOut(user)).resolves.toBeUndefined();
+      await expect(credentials.lockOut(deleted.id)).resolves.toBeUndefined();
+
+      await test.dataSource.query(`INSERT INTO users (id, email) VALUES ($1, 'recycled@example.com')`, [deleted.id]);
+      expect(await refusalsOf(hers)).toEqual(['token_revoked', 'epoch_mismatch', 'token_revoked']);
     });
 
     it('also ends what the tokens of the owner made for others', async () => {

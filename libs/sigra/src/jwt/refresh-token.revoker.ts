@@ -66,6 +66,7 @@ export class RefreshTokenRevoker {
         kinds: { families: true },
         action,
         sweeps: [{ task: 'mark_families', reason }],
+        requiresOwner: reason === 'sign_out_everywhere',
         metadata: ({ familyEpoch: epoch }) => ({ epoch }),
         // Families of earlier epochs were revoked, and counted, before.
         count: ({ at, familyEpoch }, manager, limit) =>

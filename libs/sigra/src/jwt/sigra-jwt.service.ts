@@ -110,7 +110,7 @@ export class SigraJwtService {
    * Like `revokeAllRefresh`, for a person who signs out on all devices, with the audit row `api.sign_out_everywhere`. To end
    * API tokens too, see `CredentialService.lockOut`.
    *
-   * @throws SigraError `jwt_disabled`
+   * @throws SigraError `jwt_disabled`; `not_found` when no such user exists and none ever had credentials
    */
   async signOutEverywhere(user: UserRef, caller: Caller = {}): Promise<void> {
     enabledJwt(this.config);

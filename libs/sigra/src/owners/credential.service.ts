@@ -32,7 +32,8 @@ export class CredentialService {
    *
    * @param user the owner, or its id
    * @param caller where the call comes from, for the audit row
-   * @throws SigraError `unavailable`: then nothing has changed
+   * @throws SigraError `not_found` when no such user exists and none ever had credentials: an id has one spelling;
+   * `unavailable`: then nothing has changed
    */
   async lockOut(user: UserRef, caller: Caller = {}): Promise<void> {
     const reason = 'locked_out';
@@ -64,11 +65,13 @@ export class CredentialService {
     sweeps: EpochRevocation['sweeps'],
   ): Promise<void> {
     const owner = this.users.ownerOf(user);
+    // A user can be deleted before it is forgotten.
+    const requiresOwner = action === 'api.lock_out';
     const kinds = { tokens: true, families: true } as const;
     await traced(
       action === 'api.forget' ? ownerChannels.forget : ownerChannels.lockOut,
       { userId: owner.id },
-      () => this.revoker.end(owner, { kinds, action, sweeps, metadata: () => metadata }, caller),
+      () => this.revoker.end(owner, { kinds, action, sweeps, metadata: () => metadata, requiresOwner }, caller),
       () => undefined,
     );
   }

@@ -5,8 +5,10 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
+import { SigraError } from '../common/sigra-error.js';
 import { type EpochKinds, type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+import { UserDirectory } from '../persistence/user-directory.js';
 import { CredentialSweeper, type SweepRequest } from './credential.sweeper.js';
 
 /** More credentials are counted after the revocation, which must not wait for it. */
@@ -26,6 +28,8 @@ export interface EpochRevocation {
   readonly metadata: (step: EpochStep) => Readonly<Record<string, unknown>>;
   /** Counts up to `limit` of the credentials that the step has ended. @default nothing is counted */
   readonly count?: (step: EpochStep, manager?: EntityManager, limit?: number) => Promise<number>;
+  /** Whether an owner that does not exist is an error: for revocations without a result. @default false */
+  readonly requiresOwner?: boolean;
   /** Further work in the transaction; an error aborts the revocation. */
   readonly alongside?: (step: EpochStep, manager: EntityManager) => Promise<void>;
 }
@@ -40,14 +44,19 @@ export class EpochRevoker {
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly owners: OwnerRepository,
+    private readonly users: UserDirectory,
     private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
   ) {}
 
-  /** @returns the number of credentials ended */
+  /**
+   * @returns the number of credentials ended
+   * @throws SigraError `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
+   */
   async end(owner: Owner, revocation: EpochRevocation, caller: Caller): Promise<number> {
     const { kinds, action, sweeps, metadata, count = none, alongside } = revocation;
     const deadline = this.database.deadlineOf(caller);
+    if (revocation.requiresOwner) await deadline.limit(this.assertExists(owner));
     const { step, counted } = await this.database.transaction(async (manager) => {
       // First, because everything that makes a credential of the owner waits for it.
       const epochs = await this.owners.bump(manager, owner, kinds);
@@ -69,9 +78,33 @@ export class EpochRevoker {
       );
       return { step, counted };
     }, deadline.left);
-    const total = counted <= COUNTED_AT_ONCE ? counted : await count(step);
-    await this.sweeper.begin(owner, deadline);
-    return total;
+    try {
+      return counted <= COUNTED_AT_ONCE ? counted : await this.countAll(() => count(step));
+    } finally {
+      // After the count, which takes rows that are not marked.
+      await this.sweeper.begin(owner, deadline);
+    }
+  }
+
+  /** Another spelling of an id, or an e-mail address, would otherwise end nothing, silently. */
+  private async assertExists(owner: Owner): Promise<void> {
+    if (await this.owners.isKnown(owner)) return;
+    // A provider that fails must not prevent a lock-out.
+    const missing = await this.users.missing([owner.id]).catch(() => []);
+    if (missing.length > 0) {
+      throw new SigraError('not_found', 'There is no such user.');
+    }
+  }
+
+  /** The revocation has committed, so a failure must not say that nothing has changed. */
+  private async countAll(count: () => Promise<number>): Promise<number> {
+    try {
+      return await count();
+    } catch (cause) {
+      throw new SigraError('outcome_unknown', 'All credentials were revoked, but they could not be counted.', {
+        cause,
+      });
+    }
   }
 }
 

@@ -113,6 +113,23 @@ export class OwnerRepository {
     return row ? numeric(row) : { tokenEpoch: 0, familyEpoch: 0 };
   }
 
+  /** Whether an owner has credentials or epochs, or had them. @throws SigraError `unavailable` */
+  async isKnown(owner: Owner): Promise<boolean> {
+    const { apiTokens, refreshFamilies } = this.database.names;
+    const ofOwner = 'WHERE owner_type = $1 AND owner_id = $2';
+    // Two conditions instead of none, because the indexes of owners are partial.
+    const ofCredentials = [apiTokens, refreshFamilies].flatMap((table) =>
+      ['IS NULL', 'IS NOT NULL'].map(
+        (isRevoked) => `EXISTS (SELECT FROM ${table} ${ofOwner} AND revoked_at ${isRevoked})`,
+      ),
+    );
+    const { known } = await this.database.queryOne<{ known: string }>(
+      `SELECT (EXISTS (SELECT FROM ${this.table} ${ofOwner}) OR ${ofCredentials.join(' OR ')})::text AS known`,
+      [owner.type, owner.id],
+    );
+    return known === 'true';
+  }
+
   /**
    * Lists ids of owners of this type that have credentials, in their order.
    *
