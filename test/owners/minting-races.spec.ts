@@ -9,7 +9,7 @@ import { ServerNode } from '../support/server-node.js';
 import type { TestApp, User } from '../support/test-app.js';
 
 /** `SIGRA_ROUNDS=200 npx jest test/owners/minting-races` runs longer. */
-const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 6);
+const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 2);
 const TIMEOUT = 60_000 + ROUNDS * 5_000;
 const CHECKS: readonly JwtCheck[] = ['stateless', 'epoch', 'family'];
 
@@ -66,6 +66,8 @@ describe.each(CHECKS)(
         () => false,
       );
 
+    const endSessions = (user: User) => test.dataSource.query('INSERT INTO ended_sessions VALUES ($1)', [user.id]);
+
     const ends = {
       revokeAll: ({ user }) => test.tokens.revokeAll(user),
       'the revocation of the token': ({ tokenId }) => test.tokens.revoke(tokenId),
@@ -80,8 +82,12 @@ describe.each(CHECKS)(
         await test.jwt.refresh(pair.refreshToken);
         expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('reuse_detected');
       },
+      'the end of all sessions and revokeAll': async ({ user }) => {
+        await endSessions(user);
+        await test.tokens.revokeAll(user);
+      },
       'the end of all sessions and lockOut': async ({ user }) => {
-        await test.dataSource.query('INSERT INTO ended_sessions VALUES ($1)', [user.id]);
+        await endSessions(user);
         await credentials().lockOut(user);
       },
     } satisfies Record<string, End>;
@@ -99,7 +105,9 @@ describe.each(CHECKS)(
       ['a JWT', 'signOutEverywhere and revokeAll', jwt],
       ['a JWT', 'reuse of its refresh token', jwt],
       ['a JWT', 'deactivation', jwt],
+      ['a session', 'the end of all sessions and revokeAll', session],
       ['a session', 'the end of all sessions and lockOut', session],
+      ['a session', 'deactivation', session],
     ])(
       'keeps no API token that %s makes, after %s',
       async (_what, end, headersOf) => {
@@ -141,10 +149,97 @@ describe.each(CHECKS)(
       TIMEOUT,
     );
 
+    it.each<keyof typeof ends>(['revokeAll', 'lockOut', 'deactivation'])(
+      'keeps no successor of an API token that rotates itself, after %s',
+      async (end) => {
+        let rotations = 0;
+        for (let round = 0; round < ROUNDS; round++) {
+          const thiefs = await victim();
+          const kept = [{ rawToken: thiefs.rawToken, id: thiefs.tokenId }];
+          let hasEnded = false;
+          const steal = async (url: string) => {
+            for (let last = false; !last;) {
+              last = hasEnded;
+              const { rawToken, id } = kept.at(-1)!;
+              const answer = await fetch(`${url}/api/tokens/${id}/rotate`, {
+                method: 'POST',
+                headers: { authorization: `Bearer ${rawToken}`, 'content-type': 'application/json' },
+                // In their grace period the old tokens are valid, too.
+                body: JSON.stringify({ graceSeconds: round % 2 === 0 ? 0 : 60 }),
+              });
+              const body = (await answer.json()) as { rawToken?: string; token: { id: string } };
+              if (body.rawToken !== undefined) kept.push({ rawToken: body.rawToken, id: body.token.id });
+            }
+          };
+
+          const stealing = Array.from({ length: 8 }, (_, index) => steal(nodes[index % nodes.length]!.url));
+          await eventually(() => kept.length > (round % 3) * 2);
+          await ends[end](thiefs);
+          hasEnded = true;
+          await Promise.all(stealing);
+
+          rotations += kept.length - 1;
+          const survivors = await Promise.all(kept.map(({ rawToken }) => isValid(rawToken)));
+          expect(survivors.filter(Boolean)).toEqual([]);
+        }
+        expect(rotations).toBeGreaterThan(0);
+      },
+      TIMEOUT,
+    );
+
+    it(
+      'keeps no token that descends from a revoked one, by making and by rotating',
+      async () => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const { rawToken, tokenId } = await victim();
+          const kept = [{ rawToken, id: tokenId }];
+          let hasEnded = false;
+          const send = (url: string, bearer: string, path: string, body: object) =>
+            fetch(`${url}/api/tokens${path}`, {
+              method: 'POST',
+              headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+              body: JSON.stringify(body),
+            });
+          const steal = async (url: string, index: number) => {
+            let own = kept[0]!;
+            for (let last = false, step = index; !last; step++) {
+              last = hasEnded;
+              // Each makes a token with its latest one, and then rotates that.
+              const answer =
+                step % 2 === 0
+                  ? await send(url, own.rawToken, '', { name: 'mine', scopes: ['*'] })
+                  : await send(url, own.rawToken, `/${own.id}/rotate`, {});
+              const body = (await answer.json()) as { rawToken?: string; token: { id: string } };
+              if (body.rawToken === undefined) continue;
+              own = { rawToken: body.rawToken, id: body.token.id };
+              kept.push(own);
+            }
+          };
+
+          // The first token is only used to make others.
+          const stealing = Array.from({ length: 8 }, (_, index) => steal(nodes[index % nodes.length]!.url, index * 2));
+          await eventually(() => kept.length > 8);
+          await test.tokens.revoke(tokenId);
+          hasEnded = true;
+          await Promise.all(stealing);
+
+          const survivors = await Promise.all(kept.map((each) => isValid(each.rawToken)));
+          expect(survivors.filter(Boolean)).toEqual([]);
+        }
+      },
+      TIMEOUT,
+    );
+
     it.each<[string, End]>([
       ['revokeAllRefresh', ({ user }) => test.jwt.revokeAllRefresh(user)],
       ['signOutEverywhere', ({ user }) => test.jwt.signOutEverywhere(user)],
       ['lockOut', ({ user }) => credentials().lockOut(user)],
+      [
+        'the revocation of each family',
+        async ({ user }) => {
+          for (const { id } of await test.jwt.listFamilies(user)) await test.jwt.revokeFamily(user, id);
+        },
+      ],
     ])(
       'keeps no refresh token after %s',
       async (_what, end) => {
