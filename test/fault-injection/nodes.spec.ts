@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { POOLED_BACKENDS } from '../../tools/pg-bouncer/src/pg-bouncer.js';
 import { line, record } from '../support/fault-record.js';
 import { type Fault, FaultScene, ROUNDS } from '../support/fault-scene.js';
-import { POOLED_BACKENDS } from '../support/pg-bouncer.js';
 import { revokeElsewhere } from '../support/revoked-elsewhere.js';
 
 const NODES = ['express', 'fastify', 'express'] as const;

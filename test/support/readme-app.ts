@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import ts from 'typescript';
+import { freePort } from '../../tools/local-postgres/src/free-port.js';
 import { document } from './markdown.js';
 import { root } from './source.js';
 
@@ -91,12 +91,4 @@ export class ReadmeApp {
     const register = pathToFileURL(`${root}tools/typescript/register-sources.js`).href;
     return { ...Object.fromEntries(own), NODE_OPTIONS: `--import=${register}`, DATABASE_URL: this.databaseUrl };
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

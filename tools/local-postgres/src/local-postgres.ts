@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chown, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { stopAbandonedServer } from './abandoned-server.js';
 import { placeCluster } from './cluster-place.js';
 import { lockDirectory } from './directory-lock.js';
+import { freePort } from './free-port.js';
 import { locateBinaries, type PostgresBinaries } from './postgres-binaries.js';
 import { findServerUser, runAs, type ServerUser } from './server-user.js';
 import { superviseServer, type SupervisedServer } from './server-supervisor.js';
@@ -158,13 +157,4 @@ async function startOnPort(
       }
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
