@@ -28,8 +28,14 @@ export class PostgresCluster {
     parent = scratchParent(),
   ): Promise<PostgresCluster> {
     const dataDir = await makeFolder(parent);
-    // A commit that was answered must survive the end of the server.
-    const all = { max_wal_size: '64MB', synchronous_commit: 'on', ...settings };
+    const all = {
+      max_wal_size: '64MB',
+      // A commit that was answered must survive the end of the server.
+      synchronous_commit: 'on',
+      // In the folder of the server, so that nothing is left of one that was killed.
+      dynamic_shared_memory_type: 'mmap',
+      ...settings,
+    };
     return new PostgresCluster(dataDir, all, await launch(dataDir, all));
   }
 
@@ -124,11 +130,22 @@ export class PostgresCluster {
   /** Ends the server and deletes its files. */
   async dispose(): Promise<void> {
     await this.server.stop();
+    await this.removeSharedMemory();
     await rm(this.dataDir, { recursive: true, force: true });
   }
 
   private async postmaster(): Promise<number> {
-    return Number((await readFile(join(this.data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+    return Number((await this.pidFile())[0]);
+  }
+
+  /** Removes the segment that a server leaves when it was killed. Otherwise only its next start does. */
+  private async removeSharedMemory(): Promise<void> {
+    const segment = (await this.pidFile().catch(() => []))[6]?.trim().split(/ +/)[1];
+    if (segment !== undefined) await run('ipcrm', ['-m', segment]);
+  }
+
+  private async pidFile(): Promise<string[]> {
+    return (await readFile(join(this.data, 'postmaster.pid'), 'utf8')).split('\n');
   }
 }
 
