@@ -112,7 +112,10 @@ const app = await NestFactory.create(NodeModule, adapter === 'fastify' ? new Fas
   forceCloseConnections: cutsConnections,
 });
 app.enableShutdownHooks(['SIGTERM']);
-(app.getHttpServer() as Server).prependListener('request', ({ url }: IncomingMessage, response: ServerResponse) => {
+const server = app.getHttpServer() as Server;
+// Longer than clients keep idle connections, also on a busy machine.
+server.keepAliveTimeout = 60_000;
+server.prependListener('request', ({ url }: IncomingMessage, response: ServerResponse) => {
   response.once('close', () => {
     if (!response.writableFinished) process.send?.({ unanswered: String(url) });
   });
