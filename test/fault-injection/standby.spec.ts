@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Served } from '../support/credential-load.js';
 import { onDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { eventually } from '../support/eventually.js';
@@ -13,7 +14,7 @@ const READS = ['use token', 'use JWT', 'read'];
 const TOKEN = { name: 'CI', scopes: ['read:notes'] };
 const rounds = Array.from({ length: ROUNDS }, (_, index) => index + 1);
 
-describe.each(ADAPTERS)('With a synchronous standby of PostgreSQL, under load, on %s', (adapter) => {
+describe('With a synchronous standby of PostgreSQL, under load', () => {
   let scene: FaultScene;
   let primary: PostgresCluster;
   let standby: PostgresCluster;
@@ -21,7 +22,7 @@ describe.each(ADAPTERS)('With a synchronous standby of PostgreSQL, under load, o
   let network: DatabaseProxy;
 
   beforeAll(async () => {
-    scene = await FaultScene.start([adapter]);
+    scene = await FaultScene.start(ADAPTERS);
     // A commit waits until the queries of the standby see it.
     await scene.admin(async (client) => {
       await client.query('ALTER ROLE host SET synchronous_commit = remote_apply');
@@ -56,9 +57,9 @@ describe.each(ADAPTERS)('With a synchronous standby of PostgreSQL, under load, o
         SECOND,
       );
 
-      record(adapter, report);
+      record('both adapters', report);
       expect(report.violations).toEqual([]);
-      expect(report.backends).toBeLessThanOrEqual(10);
+      expect(report.backends).toBeLessThanOrEqual(ADAPTERS.length * scene.poolSize);
     },
     60_000,
   );
@@ -107,9 +108,11 @@ describe.each(ADAPTERS)('With a synchronous standby of PostgreSQL, under load, o
         3 * SECOND,
       );
       const meanwhile = scene.load.served.filter(({ start, end }) => start > moved && end < promoted);
-      const changes = meanwhile.filter(({ action }) => !READS.includes(action));
+      // A repetition of a change that the standby has is a read, too.
+      const isReplay = ({ isRepetition, status }: Served) => isRepetition && status === 201;
+      const changes = meanwhile.filter((each) => !READS.includes(each.action) && !isReplay(each));
 
-      record(adapter, report);
+      record('both adapters', report);
       expect(report.violations).toEqual([]);
       expect([...new Set(changes.map(({ status }) => status))]).toEqual([503]);
     },

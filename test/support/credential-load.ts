@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from './eventually.js';
 import { SeededRandom } from './seeded-random.js';
 
 /** One answer of the application. */
@@ -12,6 +13,8 @@ export interface Served {
   readonly code: string | undefined;
   /** Whether nothing has changed: the answer says that the request can be repeated, or the connection was refused. */
   readonly isRepeatable: boolean;
+  /** Whether the request had the idempotency key of an earlier one. */
+  readonly isRepetition: boolean;
   /** When the request was sent and answered, in milliseconds of `performance.now()`. */
   readonly start: number;
   readonly end: number;
@@ -49,6 +52,8 @@ type Reply = Served & { readonly body: Body & Partial<Pair> };
 const PATIENCE_MS = 15_000;
 const OUT_OF_PATIENCE = Object.assign(new Error('No answer'), { code: 'TIMEOUT' });
 const PAUSE_MS = 20;
+/** Idle connections are closed long before the application does it, which could be just as a request is on its way. */
+const IDLE_MS = 1000;
 /** Statuses of requests that any credential can get. Whether a fault may leave them without an answer is not decided here. */
 const UNAVAILABLE = [0, 503];
 const MOST_TOKENS = 20;
@@ -84,7 +89,7 @@ export class CredentialLoad {
     userIds: readonly string[],
     seed = 1,
   ) {
-    this.agent = new Agent({ keepAlive: true, maxSockets: userIds.length });
+    this.agent = new Agent({ keepAlive: true, maxSockets: userIds.length, timeout: IDLE_MS });
     this.users = userIds.map((userId, index) => new Client(this, userId, new SeededRandom(seed * 1000 + index)));
   }
 
@@ -113,7 +118,7 @@ export class CredentialLoad {
 
   /** Presents every credential again whose state is known. */
   async checkAll(): Promise<void> {
-    for (const client of this.users) await client.checkAll();
+    await Promise.all(this.users.map((client) => client.checkAll()));
   }
 
   close(): void {
@@ -121,6 +126,7 @@ export class CredentialLoad {
   }
 
   private turn = 0;
+  private readonly keys = new Set<string>();
 
   send(
     action: string,
@@ -130,12 +136,15 @@ export class CredentialLoad {
     body?: object | URLSearchParams,
   ): Promise<Reply> {
     const url = this.urls[this.turn++ % this.urls.length]!;
+    const key = headers['idempotency-key'];
+    const isRepetition = key !== undefined && this.keys.has(key);
+    if (key !== undefined) this.keys.add(key);
     const start = performance.now();
     const text = body === undefined ? undefined : body instanceof URLSearchParams ? String(body) : JSON.stringify(body);
     const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json';
     return new Promise((resolve) => {
       const finish = (status: number, body: Reply['body'], code: string | undefined, isRepeatable: boolean) => {
-        const served = { action, status, code, isRepeatable, start, end: performance.now() };
+        const served = { action, status, code, isRepeatable, isRepetition, start, end: performance.now() };
         this.served.push(served);
         resolve({ ...served, body });
       };
@@ -186,7 +195,7 @@ class Client {
     private readonly random: SeededRandom,
   ) {}
 
-  async act(): Promise<void> {
+  async act(): Promise<unknown> {
     const { pending } = this;
     this.pending = undefined;
     if (pending) return pending();
@@ -205,27 +214,31 @@ class Client {
 
   async checkAll(): Promise<void> {
     while (this.pending) await this.act();
-    for (const token of this.live) await this.use(token, true);
-    for (const token of this.dead) await this.use(token, false);
-    await this.usePair();
+    for (const token of this.live) await eventually(() => this.use(token, true));
+    for (const token of this.dead) await eventually(() => this.use(token, false));
+    await eventually(() => this.usePair());
     if (this.pair) await this.refresh();
   }
 
-  private async use({ id, rawToken }: Token, isLive: boolean): Promise<void> {
+  /** Whether the answer says if the token is accepted. */
+  private async use({ id, rawToken }: Token, isLive: boolean): Promise<boolean> {
     const { status } = await this.load.send('use token', 'GET', '/me', bearer(rawToken));
-    this.expect(status, isLive ? 200 : 401, `the ${isLive ? 'live' : 'dead'} token ${id}`);
+    return this.expect(status, isLive ? 200 : 401, `the ${isLive ? 'live' : 'dead'} token ${id}`);
   }
 
-  private async usePair(): Promise<void> {
+  /** Whether the answers say if the JWTs are accepted. */
+  private async usePair(): Promise<boolean> {
     const { pair, deadPair } = this;
+    let areKnown = true;
     if (pair) {
       const { status } = await this.load.send('use JWT', 'GET', '/me', bearer(pair.access_token));
-      this.expect(status, 200, `a live JWT of ${this.userId}`);
+      areKnown = this.expect(status, 200, `a live JWT of ${this.userId}`);
     }
     if (deadPair) {
       const { status } = await this.load.send('use JWT', 'GET', '/me', bearer(deadPair.access_token));
-      this.expect(status, 401, `a dead JWT of ${this.userId}`);
+      areKnown = this.expect(status, 401, `a dead JWT of ${this.userId}`) && areKnown;
     }
+    return areKnown;
   }
 
   private async create(name: string = randomUUID(), key: string = randomUUID()): Promise<void> {
@@ -313,9 +326,11 @@ class Client {
     return status === expected || undefined;
   }
 
-  private expect(status: number, expected: number, what: string): void {
-    if (status !== expected && !UNAVAILABLE.includes(status))
-      this.load.violations.push(`${what} was answered with ${status}`);
+  /** Whether there was an answer other than one that says that the database is unavailable. */
+  private expect(status: number, expected: number, what: string): boolean {
+    const isKnown = !UNAVAILABLE.includes(status);
+    if (isKnown && status !== expected) this.load.violations.push(`${what} was answered with ${status}`);
+    return isKnown;
   }
 
   private get session(): Record<string, string> {
