@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,15 +7,23 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const CHUNKS = [2 ** 20, 4096] as const;
 
-/** A file system of its own with little space, which can be filled. Only root can mount it. */
+/**
+ * A file system of its own with little space, which can be filled. Only root can mount it; other accounts need sudo without
+ * a password. A limit of the size of files is no replacement: PostgreSQL reports it as another error.
+ */
 export class SmallDisk {
   private constructor(readonly path: string) {}
 
   static async mount(megabytes: number): Promise<SmallDisk> {
     const path = await mkdtemp(join(tmpdir(), 'sigra-disk-'));
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path]);
     // The server does not run as root and must have access.
-    await chmod(path, 0o755);
+    const options = `size=${megabytes}m,mode=1777`;
+    try {
+      await asRoot('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', path);
+    } catch (cause) {
+      await rm(path, { recursive: true });
+      throw new Error('A small disk cannot be mounted: run this as root, or allow sudo without a password', { cause });
+    }
     return new SmallDisk(path);
   }
 
@@ -39,13 +47,18 @@ export class SmallDisk {
   }
 
   async unmount(): Promise<void> {
-    await run('umount', [this.path]);
+    await asRoot('umount', this.path);
     await rm(this.path, { recursive: true });
   }
 
   private get filler(): string {
     return join(this.path, 'filler');
   }
+}
+
+function asRoot(...command: readonly string[]): Promise<unknown> {
+  const [program = '', ...args] = process.getuid?.() === 0 ? command : ['sudo', '--non-interactive', ...command];
+  return run(program, args);
 }
 
 function isFull(error: NodeJS.ErrnoException): false {
