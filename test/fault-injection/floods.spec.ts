@@ -12,11 +12,11 @@ import { ServerNode } from '../support/server-node.js';
 import { ADAPTERS, USERS } from '../support/test-app.js';
 
 /** A minute with `SIGRA_ROUNDS=10`. */
-const SECONDS = ROUNDS === 1 ? 4 : 6 * ROUNDS;
+const SECONDS = ROUNDS === 1 ? 2 : 6 * ROUNDS;
 const POOL = 10;
 const REVOKED = 50;
 /** Each end of a connection needs an open file of its own process, beside those that it has already. */
-const CONNECTIONS = Math.min(10_000, openFiles() - 1000);
+const CONNECTIONS = Math.min(2000 * ROUNDS, 10_000, openFiles() - 1000);
 const HEAP_BYTES = 32e6;
 /** Until the audit trail has a row, with time for a busy machine. */
 const WRITTEN_SECONDS = 10;

@@ -1,5 +1,5 @@
 import { describeFaults, type Faults } from '../support/describe-faults.js';
-import { type Fault, type FaultScene, ROUNDS } from '../support/fault-scene.js';
+import type { Fault, FaultScene } from '../support/fault-scene.js';
 
 /** A fault of the proxy, which `speak` ends. */
 const through =
@@ -10,9 +10,6 @@ const through =
       scene.proxy.speak();
     };
   };
-
-/** Twice as often as the faults of PostgreSQL: they take less time. */
-const REPEATS = 2 * ROUNDS;
 
 const FAULTS: Faults = {
   'refuses connections': [
@@ -66,8 +63,7 @@ const FAULTS: Faults = {
 };
 
 describeFaults(
-  'When the network to PostgreSQL fails under load, on %s',
+  'When the network to PostgreSQL fails under load',
   'and %s: good credentials get 2xx or 503, and nothing is lost',
   FAULTS,
-  REPEATS,
 );

@@ -5,8 +5,8 @@ import { type Fault, FaultScene, ROUNDS } from '../support/fault-scene.js';
 import { revokeElsewhere } from '../support/revoked-elsewhere.js';
 
 const NODES = ['express', 'fastify', 'express'] as const;
-/** Of each kind. `SIGRA_ROUNDS=25` revokes 10,000 credentials. */
-const REVOCATIONS = 100 * ROUNDS;
+/** Of each kind. `SIGRA_ROUNDS=50` revokes 10,000 credentials. */
+const REVOCATIONS = 25 * ROUNDS;
 const POOL = 10;
 
 /** Stops one node after the other with SIGTERM, and starts it again before the next. */

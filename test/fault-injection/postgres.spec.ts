@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { describeFaults, type Faults } from '../support/describe-faults.js';
-import { type Fault, type FaultScene, ROUNDS } from '../support/fault-scene.js';
+import type { Fault, FaultScene } from '../support/fault-scene.js';
 
 const SECOND = 1000;
 const TABLES = [
@@ -154,9 +154,4 @@ const FAULTS: Faults = {
   ],
 };
 
-describeFaults(
-  'With PostgreSQL, under load, on %s',
-  '%s: good credentials get 2xx or 503, and nothing is lost',
-  FAULTS,
-  ROUNDS,
-);
+describeFaults('With PostgreSQL, under load', '%s: good credentials get 2xx or 503, and nothing is lost', FAULTS);

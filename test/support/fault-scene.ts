@@ -23,7 +23,7 @@ const CLIENTS = 32;
 const DATABASE = 'faults';
 const PASSWORD = 'first-password';
 /** Before each fault and after it. */
-const CALM_MS = 700;
+const CALM_MS = 400;
 
 /** A fault that begins. @returns ends it */
 export type Fault = (scene: FaultScene) => Promise<() => Promise<void> | void>;
