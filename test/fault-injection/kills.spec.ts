@@ -7,10 +7,10 @@ import { record } from '../support/fault-record.js';
 import { type Fault, FaultScene, ROUNDS } from '../support/fault-scene.js';
 import { ADAPTERS } from '../support/test-app.js';
 
-/** `SIGRA_ROUNDS=125` kills 500 times. */
-const KILLS = 4 * ROUNDS;
+/** `SIGRA_ROUNDS=250` kills 500 times. */
+const KILLS = ADAPTERS.length * ROUNDS;
 /** Few: the process that starts shares the machine with them. */
-const CLIENTS = 12;
+const CLIENTS = 6;
 /** Of each table, for clean-up in small batches: it needs about as long as a process to end. */
 const AGED_ROWS = 200;
 const OWNER = randomUUID();

@@ -46,7 +46,7 @@ const FAULTS: Faults = {
   'stopped immediately': [stopped('immediate'), 2 * SECOND],
   killed: [stopped('kill'), 2 * SECOND],
   restarted: [stopped('fast'), 0],
-  'frozen for ten seconds': [({ cluster }) => cluster.freeze(), 10 * SECOND],
+  'frozen for five seconds': [({ cluster }) => cluster.freeze(), 5 * SECOND],
   'out of connections': [
     async (scene) => {
       const greedy: pg.Client[] = [];
