@@ -9,7 +9,7 @@ const CHUNKS = [2 ** 20, 4096] as const;
 
 /**
  * A file system of its own with little space, which can be filled. Only root can mount it; other accounts need sudo without
- * a password. A limit of the size of files is no replacement: PostgreSQL reports it as another error.
+ * a password. A limit of the size of files does not replace it: PostgreSQL reports another error.
  */
 export class SmallDisk {
   private constructor(readonly path: string) {}
