@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { IssuedApiToken } from 'nestjs-sigra';
+import { putTokens } from '../support/aged-rows.js';
+import { eventually } from '../support/eventually.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { unknownToken } from '../support/unknown-token.js';
 import { ServerNode } from '../support/server-node.js';
@@ -57,4 +59,44 @@ describe('The background writes of a process', () => {
     expect(statuses).toEqual([200, 401]);
     expect([await wasUsed(issued), await countRefusals()]).toEqual([true, before + 1]);
   });
+});
+
+describe('The sweep of a process that is killed', () => {
+  let test: TestApp;
+  const cleanup = { schedule: '0 3 * * *', batchSize: 100 };
+
+  beforeAll(async () => {
+    test = await startTestApp();
+  });
+  afterAll(() => test.close());
+
+  const count = async (sql: string) => {
+    const [{ count: rows }] = await test.dataSource.query<[{ count: number }]>(
+      `SELECT count(*)::int AS count FROM ${sql}`,
+    );
+    return rows;
+  };
+  const unmarked = () => count('sigra_api_tokens WHERE revoked_at IS NULL');
+
+  it('is finished by another one, and everything is refused all the time', async () => {
+    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+    await putTokens(test, 20_000);
+    const other = await ServerNode.start({ adapter: 'fastify', databaseUrl: test.databaseUrl, cleanup });
+    const node = await ServerNode.start({ adapter: 'express', databaseUrl: test.databaseUrl, cleanup });
+    const headers = { authorization: `Bearer ${rawToken}` };
+
+    const ended = await fetch(`${node.url}/me/lock-out`, { method: 'POST', headers });
+    await node.kill();
+    const left = await unmarked();
+    const sweeps = await count('sigra_sweeps');
+    const statuses = [await fetch(`${other.url}/me`, { headers })].map(({ status }) => status);
+    const third = await ServerNode.start({ adapter: 'express', databaseUrl: test.databaseUrl, cleanup });
+    await eventually(async () => (await count('sigra_sweeps')) === 0);
+
+    expect([ended.status, ...statuses]).toEqual([204, 401]);
+    expect(left).toBeGreaterThan(0);
+    expect(sweeps).toBeGreaterThan(0);
+    expect(await unmarked()).toBe(0);
+    await Promise.all([other.stop(), third.stop()]);
+  }, 60_000);
 });
