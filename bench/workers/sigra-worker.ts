@@ -91,31 +91,48 @@ const methods = {
   turnDuringLockOut: async ({ user, ...turn }: Omit<Turn, 'seconds'> & { user: number }) => {
     const start = performance.now();
     let locked = NaN;
+    let lockedAt = NaN;
     let ended: number | undefined;
     const ending = (async () => {
       await app.get(CredentialService).lockOut(userId(user));
       locked = performance.now();
+      lockedAt = Date.now();
       while ((await app.get(DataSource).query<unknown[]>('SELECT FROM sigra_sweeps')).length > 0) await delay(100);
       ended = performance.now();
     })();
     const sample = await verifyLoop(turn, () => ended !== undefined);
     await ending;
-    return { sample, milliseconds: locked - start, seconds: ((ended ?? NaN) - start) / 1000 };
+    return { sample, lockedAt, milliseconds: locked - start, seconds: ((ended ?? NaN) - start) / 1000 };
   },
 
   revoke: async ({ token }: { token: number }) => {
     const { id } = await tokens.verify(rawToken(token));
+    const start = performance.now();
     await tokens.revoke(id);
+    return { milliseconds: performance.now() - start };
   },
 
-  isRefused: ({ token }: { token: number }) =>
-    tokens.verify(rawToken(token)).then(
-      () => false,
-      (error: unknown) => error instanceof SigraError && error.code === 'token_revoked',
-    ),
+  /** Verifies a token all the time until it is refused. @returns when the last accepted verification began */
+  lastAccepted: async ({ token }: { token: number }) => {
+    let last = 0;
+    for (;;) {
+      const start = Date.now();
+      if (await isRefused(token)) return last;
+      last = start;
+    }
+  },
+
+  isRefused: ({ token }: { token: number }) => isRefused(token),
 };
 export type SigraWorker = typeof methods;
 serve(methods, () => app.close());
+
+function isRefused(token: number): Promise<boolean> {
+  return tokens.verify(rawToken(token)).then(
+    () => false,
+    (error: unknown) => error instanceof SigraError && error.code === 'token_revoked',
+  );
+}
 
 function verifyLoop(turn: Omit<Turn, 'seconds'>, until: number | (() => boolean)): Promise<Sample> {
   const drawn = randomIndexes(DRAWN, turn.tokens, turn.seed).map(rawToken);
