@@ -5,10 +5,12 @@ import { JwtNode, type Outcome } from '../support/jwt-node.js';
 import { holdingFamilies, untilWaiting } from '../support/locks.js';
 import { eventually } from '../support/eventually.js';
 import { familyRow, refreshRows } from '../support/family-rows.js';
+import { rounds } from '../support/rounds.js';
 import { refusalOf } from '../support/refusal.js';
 import type { User } from '../support/test-app.js';
 
-const ROUNDS = 10;
+/** One for each order of revocation and refresh. */
+const ROUNDS = rounds(3);
 const NODES = 4;
 /** Presentations of one token on each node; 200 in total. */
 const PRESENTATIONS = 50;

@@ -5,11 +5,11 @@ import { onDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { closeJwtApps, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
+import { rounds } from '../support/rounds.js';
 import { ServerNode } from '../support/server-node.js';
 import type { TestApp, User } from '../support/test-app.js';
 
-/** `SIGRA_ROUNDS=200 npx jest test/owners/minting-races` runs longer. */
-const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 2);
+const ROUNDS = rounds(2);
 const TIMEOUT = 60_000 + ROUNDS * 5_000;
 const CHECKS: readonly JwtCheck[] = ['stateless', 'epoch', 'family'];
 

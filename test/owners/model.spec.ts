@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CredentialService, type TokenPair } from 'nestjs-sigra';
 import { JwtIntrospector } from '../../libs/sigra/src/jwt/jwt.introspector.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { rounds } from '../support/rounds.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import type { User } from '../support/test-app.js';
 import { TokenClient } from '../support/token-client.js';
 
-const SEEDS = 12;
+const SEEDS = rounds(5);
 const STEPS = 80;
 const SECOND = 1000;
 const JWT = { accessTtl: 60, refreshTtl: 600, absoluteTtl: 1800, check: 'epoch' } as const;

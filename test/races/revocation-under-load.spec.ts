@@ -3,9 +3,10 @@ import type { IssuedApiToken, TokenPair } from 'nestjs-sigra';
 import { familyIdOf, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import type { User } from '../support/test-app.js';
 import { Load, type Served } from '../support/load.js';
+import { rounds } from '../support/rounds.js';
 import { ServerNode } from '../support/server-node.js';
 
-const ROUNDS = 20;
+const ROUNDS = rounds(5);
 const IN_FLIGHT = 64;
 /** `family` checks the epoch too. The clock that issues the tokens stands still, and the nodes' clocks do not. */
 const CHECKED = { ...JWT, check: 'family', accessTtl: 3600 } as const;

@@ -11,11 +11,12 @@ import { eventually } from './eventually.js';
 import { contradictions } from './invariants.js';
 import { JWT } from './jwt-app.js';
 import { PostgresCluster } from './postgres-cluster.js';
+import { rounds } from './rounds.js';
 import { type Holdings, ServerNode, type ServerNodeSetup } from './server-node.js';
 import { type Adapter, USERS } from './test-app.js';
 
 /** `SIGRA_ROUNDS=10 npm run test:faults` repeats each fault. */
-export const ROUNDS = Number(process.env.SIGRA_ROUNDS ?? 1);
+export const ROUNDS = rounds(1);
 
 const LOOKUP_TIMEOUT = 2000;
 const POOL = 10;

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiToken, IssuedApiToken } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { refusalOf } from '../support/refusal.js';
+import { rounds } from '../support/rounds.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
-const ROUNDS = 20;
+const ROUNDS = rounds(5);
 
 /** The outcome of each call: its result, or the code of its error. */
 function outcomesOf<T>(calls: readonly Promise<T>[]): Promise<(T | { refused: string })[]> {
