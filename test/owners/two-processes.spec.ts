@@ -50,6 +50,8 @@ describe('Two kinds of owners with the same ids and tables, in two processes', (
       ['DELETE', '/api/tokens'],
       ['DELETE', `/api/tokens/${tokenId}`],
       ['POST', `/api/tokens/${tokenId}/rotate`, {}],
+      ['GET', '/api/scopes'],
+      ['POST', '/api/jwt', { scopes: ['*'] }],
     ] as const;
 
     for (const credential of [rawToken, pair.accessToken]) {
@@ -91,5 +93,36 @@ describe('Two kinds of owners with the same ids and tables, in two processes', (
     expect(await revoked.json()).toEqual({ revoked: 1 });
     expect((await send(admins, 'GET', '/me', bearer(ofAdmin))).status).toBe(401);
     expect((await send(users, 'GET', '/me', bearer(rawToken))).status).toBe(200);
+  });
+
+  it('tell each other nothing about a token, and do not revoke it by its raw form', async () => {
+    const session = { 'x-session-user': test.user.id };
+    const body = { name: 'resource server', scopes: ['oauth:introspect'] };
+    const clients = await Promise.all(
+      [users, admins].map(async (node) => {
+        const created = await send(node, 'POST', '/api/tokens', session, body);
+        return (await created.json()) as { rawToken: string };
+      }),
+    );
+    const post = async (node: ServerNode, path: string, token: string, client?: string) => {
+      const answer = await fetch(node.url + path, {
+        method: 'POST',
+        headers: client === undefined ? {} : bearer(client),
+        body: new URLSearchParams({ token }),
+      });
+      return path === '/oauth/introspect' ? ((await answer.json()) as object) : answer.status;
+    };
+
+    const fresh = await test.jwt.generateTokens(test.user, ['*']);
+
+    for (const token of [rawToken, fresh.accessToken, fresh.refreshToken]) {
+      const [atUsers, atAdmins] = await Promise.all(
+        [users, admins].map((node, index) => post(node, '/oauth/introspect', token, clients[index]!.rawToken)),
+      );
+      expect([atUsers, atAdmins]).toEqual([expect.objectContaining({ active: true }), { active: false }]);
+    }
+    for (const token of [rawToken, fresh.refreshToken]) expect(await post(admins, '/oauth/revoke', token)).toBe(200);
+    expect((await send(users, 'GET', '/me', bearer(rawToken))).status).toBe(200);
+    expect((await refresh(users, fresh.refreshToken)).status).toBe(200);
   });
 });

@@ -78,7 +78,11 @@ class MeController {
       connectTimeoutMS: Math.min(lookupTimeout, 5000),
     }),
     SigraModule.forRootAsync({
-      controllers: { tokens: 'api/tokens', ...(jwt?.enabled && { oauth: 'oauth', jwt: 'api/jwt' }) },
+      controllers: {
+        tokens: 'api/tokens',
+        scopes: 'api/scopes',
+        ...(jwt?.enabled && { oauth: 'oauth', jwt: 'api/jwt' }),
+      },
       inject: [DataSource],
       useFactory: (dataSource: DataSource) => ({
         users: {
@@ -94,7 +98,7 @@ class MeController {
             return ended.length === 0 ? id : undefined;
           },
         },
-        apiTokens: { scopes: ['read:notes'] },
+        apiTokens: { scopes: ['read:notes', 'oauth:introspect'] },
         jwt,
         cleanup: cleanup ?? { schedule: false },
         lookupTimeout,
