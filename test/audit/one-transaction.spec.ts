@@ -107,14 +107,15 @@ describe('a change and its audit row', () => {
       'SELECT',
       // The owner is locked, and its active tokens are counted.
       ...['START', 'SELECT', 'SELECT', 'INSERT', 'INSERT', 'COMMIT'],
-      // The token is read, its owner and then itself locked, and what it made is handed over to its successor.
-      ...['START', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'UPDATE', 'UPDATE', 'INSERT', 'COMMIT'],
-      // What it made is revoked, too.
-      ...['START', 'SELECT', 'UPDATE', 'INSERT', 'UPDATE', 'UPDATE', 'COMMIT'],
+      // The token is read, its owner and then itself locked, the active tokens are counted, and its makers are those of the
+      // successor.
+      ...['START', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
+      // The token is read, its owner and then itself locked. What it made belongs to its successor.
+      ...['START', 'SELECT', 'SELECT', 'SELECT', 'UPDATE', 'INSERT', 'COMMIT'],
       // The epoch moves on, a sweep is requested, and families that tokens made are revoked.
       ...['START', 'INSERT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
-      // The sweep marks the rows.
-      ...['START', 'SELECT', 'WITH', 'UPDATE', 'UPDATE', 'SELECT', 'DELETE', 'COMMIT'],
+      // The sweep marks the rows, and what they made, and looks for more of both.
+      ...['START', 'SELECT', 'WITH', 'UPDATE', 'UPDATE', 'SELECT', 'SELECT', 'DELETE', 'COMMIT'],
       ...['START', 'SELECT', 'COMMIT'],
     ]);
   });

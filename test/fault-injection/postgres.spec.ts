@@ -4,6 +4,20 @@ import { describeFaults, type Faults } from '../support/describe-faults.js';
 import type { Fault, FaultScene } from '../support/fault-scene.js';
 
 const SECOND = 1000;
+/** Locks all tables. Transactions that lock them in another order can make it the victim of a deadlock: then it tries again. */
+async function lockAll(client: pg.Client): Promise<void> {
+  for (;;) {
+    await client.query('BEGIN');
+    try {
+      for (const table of TABLES) await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      return;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      if ((error as { code?: string }).code !== '40P01') throw error;
+    }
+  }
+}
+
 const TABLES = [
   'sigra_api_tokens',
   'sigra_audit_events',
@@ -93,8 +107,7 @@ const FAULTS: Faults = {
     async (scene) => {
       const client = new pg.Client(scene.adminUrl);
       await client.connect();
-      await client.query('BEGIN');
-      for (const table of TABLES) await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      await lockAll(client);
       return async () => {
         await client.query('ROLLBACK');
         await client.end();

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { CredentialService, type IssuedApiToken, type SweepProgress } from 'nestjs-sigra';
+import { CredentialService, type IssuedApiToken, type SweepProgress, TokenCleanupService } from 'nestjs-sigra';
 import { CredentialSweeper } from '../../libs/sigra/src/owners/credential.sweeper.js';
 import { putTokens } from '../support/aged-rows.js';
 import { auditRows } from '../support/audit-rows.js';
@@ -241,6 +241,24 @@ describe('A revocation of more rows than a batch has', () => {
     await eventually(async () => (await sweeps()).length === 0);
     expect(await unmarked()).toBe(0);
     await next.close();
+  });
+
+  it('does not wait for another one whose rows are locked, and neither does clean-up', async () => {
+    const grace = await test.addUser('grace@example.com');
+    const hers = await test.tokens.create(grace, REQUEST);
+    await test.dataSource.transaction(async (manager) => {
+      await manager.query('SELECT FROM sigra_api_tokens WHERE owner_id = $1 LIMIT 10 FOR UPDATE', [test.user.id]);
+      await test.get(CredentialService).lockOut(test.user);
+      await test.get(CredentialService).lockOut(grace);
+
+      await test.get(TokenCleanupService).cleanupExpiredTokens();
+
+      await eventually(async () => (await unmarked()) === 10);
+      expect(await refusalOf(test.tokens.verify(hers.rawToken))).toBe('token_revoked');
+    });
+
+    await eventually(async () => (await sweeps()).length === 0);
+    expect(await unmarked()).toBe(0);
   });
 
   it('waits for no lock, and marks locked rows later', async () => {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { AuditService, CredentialService, SweepEntity, type UserProvider } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
+import { auditRows } from '../support/audit-rows.js';
 import { startCustomUsersApp } from '../support/custom-users-app.js';
 import { closeJwtApps, claimsOf, familyIdOf, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
@@ -11,6 +12,7 @@ import { TokenClient } from '../support/token-client.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 const SCOPES = ['read:notes', 'api_tokens:write'];
+const REQUEST_TO_MAKE = { ...REQUEST, scopes: SCOPES };
 
 afterEach(closeJwtApps);
 
@@ -37,20 +39,40 @@ describe('After an incident', () => {
     expect(await stateOf(test, taken.rawToken)).toBe('token_revoked');
   });
 
-  it('a stolen laptop: the tokens that its access tokens made are recognized and revoked', async () => {
+  it('a stolen laptop: one call ends the family and everything that was made with it', async () => {
+    const test = await startJwtApp();
+    const pair = await test.jwt.generateTokens(test.user, SCOPES);
+    const made = (await TokenClient.withToken(test, pair.accessToken).create(REQUEST_TO_MAKE)).body;
+    const grandchild = (await TokenClient.withToken(test, made.rawToken).create(REQUEST_TO_MAKE)).body;
+    const rotated = (await TokenClient.withToken(test, grandchild.rawToken).rotate(made.token.id)).body;
+    const other = await test.tokens.create(test.user, REQUEST);
+    const stranger = await test.addUser('grace@example.com');
+
+    expect(await refusalOf(test.jwt.lockOutFamily(stranger, familyIdOf(pair)))).toBe('not_found');
+    await test.jwt.lockOutFamily(test.user, familyIdOf(pair));
+    await test.jwt.lockOutFamily(test.user, familyIdOf(pair));
+
+    expect(await Promise.all([grandchild, rotated, other].map(({ rawToken }) => stateOf(test, rawToken)))).toEqual([
+      'token_revoked',
+      'token_revoked',
+      'valid',
+    ]);
+    expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('token_revoked');
+    expect(await auditRows(test.dataSource, familyIdOf(pair))).toMatchObject([
+      { action: 'api.jwt_issue' },
+      { action: 'api.jwt_revoke', metadata: { reason: 'locked_out' } },
+    ]);
+  });
+
+  it('a stolen laptop whose app has signed out already: what was made there ends', async () => {
     const test = await startJwtApp();
     const pair = await test.jwt.generateTokens(test.user, SCOPES);
     const made = (await TokenClient.withToken(test, pair.accessToken).create(REQUEST)).body;
-    const other = await test.tokens.create(test.user, REQUEST);
+    await test.jwt.revokeRefresh(pair.refreshToken);
 
-    await test.jwt.revokeFamily(test.user, familyIdOf(pair));
-    const before = await stateOf(test, made.rawToken);
-    const { tokens } = await test.tokens.listActive(test.user);
-    for (const token of tokens) if (token.madeByFamilyId === familyIdOf(pair)) await test.tokens.revoke(token.id);
+    await test.jwt.lockOutFamily(test.user, familyIdOf(pair));
 
-    expect(before).toBe('valid');
     expect(await stateOf(test, made.rawToken)).toBe('token_revoked');
-    expect(await stateOf(test, other.rawToken)).toBe('valid');
   });
 
   it('an account that was taken over: no request makes a token, not even one whose session was read before it ended', async () => {
@@ -89,6 +111,8 @@ describe('After an incident', () => {
     const mine = await test.tokens.create(test.user, REQUEST);
     const forged = forge(accessToken, { sub: test.user.id, scope: '*', exp: 4_000_000_000 });
     const made = (await TokenClient.withToken(test, forged).create(REQUEST)).body;
+    const rotating = (await TokenClient.withToken(test, forged).create(REQUEST_TO_MAKE)).body;
+    const rotated = (await TokenClient.withToken(test, rotating.rawToken).rotate(rotating.token.id)).body;
     const other = await test.tokens.create(test.user, REQUEST);
     const taken = (await TokenClient.withToken(test, forged).rotate(other.token.id)).body;
     const next = await startJwtApp(
@@ -98,15 +122,20 @@ describe('After an incident', () => {
 
     const refused = (await next.present(forged)).status;
     const before = await stateOf(next, made.rawToken);
+    const end = async (tokenId: unknown) => {
+      let revoked = await next.tokens.revoke(String(tokenId));
+      while (revoked.replacedBy !== null) revoked = await next.tokens.revoke(revoked.replacedBy);
+    };
     for await (const { action, targetId, metadata } of next.get(AuditService).stream()) {
       if (metadata.method !== 'jwt') continue;
-      if (action === 'api.token_create') await next.tokens.revoke(String(targetId));
-      if (action === 'api.token_rotate') await next.tokens.revoke(String(metadata.replacedBy));
+      if (action === 'api.token_create') await end(targetId);
+      if (action === 'api.token_rotate') await end(metadata.replacedBy);
     }
 
     expect(refused).toBe(401);
     expect(before).toBe('valid');
     expect(await stateOf(next, made.rawToken)).toBe('token_revoked');
+    expect(await stateOf(next, rotated.rawToken)).toBe('token_revoked');
     expect(await stateOf(next, taken.rawToken)).toBe('token_revoked');
     expect(await stateOf(next, mine.rawToken)).toBe('valid');
   });

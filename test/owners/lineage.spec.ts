@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuditService, type TokenPair } from 'nestjs-sigra';
 import { refusalOf } from '../support/refusal.js';
@@ -243,6 +244,149 @@ describe('What a credential makes', () => {
 
       expect(me.status).toBe(200);
       expect([made.status, made.body.error]).toEqual([401, 'invalid_token']);
+    });
+  });
+
+  describe('ends in spite of detours:', () => {
+    const principalOf = (user: User, pair: TokenPair) =>
+      ({ user, userId: user.id, method: 'jwt', scopes: ['*'], familyId: familyIdOf(pair) }) as const;
+    const makerPrincipal = (user: User, tokenId: string) =>
+      ({ user, userId: user.id, method: 'api_token', scopes: ['*'], tokenId }) as const;
+
+    it('a token whose maker was rotated by its own child', async () => {
+      const user = await addUser();
+      const maker = await issue(user);
+      const child = (await make(maker.rawToken)).body;
+      const grandchild = (await make(child.rawToken)).body;
+      const rotated = (await through(grandchild.rawToken).rotate(child.token.id)).body;
+      const before = await Promise.all([grandchild, rotated].map(({ rawToken }) => stateOf(rawToken)));
+
+      await test.tokens.revoke(maker.token.id);
+
+      expect(before).toEqual(['valid', 'valid']);
+      expect(await Promise.all([grandchild, rotated].map(({ rawToken }) => stateOf(rawToken)))).toEqual([
+        'token_revoked',
+        'token_revoked',
+      ]);
+    });
+
+    it('the same below a family whose reuse is detected', async () => {
+      const user = await addUser();
+      const pair = await test.jwt.generateTokens(user, ['*']);
+      const child = (await make(pair.accessToken)).body;
+      const grandchild = (await make(child.rawToken)).body;
+      const rotated = (await through(grandchild.rawToken).rotate(child.token.id)).body;
+      await test.jwt.refresh(pair.refreshToken);
+
+      await refusalOf(test.jwt.refresh(pair.refreshToken));
+
+      expect(await Promise.all([grandchild, rotated].map(({ rawToken }) => stateOf(rawToken)))).toEqual([
+        'token_revoked',
+        'token_revoked',
+      ]);
+    });
+
+    it('a token below a family that was signed out', async () => {
+      const user = await addUser();
+      const { token } = await test.tokens.create(user, { name: 'root', scopes: ['*'] });
+      const pair = await test.jwt.generateTokens(user, ['*'], { principal: makerPrincipal(user, token.id) });
+      const made = (await make(pair.accessToken)).body;
+      await test.jwt.revokeRefresh(pair.refreshToken);
+      const before = await stateOf(made.rawToken);
+
+      await test.tokens.revoke(token.id);
+
+      expect([before, await stateOf(made.rawToken)]).toEqual(['valid', 'token_revoked']);
+    });
+
+    it('a token below a family that was signed out and that another family made, by the reuse of that one', async () => {
+      const user = await addUser();
+      const first = await test.jwt.generateTokens(user, ['*']);
+      const second = await test.jwt.generateTokens(user, ['*'], { principal: principalOf(user, first) });
+      const made = (await make(second.accessToken)).body;
+      await test.jwt.revokeRefresh(second.refreshToken);
+      await test.jwt.refresh(first.refreshToken);
+
+      await refusalOf(test.jwt.refresh(first.refreshToken));
+
+      expect(await stateOf(made.rawToken)).toBe('token_revoked');
+    });
+
+    it.each([0, 3600])(
+      'what a token made before another credential rotated it, with a grace of %i s',
+      async (graceSeconds) => {
+        const user = await addUser();
+        const [maker, other] = [await issue(user), await issue(user)];
+        const child = (await make(maker.rawToken)).body;
+        const grandchild = (await make(child.rawToken)).body;
+        const rotated = (await through(other.rawToken).rotate(child.token.id, { graceSeconds })).body;
+
+        await test.tokens.revoke(maker.token.id);
+
+        expect(await stateOf(grandchild.rawToken)).toBe('token_revoked');
+        expect(await stateOf(rotated.rawToken)).toBe('valid');
+      },
+    );
+
+    it('what a token made without an end, when a rotation gives it one', async () => {
+      const user = await addUser();
+      const maker = await issue(user);
+      const child = (await make(maker.rawToken)).body;
+      const grandchild = (await make(child.rawToken)).body;
+      const pair = await test.jwt.generateTokens(user, ['*'], { principal: makerPrincipal(user, maker.token.id) });
+
+      await through(maker.rawToken).rotate(maker.token.id, { expiresAt: inMs(MINUTE).toISOString() });
+      const before = await stateOf(grandchild.rawToken);
+      test.clock.advance({ minutes: 1 });
+
+      expect([before, await stateOf(child.rawToken), await stateOf(grandchild.rawToken)]).toEqual([
+        'valid',
+        'token_expired',
+        'token_expired',
+      ]);
+      expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('token_expired');
+    });
+
+    it('a child that rotates itself while its maker is revoked, in 60 interleavings', async () => {
+      const user = await addUser();
+      let rotations = 0;
+      for (let round = 0; round < 60; round++) {
+        const maker = await issue(user);
+        const child = (await make(maker.rawToken)).body;
+
+        const rotating = through(child.rawToken).rotate(child.token.id);
+        await delay(round % 12);
+        await test.tokens.revoke(maker.token.id);
+        const rotated = await rotating;
+
+        if (rotated.status !== 201) continue;
+        rotations++;
+        expect(await stateOf(rotated.body.rawToken)).toBe('token_revoked');
+      }
+      expect(rotations).toBeGreaterThan(0);
+    });
+
+    it('a token that its child rotates all the time: the revocation is never the victim of a deadlock', async () => {
+      const user = await addUser();
+      for (let round = 0; round < 20; round++) {
+        const maker = await issue(user);
+        const child = (await make(maker.rawToken)).body;
+
+        const rotating = Array.from({ length: 8 }, () => through(child.rawToken).rotate(maker.token.id));
+        await delay(round % 6);
+        let revoked = await test.tokens.revoke(maker.token.id);
+        const answers = await Promise.all(rotating);
+        // As for a token that leaked: a rotation can have come first.
+        while (revoked.replacedBy !== null) revoked = await test.tokens.revoke(revoked.replacedBy);
+
+        const raw = [
+          maker.rawToken,
+          child.rawToken,
+          ...answers.filter(({ status }) => status === 201).map(({ body }) => body.rawToken),
+        ];
+        expect(new Set(await Promise.all(raw.map(stateOf)))).toEqual(new Set(['token_revoked']));
+        expect(answers.every(({ status }) => status < 500)).toBe(true);
+      }
     });
   });
 

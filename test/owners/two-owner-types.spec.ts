@@ -271,6 +271,33 @@ describe('Two modules on the same tables', () => {
     expect(apps).toHaveLength(1);
   });
 
+  it('boot without the right to write, and do not with the type of other users', async () => {
+    const readOnly = { url: `${database.url}?options=-c%20default_transaction_read_only%3Don` };
+    const bootReadOnly = async (entity: Type<Customer>) => {
+      apps.push((await start(readOnly, entity, 'user', 'epoch')).app);
+    };
+    await bootReadOnly(Customer);
+    await closeAll();
+    await boot(Customer);
+    await bootReadOnly(Customer);
+
+    await expect(bootReadOnly(Admin)).rejects.toThrow('users.type');
+    await closeAll();
+    await expect(bootReadOnly(Admin)).rejects.toThrow('but belongs to "public"."customers"."id"');
+  });
+
+  it('boot after a rename that leaves a view with the old name', async () => {
+    await boot(Customer);
+    await closeAll();
+
+    await run(
+      'DROP TABLE admins; ALTER TABLE customers RENAME TO admins; CREATE VIEW customers AS SELECT * FROM admins',
+    );
+    await boot(Admin);
+
+    expect(apps).toHaveLength(1);
+  });
+
   it('refuse everything once the database can say that the type has other users, if it could not at boot', async () => {
     await boot(providerOf('customer'));
     const proxy = await DatabaseProxy.start(database.url);

@@ -58,7 +58,12 @@ describe('An application whose database lacks something', () => {
       'ALTER TABLE sigra_refresh_families DROP revoke_reason',
       'has no column "revoke_reason" in "public"."sigra_refresh_families"',
     ],
-    ['an index', 'DROP INDEX sigra_refresh_tokens_live', 'has no valid index "sigra_refresh_tokens_live"'],
+    [
+      'an index',
+      'DROP INDEX sigra_refresh_tokens_live',
+      'has no valid index "sigra_refresh_tokens_live"',
+      'Create it: CREATE UNIQUE INDEX "sigra_refresh_tokens_live" ON "sigra_refresh_tokens" (family_id) WHERE consumed_at IS NULL',
+    ],
     [
       'a primary key',
       'ALTER TABLE sigra_owners DROP CONSTRAINT sigra_owners_pkey',
@@ -68,11 +73,12 @@ describe('An application whose database lacks something', () => {
       'the validity of an index',
       `UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sigra_api_tokens_hash'::regclass`,
       'has no valid index "sigra_api_tokens_hash"',
+      'Create it: CREATE UNIQUE INDEX "sigra_api_tokens_hash" ON "sigra_api_tokens" (token_hash)',
     ],
-  ])('does not boot without %s', async (_what, sql, problem) => {
+  ])('does not boot without %s', async (_what, sql, problem, remedy = REMEDY) => {
     await dataSource.query(sql);
 
-    await expect(start(database.url)).rejects.toThrow(`sigra: dataSource ${problem}. ${REMEDY}`);
+    await expect(start(database.url)).rejects.toThrow(`sigra: dataSource ${problem}. ${remedy}`);
   });
 
   it('does not boot when the tables are in another schema than that of the DataSource', async () => {

@@ -171,17 +171,21 @@ export class FaultScene {
     const before = await this.holdings();
     const windows: { readonly start: number; readonly end: number }[] = [];
     let backends = 0;
-    for (let round = 0; round < rounds; round++) {
-      const start = performance.now();
-      const end = await fault(this);
-      await delay(milliseconds);
-      await end();
-      windows.push({ start, end: performance.now() });
-      await this.recovered(windows.at(-1)!.end);
-      backends = Math.max(backends, await this.countBackends());
-      await delay(CALM_MS);
+    try {
+      for (let round = 0; round < rounds; round++) {
+        const start = performance.now();
+        const end = await fault(this);
+        await delay(milliseconds);
+        await end();
+        windows.push({ start, end: performance.now() });
+        await this.recovered(windows.at(-1)!.end);
+        backends = Math.max(backends, await this.countBackends());
+        await delay(CALM_MS);
+      }
+    } finally {
+      // Also after a fault that fails: the load would disturb the next one.
+      await load.stop();
     }
-    await load.stop();
     const served = load.served.slice(since);
     await load.checkAll();
     const violations = [

@@ -63,6 +63,7 @@ const OTHERS: Partial<Record<SigraErrorCode, Answer>> = {
   cross_origin: { status: 403 },
   not_found: { status: 404 },
   too_many_tokens: { status: 409 },
+  too_many_makers: { status: 409 },
   idempotency_key_reused: { status: 422 },
 };
 

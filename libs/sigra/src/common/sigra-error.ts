@@ -13,6 +13,7 @@ export type SigraErrorCode =
   | 'ttl_exceeded'
   | 'invalid_grace'
   | 'too_many_tokens'
+  | 'too_many_makers'
   | 'invalid_idempotency_key'
   | 'idempotency_key_reused'
   // The state of a credential.

@@ -82,7 +82,7 @@ export class RefreshTokenIssuer {
   /** The rows of a family and its first token. */
   private begin(id: string, owner: Owner, scopes: readonly string[], mint: Mint, caller: Caller) {
     const { absoluteTtl, refreshTtl } = enabledJwt(this.config);
-    const { familyEpoch: epoch, endsAt, madeByTokenId, madeByFamilyId } = mint;
+    const { familyEpoch: epoch, endsAt, madeByTokenId, madeByFamilyId, descendsFrom } = mint;
     const createdAt = this.clock.now();
     const rawToken = mintRefreshToken();
     const absoluteExpiresAt = earliest(later(createdAt, absoluteTtl), endsAt);
@@ -97,6 +97,7 @@ export class RefreshTokenIssuer {
         scopes,
         madeByTokenId,
         madeByFamilyId,
+        descendsFrom,
         absoluteExpiresAt,
         ipAddress,
         userAgent,

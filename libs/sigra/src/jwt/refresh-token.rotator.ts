@@ -16,6 +16,7 @@ import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { isLostRace, sqlState } from '../persistence/database-error.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { type RefreshTokenOfFamily, RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -57,6 +58,7 @@ export class RefreshTokenRotator {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly owners: OwnerRepository,
     private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly ceiling: ScopeCeiling,
@@ -114,11 +116,24 @@ export class RefreshTokenRotator {
     const pair = looksUnused ? await this.rotate(presented, deadline) : undefined;
     if (pair) return { kind: 'issued', pair };
     const outcome = await this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
-    if (outcome.kind === 'reuse' && !outcome.isComplete) await this.sweeper.begin(ownerOf(presented), deadline);
-    return outcome;
+    if (outcome.kind !== 'suspected') return outcome;
+    const owner = ownerOf(presented);
+    const detected = await this.database.transaction(async (manager) => {
+      // What descends from the family is revoked as well, so it locks in the order of everything that makes or rotates a token.
+      await this.owners.lock(manager, owner);
+      return this.decide(manager, presented, true);
+    }, deadline.left);
+    if (detected.kind === 'reuse' && !detected.isComplete) await this.sweeper.begin(owner, deadline);
+    if (detected.kind === 'suspected') throw new Error('sigra: the owner was locked');
+    return detected;
   }
 
-  private async decide(manager: EntityManager, presented: Presented): Promise<RefreshOutcome> {
+  /** @param hasOwner whether the transaction has locked the owner. @default reuse is only suspected, and nothing is written */
+  private async decide(
+    manager: EntityManager,
+    presented: Presented,
+    hasOwner = false,
+  ): Promise<RefreshOutcome | { readonly kind: 'suspected' }> {
     const { token, rawToken } = presented;
     const owner = ownerOf(presented);
     const family = await this.families.lock(manager, presented.family.id, owner);
@@ -145,6 +160,7 @@ export class RefreshTokenRotator {
         };
       }
       case 'reuse': {
+        if (!hasOwner) return { kind: 'suspected' };
         await this.families.revoke(manager, family.id, now, 'reuse_detected');
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_reuse', presented));
         // A thief may have made them.

@@ -84,13 +84,24 @@ export class SigraJwtService {
 
   /**
    * Revokes one family of a user, by its id. The family of another user counts as missing. API tokens that were made with its
-   * access tokens stay valid: their `madeByFamilyId` is this id.
+   * access tokens stay valid: see `lockOutFamily`.
    *
    * @throws SigraError `jwt_disabled`, `not_found`
    */
   async revokeFamily(user: UserRef, familyId: string, caller: Caller = {}): Promise<void> {
     enabledJwt(this.config);
     await this.revoker.revokeFamily(this.users.ownerOf(user), familyId, caller);
+  }
+
+  /**
+   * Like `revokeFamily`, together with everything that was made with the family's access tokens, to any depth: for a device
+   * that was stolen.
+   *
+   * @throws SigraError `jwt_disabled`, `not_found`
+   */
+  async lockOutFamily(user: UserRef, familyId: string, caller: Caller = {}): Promise<void> {
+    enabledJwt(this.config);
+    await this.revoker.lockOutFamily(this.users.ownerOf(user), familyId, caller);
   }
 
   /**

@@ -6,6 +6,7 @@ import { BackgroundTask } from '../common/background-task.js';
 import type { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { isLostRace } from '../persistence/database-error.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type SweepPosition, SweepRepository } from '../persistence/sweep.repository.js';
@@ -60,6 +61,7 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     (error) => this.interrupted(error),
   );
   private polling: NodeJS.Timeout | undefined;
+  private retrying: NodeJS.Timeout | undefined;
   private isClosing = false;
 
   constructor(
@@ -110,24 +112,37 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
   async onApplicationShutdown(): Promise<void> {
     this.isClosing = true;
     clearInterval(this.polling);
+    clearTimeout(this.retrying);
     await this.sweeping.run();
   }
 
-  /** Processes all sweeps. Resolves when none is left, except those that fail, or that other nodes work on. */
+  /** Processes all sweeps. Resolves when none is left, except those that fail, whose rows are locked, or that other nodes work on. */
   async drain(): Promise<void> {
-    const failed: string[] = [];
+    // Left until the next time, because the others must not wait for them.
+    const left: string[] = [];
+    let isBlocked = false;
     while (!this.isClosing) {
       const start = performance.now();
-      const outcome = await this.processBatch(BATCH_TIMEOUT_MS, failed);
-      if (!outcome) return;
+      const outcome = await this.processBatch(BATCH_TIMEOUT_MS, left);
+      if (!outcome) break;
+      const { sweep } = outcome;
       if ('error' in outcome) {
-        this.interrupted(outcome.error);
-        failed.push(outcome.sweep.id);
-        continue;
+        if (!isLostRace(outcome.error)) this.interrupted(outcome.error);
+        isBlocked ||= isLostRace(outcome.error);
+        left.push(sweep.id);
+      } else if (outcome.batch.rows === 0 && outcome.batch.next) {
+        // All rows that are left are locked.
+        isBlocked = true;
+        left.push(sweep.id);
+      } else {
+        // A pause after each batch leaves at least half of the time to requests.
+        await pause(Math.min(performance.now() - start, LONGEST_REST_MS));
       }
-      const { rows, next } = outcome.batch;
-      // A pause after each batch leaves at least half of the time to requests.
-      await pause(rows === 0 && next ? RETRY_MS : Math.min(performance.now() - start, LONGEST_REST_MS));
+    }
+    if (isBlocked && !this.isClosing) {
+      this.retrying = setTimeout(() => {
+        this.sweeping.request();
+      }, RETRY_MS).unref();
     }
   }
 
@@ -194,9 +209,13 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     return { rows: count, next: next < this.sweeps.stagesOf(sweep) ? { stage: next } : undefined };
   }
 
-  /** What is left becomes sweeps of its own. */
+  /** What is left becomes a sweep of its own. */
   private async processLineage(manager: EntityManager, sweep: Sweep, makerId: string): Promise<Batch> {
-    const { count } = await this.lineage.revokeMadeBy(manager, ownerOf(sweep), [makerId], sweep.requestedAt, {});
+    const { endsAt, requestedAt } = sweep;
+    const owner = ownerOf(sweep);
+    const { count } = endsAt
+      ? await this.lineage.limitMadeBy(manager, owner, makerId, endsAt, requestedAt)
+      : await this.lineage.revokeMadeBy(manager, owner, [makerId], requestedAt, {});
     return { rows: count, next: undefined };
   }
 }

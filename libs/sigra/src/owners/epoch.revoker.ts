@@ -57,7 +57,7 @@ export class EpochRevoker {
     const { kinds, action, sweeps, metadata, count = none, alongside } = revocation;
     const deadline = this.database.deadlineOf(caller);
     if (revocation.requiresOwner) await deadline.limit(this.assertExists(owner));
-    const { step, counted } = await this.database.transaction(async (manager) => {
+    const { step, counted } = await this.database.retried(deadline, async (manager) => {
       // First, because everything that makes a credential of the owner waits for it.
       const epochs = await this.owners.bump(manager, owner, kinds);
       const at = this.clock.now();
@@ -77,7 +77,7 @@ export class EpochRevoker {
         caller,
       );
       return { step, counted };
-    }, deadline.left);
+    });
     try {
       return counted <= COUNTED_AT_ONCE ? counted : await this.countAll(() => count(step));
     } finally {

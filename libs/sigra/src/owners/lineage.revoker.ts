@@ -5,15 +5,17 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import type { Owner } from '../common/principal.js';
 import { LineageRepository, type RevokedDescendant } from '../persistence/lineage.repository.js';
-import { SweepRepository } from '../persistence/sweep.repository.js';
+import { type NewSweep, SweepRepository } from '../persistence/sweep.repository.js';
 
 /** More would take a noticeable part of `lookupTimeout`: the end of a maker must not depend on how much it made. */
-const REVOKED_AT_ONCE = 1000;
+const AT_ONCE = 1000;
+/** Each pass finds what the one before waited for. */
+const MAX_PASSES = 8;
 
-/** What a transaction revoked of a lineage. */
-export interface LineageRevocation {
+/** What a transaction changed of a lineage. */
+export interface LineageChange {
   readonly count: number;
-  /** False when sweeps revoke the rest: call `CredentialSweeper.begin` after the commit. */
+  /** False when sweeps do the rest: call `CredentialSweeper.begin` after the commit. */
   readonly isComplete: boolean;
 }
 
@@ -40,24 +42,17 @@ export class LineageRevoker {
     makerIds: readonly string[],
     at: Date,
     caller: Caller,
-  ): Promise<LineageRevocation> {
-    const { revoked, unfinished } = await this.lineage.revokeMadeBy(manager, makerIds, at, REVOKED_AT_ONCE);
-    await this.record(manager, revoked, caller);
-    await this.sweeps.insert(
-      manager,
-      unfinished.map((makerId) => ({
-        id: uuidv7(),
-        ownerType: owner.type,
-        ownerId: owner.id,
-        task: 'revoke_made',
-        makerId,
-        tokenEpoch: 0,
-        familyEpoch: 0,
-        reason: null,
-        requestedAt: at,
-      })),
-    );
-    return { count: revoked.length, isComplete: unfinished.length === 0 };
+  ): Promise<LineageChange> {
+    let count = 0;
+    let unfinished = makerIds;
+    for (let pass = 0; pass < MAX_PASSES && count < AT_ONCE && unfinished.length > 0; pass++) {
+      const revoked = await this.lineage.revokeDescendants(manager, unfinished, at, AT_ONCE - count);
+      await this.record(manager, revoked, caller);
+      count += revoked.length;
+      unfinished = await this.lineage.haveDescendants(manager, unfinished);
+    }
+    await this.request(manager, owner, unfinished, { task: 'revoke_made', requestedAt: at });
+    return { count, isComplete: unfinished.length === 0 };
   }
 
   /**
@@ -65,14 +60,47 @@ export class LineageRevoker {
    * tokens; the sweep of the tokens revokes families beyond the first thousand.
    */
   async revokeFamiliesMadeByTokens(manager: EntityManager, owner: Owner, at: Date, caller: Caller): Promise<void> {
-    const families = await this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, REVOKED_AT_ONCE);
+    const families = await this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, AT_ONCE);
     await this.record(manager, families, caller);
-    await this.revokeMadeBy(
+    const ids = families.map(({ id }) => id);
+    await this.revokeMadeBy(manager, owner, ids, at, caller);
+  }
+
+  /**
+   * Lets what a maker made, to any depth, expire with it. Call it in the transaction that gives the maker an earlier end.
+   *
+   * @param owner of the maker
+   */
+  async limitMadeBy(
+    manager: EntityManager,
+    owner: Owner,
+    makerId: string,
+    endsAt: Date,
+    at: Date,
+  ): Promise<LineageChange> {
+    const count = await this.lineage.limitDescendants(manager, makerId, endsAt, AT_ONCE);
+    const isComplete = count < AT_ONCE;
+    if (!isComplete) await this.request(manager, owner, [makerId], { task: 'limit_made', endsAt, requestedAt: at });
+    return { count, isComplete };
+  }
+
+  private request(
+    manager: EntityManager,
+    { type, id }: Owner,
+    makerIds: readonly string[],
+    sweep: Pick<NewSweep, 'task' | 'endsAt' | 'requestedAt'>,
+  ): Promise<void> {
+    return this.sweeps.insert(
       manager,
-      owner,
-      families.map(({ makerId }) => makerId),
-      at,
-      caller,
+      makerIds.map((makerId) => ({
+        id: uuidv7(),
+        ownerType: type,
+        ownerId: id,
+        makerId,
+        tokenEpoch: 0,
+        familyEpoch: 0,
+        ...sweep,
+      })),
     );
   }
 

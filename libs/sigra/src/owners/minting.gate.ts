@@ -3,10 +3,11 @@ import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, hasExpired } from '../common/clock.js';
 import { type Owner, type Principal, type Stamp, stampOf } from '../common/principal.js';
-import { refuse, type SigraError } from '../common/sigra-error.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { type CredentialKind, LineageRepository } from '../persistence/lineage.repository.js';
 import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { makerIdOf } from '../persistence/tables.js';
@@ -18,7 +19,13 @@ export interface Mint extends Epochs {
   readonly endsAt: Date | null;
   readonly madeByTokenId: string | null;
   readonly madeByFamilyId: string | null;
+  /** Every credential that it descends from. */
+  readonly descendsFrom: readonly string[];
 }
+
+/** Each maker is in a chain of living ones, so a real chain is short. */
+const MAX_ANCESTORS = 64;
+const IN_PERSON = { endsAt: null, madeByTokenId: null, madeByFamilyId: null, descendsFrom: [] } as const;
 
 /** The kind of a new credential, which decides the epoch that ends it. */
 export type Minted = 'api_token' | 'refresh_family';
@@ -43,6 +50,7 @@ export class MintingGate {
     private readonly owners: OwnerRepository,
     private readonly tokens: ApiTokenRepository,
     private readonly families: RefreshFamilyRepository,
+    private readonly lineage: LineageRepository,
   ) {}
 
   /**
@@ -93,7 +101,7 @@ export class MintingGate {
     if (current[EPOCH_OF[minted]] !== since[EPOCH_OF[minted]]) {
       throw refuse('token_revoked', 'All such credentials of the owner were revoked in the meantime.');
     }
-    if (!principal || !stamp) return { ...current, endsAt: null, madeByTokenId: null, madeByFamilyId: null };
+    if (!principal || !stamp) return { ...current, ...IN_PERSON };
     for (const epoch of EPOCHS_OF_MAKER[principal.method]) {
       if (stamp[epoch] !== undefined && stamp[epoch] !== (ofMaker ?? current)[epoch]) {
         throw refuse(
@@ -112,15 +120,13 @@ export class MintingGate {
     isOwn: boolean,
   ): Promise<Omit<Mint, keyof Epochs>> {
     if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, isOwn);
-    if (familyId === undefined) return { endsAt: endsAt ?? null, madeByTokenId: null, madeByFamilyId: null };
+    if (familyId === undefined) return { ...IN_PERSON, endsAt: endsAt ?? null };
     const family = await this.families.lock(manager, familyId, owner);
     if (family ? family.revokedAt : isOwn) throw revoked();
     if (family && hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();
-    return {
-      endsAt: family?.absoluteExpiresAt ?? endsAt ?? null,
-      madeByTokenId: null,
-      madeByFamilyId: family ? familyId : null,
-    };
+    if (!family) return { ...IN_PERSON, endsAt: endsAt ?? null };
+    const descendsFrom = await this.lineageOf(manager, 'refresh_family', familyId, familyId);
+    return { endsAt: family.absoluteExpiresAt, madeByTokenId: null, madeByFamilyId: familyId, descendsFrom };
   }
 
   private async lockToken(
@@ -132,7 +138,7 @@ export class MintingGate {
     const presented = await this.tokens.lock(manager, tokenId, owner);
     if (!presented) {
       if (isOwn) throw revoked();
-      return { endsAt: null, madeByTokenId: null, madeByFamilyId: null };
+      return IN_PERSON;
     }
     const madeByTokenId = makerIdOf(presented);
     // A token in its grace period makes credentials for its successor, which is the same credential to its owner.
@@ -142,7 +148,23 @@ export class MintingGate {
     // With `enforceOnExisting`, rules that came later end a token before its expiry.
     const endsAt = earliest(endOf(presented, this.config.apiTokens), endOf(heir, this.config.apiTokens));
     if (hasExpired(endsAt, this.clock.now())) throw expired();
-    return { endsAt, madeByTokenId, madeByFamilyId: null };
+    const descendsFrom = await this.lineageOf(manager, 'api_token', madeByTokenId, presented.id, heir.id);
+    return { endsAt, madeByTokenId, madeByFamilyId: null, descendsFrom };
+  }
+
+  /** What a new credential of a maker descends from. @throws SigraError `too_many_makers` */
+  private async lineageOf(
+    manager: EntityManager,
+    kind: CredentialKind,
+    makerId: string,
+    ...ids: readonly string[]
+  ): Promise<readonly string[]> {
+    const ancestors = new Set([...(await this.lineage.ancestorsOf(manager, kind, ...ids)), makerId]);
+    if (ancestors.size <= MAX_ANCESTORS) return [...ancestors];
+    throw new SigraError(
+      'too_many_makers',
+      `A credential can descend from at most ${MAX_ANCESTORS} others; make it with an earlier one, or in person.`,
+    );
   }
 }
 

@@ -90,6 +90,16 @@ export function textArray(): Column<readonly string[], true> {
   };
 }
 
+/** An array of UUIDs, empty by default. Used to find rows, and never selected. */
+export function uuidSet(): Column<readonly string[], false> {
+  return {
+    type: 'uuid[]',
+    readable: false,
+    entity: { type: 'uuid', array: true, select: false, default: () => "'{}'" },
+    encode: asIs,
+  };
+}
+
 /** A point in time with milliseconds, the precision of JavaScript and of cursors. */
 export function time(): Column<Date, true> {
   return {

@@ -3,57 +3,56 @@ import type { EntityManager } from 'typeorm';
 import type { Owner } from '../common/principal.js';
 import { SigraDatabase } from './sigra-database.js';
 
-/** A credential that was revoked because what made it was revoked. */
+/** A kind of credentials that make others and are made by others. */
+export type CredentialKind = 'api_token' | 'refresh_family';
+
+/** A credential that was revoked because one that it descends from was revoked. */
 export interface RevokedDescendant {
-  readonly kind: 'api_token' | 'refresh_family';
+  readonly kind: CredentialKind;
   readonly id: string;
-  /** The id by which it is the maker of others. */
-  readonly makerId: string;
   readonly owner: Owner;
 }
 
-/** What one call revoked. */
-export interface RevokedLineage {
-  readonly revoked: readonly RevokedDescendant[];
-  /** The makers of credentials that are not revoked yet. */
-  readonly unfinished: readonly string[];
-}
+const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
+/** An expired row must not hide a living one. A transaction looks at so many rows at most. */
+const ROWS_SEEN = 20_000;
 
-/** Each generation takes two statements. */
-const MAX_GENERATIONS = 32;
-const MAKER_COLUMNS = ['made_by_token_id', 'made_by_family_id'];
-
-/** Reads and writes the columns `made_by_token_id` and `made_by_family_id` of all credentials. */
+/** Reads and writes the column `descends_from` of all credentials. */
 @Injectable()
 export class LineageRepository {
   constructor(private readonly database: SigraDatabase) {}
 
+  /** What credentials of a kind descend from, without themselves. */
+  async ancestorsOf(manager: EntityManager, kind: CredentialKind, ...ids: readonly string[]): Promise<string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT DISTINCT ancestor AS id FROM ${this.tableOf(kind)}, unnest(descends_from) AS ancestor WHERE id = ANY ($1::uuid[])`,
+      [ids],
+      manager,
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /**
-   * Revokes what the makers made, and what was made by that, up to `limit` credentials and 32 generations. Those that expire
-   * last come first. The transaction has locked the makers.
+   * Revokes up to `limit` credentials of each kind that descend from one of the makers. Those that have not expired come first.
    *
-   * One generation a statement: a credential that is being made holds the lock of its maker, so the statement that locks the
-   * makers waits for it, and the next statement sees it.
+   * Call it until `haveDescendants` is false: a descendant can be rotated while this waits for its row, and the next call sees
+   * the successor.
    *
    * @param makerIds see `makerIdOf`; the ids of families
    */
-  async revokeMadeBy(
+  async revokeDescendants(
     manager: EntityManager,
     makerIds: readonly string[],
     at: Date,
     limit: number,
-  ): Promise<RevokedLineage> {
+  ): Promise<readonly RevokedDescendant[]> {
     const revoked: RevokedDescendant[] = [];
-    let makers = makerIds;
-    for (let depth = 0; depth < MAX_GENERATIONS && makers.length > 0 && revoked.length < limit; depth++) {
-      const before = revoked.length;
-      for (const kind of ['api_token', 'refresh_family'] as const) {
-        revoked.push(...(await this.revokeGeneration(manager, kind, makers, at, limit - revoked.length)));
-      }
-      makers = revoked.slice(before).map(({ makerId }) => makerId);
+    for (const kind of KINDS) {
+      const seen = `SELECT t.id, t.${endOf(kind)} AS ends_at FROM ${this.descendants(kind)} LIMIT ${ROWS_SEEN}`;
+      const candidates = `SELECT id FROM (${seen}) AS seen ORDER BY ends_at > $3 DESC LIMIT $2`;
+      revoked.push(...(await this.revoke(manager, kind, candidates, [makerIds, limit, at])));
     }
-    const all = [...makerIds, ...revoked.map(({ makerId }) => makerId)];
-    return { revoked, unfinished: revoked.length === 0 ? [] : await this.withLiving(manager, all) };
+    return revoked;
   }
 
   /** Revokes up to `limit` of the families of an owner that API tokens made. */
@@ -64,72 +63,72 @@ export class LineageRepository {
     limit: number,
   ): Promise<readonly RevokedDescendant[]> {
     const candidates = `SELECT f.id FROM ${this.tableOf('refresh_family')} f
-      WHERE f.owner_type = $3 AND f.owner_id = $4 AND f.revoked_at IS NULL AND f.made_by_token_id IS NOT NULL LIMIT $2`;
-    return this.revoke(manager, 'refresh_family', candidates, [at, limit, owner.type, owner.id]);
+      WHERE f.owner_type = $1 AND f.owner_id = $4 AND f.revoked_at IS NULL AND f.made_by_token_id IS NOT NULL LIMIT $2`;
+    return this.revoke(manager, 'refresh_family', candidates, [owner.type, limit, at, owner.id]);
   }
 
-  private async revokeGeneration(
-    manager: EntityManager,
-    kind: RevokedDescendant['kind'],
-    makerIds: readonly string[],
-    at: Date,
-    limit: number,
-  ): Promise<RevokedDescendant[]> {
-    const ofMaker = MAKER_COLUMNS.map(
-      (column) => `(SELECT made.id FROM ${this.tableOf(kind)} made
-        WHERE made.${column} = maker.id AND made.revoked_at IS NULL ORDER BY made.${endOf(kind)} DESC LIMIT $2)`,
-    );
-    const candidates = `SELECT made.id FROM unnest($3::uuid[]) AS maker(id)
-      CROSS JOIN LATERAL (${ofMaker.join(' UNION ALL ')}) AS made LIMIT $2`;
-    return this.revoke(manager, kind, candidates, [at, limit, makerIds]);
-  }
-
-  /** @param candidates SQL of the ids to revoke; `$1` is the time, `$2` the limit */
-  private async revoke(
-    manager: EntityManager,
-    kind: RevokedDescendant['kind'],
-    candidates: string,
-    values: readonly unknown[],
-  ): Promise<RevokedDescendant[]> {
-    const makerId = kind === 'api_token' ? 'coalesce(t.origin_id, t.id)' : 't.id';
-    const rows = await this.database.query<{ id: string; maker_id: string; owner_type: string; owner_id: string }>(
-      // An array, because a join would be planned for as many rows as the limit; most credentials have made none.
-      `UPDATE ${this.tableOf(kind)} t SET revoked_at = $1, revoke_reason = 'made_by_revoked'
-       WHERE t.id = ANY (ARRAY(${candidates})) AND t.revoked_at IS NULL
-       RETURNING t.id, ${makerId} AS maker_id, t.owner_type, t.owner_id`,
-      values,
-      manager,
-    );
-    return rows.map((row) => ({
-      kind,
-      id: row.id,
-      makerId: row.maker_id,
-      owner: { type: row.owner_type, id: row.owner_id },
-    }));
-  }
-
-  /** Those of the makers that made a credential which is not revoked. */
-  private async withLiving(manager: EntityManager, makerIds: readonly string[]): Promise<readonly string[]> {
-    const { apiTokens, refreshFamilies } = this.database.names;
-    const conditions = [apiTokens, refreshFamilies].flatMap((table) =>
-      MAKER_COLUMNS.map(
-        (column) => `EXISTS (SELECT FROM ${table} made WHERE made.${column} = maker.id AND made.revoked_at IS NULL)`,
-      ),
-    );
+  /** Those of the makers with a descendant that is not revoked. */
+  async haveDescendants(manager: EntityManager, makerIds: readonly string[]): Promise<readonly string[]> {
+    const conditions = KINDS.map((kind) => `EXISTS (SELECT FROM ${this.descendants(kind, 'ARRAY[maker.id]')})`);
     const rows = await this.database.query<{ id: string }>(
-      `SELECT DISTINCT maker.id FROM unnest($1::uuid[]) AS maker(id) WHERE ${conditions.join(' OR ')}`,
+      `SELECT maker.id FROM unnest($1::uuid[]) AS maker(id) WHERE ${conditions.join(' OR ')}`,
       [makerIds],
       manager,
     );
     return rows.map(({ id }) => id);
   }
 
-  private tableOf(kind: RevokedDescendant['kind']): string {
+  /**
+   * Lets up to `limit` credentials of each kind that descend from a maker expire at `until` at the latest.
+   *
+   * @returns their number
+   */
+  async limitDescendants(manager: EntityManager, makerId: string, until: Date, limit: number): Promise<number> {
+    let count = 0;
+    for (const kind of KINDS) {
+      const column = endOf(kind);
+      const rows = await this.database.query(
+        `UPDATE ${this.tableOf(kind)} SET ${column} = $3 WHERE id = ANY (ARRAY(
+           SELECT t.id FROM ${this.descendants(kind)} AND (t.${column} IS NULL OR t.${column} > $3) LIMIT $2))
+         RETURNING id`,
+        [[makerId], limit, until],
+        manager,
+      );
+      count += rows.length;
+    }
+    return count;
+  }
+
+  /** @param candidates SQL of the ids to revoke; `$3` is the time */
+  private async revoke(
+    manager: EntityManager,
+    kind: CredentialKind,
+    candidates: string,
+    values: readonly unknown[],
+  ): Promise<RevokedDescendant[]> {
+    const rows = await this.database.query<{ id: string; owner_type: string; owner_id: string }>(
+      // An array, because a join would be planned for as many rows as the limit; most credentials have made none.
+      `UPDATE ${this.tableOf(kind)} t SET revoked_at = $3, revoke_reason = 'made_by_revoked'
+       WHERE t.id = ANY (ARRAY(${candidates})) AND t.revoked_at IS NULL
+       RETURNING t.id, t.owner_type, t.owner_id`,
+      values,
+      manager,
+    );
+    return rows.map((row) => ({ kind, id: row.id, owner: { type: row.owner_type, id: row.owner_id } }));
+  }
+
+  /** FROM and WHERE of the living descendants `t`. The conditions are those of the index, too. */
+  private descendants(kind: CredentialKind, makerIds = '$1::uuid[]'): string {
+    return `${this.tableOf(kind)} t
+      WHERE t.descends_from && ${makerIds} AND t.descends_from <> '{}' AND t.revoked_at IS NULL`;
+  }
+
+  private tableOf(kind: CredentialKind): string {
     const { apiTokens, refreshFamilies } = this.database.names;
     return kind === 'api_token' ? apiTokens : refreshFamilies;
   }
 }
 
-function endOf(kind: RevokedDescendant['kind']): string {
+function endOf(kind: CredentialKind): string {
   return kind === 'api_token' ? 'expires_at' : 'absolute_expires_at';
 }

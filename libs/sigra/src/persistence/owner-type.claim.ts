@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { isOutage, SigraError } from '../common/sigra-error.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { sqlState } from './database-error.js';
 import { quote } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SigraDatabase } from './sigra-database.js';
@@ -18,6 +18,8 @@ interface Claim {
 const claims = new Map<string, Claim>();
 
 const RETRY_MS = 1000;
+/** SQLSTATEs of a read-only transaction and of a missing privilege. */
+const CANNOT_WRITE: ReadonlySet<string> = new Set(['25006', '42501']);
 
 /**
  * Refuses a second module with the same owner type and tables, but other users: customer 1 would then own what belongs to
@@ -56,9 +58,8 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async claim(): Promise<void> {
     await this.schema.assertComplete();
-    const { entity } = this;
     // A provider can find the same users in other ways in each application.
-    if (entity) await this.database.transaction((manager) => this.claimInDatabase(manager, entity));
+    if (this.entity) await this.claimInDatabase(this.entity);
     await this.claimInProcess();
   }
 
@@ -77,46 +78,62 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async claimInProcess(): Promise<void> {
+    if (this.key !== undefined) return;
     const { type, source } = this.config.users;
     const users = source.kind === 'entity' ? source.entity : source.provider;
     const key = `${await this.identify()} ${type}`;
     const claim = claims.get(key) ?? { users, modules: 0 };
-    if (claim.users !== users) throw this.conflict('in two modules on the same tables, with different users');
+    if (claim.users !== users) {
+      throw this.conflict(
+        'in two modules on the same tables, with different users',
+        '. If they are the same users, give both modules the same entity or provider',
+      );
+    }
     claim.modules++;
     claims.set(key, claim);
     this.key = key;
   }
 
-  private async claimInDatabase(manager: EntityManager, { tableName, id }: UserEntity): Promise<void> {
-    const { type } = this.config.users;
+  private async claimInDatabase(entity: UserEntity): Promise<void> {
+    if (await this.isClaimed(entity)) return;
     const { ownerTypes } = this.database.names;
-    const claim = [type, tableName, id.column.databaseName];
-    await this.database.query(
-      `INSERT INTO ${ownerTypes} (owner_type, user_table, id_column) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-      claim,
-      manager,
+    const values = [this.config.users.type, entity.tableName, entity.id.column.databaseName];
+    try {
+      await this.database.transaction((manager) =>
+        this.database.query(
+          `INSERT INTO ${ownerTypes} AS claim (owner_type, user_table, id_column) VALUES ($1, $2, $3)
+           ON CONFLICT (owner_type) DO UPDATE SET user_table = excluded.user_table, id_column = excluded.id_column
+             WHERE NOT ${isInUse('claim')}`,
+          values,
+          manager,
+        ),
+      );
+    } catch (error) {
+      // A node that only verifies can have no right to write. It does not belong to other users, which was checked.
+      if (!CANNOT_WRITE.has(sqlState(error) ?? '')) throw error;
+      this.logger.warn(`The owner type "${String(values[0])}" could not be claimed in ${ownerTypes}: ${String(error)}`);
+      return;
+    }
+    // Another application can have claimed it in between.
+    await this.isClaimed(entity);
+  }
+
+  /** @throws SigraConfigError when the type belongs to the users of another table or column, which exist */
+  private async isClaimed({ tableName, id }: UserEntity): Promise<boolean> {
+    const { ownerTypes } = this.database.names;
+    const column = id.column.databaseName;
+    const [claim] = await this.database.query<ClaimedType>(
+      `SELECT user_table, id_column, ${isInUse('claim')}::text AS is_in_use FROM ${ownerTypes} claim WHERE owner_type = $1`,
+      [this.config.users.type],
     );
-    // A table or column that was renamed or dropped has no users any more.
-    const { user_table, id_column, exists } = await this.database.queryOne<ClaimedType>(
-      `SELECT user_table, id_column, EXISTS (
-         SELECT FROM pg_catalog.pg_attribute a
-         WHERE a.attrelid = to_regclass(user_table) AND a.attname = id_column AND NOT a.attisdropped
-       )::text AS exists FROM ${ownerTypes} WHERE owner_type = $1 FOR NO KEY UPDATE`,
-      [type],
-      manager,
-    );
-    if (user_table === tableName && id_column === id.column.databaseName) return;
-    if (exists === 'true') {
+    if (claim?.user_table === tableName && claim.id_column === column) return true;
+    if (claim?.is_in_use === 'true') {
       throw this.conflict(
-        `for the ids in ${tableName}.${quote(id.column.databaseName)}, but belongs to ${user_table}.${quote(id_column)} in this database`,
+        `for the ids in ${tableName}.${quote(column)}, but belongs to ${claim.user_table}.${quote(claim.id_column)} in this database`,
         `. If no application uses these any more, delete the row of the type from ${ownerTypes}`,
       );
     }
-    await this.database.query(
-      `UPDATE ${ownerTypes} SET user_table = $2, id_column = $3 WHERE owner_type = $1`,
-      claim,
-      manager,
-    );
+    return false;
   }
 
   private conflict(problem: string, otherRemedy = ''): SigraConfigError {
@@ -140,7 +157,15 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
 interface ClaimedType {
   readonly user_table: string;
   readonly id_column: string;
-  readonly exists: string;
+  readonly is_in_use: string;
+}
+
+/** SQL for whether the table and the column of a claim exist. After a rename there can be a view with the old name. */
+function isInUse(claim: string): string {
+  return `EXISTS (
+    SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    WHERE c.oid = to_regclass(${claim}.user_table) AND c.relkind IN ('r', 'p', 'f')
+      AND a.attname = ${claim}.id_column AND NOT a.attisdropped)`;
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -8,6 +8,8 @@ export type QualifiedNames = Readonly<Record<keyof typeof sigraTables, string>>;
 /** The injection token of the names that all statements use. */
 export const QUALIFIED_NAMES = Symbol('QUALIFIED_NAMES');
 
+const MAX_NAME_BYTES = 63;
+
 type TableName = keyof typeof sigraTables;
 
 /**
@@ -42,7 +44,14 @@ export function migrationNames(runner: QueryRunner): MigrationNames {
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   const dataSource = runner.connection;
   const { entityPrefix = '' } = dataSource.options;
-  return { ...qualifiedNames(dataSource), named: (name) => quote(entityPrefix + name) };
+  const named = (name: string) => {
+    // PostgreSQL would cut it, and two indexes could get the same name.
+    if (Buffer.byteLength(entityPrefix + name) > MAX_NAME_BYTES) {
+      throw new Error(`sigra: entityPrefix is too long: PostgreSQL's names have at most ${MAX_NAME_BYTES} bytes`);
+    }
+    return quote(entityPrefix + name);
+  };
+  return { ...qualifiedNames(dataSource), named };
 }
 
 /** The quoted name of a table, with its schema if it is known. */

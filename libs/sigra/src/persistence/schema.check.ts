@@ -8,8 +8,8 @@ import { sigraTables } from './tables.js';
 const REMEDY =
   "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run `npx typeorm migration:run`, " +
   'or set migrationsRun: true';
-/** As in the statements of the migrations. */
-const INDEX = /CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?("(?:[^"]|"")+")|CONSTRAINT ("(?:[^"]|"")+") PRIMARY KEY/g;
+/** Names in the statements of the migrations. */
+const INDEX = /CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?("(?:[^"]|"")+")|CONSTRAINT ("(?:[^"]|"")+") PRIMARY KEY/;
 
 /** A table as the database has it. */
 interface FoundTable {
@@ -52,13 +52,13 @@ export class SchemaCheck {
       if (missing !== undefined) throw incomplete(`has no column "${missing}" in ${names[key]}`);
       for (const index of parse(table?.indexes) ?? []) indexes.add(unquote(index));
     }
-    for (const index of await this.migratedIndexes()) {
-      if (!indexes.has(unquote(index))) throw incomplete(`has no valid index ${index}`);
+    for (const { name, remedy } of await this.migratedIndexes()) {
+      if (!indexes.has(unquote(name))) throw incomplete(`has no valid index ${name}`, remedy);
     }
   }
 
-  /** The names of the indexes that the migrations create. */
-  private async migratedIndexes(): Promise<readonly string[]> {
+  /** The indexes that the migrations create, and what to do when one is missing. */
+  private async migratedIndexes(): Promise<readonly { readonly name: string; readonly remedy: string }[]> {
     const statements: string[] = [];
     const recorder = {
       connection: this.database.dataSource,
@@ -68,12 +68,19 @@ export class SchemaCheck {
       },
     };
     for (const Migration of sigraMigrations) await new Migration().up(recorder as unknown as QueryRunner);
-    return [...statements.join('\n').matchAll(INDEX)].flatMap(([, index, primaryKey]) => index ?? primaryKey ?? []);
+    return statements.flatMap((statement) => {
+      const [, index, primaryKey] = INDEX.exec(statement) ?? [];
+      const name = index ?? primaryKey;
+      if (name === undefined) return [];
+      return [
+        { name, remedy: index === undefined ? REMEDY : `Create it: ${statement.replaceAll(/\s+/g, ' ').trim()}` },
+      ];
+    });
   }
 }
 
-function incomplete(problem: string): SigraConfigError {
-  return new SigraConfigError('dataSource', `${problem}. ${REMEDY}`);
+function incomplete(problem: string, remedy = REMEDY): SigraConfigError {
+  return new SigraConfigError('dataSource', `${problem}. ${remedy}`);
 }
 
 function parse(names: string | null | undefined): readonly string[] | undefined {

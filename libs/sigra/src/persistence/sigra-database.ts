@@ -7,7 +7,7 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
 import { surviveConnectionErrors } from './connection-errors.js';
-import { isNotKept, judged, judgedCommit, outcomeUnknown } from './database-error.js';
+import { isLostRace, isNotKept, judged, judgedCommit, outcomeUnknown } from './database-error.js';
 import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
 
@@ -175,6 +175,20 @@ export class SigraDatabase {
       await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
       return result;
     }, timeout);
+  }
+
+  /**
+   * Like `transaction`, for a change that must not lose: a deadlock, or another race that another transaction won, starts it again,
+   * twice at most.
+   */
+  async retried<T>(deadline: Deadline, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    for (let tries = 3; ; tries--) {
+      try {
+        return await this.transaction(work, deadline.left);
+      } catch (error) {
+        if (tries === 1 || !isLostRace(error)) throw error;
+      }
+    }
   }
 
   /** From now on everything is rejected with this error. */

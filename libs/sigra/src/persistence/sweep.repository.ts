@@ -170,7 +170,8 @@ export class SweepRepository {
     const before = 't.occurred_at <= $4 AND $3::int IS NOT NULL';
     switch (task) {
       case 'revoke_made':
-        // No rows of its own: the lineage of its maker is revoked.
+      case 'limit_made':
+        // No rows of its own: the lineage of its maker is changed.
         return [];
       case 'mark_tokens':
         return [

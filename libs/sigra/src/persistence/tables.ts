@@ -11,6 +11,7 @@ import {
   textArray,
   time,
   uuid,
+  uuidSet,
   varchar,
 } from './columns.js';
 import { type RowOf, Table } from './table.js';
@@ -44,6 +45,8 @@ const made = {
   madeByTokenId: nullable(uuid()),
   /** The refresh family whose access token made this credential. */
   madeByFamilyId: nullable(uuid()),
+  /** All credentials that made this one, directly or not. It is revoked with each of them. */
+  descendsFrom: uuidSet(),
 };
 
 /** API tokens. */
@@ -124,9 +127,11 @@ export const sweeps = new Table(
   {
     id: uuid(),
     ...owned,
-    task: oneOf('mark_tokens', 'mark_families', 'forget', 'forget_and_anonymize', 'revoke_made'),
-    /** The revoked credential whose descendants are revoked, with the task `revoke_made`. */
+    task: oneOf('mark_tokens', 'mark_families', 'forget', 'forget_and_anonymize', 'revoke_made', 'limit_made'),
+    /** The credential whose descendants are revoked, or expire when it does, with the tasks `revoke_made` and `limit_made`. */
     makerId: nullable(uuid()),
+    /** The new end of the descendants, with the task `limit_made`. */
+    endsAt: nullable(time()),
     /** Rows of earlier epochs are concerned. */
     tokenEpoch: integer(),
     familyEpoch: integer(),

@@ -45,7 +45,7 @@ export const ownerChannels = {
 
 /** The progress of the work that follows a revocation: rows are marked or deleted in batches. */
 export interface SweepProgress {
-  readonly task: 'mark_tokens' | 'mark_families' | 'forget' | 'forget_and_anonymize' | 'revoke_made';
+  readonly task: 'mark_tokens' | 'mark_families' | 'forget' | 'forget_and_anonymize' | 'revoke_made' | 'limit_made';
   readonly ownerType: string;
   readonly ownerId: string;
   /** Rows of this batch. */

@@ -108,7 +108,7 @@ export class ApiTokenIssuer {
    */
   async mint(
     manager: EntityManager,
-    { tokenEpoch, madeByTokenId, madeByFamilyId }: Mint,
+    { tokenEpoch, madeByTokenId, madeByFamilyId, descendsFrom }: Mint,
     owner: Owner,
     token: Pick<NewApiToken, 'id' | 'originId' | 'name' | 'scopes' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
@@ -123,6 +123,7 @@ export class ApiTokenIssuer {
         tokenEpoch,
         madeByTokenId,
         madeByFamilyId,
+        descendsFrom,
         prefix,
         hint: hintOf(rawToken, prefix),
         tokenHash: hashSecret(rawToken),

@@ -12,7 +12,7 @@ import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { EpochRevoker, type EpochStep } from '../owners/epoch.revoker.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import type { OwnerFilter } from '../persistence/owner.repository.js';
+import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';
@@ -28,6 +28,7 @@ export class ApiTokenRevoker {
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly tokens: ApiTokenRepository,
+    private readonly owners: OwnerRepository,
     private readonly sweeper: CredentialSweeper,
     private readonly lineage: LineageRevoker,
     private readonly epochs: EpochRevoker,
@@ -120,10 +121,14 @@ export class ApiTokenRevoker {
     // PostgreSQL would reject a string that is not a UUID.
     if (!isUuid(tokenId)) throw notFound();
     const deadline = this.database.deadlineOf(caller);
-    const { token, isComplete } = await this.database.transaction(async (manager) => {
-      const token = await this.tokens.lock(manager, tokenId, owner);
+    const { token, isComplete } = await this.database.retried(deadline, async (manager) => {
+      const seen = await this.tokens.read(manager, tokenId, owner);
+      if (!seen) throw notFound();
+      const holder = { type: seen.ownerType, id: seen.ownerId };
+      // In the order of everything that makes or rotates a token.
+      await this.owners.lock(manager, holder);
+      const token = await this.tokens.lock(manager, tokenId, holder);
       if (!token) throw notFound();
-      const holder = { type: token.ownerType, id: token.ownerId };
       if (!this.isInPerson(holder, caller)) {
         assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
       }
@@ -140,7 +145,7 @@ export class ApiTokenRevoker {
       const makerIds = token.replacedBy === null ? [makerIdOf(token)] : [];
       const { isComplete } = await this.lineage.revokeMadeBy(manager, holder, makerIds, at, caller);
       return { token: revoked, isComplete };
-    }, deadline.left);
+    });
     if (!isComplete) await this.sweeper.begin({ type: token.ownerType, id: token.ownerId }, deadline);
     return token;
   }

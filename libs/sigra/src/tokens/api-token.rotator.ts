@@ -4,12 +4,16 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, hasExpired, later } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { endOf } from '../owners/token-end.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { LineageRepository } from '../persistence/lineage.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -37,6 +41,8 @@ export interface RotateApiToken {
   readonly idempotencyKey?: string | undefined;
 }
 
+type Maker = Pick<Mint, 'madeByTokenId' | 'madeByFamilyId' | 'descendsFrom'>;
+
 /** Replaces tokens with successors. Only one of several concurrent rotations of a token succeeds. */
 @Injectable()
 export class ApiTokenRotator {
@@ -47,6 +53,9 @@ export class ApiTokenRotator {
     private readonly gate: MintingGate,
     private readonly tokens: ApiTokenRepository,
     private readonly families: RefreshFamilyRepository,
+    private readonly lineage: LineageRepository,
+    private readonly revoker: LineageRevoker,
+    private readonly sweeper: CredentialSweeper,
     private readonly issuer: ApiTokenIssuer,
     private readonly replayer: IssueReplayer,
     private readonly audit: AuditWriter,
@@ -72,12 +81,24 @@ export class ApiTokenRotator {
       async () => {
         const deadline = this.database.deadlineOf(caller);
         await deadline.limit(this.gate.assertSessionLives(caller.principal));
+        let left: Owner | undefined;
         const issue = async (manager: EntityManager) => {
-          const issued = await this.replace(manager, tokenId, { ...request, graceSeconds }, caller, owner);
+          const { issued, isComplete } = await this.replace(
+            manager,
+            tokenId,
+            { ...request, graceSeconds },
+            caller,
+            owner,
+          );
+          if (!isComplete) left = { type: issued.token.ownerType, id: issued.token.ownerId };
           await this.replayer.keep(manager, idempotent, issued);
           return issued;
         };
-        return this.replayer.once(idempotent, caller, deadline, () => this.database.transaction(issue, deadline.left));
+        const answer = await this.replayer.once(idempotent, caller, deadline, () =>
+          this.database.transaction(issue, deadline.left),
+        );
+        if (left) await this.sweeper.begin(left, deadline);
+        return answer;
       },
       (issued) => issued.token,
     );
@@ -89,7 +110,7 @@ export class ApiTokenRotator {
     request: RotateApiToken & { readonly graceSeconds: number },
     caller: Caller,
     filter: OwnerFilter,
-  ): Promise<IssuedApiToken> {
+  ): Promise<{ readonly issued: IssuedApiToken; readonly isComplete: boolean }> {
     const { apiTokens } = this.config;
     const { graceSeconds } = request;
     const seen = isUuid(tokenId) ? await this.tokens.read(manager, tokenId, filter) : undefined;
@@ -110,7 +131,7 @@ export class ApiTokenRotator {
     if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
     const { name, scopes } = old;
-    const issued = await this.issuer.mint(manager, { ...mint, ...makerOf(old, mint) }, owner, {
+    const issued = await this.issuer.mint(manager, { ...mint, ...(await this.makerOf(manager, old, mint)) }, owner, {
       id: successorId,
       originId: makerIdOf(old),
       name,
@@ -133,7 +154,36 @@ export class ApiTokenRotator {
       },
       caller,
     );
-    return issued;
+    return { issued, isComplete: await this.limitMadeBy(manager, owner, old, issued.token.expiresAt, now) };
+  }
+
+  /** What a token made must not outlive its successor either. @returns whether nothing is left for a sweep */
+  private async limitMadeBy(
+    manager: EntityManager,
+    owner: Owner,
+    old: ApiToken,
+    endsAt: Date | null,
+    now: Date,
+  ): Promise<boolean> {
+    if (endsAt === null || (old.expiresAt !== null && old.expiresAt <= endsAt)) return true;
+    const { isComplete } = await this.revoker.limitMadeBy(manager, owner, makerIdOf(old), endsAt, now);
+    return isComplete;
+  }
+
+  /**
+   * The maker of a successor: another credential that rotates the token holds the successor, which ends with that one. A token
+   * that rotates itself, and a person, leave the maker as it is.
+   */
+  private async makerOf(manager: EntityManager, old: ApiToken, mint: Mint): Promise<Maker> {
+    const line = makerIdOf(old);
+    const isOther = (mint.madeByTokenId !== null && mint.madeByTokenId !== line) || mint.madeByFamilyId !== null;
+    if (!isOther) {
+      const { madeByTokenId, madeByFamilyId } = old;
+      const descendsFrom = await this.lineage.ancestorsOf(manager, 'api_token', old.id);
+      return { madeByTokenId, madeByFamilyId, descendsFrom };
+    }
+    // A descendant of the token itself can rotate it: the successor then ends with what both descend from.
+    return { ...mint, descendsFrom: mint.descendsFrom.filter((id) => id !== line) };
   }
 
   /** The end of what made the token, which no successor outlives. */
@@ -147,17 +197,6 @@ export class ApiTokenRotator {
     const family = await this.families.read(manager, token.madeByFamilyId, ofType);
     return family ? family.absoluteExpiresAt : token.expiresAt;
   }
-}
-
-/**
- * The maker of a successor: another credential that rotates the token holds the successor, which ends with that one. A token
- * that rotates itself, and a person, leave the maker as it is.
- */
-function makerOf(old: ApiToken, mint: Mint): Pick<Mint, 'madeByTokenId' | 'madeByFamilyId'> {
-  const isOther =
-    (mint.madeByTokenId !== null && mint.madeByTokenId !== makerIdOf(old)) || mint.madeByFamilyId !== null;
-  const { madeByTokenId, madeByFamilyId } = isOther ? mint : old;
-  return { madeByTokenId, madeByFamilyId };
 }
 
 function assertRotatable(token: ApiToken | undefined, now: Date): asserts token is ApiToken {

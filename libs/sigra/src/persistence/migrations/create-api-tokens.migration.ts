@@ -34,6 +34,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         owner_id text NOT NULL,
         task text NOT NULL,
         maker_id uuid,
+        ends_at timestamptz(3),
         token_epoch integer NOT NULL,
         family_epoch integer NOT NULL,
         reason text,
@@ -60,6 +61,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         scopes text[] NOT NULL,
         made_by_token_id uuid,
         made_by_family_id uuid,
+        descends_from uuid[] NOT NULL DEFAULT '{}',
         expires_at timestamptz(3),
         revoked_at timestamptz(3),
         revoke_reason text,
@@ -77,12 +79,10 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
       `CREATE INDEX ${named('sigra_api_tokens_owner_revoked')} ON ${apiTokens} (owner_type, owner_id, created_at, id)
        WHERE revoked_at IS NOT NULL`,
     );
-    for (const maker of ['made_by_token_id', 'made_by_family_id']) {
-      await runner.query(
-        `CREATE INDEX ${named(`sigra_api_tokens_${maker}`)} ON ${apiTokens} (${maker}, expires_at)
-         WHERE ${maker} IS NOT NULL AND revoked_at IS NULL`,
-      );
-    }
+    await runner.query(
+      `CREATE INDEX ${named('sigra_api_tokens_lineage')} ON ${apiTokens} USING gin (descends_from)
+       WHERE revoked_at IS NULL AND descends_from <> '{}'`,
+    );
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_origin')} ON ${apiTokens} (origin_id)
        WHERE origin_id IS NOT NULL AND replaced_by IS NULL`,

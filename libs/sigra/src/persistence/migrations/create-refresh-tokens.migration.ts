@@ -16,6 +16,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         scopes text[] NOT NULL,
         made_by_token_id uuid,
         made_by_family_id uuid,
+        descends_from uuid[] NOT NULL DEFAULT '{}',
         absolute_expires_at timestamptz(3) NOT NULL,
         revoked_at timestamptz(3),
         revoke_reason text,
@@ -31,12 +32,10 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
       `CREATE INDEX ${named('sigra_refresh_families_owner_revoked')} ON ${refreshFamilies}
        (owner_type, owner_id, created_at, id) WHERE revoked_at IS NOT NULL`,
     );
-    for (const maker of ['made_by_token_id', 'made_by_family_id']) {
-      await runner.query(
-        `CREATE INDEX ${named(`sigra_refresh_families_${maker}`)} ON ${refreshFamilies} (${maker}, absolute_expires_at)
-         WHERE ${maker} IS NOT NULL AND revoked_at IS NULL`,
-      );
-    }
+    await runner.query(
+      `CREATE INDEX ${named('sigra_refresh_families_lineage')} ON ${refreshFamilies} USING gin (descends_from)
+       WHERE revoked_at IS NULL AND descends_from <> '{}'`,
+    );
     await runner.query(
       `CREATE INDEX ${named('sigra_refresh_families_end')} ON ${refreshFamilies} (absolute_expires_at)`,
     );
