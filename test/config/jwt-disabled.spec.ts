@@ -13,6 +13,7 @@ const METHODS: readonly { method: keyof Service; call(jwt: Service, user: User):
   { method: 'refresh', call: (jwt) => jwt.refresh('sigra_rt_x') },
   { method: 'revokeRefresh', call: (jwt) => jwt.revokeRefresh('sigra_rt_x') },
   { method: 'revokeFamily', call: (jwt, user) => jwt.revokeFamily(user, '018f0000-0000-7000-8000-000000000000') },
+  { method: 'lockOutFamily', call: (jwt, user) => jwt.lockOutFamily(user, '018f0000-0000-7000-8000-000000000000') },
   { method: 'revokeAllRefresh', call: (jwt, user) => jwt.revokeAllRefresh(user) },
   { method: 'signOutEverywhere', call: (jwt, user) => jwt.signOutEverywhere(user) },
   { method: 'listFamilies', call: (jwt, user) => jwt.listFamilies(user) },

@@ -78,7 +78,11 @@ export class LineageRevoker {
     endsAt: Date,
     at: Date,
   ): Promise<LineageChange> {
-    const count = await this.lineage.limitDescendants(manager, makerId, endsAt, AT_ONCE);
+    let count = 0;
+    // Again, because a descendant can be rotated while the first pass waits for it.
+    for (let pass = 0; pass < 2; pass++) {
+      count += await this.lineage.limitDescendants(manager, makerId, endsAt, AT_ONCE);
+    }
     const isComplete = count < AT_ONCE;
     if (!isComplete) await this.request(manager, owner, [makerId], { task: 'limit_made', endsAt, requestedAt: at });
     return { count, isComplete };
