@@ -103,7 +103,7 @@ function unmarked(user: number): string {
 
 /** @param token the number of the token that made all others of its owner */
 function madeBy(token: number): string {
-  return `UPDATE sigra_api_tokens t SET made_by_token_id = maker.id FROM sigra_api_tokens maker
+  return `UPDATE sigra_api_tokens t SET made_by_token_id = maker.id, descends_from = ARRAY[maker.id] FROM sigra_api_tokens maker
     WHERE maker.name = 'token ${token}' AND t.owner_id = maker.owner_id AND t.id <> maker.id`;
 }
 
