@@ -3,8 +3,7 @@ import { sigraEntities, SigraModule } from 'nestjs-sigra';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { boot } from '../support/boot.js';
 import { Connection } from '../support/connection.js';
-import type { TestDatabase } from '../support/database.js';
-import { createDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
 
 const REMEDY =

@@ -6,7 +6,6 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, later } from '../common/clock.js';
 import type { Deadline } from '../common/deadline.js';
-import type { Owner } from '../common/principal.js';
 import { seal, unseal } from '../common/sealing.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -20,6 +19,7 @@ import { OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { type RefreshTokenOfFamily, RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+import { ownerOf } from '../persistence/tables.js';
 import { missingScopes } from '../scopes/can.js';
 import { parseScopes } from '../scopes/scope-registry.js';
 import { jwtChannels, refreshReuseDetected } from '../telemetry/channels.js';
@@ -117,7 +117,7 @@ export class RefreshTokenRotator {
     if (pair) return { kind: 'issued', pair };
     const outcome = await this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
     if (outcome.kind !== 'suspected') return outcome;
-    const owner = ownerOf(presented);
+    const owner = ownerOf(presented.family);
     const detected = await this.database.transaction(async (manager) => {
       // What descends from the family is revoked as well, so it locks in the order of everything that makes or rotates a token.
       await this.owners.lock(manager, owner);
@@ -135,7 +135,7 @@ export class RefreshTokenRotator {
     hasOwner = false,
   ): Promise<RefreshOutcome | { readonly kind: 'suspected' }> {
     const { token, rawToken } = presented;
-    const owner = ownerOf(presented);
+    const owner = ownerOf(presented.family);
     const family = await this.families.lock(manager, presented.family.id, owner);
     const state = family && (await this.refreshTokens.readState(manager, token.id, owner));
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
@@ -210,10 +210,6 @@ export class RefreshTokenRotator {
       refusal: { required: requested, missing },
     });
   }
-}
-
-function ownerOf({ family }: Presented): Owner {
-  return { type: family.ownerType, id: family.ownerId };
 }
 
 function refreshEvent(action: JwtAuditAction, { token, family, caller }: Presented): NewAuditEvent {

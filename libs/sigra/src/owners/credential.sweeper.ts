@@ -10,7 +10,7 @@ import { isLostRace } from '../persistence/database-error.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type SweepPosition, SweepRepository } from '../persistence/sweep.repository.js';
-import type { Sweep } from '../persistence/tables.js';
+import { ownerOf, type Sweep } from '../persistence/tables.js';
 import { ownerSweep, type SweepProgress } from '../telemetry/channels.js';
 import { LineageRevoker } from './lineage.revoker.js';
 
@@ -218,8 +218,4 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
       : await this.lineage.revokeMadeBy(manager, owner, [makerId], requestedAt, {});
     return { rows: count, next: undefined };
   }
-}
-
-function ownerOf({ ownerType: type, ownerId: id }: Sweep): Owner {
-  return { type, id };
 }

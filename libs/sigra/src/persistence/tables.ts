@@ -1,4 +1,4 @@
-import { MAX_ID_LENGTH } from '../common/principal.js';
+import { MAX_ID_LENGTH, type Owner } from '../common/principal.js';
 import {
   bytes,
   hash,
@@ -48,6 +48,11 @@ const made = {
   /** All credentials that made this one, directly or not. It is revoked with each of them. */
   descendsFrom: uuidSet(),
 };
+
+/** Whose a row is. */
+export function ownerOf({ ownerType, ownerId }: RowOf<typeof owned>): Owner {
+  return { type: ownerType, id: ownerId };
+}
 
 /** API tokens. */
 export const apiTokens = new Table(

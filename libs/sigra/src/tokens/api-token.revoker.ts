@@ -14,7 +14,7 @@ import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { type ApiToken, makerIdOf } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -124,7 +124,7 @@ export class ApiTokenRevoker {
     const { token, isComplete } = await this.database.retried(deadline, async (manager) => {
       const seen = await this.tokens.read(manager, tokenId, owner);
       if (!seen) throw notFound();
-      const holder = { type: seen.ownerType, id: seen.ownerId };
+      const holder = ownerOf(seen);
       // In the order of everything that makes or rotates a token.
       await this.owners.lock(manager, holder);
       const token = await this.tokens.lock(manager, tokenId, holder);
@@ -146,7 +146,7 @@ export class ApiTokenRevoker {
       const { isComplete } = await this.lineage.revokeMadeBy(manager, holder, makerIds, at, caller);
       return { token: revoked, isComplete };
     });
-    if (!isComplete) await this.sweeper.begin({ type: token.ownerType, id: token.ownerId }, deadline);
+    if (!isComplete) await this.sweeper.begin(ownerOf(token), deadline);
     return token;
   }
 }

@@ -17,7 +17,7 @@ import { LineageRepository } from '../persistence/lineage.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { type ApiToken, makerIdOf } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -90,7 +90,7 @@ export class ApiTokenRotator {
             caller,
             owner,
           );
-          if (!isComplete) left = { type: issued.token.ownerType, id: issued.token.ownerId };
+          if (!isComplete) left = ownerOf(issued.token);
           await this.replayer.keep(manager, idempotent, issued);
           return issued;
         };
@@ -115,7 +115,7 @@ export class ApiTokenRotator {
     const { graceSeconds } = request;
     const seen = isUuid(tokenId) ? await this.tokens.read(manager, tokenId, filter) : undefined;
     if (!seen) throw notFound();
-    const owner = { type: seen.ownerType, id: seen.ownerId };
+    const owner = ownerOf(seen);
     // The token's own epoch: a revocation of all tokens has ended it.
     const since = { tokenEpoch: seen.tokenEpoch, familyEpoch: 0 };
     const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
