@@ -20,6 +20,9 @@ const LOST_RACE: ReadonlySet<string> = new Set(['23505', '40001', '40P01', '55P0
  */
 const NOT_KEPT: ReadonlySet<string> = new Set(['26000', '42P05', '0A000']);
 
+/** SQLSTATEs of a text that is invalid for a type: its syntax, or its range. */
+const INVALID_VALUE: ReadonlySet<string> = new Set(['22P02', '22003']);
+
 /**
  * SQLSTATEs with which a server ends a session. A COMMIT can get such an answer although it has committed.
  */
@@ -42,6 +45,11 @@ export function judged(error: unknown): unknown {
   const code = sqlState(error);
   if (code !== undefined && MISTAKE.test(code)) return error;
   return new SigraError('unavailable', 'The database did not answer.', { cause: error });
+}
+
+/** Whether a text could not be cast to a type. */
+export function isInvalidValue(error: unknown): boolean {
+  return INVALID_VALUE.has(sqlState(error) ?? '');
 }
 
 /** Errors of TypeORM and the driver for a connection that is known to be lost: nothing was sent. */

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { BatchLoader } from './batch-loader.js';
+import { isInvalidValue } from './database-error.js';
 import { type PreparedStatement, preparedStatement, type Row, type SigraDatabase } from './sigra-database.js';
 import type { UserTable } from './user-table.js';
 
@@ -50,6 +51,8 @@ export interface OwnedRecord<R> {
 export class OwnedRecordReader<R extends { readonly ownerId: string }> {
   private readonly loader: BatchLoader<Row>;
   private readonly prepared = new Map<Lookup, PreparedStatement>();
+  /** Whether the statements check the owners' ids. They do from the first id on that is invalid for the users' id column. */
+  private checksIds = false;
 
   /** @param timeout how long a caller waits, in milliseconds */
   constructor(
@@ -104,7 +107,7 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
     const { table } = this.users;
     const statement = preparedStatement(`
       SELECT ${select}${table ? `, ${table.columns}` : ''}
-      FROM ${from}${table ? ` LEFT JOIN ${table.name} u ON ${table.joinOn(ownerId)}` : ''}
+      FROM ${from}${table ? ` LEFT JOIN ${table.name} u ON ${table.joinOn(ownerId, this.checksIds)}` : ''}
       ${where === undefined ? '' : `WHERE ${where}`}`);
     this.prepared.set(lookup, statement);
     return statement;
@@ -112,7 +115,17 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
 
   private async read(keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
     const lookup = keys.length === 1 ? this.source.one : this.source.many;
-    const rows = await this.database.read(this.statement(lookup), lookup.parameters(keys));
+    const parameters = lookup.parameters(keys);
+    const { checksIds } = this;
+    let rows: Row[];
+    try {
+      rows = await this.database.read(this.statement(lookup), parameters);
+    } catch (error) {
+      if (checksIds || !isInvalidValue(error)) throw error;
+      if (!this.checksIds) this.prepared.clear();
+      this.checksIds = true;
+      rows = await this.database.read(this.statement(lookup), parameters);
+    }
     return new Map(rows.map((row) => [row.sigra_key as string, row]));
   }
 }

@@ -55,7 +55,7 @@ export class UserEntityReader {
     const values = ids.flatMap((each) => id.valuesOf(each).map((value) => ({ id: each, value })));
     const rows = await this.database.query<{ id: string }>(
       `SELECT DISTINCT wanted.id FROM unnest($1::text[], $2::text[]) AS wanted(id, value)
-       JOIN ${tableName} u ON ${id.equals(column, 'wanted.value')}`,
+       JOIN ${tableName} u ON ${id.equals(column, 'wanted.value', true)}`,
       [values.map((each) => each.id), values.map(({ value }) => value)],
     );
     const found = new Set(rows.map((row) => row.id));

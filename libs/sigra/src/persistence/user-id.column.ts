@@ -80,19 +80,21 @@ export class UserIdColumn {
   }
 
   /**
-   * SQL for whether a column equals an id. An id that is invalid for the column's type equals no value: a failed cast would
-   * fail the whole query, and with it the requests of other callers.
+   * SQL for whether a column equals an id.
    *
    * @param column an SQL expression
    * @param id an SQL expression of type text
+   * @param checksIds whether an id that is invalid for the column's type equals no value. Otherwise it fails the whole query, and
+   * a join takes up to a third less time
    */
-  equals(column: string, id: string): string {
+  equals(column: string, id: string, checksIds: boolean): string {
     switch (this.type) {
       case 'uuid':
-        return `${column} = CASE WHEN ${uuidCondition(id)} THEN ${id}::uuid END`;
+        return `${column} = ${checksIds ? `CASE WHEN ${uuidCondition(id)} THEN ${id}::uuid END` : `${id}::uuid`}`;
       case 'smallint':
       case 'integer':
       case 'bigint':
+        if (!checksIds) return `${column} = ${id}::bigint`;
         // CASE in CASE, because PostgreSQL can evaluate the operands of AND in any order.
         return (
           `${column} = CASE WHEN ${id} ~ '^(0|-?[1-9][0-9]{0,18})$' ` +

@@ -39,12 +39,13 @@ export class UserTable {
   }
 
   /**
-   * The condition that joins `u` on an id as text. An id that is invalid for the column's type matches no row.
+   * The condition that joins `u` on an id as text.
    *
    * @param id an SQL expression of type text
+   * @param checksIds see `UserIdColumn.equals`
    */
-  joinOn(id: string): string {
-    return this.idColumn.equals(`u.${quote(this.idColumn.column.databaseName)}`, id) + this.notDeleted;
+  joinOn(id: string, checksIds: boolean): string {
+    return this.idColumn.equals(`u.${quote(this.idColumn.column.databaseName)}`, id, checksIds) + this.notDeleted;
   }
 
   /**
