@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import {
   type ArgumentsHost,
   Catch,
@@ -6,11 +7,19 @@ import {
   Get,
   HttpException,
   Injectable,
+  Res,
   UseFilters,
 } from '@nestjs/common';
 import { APP_FILTER, HttpAdapterHost } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { RequireScopes } from 'nestjs-sigra';
+import {
+  ApiTokenService,
+  CurrentPrincipal,
+  CurrentUser,
+  type Principal,
+  RequireScopes,
+  requireScopes,
+} from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 import { answerOf, insufficientScope, INVALID_TOKEN, MALFORMED_HEADER, UNAUTHORIZED } from '../support/answers.js';
 import { type HostApp, startHost } from '../support/host-app.js';
@@ -30,12 +39,50 @@ class EverythingFilter implements ExceptionFilter {
 @Controller('filtered')
 @UseFilters(EverythingFilter)
 class FilteredController {
+  constructor(private readonly tokens: ApiTokenService) {}
+
   @Get()
   @RequireScopes('write:notes')
   get() {
     return { ok: true };
   }
+
+  @Get('name')
+  name(@CurrentUser() user: object) {
+    return this.tokens.create(user, { name: '', scopes: ['read:notes'] });
+  }
+
+  @Get('token')
+  token() {
+    return this.tokens.verify('sigra_sk_x');
+  }
+
+  @Get('absent')
+  absent() {
+    return this.tokens.revoke(ABSENT);
+  }
+
+  @Get('scopes')
+  scopes(@CurrentPrincipal() principal: Principal) {
+    requireScopes(principal, 'write:notes');
+  }
 }
+
+/** Without a filter of the application's own. */
+@Controller('begun')
+class BegunController {
+  constructor(private readonly tokens: ApiTokenService) {}
+
+  @Get()
+  async get(@Res() response: { raw?: ServerResponse } & ServerResponse) {
+    const { raw = response } = response;
+    raw.writeHead(200, { 'content-type': 'text/plain' });
+    raw.write('the first line');
+    await this.tokens.revoke(ABSENT);
+  }
+}
+
+const ABSENT = '00000000-0000-7000-8000-000000000000';
 
 const VARIANTS = ADAPTERS.flatMap((adapter) => [
   { adapter, place: 'the controller' },
@@ -87,6 +134,14 @@ describe.each(VARIANTS)('A catch-all filter of the host on $place, on $adapter',
     );
   });
 
+  it('keeps the status of errors that handlers pass on from services', async () => {
+    const paths = ['name', 'token', 'absent', 'scopes'];
+
+    const answers = await Promise.all(paths.map((path) => send(`/filtered/${path}`, { headers })));
+
+    expect(answers.map(({ body }) => body)).toEqual([{ host: 400 }, { host: 401 }, { host: 404 }, { host: 403 }]);
+  });
+
   it('sends its own body', async () => {
     const answer = await send('/filtered');
 
@@ -94,7 +149,7 @@ describe.each(VARIANTS)('A catch-all filter of the host on $place, on $adapter',
   });
 
   it('keeps the status of refusals by the ready-made controllers', async () => {
-    const absent = '/api/tokens/00000000-0000-7000-8000-000000000000';
+    const absent = `/api/tokens/${ABSENT}`;
     const post = { method: 'POST', headers };
 
     const statuses = await Promise.all([
@@ -106,5 +161,27 @@ describe.each(VARIANTS)('A catch-all filter of the host on $place, on $adapter',
     ]).then((answers) => answers.map((answer) => answer.status));
 
     expect(statuses).toEqual([400, 400, 403, 404, 404]);
+  });
+});
+
+describe.each(ADAPTERS)('The filter of the library, on %s', (adapter) => {
+  let test: TestApp;
+  let host: HostApp;
+
+  beforeAll(async () => {
+    test = await startTestApp({ adapter });
+    host = await startHost({ adapter, databaseUrl: test.databaseUrl, controllers: [BegunController] });
+  });
+  afterAll(async () => {
+    await host.close();
+    await test.close();
+  });
+
+  it('ends an answer that has begun', async () => {
+    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+
+    const answer = await fetch(`${host.url}/begun`, { headers: { authorization: `Bearer ${rawToken}` } });
+
+    expect([answer.status, await answer.text()]).toEqual([200, 'the first line']);
   });
 });

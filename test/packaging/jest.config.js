@@ -5,6 +5,7 @@ export default {
   ...base,
   rootDir: '../..',
   testMatch: ['<rootDir>/test/packaging/**/*.spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/'],
-  testTimeout: 300_000,
+  // The tests of the scratch applications run in these.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/packaging/hosts/'],
+  testTimeout: 600_000,
 };

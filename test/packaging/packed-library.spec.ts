@@ -1,30 +1,7 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-interface Manifest {
-  name: string;
-  version: string;
-  dependencies: Record<string, string>;
-  devDependencies: Record<string, string>;
-}
-const manifest = async (path: string): Promise<Manifest> =>
-  JSON.parse(await readFile(join(root, path), 'utf8')) as Manifest;
-
-const workspace = await manifest('package.json');
-const demo = await manifest('apps/demo/package.json');
-const library = await manifest('libs/sigra/package.json');
-const tarball = join(root, 'dist', `${library.name}-${library.version}.tgz`);
-
-const pick = (from: Record<string, string>, names: string[]): Record<string, string> =>
-  Object.fromEntries(names.map((name) => [name, from[name]!]));
+import { demo, pick, root, run, ScratchApp, tarball, workspace } from './scratch-app.js';
 
 const hosts = [
   {
@@ -66,22 +43,6 @@ const hosts = [
   },
 ];
 
-/** Runs a command outside of the repository, without the npm settings and the NODE_OPTIONS of this run. */
-async function run(cwd: string, command: string, args: string[], extra: Record<string, string> = {}): Promise<string> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_OPTIONS$|^INIT_CWD$/.test(name));
-  try {
-    const { stdout } = await promisify(execFile)(command, args, {
-      cwd,
-      env: { ...Object.fromEntries(kept), ...extra },
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    return stdout;
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    throw new Error(`${command} ${args.join(' ')}\n${stdout}\n${stderr}`, { cause: error });
-  }
-}
-
 describe('the packed library', () => {
   it('contains the files that a user needs and no others', async () => {
     const files = (await run(root, 'tar', ['-tzf', tarball])).trim().split('\n');
@@ -95,7 +56,10 @@ describe('the packed library', () => {
     );
     expect(files).toEqual(expect.arrayContaining(['package/dist/testing.js', 'package/dist/testing.d.ts']));
     expect(
-      files.filter((file) => !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|docs\/[a-z-]+\.md|[^/]+)$/.test(file)),
+      files.filter(
+        (file) =>
+          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|dist\/cjs\/package.json|docs\/[a-z-]+\.md|[^/]+)$/.test(file),
+      ),
     ).toEqual([]);
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
   });
@@ -105,62 +69,80 @@ describe('the packed library', () => {
 
     expect(types).toContain('@throws SigraError');
   });
+
+  it('resolves with types in every mode of module resolution', async () => {
+    const problems = await run(root, join(root, 'node_modules/.bin/attw'), [
+      tarball,
+      '--format',
+      'ascii',
+      '--no-emoji',
+    ]);
+
+    expect(problems).toContain('No problems found');
+  });
+
+  it('has a manifest without mistakes', async () => {
+    const report = await run(root, join(root, 'node_modules/.bin/publint'), [tarball, '--strict']);
+
+    expect(report).toContain('All good!');
+  });
 });
 
 describe.each(hosts)('the packed library under $host', ({ type, dependencies, typescript }) => {
-  let app: string;
+  let app: ScratchApp;
   let database: TestDatabase;
 
   beforeAll(async () => {
-    app = await mkdtemp(join(tmpdir(), 'sigra-package-'));
     database = await createDatabase();
-    await writeFile(
-      join(app, 'package.json'),
-      JSON.stringify({
-        name: 'scratch',
-        private: true,
+    app = await ScratchApp.create(
+      {
         type,
-        dependencies: { ...dependencies, 'nestjs-sigra': `file:${tarball}` },
+        dependencies,
         devDependencies: {
           typescript,
           ...pick(workspace.devDependencies, ['@types/express', '@types/node']),
           // Required by the types of @nestjs/passport.
           '@types/passport': '1.0.17',
         },
-      }),
-    );
-    await writeFile(
-      join(app, 'tsconfig.json'),
-      JSON.stringify({
-        compilerOptions: {
-          target: 'ES2022',
-          module: 'NodeNext',
-          strict: true,
-          exactOptionalPropertyTypes: true,
-          // Checks the library's declarations too.
-          skipLibCheck: false,
-          types: ['node'],
-          experimentalDecorators: true,
-          emitDecoratorMetadata: true,
-          rootDir: 'src',
-          outDir: 'dist',
+      },
+      ['strict-host'],
+      {
+        'tsconfig.json': {
+          compilerOptions: {
+            target: 'ES2022',
+            module: 'NodeNext',
+            strict: true,
+            exactOptionalPropertyTypes: true,
+            // Checks the library's declarations too.
+            skipLibCheck: false,
+            types: ['node'],
+            experimentalDecorators: true,
+            emitDecoratorMetadata: true,
+            rootDir: 'src',
+            outDir: 'dist',
+          },
+          include: ['src'],
         },
-        include: ['src'],
-      }),
+        'identity.cjs': `
+          const required = [require('nestjs-sigra'), require('nestjs-sigra/testing')];
+          Promise.all([import('nestjs-sigra'), import('nestjs-sigra/testing')]).then((imported) => {
+            const names = imported.map((module, index) =>
+              Object.keys(module).filter((name) => module[name] === required[index][name]).length);
+            console.log(JSON.stringify(names.map((count, index) => count === Object.keys(imported[index]).length)));
+          });`,
+      },
     );
-    await cp(join(root, 'test/packaging/scratch-app'), join(app, 'src'), { recursive: true });
-    await run(app, 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']);
   });
 
   afterAll(async () => {
     await database.drop();
-    await rm(app, { recursive: true, force: true });
+    await app.remove();
   });
 
   it('compiles in a strict host, accepts a token, and refuses it after revocation', async () => {
-    await run(app, 'node_modules/.bin/tsc', []);
+    await app.bin('tsc');
 
-    const report = await run(app, process.execPath, ['dist/main.js'], { DATABASE_URL: database.url });
+    const report = await app.run(process.execPath, ['dist/main.js'], { DATABASE_URL: database.url });
 
     const refusal = { statusCode: 401, error: 'invalid_token', message: expect.any(String) };
     expect(JSON.parse(report.trim().split('\n').at(-1)!)).toEqual({
@@ -170,5 +152,24 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
       code: 'token_revoked',
       clock: '1970-01-01T00:01:00.000Z',
     });
+  });
+
+  it.each(['20', '22', '24', '26'])('compiles with the types of Node %s', async (version) => {
+    await app.run('npm', [
+      'install',
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      `@types/node@^${version}`,
+    ]);
+
+    await expect(app.bin('tsc', ['--noEmit'])).resolves.toBe('');
+  });
+
+  it('has each class once, whether it is imported or required', async () => {
+    const same = await app.run(process.execPath, ['identity.cjs']);
+
+    expect(JSON.parse(same)).toEqual([true, true]);
   });
 });

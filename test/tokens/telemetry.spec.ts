@@ -152,7 +152,7 @@ describe('the tracing channels of API tokens', () => {
   });
 
   it('do not let subscribers change the result of the caller', async () => {
-    const tracing = tracingChannel<unknown, SigraTrace>('sigra:api_token:verify');
+    const tracing = tracingChannel<object, SigraTrace>('sigra:api_token:verify');
     const handlers = {
       start: (message: SigraTrace) => void Object.freeze(message),
       asyncEnd: ({ result }: SigraTrace) => void (result as { scopes: string[] } | undefined)?.scopes.push('admin'),

@@ -7,8 +7,8 @@ const API_TOKEN_OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'rotat
 const JWT_OPERATIONS = ['generate', 'verify', 'refresh'];
 
 interface Subscription {
-  readonly channel: TracingChannel<unknown, SigraTrace>;
-  readonly subscriber: Parameters<TracingChannel<unknown, SigraTrace>['subscribe']>[0];
+  readonly channel: TracingChannel<object, SigraTrace>;
+  readonly subscriber: Parameters<TracingChannel<object, SigraTrace>['subscribe']>[0];
 }
 
 /**
@@ -46,7 +46,7 @@ export class TokenMetrics implements OnModuleInit, OnModuleDestroy {
   private subscriptionsTo(kind: string, operations: readonly string[], durations: Histogram): Subscription[] {
     const ignore = () => undefined;
     return operations.map((operation) => ({
-      channel: tracingChannel<unknown, SigraTrace>(`sigra:${kind}:${operation}`),
+      channel: tracingChannel<object, SigraTrace>(`sigra:${kind}:${operation}`),
       subscriber: {
         // An operation has one message object from its start to its end.
         start: (trace) => this.started.set(trace, process.hrtime.bigint()),

@@ -36,51 +36,27 @@ export class HttpRefusal extends HttpException {
 /** Goes with 503. The value is in seconds. */
 export const RETRY_LATER = { 'Retry-After': '1' };
 
-interface Answer {
-  readonly status: number;
-  /** `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. */
-  readonly challenge?: 'realm' | 'error' | 'scope';
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Replaces the code and the message of the error. */
-  readonly body?: { readonly error: string; readonly message: string };
-}
+/** `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. */
+type Challenge = 'realm' | 'error' | 'scope';
 
-const BAD_CREDENTIAL: Answer = {
-  status: 401,
-  challenge: 'error',
-  // One description for unknown, revoked and expired: the answer must not reveal which tokens exist.
-  body: { error: 'invalid_token', message: 'The access token is invalid, revoked or expired.' },
-};
-const OUTAGE: Answer = { status: 503, headers: RETRY_LATER };
-/** Without `Retry-After`: the client has to check first what has happened. */
-const UNKNOWN: Answer = { status: 503 };
-const INVALID_INPUT: Answer = { status: 400 };
-const OTHERS: Partial<Record<SigraErrorCode, Answer>> = {
+const CHALLENGES: Partial<Record<SigraErrorCode, Challenge>> = {
   // RFC 6750 section 3.1: a request without a credential gets no error code in the header.
-  unauthorized: { status: 401, challenge: 'realm' },
-  invalid_request: { status: 400, challenge: 'error' },
-  insufficient_scope: { status: 403, challenge: 'scope' },
-  cross_origin: { status: 403 },
-  not_found: { status: 404 },
-  too_many_tokens: { status: 409 },
-  too_many_makers: { status: 409 },
-  idempotency_key_reused: { status: 422 },
+  unauthorized: 'realm',
+  invalid_request: 'error',
+  insufficient_scope: 'scope',
 };
-
-function answerTo(error: SigraError): Answer {
-  if (isBadCredential(error)) return BAD_CREDENTIAL;
-  if (isOutage(error)) return error.code === 'outcome_unknown' ? UNKNOWN : OUTAGE;
-  return OTHERS[error.code] ?? INVALID_INPUT;
-}
 
 /** The HTTP form of a refusal: RFC 6750 section 3 for a refused request, a plain 400 for refused input. */
 export function toHttpRefusal(cause: SigraError, realm: string): HttpRefusal {
-  const { status, challenge, headers, body } = answerTo(cause);
-  const { error, message } = body ?? { error: cause.code, message: cause.message };
-  const content: HttpRefusalBody = { statusCode: status, error, message, ...cause.refusal };
-  const all = challenge ? { ...headers, 'WWW-Authenticate': challengeOf(challenge, content, realm) } : { ...headers };
+  const body = cause.getResponse() as HttpRefusalBody;
+  const challenge = isBadCredential(cause) ? 'error' : CHALLENGES[cause.code];
+  const headers = {
+    // Not for an unknown outcome: the client has to check first what has happened.
+    ...(isOutage(cause) && cause.code !== 'outcome_unknown' && RETRY_LATER),
+    ...(challenge && { 'WWW-Authenticate': challengeOf(challenge, body, realm) }),
+  };
   // The stack trace that helps is that of the cause.
-  return withoutStack(() => new HttpRefusal(status, content, all, cause));
+  return withoutStack(() => new HttpRefusal(cause.getStatus(), body, headers, cause));
 }
 
 /**
@@ -103,6 +79,11 @@ export function sendRefusal(
   const status = refusal.getStatus();
   if (status >= 500) logger.error(describe(refusal.cause as Error));
   const response: HttpResponse = host.switchToHttp().getResponse();
+  // A handler that has begun its answer can only break it off.
+  if (httpAdapter.isHeadersSent(response)) {
+    httpAdapter.end(response);
+    return;
+  }
   refusal.applyHeaders(response);
   httpAdapter.reply(response, refusal.getResponse(), status);
 }
@@ -111,11 +92,7 @@ function describe({ message, cause }: Error): string {
   return cause instanceof Error ? `${message} ${cause.message}` : message;
 }
 
-function challengeOf(
-  kind: 'realm' | 'error' | 'scope',
-  { error, message, required = [] }: HttpRefusalBody,
-  realm: string,
-): string {
+function challengeOf(kind: Challenge, { error, message, required = [] }: HttpRefusalBody, realm: string): string {
   if (kind === 'realm') return `Bearer realm="${realm}"`;
   const challenge = `Bearer realm="${realm}", error="${error}", error_description="${quotable(message)}"`;
   return kind === 'scope' ? `${challenge}, scope="${required.join(' ')}"` : challenge;

@@ -1,3 +1,5 @@
+import { HttpException } from '@nestjs/common';
+
 /** The codes of `SigraError`. They are part of the public API and change only with a major version. */
 export type SigraErrorCode =
   // Input for a new credential.
@@ -56,12 +58,32 @@ export interface SigraErrorOptions {
   readonly refusal?: ScopeRefusal;
 }
 
+/** The statuses of codes other than 400, which stands for input that is refused. */
+const STATUSES: Partial<Record<SigraErrorCode, number>> = {
+  invalid_token: 401,
+  token_revoked: 401,
+  token_expired: 401,
+  epoch_mismatch: 401,
+  reuse_detected: 401,
+  unauthorized: 401,
+  insufficient_scope: 403,
+  cross_origin: 403,
+  not_found: 404,
+  too_many_tokens: 409,
+  too_many_makers: 409,
+  idempotency_key_reused: 422,
+  unavailable: 503,
+  refresh_aborted: 503,
+  outcome_unknown: 503,
+};
+
 /**
  * The only error class that services and guards reject with.
  *
- * `code` is stable, `message` is safe to show to the caller, and no instance holds a raw token. `cause` is for logs.
+ * `code` is stable, `message` is safe to show to the caller, and no instance holds a raw token. `cause` is for logs. As an
+ * `HttpException` it has its status and its body in every exception filter of the application.
  */
-export class SigraError extends Error {
+export class SigraError extends HttpException {
   override readonly name = 'SigraError';
   /** With `insufficient_scope`: the required scopes, and the missing ones among them. */
   readonly refusal?: ScopeRefusal;
@@ -69,11 +91,21 @@ export class SigraError extends Error {
   constructor(
     readonly code: SigraErrorCode,
     message: string,
-    options: SigraErrorOptions = {},
+    { cause, refusal }: SigraErrorOptions = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    if (options.refusal) this.refusal = options.refusal;
+    const status = STATUSES[code] ?? 400;
+    super({ statusCode: status, ...publicForm(code, message), ...refusal }, status);
+    this.message = message;
+    // Not enumerable, so that the error can be sent as JSON without it.
+    if (cause !== undefined) Object.defineProperty(this, 'cause', { value: cause, enumerable: false });
+    if (refusal) this.refusal = refusal;
   }
+}
+
+/** One description for unknown, revoked and expired: the answer must not reveal which tokens exist. */
+function publicForm(code: SigraErrorCode, message: string): { readonly error: string; readonly message: string } {
+  if (!BAD_CREDENTIAL.has(code)) return { error: code, message };
+  return { error: 'invalid_token', message: 'The access token is invalid, revoked or expired.' };
 }
 
 const BAD_CREDENTIAL: ReadonlySet<SigraErrorCode> = new Set([

@@ -19,7 +19,7 @@ export function tokenTrace(tokenId: string): SigraTrace {
   return isUuid(tokenId) ? { tokenId } : {};
 }
 
-const tracing = (name: string) => containedTracing(tracingChannel<unknown, SigraTrace>(name));
+const tracing = (name: string) => containedTracing(tracingChannel<object, SigraTrace>(name));
 
 /** `tracing:sigra:api_token:<operation>:start|end|asyncStart|asyncEnd|error` of `node:diagnostics_channel`. */
 export const apiTokenChannels = {

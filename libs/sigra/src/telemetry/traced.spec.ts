@@ -4,12 +4,12 @@ import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import type { SigraTrace } from './channels.js';
 import { traced } from './traced.js';
 
-type Handlers = Parameters<TracingChannel<unknown, SigraTrace>['subscribe']>[0];
+type Handlers = Parameters<TracingChannel<object, SigraTrace>['subscribe']>[0];
 
 let count = 0;
 
 describe('traced', () => {
-  let channel: TracingChannel<unknown, SigraTrace>;
+  let channel: TracingChannel<object, SigraTrace>;
   let handlers: Handlers | undefined;
   const subscribe = (given: Partial<Handlers>) => {
     handlers = given as Handlers;
@@ -17,7 +17,7 @@ describe('traced', () => {
   };
 
   beforeEach(() => {
-    channel = tracingChannel<unknown, SigraTrace>(`sigra:test:traced:${count++}`);
+    channel = tracingChannel<object, SigraTrace>(`sigra:test:traced:${count++}`);
   });
   afterEach(() => {
     if (handlers) channel.unsubscribe(handlers);
@@ -155,10 +155,11 @@ describe('traced', () => {
   });
 
   it('runs the operation in a context that a tracer binds to start', async () => {
-    const spans = new AsyncLocalStorage<string>();
-    channel.start.bindStore(spans, () => 'span');
+    const spans = new AsyncLocalStorage<object>();
+    const span = { name: 'a span' };
+    channel.start.bindStore(spans, () => span);
 
-    const span = await traced(
+    const current = await traced(
       channel,
       {},
       async () => {
@@ -169,6 +170,6 @@ describe('traced', () => {
     );
     channel.start.unbindStore(spans);
 
-    expect(span).toBe('span');
+    expect(current).toBe(span);
   });
 });

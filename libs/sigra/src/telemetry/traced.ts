@@ -8,7 +8,7 @@ import type { SigraTrace } from './channels.js';
  * @param message properties of the operation; those that `run` adds appear in the events of its end
  */
 export function traced<T>(
-  channel: TracingChannel<unknown, SigraTrace>,
+  channel: TracingChannel<object, SigraTrace>,
   message: SigraTrace,
   run: () => Promise<T>,
   describe: (result: T) => unknown,
@@ -17,7 +17,7 @@ export function traced<T>(
 }
 
 async function publish<T>(
-  channel: TracingChannel<unknown, SigraTrace>,
+  channel: TracingChannel<object, SigraTrace>,
   message: SigraTrace,
   run: () => Promise<T>,
   describe: (result: T) => unknown,
