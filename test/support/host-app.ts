@@ -1,4 +1,5 @@
 import {
+  type CanActivate,
   type DynamicModule,
   type INestApplication,
   type LoggerService,
@@ -29,6 +30,8 @@ export interface HostOptions {
   readonly typeOrm?: Partial<TypeOrmModuleOptions>;
   readonly controllers?: Type<object>[];
   readonly providers?: Provider[];
+  /** The guard of all routes. @default SigraAuthGuard */
+  readonly guard?: Type<CanActivate>;
   /** Further modules of the application. */
   readonly imports?: (Type<object> | DynamicModule)[];
   /** Receives all logs of the application. @default logs are discarded */
@@ -59,7 +62,7 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
       ...(options.imports ?? []),
     ],
     controllers: [...(options.controllers ?? [])],
-    providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }, ...(options.providers ?? [])],
+    providers: [{ provide: APP_GUARD, useExisting: options.guard ?? SigraAuthGuard }, ...(options.providers ?? [])],
   })
   class HostModule {}
 
