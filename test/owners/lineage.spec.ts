@@ -328,6 +328,54 @@ describe('What a credential makes', () => {
       },
     );
 
+    it('what a token made before another credential rotated it, when that credential is revoked', async () => {
+      const user = await addUser();
+      const [maker, other] = [await issue(user), await issue(user)];
+      const child = (await make(maker.rawToken)).body;
+      const family = await test.jwt.generateTokens(user, ['*'], { principal: makerPrincipal(user, child.token.id) });
+      const grandchild = (await make(child.rawToken)).body;
+      const below = (await make(grandchild.rawToken)).body;
+      const rotated = (await through(other.rawToken).rotate(child.token.id)).body;
+      const again = (await through(rotated.rawToken).rotate(rotated.token.id)).body;
+
+      await test.tokens.revoke(other.token.id);
+
+      const made = [again, grandchild, below];
+      expect(await Promise.all(made.map(({ rawToken }) => stateOf(rawToken)))).toEqual(made.map(() => 'token_revoked'));
+      expect(await refusalOf(test.jwt.refresh(family.refreshToken))).toBe('token_revoked');
+      expect(await stateOf(maker.rawToken)).toBe('valid');
+    });
+
+    it('but not with a successor that another credential has rotated since', async () => {
+      const user = await addUser();
+      const [token, first, second] = [await issue(user), await issue(user), await issue(user)];
+      const child = (await make(token.rawToken)).body;
+      const rotated = (await through(first.rawToken).rotate(token.token.id, { graceSeconds: 60 })).body;
+      await through(second.rawToken).rotate(rotated.token.id, { graceSeconds: 60 });
+
+      await test.tokens.revoke(first.token.id);
+      const before = [await stateOf(rotated.rawToken), await stateOf(child.rawToken)];
+      await test.tokens.revoke(second.token.id);
+
+      expect(before).toEqual(['token_revoked', 'valid']);
+      expect(await stateOf(child.rawToken)).toBe('token_revoked');
+    });
+
+    it('the same with an earlier end of that credential', async () => {
+      const user = await addUser();
+      const [token, other] = [await issue(user), await issue(user)];
+      const child = (await make(token.rawToken)).body;
+      const pair = await test.jwt.generateTokens(user, ['*'], { principal: makerPrincipal(user, child.token.id) });
+      await through(other.rawToken).rotate(token.token.id);
+
+      await test.tokens.rotate(other.token.id, { expiresAt: inMs(MINUTE) });
+      const before = await stateOf(child.rawToken);
+      test.clock.advance({ minutes: 1 });
+
+      expect([before, await stateOf(child.rawToken)]).toEqual(['valid', 'token_expired']);
+      expect(await refusalOf(test.jwt.refresh(pair.refreshToken))).toBe('token_expired');
+    });
+
     it('what a token made without an end, when a rotation gives it one', async () => {
       const user = await addUser();
       const maker = await issue(user);

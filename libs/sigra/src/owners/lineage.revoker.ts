@@ -49,7 +49,8 @@ export class LineageRevoker {
       const revoked = await this.lineage.revokeDescendants(manager, unfinished, at, AT_ONCE - count);
       await this.record(manager, revoked, caller);
       count += revoked.length;
-      unfinished = await this.lineage.haveDescendants(manager, unfinished);
+      const makers = [...unfinished, ...revoked.flatMap(({ originId }) => originId ?? [])];
+      unfinished = await this.lineage.haveDescendants(manager, makers);
     }
     await this.request(manager, owner, unfinished, { task: 'revoke_made', requestedAt: at });
     return { count, isComplete: unfinished.length === 0 };
@@ -79,13 +80,14 @@ export class LineageRevoker {
     at: Date,
   ): Promise<LineageChange> {
     let count = 0;
-    // Again, because a descendant can be rotated while the first pass waits for it.
-    for (let pass = 0; pass < 2; pass++) {
-      count += await this.lineage.limitDescendants(manager, makerId, endsAt, AT_ONCE);
+    let unfinished: readonly string[] = [makerId];
+    for (let pass = 0; pass < MAX_PASSES && count < AT_ONCE && unfinished.length > 0; pass++) {
+      const limited = await this.lineage.limitDescendants(manager, unfinished, endsAt, AT_ONCE - count);
+      count += limited.count;
+      unfinished = await this.lineage.haveDescendants(manager, [...unfinished, ...limited.originIds], endsAt);
     }
-    const isComplete = count < AT_ONCE;
-    if (!isComplete) await this.request(manager, owner, [makerId], { task: 'limit_made', endsAt, requestedAt: at });
-    return { count, isComplete };
+    await this.request(manager, owner, unfinished, { task: 'limit_made', endsAt, requestedAt: at });
+    return { count, isComplete: unfinished.length === 0 };
   }
 
   private request(

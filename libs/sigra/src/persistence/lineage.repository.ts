@@ -11,6 +11,18 @@ export interface RevokedDescendant {
   readonly kind: CredentialKind;
   readonly id: string;
   readonly owner: Owner;
+  /**
+   * The first token of the rotations that led to this one; null for all others. What it made before another credential rotated it
+   * belongs to this token, and does not descend from that credential.
+   */
+  readonly originId: string | null;
+}
+
+/** What `limitDescendants` has changed. */
+export interface LimitedDescendants {
+  readonly count: number;
+  /** See `RevokedDescendant.originId`. */
+  readonly originIds: readonly string[];
 }
 
 const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
@@ -67,36 +79,50 @@ export class LineageRepository {
     return this.revoke(manager, 'refresh_family', candidates, [owner.type, limit, at, owner.id]);
   }
 
-  /** Those of the makers with a descendant that is not revoked. */
-  async haveDescendants(manager: EntityManager, makerIds: readonly string[]): Promise<readonly string[]> {
-    const conditions = KINDS.map((kind) => `EXISTS (SELECT FROM ${this.descendants(kind, 'ARRAY[maker.id]')})`);
+  /**
+   * Those of the makers with a descendant that is not revoked.
+   *
+   * @param after only counts descendants that end later than this. @default all
+   */
+  async haveDescendants(
+    manager: EntityManager,
+    makerIds: readonly string[],
+    after: Date | null = null,
+  ): Promise<readonly string[]> {
+    const conditions = KINDS.map(
+      (kind) =>
+        `EXISTS (SELECT FROM ${this.descendants(kind, 'ARRAY[maker.id]')} AND ($2::timestamptz IS NULL OR ${endsAfter(kind, '$2')}))`,
+    );
     const rows = await this.database.query<{ id: string }>(
-      `SELECT maker.id FROM unnest($1::uuid[]) AS maker(id) WHERE ${conditions.join(' OR ')}`,
-      [makerIds],
+      `SELECT DISTINCT maker.id FROM unnest($1::uuid[]) AS maker(id) WHERE ${conditions.join(' OR ')}`,
+      [makerIds, after],
       manager,
     );
     return rows.map(({ id }) => id);
   }
 
   /**
-   * Lets up to `limit` credentials of each kind that descend from a maker expire at `until` at the latest.
-   *
-   * @returns their number
+   * Lets up to `limit` credentials of each kind that descend from one of the makers expire at `until` at the latest. Call it until
+   * `haveDescendants` is false, as `revokeDescendants`.
    */
-  async limitDescendants(manager: EntityManager, makerId: string, until: Date, limit: number): Promise<number> {
-    let count = 0;
+  async limitDescendants(
+    manager: EntityManager,
+    makerIds: readonly string[],
+    until: Date,
+    limit: number,
+  ): Promise<LimitedDescendants> {
+    const limited: { readonly origin_id: string | null }[] = [];
     for (const kind of KINDS) {
-      const column = endOf(kind);
-      const rows = await this.database.query(
-        `UPDATE ${this.tableOf(kind)} SET ${column} = $3 WHERE id = ANY (ARRAY(
-           SELECT t.id FROM ${this.descendants(kind)} AND (t.${column} IS NULL OR t.${column} > $3) LIMIT $2))
-         RETURNING id`,
-        [[makerId], limit, until],
+      const rows = await this.database.query<{ origin_id: string | null }>(
+        `UPDATE ${this.tableOf(kind)} t SET ${endOf(kind)} = $3 WHERE t.id = ANY (ARRAY(
+           SELECT t.id FROM ${this.descendants(kind)} AND ${endsAfter(kind, '$3')} LIMIT $2))
+         RETURNING ${currentOrigin(kind)} AS origin_id`,
+        [makerIds, limit, until],
         manager,
       );
-      count += rows.length;
+      limited.push(...rows);
     }
-    return count;
+    return { count: limited.length, originIds: limited.flatMap(({ origin_id }) => origin_id ?? []) };
   }
 
   /** @param candidates SQL of the ids to revoke; `$3` is the time */
@@ -106,15 +132,25 @@ export class LineageRepository {
     candidates: string,
     values: readonly unknown[],
   ): Promise<RevokedDescendant[]> {
-    const rows = await this.database.query<{ id: string; owner_type: string; owner_id: string }>(
+    const rows = await this.database.query<{
+      id: string;
+      owner_type: string;
+      owner_id: string;
+      origin_id: string | null;
+    }>(
       // An array, because a join would be planned for as many rows as the limit; most credentials have made none.
       `UPDATE ${this.tableOf(kind)} t SET revoked_at = $3, revoke_reason = 'made_by_revoked'
        WHERE t.id = ANY (ARRAY(${candidates})) AND t.revoked_at IS NULL
-       RETURNING t.id, t.owner_type, t.owner_id`,
+       RETURNING t.id, t.owner_type, t.owner_id, ${currentOrigin(kind)} AS origin_id`,
       values,
       manager,
     );
-    return rows.map((row) => ({ kind, id: row.id, owner: { type: row.owner_type, id: row.owner_id } }));
+    return rows.map(({ id, owner_type, owner_id, origin_id }) => ({
+      kind,
+      id,
+      owner: { type: owner_type, id: owner_id },
+      originId: origin_id,
+    }));
   }
 
   /** FROM and WHERE of the living descendants `t`. The conditions are those of the index, too. */
@@ -131,4 +167,14 @@ export class LineageRepository {
 
 function endOf(kind: CredentialKind): string {
   return kind === 'api_token' ? 'expires_at' : 'absolute_expires_at';
+}
+
+/** SQL for whether a credential `t` ends later than a time. */
+function endsAfter(kind: CredentialKind, time: string): string {
+  return kind === 'api_token' ? `(t.expires_at IS NULL OR t.expires_at > ${time})` : `t.absolute_expires_at > ${time}`;
+}
+
+/** SQL of `RevokedDescendant.originId`. A token that has been replaced has handed on what it made. */
+function currentOrigin(kind: CredentialKind): string {
+  return kind === 'api_token' ? 'CASE WHEN t.replaced_by IS NULL THEN t.origin_id END' : 'NULL::uuid';
 }
