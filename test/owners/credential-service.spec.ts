@@ -6,7 +6,7 @@ import { CredentialSweeper } from '../../libs/sigra/src/owners/credential.sweepe
 import { putTokens } from '../support/aged-rows.js';
 import { auditRows } from '../support/audit-rows.js';
 import { eventually } from '../support/eventually.js';
-import { closeJwtApps, joinJwtApp, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { closeJwtApps, familyIdOf, joinJwtApp, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 import type { User } from '../support/test-app.js';
 
@@ -136,6 +136,22 @@ describe('CredentialService', () => {
 
       expect(await refusalOf(other.tokens.verify(made.rawToken))).toBe('token_revoked');
     });
+
+    it.each(['is valid', 'was signed out before'])(
+      'also ends what a family made for others, if it %s',
+      async (state) => {
+        const grace = await test.addUser('grace@example.com');
+        const pair = await test.jwt.generateTokens(user, ['*']);
+        const principal = { user, userId: user.id, method: 'jwt', scopes: ['*'], familyId: familyIdOf(pair) } as const;
+        const made = await test.tokens.create(grace, REQUEST, { principal });
+        if (state !== 'is valid') await test.jwt.revokeRefresh(pair.refreshToken);
+        await test.tokens.verify(made.rawToken);
+
+        await credentials.lockOut(user);
+
+        expect(await refusalOf(other.tokens.verify(made.rawToken))).toBe('token_revoked');
+      },
+    );
   });
 
   describe('forget', () => {

@@ -40,6 +40,8 @@ interface Stage {
 
 const START: SweepPosition = { createdAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
 const MARK = `revoked_at = $4, revoke_reason = $5::text`;
+/** The reasons of a family's end that have also ended what the family made. */
+const ENDS_LINEAGE = '{locked_out,reuse_detected,made_by_revoked}';
 /** Two conditions instead of none, because the indexes of owners are partial. */
 const REVOKED_OR_NOT = (alias: string) =>
   `((${ofOwner(alias)} AND ${alias}.revoked_at IS NULL) OR (${ofOwner(alias)} AND ${alias}.revoked_at IS NOT NULL))`;
@@ -182,16 +184,18 @@ export class SweepRepository {
             set: MARK,
           },
         ];
-      case 'mark_families':
+      case 'mark_families': {
+        const unended = `${refreshFamilies} t WHERE ${ofOwner('t')} AND t.epoch < $3 AND t.absolute_expires_at > $4`;
+        const live = `${unended} AND t.revoked_at IS NULL`;
+        // A person who signs out keeps the tokens that were made on the device.
+        if (reason !== 'locked_out') return [{ ...families, from: live, set: MARK }];
+        // A lock-out ends these, too, also for families that were signed out before.
+        const signedOut = `${unended} AND t.revoked_at IS NOT NULL AND t.revoke_reason <> ALL ('${ENDS_LINEAGE}')`;
         return [
-          {
-            // A person who signs out keeps the tokens that were made on the device.
-            ...(reason === 'locked_out' ? endedFamilies : families),
-            from: `${refreshFamilies} t WHERE ${ofOwner('t')} AND t.revoked_at IS NULL AND t.epoch < $3
-              AND t.absolute_expires_at > $4`,
-            set: MARK,
-          },
+          { ...endedFamilies, from: live, set: MARK },
+          { ...endedFamilies, from: signedOut, set: 'revoke_reason = $5::text' },
         ];
+      }
       case 'forget':
         return forget;
       case 'forget_and_anonymize':
