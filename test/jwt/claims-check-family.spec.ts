@@ -94,6 +94,24 @@ describe.each(ADAPTERS)('check: family on %s', (adapter) => {
     expect([inactive.code, signedOut.code]).toEqual(['invalid_token', 'epoch_mismatch']);
   });
 
+  it('refuses a token whose family has got an earlier end with the API token that made it', async () => {
+    const user = await test.addUser('rotated@example.com');
+    const { token } = await test.tokens.create(user, { name: 'CI', scopes: ['*'] });
+    const principal = { user, userId: user.id, method: 'api_token', scopes: ['*'], tokenId: token.id } as const;
+    const { accessToken } = await test.jwt.generateTokens(user, ['*'], { principal });
+    const inSeconds = (seconds: number) => new Date(test.clock.now().getTime() + seconds * 1000);
+
+    await test.tokens.rotate(token.id, { expiresAt: inSeconds(60) });
+    const before = await test.present(accessToken);
+    test.clock.advance({ seconds: 65 });
+
+    expect(before.status).toBe(200);
+    expect(await reasonOf(otherNode.jwt.verifyAccess(accessToken))).toEqual({
+      code: 'token_expired',
+      message: 'The family has ended.',
+    });
+  });
+
   it('refuses a token whose family has been cleaned up', async () => {
     const { accessToken } = await test.jwt.generateTokens(test.user, ['*']);
 

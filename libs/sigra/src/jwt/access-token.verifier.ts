@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, MAX_TIME } from '../common/clock.js';
+import { Clock, hasExpired, later, MAX_TIME } from '../common/clock.js';
 import { isOwnerId } from '../common/principal.js';
 import { isScope } from '../common/scope-grammar.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
@@ -75,7 +75,7 @@ export class AccessTokenVerifier {
     if (found.record.familyEpoch !== (claims.epoch ?? 0)) {
       throw refuse('epoch_mismatch', 'The user has signed out everywhere.');
     }
-    if (byFamily && !found.record.familyLive) throw refuse('token_revoked', 'The family has been revoked.');
+    if (byFamily) this.assertFamilyLives(found.record.familyEndsAt, config);
     const limited = this.ceiling.limit(found.user, scopes);
     return {
       claims: limited === scopes ? claims : { ...claims, scope: limited.join(' ') },
@@ -83,6 +83,14 @@ export class AccessTokenVerifier {
       scopes: limited,
       tokenEpoch: found.record.tokenEpoch,
     };
+  }
+
+  /** A family can have got an earlier end, with the API token that made it, than its access tokens. */
+  private assertFamilyLives(endsAt: Date | undefined, { clockTolerance }: JwtConfig): void {
+    if (!endsAt) throw refuse('token_revoked', 'The family has been revoked.');
+    if (hasExpired(later(endsAt, clockTolerance), this.clock.now())) {
+      throw refuse('token_expired', 'The family has ended.');
+    }
   }
 }
 

@@ -30,8 +30,8 @@ export type OwnerFilter = Pick<Owner, 'type'> & Partial<Owner>;
 /** The state that sessions and JWTs are checked against. */
 export interface OwnerState extends Epochs {
   readonly ownerId: string;
-  /** Whether the family exists and is not revoked. False when no family was given. */
-  readonly familyLive: boolean;
+  /** The end of the family. Undefined when it does not exist or is revoked, or when no family was given. */
+  readonly familyEndsAt: Date | undefined;
 }
 
 /** Reads and writes `sigra_owners`. */
@@ -80,7 +80,7 @@ export class OwnerRepository {
         owner_id: { type: 'text', valueIn: ownerIdOfPair },
         family_id: { type: 'uuid', valueIn: familyIdOfPair },
       },
-      more: ', (f.id IS NOT NULL AND f.revoked_at IS NULL)::text AS sigra_family_live',
+      more: ', CASE WHEN f.revoked_at IS NULL THEN extract(epoch FROM f.absolute_expires_at)::text END AS sigra_family_end',
       join: ` LEFT JOIN ${names.refreshFamilies} f
         ON f.id = wanted.family_id AND f.owner_type = ${literal(this.type)} AND f.owner_id = wanted.owner_id`,
     });
@@ -255,11 +255,12 @@ interface OwnerStateSource {
 function stateOf(row: Row, ownerIdOf: (key: string) => string): OwnerState {
   const epochs = row.sigra_epochs as string | null;
   const space = epochs?.indexOf(' ') ?? 0;
+  const familyEnd = (row.sigra_family_end as string | null | undefined) ?? undefined;
   return {
     ownerId: ownerIdOf(row.sigra_key as string),
     tokenEpoch: Number(epochs?.slice(0, space) ?? 0),
     familyEpoch: Number(epochs?.slice(space) ?? 0),
-    familyLive: row.sigra_family_live === 'true',
+    familyEndsAt: familyEnd === undefined ? undefined : new Date(Number(familyEnd) * 1000),
   };
 }
 
