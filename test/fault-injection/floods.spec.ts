@@ -7,9 +7,9 @@ import { counts, held, line } from '../support/fault-record.js';
 import { ROUNDS } from '../support/fault-scene.js';
 import { type Flood, idle, malformedTokens, presenting, slowHeaders, unknownTokens } from '../support/floods.js';
 import { HonestClient } from '../support/honest-client.js';
-import { createMigratedDatabase } from '../support/migrated-database.js';
+import { createMigratedDatabase, USERS } from '../support/migrated-database.js';
 import { ServerNode } from '../support/server-node.js';
-import { ADAPTERS, USERS } from '../support/test-app.js';
+import { ADAPTERS } from '../support/test-app.js';
 
 /** A minute with `SIGRA_ROUNDS=10`. */
 const SECONDS = ROUNDS === 1 ? 2 : 6 * ROUNDS;

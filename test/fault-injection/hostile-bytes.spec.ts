@@ -10,10 +10,10 @@ import { HonestClient } from '../support/honest-client.js';
 import { HostileConnection, type OddAnswer } from '../support/hostile-connection.js';
 import { type GoodCredentials, type HostileInput, hostileInputs } from '../support/hostile-input.js';
 import { JWT } from '../support/jwt-app.js';
-import { createMigratedDatabase } from '../support/migrated-database.js';
+import { createMigratedDatabase, USERS } from '../support/migrated-database.js';
 import { seedOfRun } from '../support/seeded-random.js';
 import { ServerNode } from '../support/server-node.js';
-import { ADAPTERS, USERS } from '../support/test-app.js';
+import { ADAPTERS } from '../support/test-app.js';
 
 /** For each adapter: 2,000 in the default run, and with `SIGRA_ROUNDS=10` half a million. */
 const INPUTS = ROUNDS === 1 ? 2000 : ROUNDS * 50_000;

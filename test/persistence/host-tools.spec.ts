@@ -7,7 +7,8 @@ import { createDatabase, onDatabase, type TestDatabase } from '../support/databa
 import { onEveryConnection } from '../support/every-connection.js';
 import { closeJwtApps, startJwtApp } from '../support/jwt-app.js';
 import { MAIN_JWT, MAIN_RESULTS, MAIN_SIGRA, mainFlows, START } from '../support/main-flows.js';
-import { User, USERS } from '../support/test-app.js';
+import { USERS } from '../support/migrated-database.js';
+import { User } from '../support/test-app.js';
 
 /** The numbers of PostgreSQL types. */
 const { BOOL, BYTEA, FLOAT4, FLOAT8, INT2, INT4, INT8, NUMERIC, JSON, JSONB, DATE, TIMESTAMP, TIMESTAMPTZ, INTERVAL } =

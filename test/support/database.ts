@@ -16,19 +16,41 @@ export interface TestDatabase {
 export async function createDatabase(template = 'template1'): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   // Copying files is faster than the default, which writes all pages to the log.
-  const options = `TEMPLATE ${template} STRATEGY FILE_COPY`;
-  await onServer((client) => client.query(`CREATE DATABASE ${name} ${options}`));
+  await onServer(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
   return {
     url: Object.assign(new URL(await serverUrl()), { pathname: name }).href,
-    drop: async () => {
-      await onServer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
-    },
+    drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }
 
-/** Works on the server of this run, outside of the databases of the tests. */
-export async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-  return onDatabase(await serverUrl(), work);
+/** The type definitions of `pg` lack these. */
+type ReferencedClient = pg.Client & { ref(): void; unref(): void };
+
+let administrator: ReferencedClient | undefined;
+let statements: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs a statement outside of the databases of the tests. All of them use one connection, because to open one takes more
+ * time than to create a database.
+ */
+function onServer(sql: string): Promise<void> {
+  const work = async () => {
+    administrator ??= await connectToServer();
+    administrator.ref();
+    await administrator.query(sql).finally(() => administrator?.unref());
+  };
+  const done = statements.then(work);
+  statements = done.catch(() => undefined);
+  return done;
+}
+
+/** The connection does not keep the process alive while it is idle. */
+async function connectToServer(): Promise<ReferencedClient> {
+  const client = new pg.Client(await serverUrl()) as ReferencedClient;
+  const forget = () => (administrator = undefined);
+  client.on('error', forget).on('end', forget);
+  await client.connect();
+  return client;
 }
 
 export async function onDatabase<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -45,8 +67,8 @@ export async function onDatabase<T>(databaseUrl: string, work: (client: pg.Clien
 
 let url: Promise<string> | undefined;
 
-/** Asks the run for its server, which starts with the first question. */
-function serverUrl(): Promise<string> {
+/** The URL of the server of this run, which starts with the first question. */
+export function serverUrl(): Promise<string> {
   return (url ??= askForServer());
 }
 

@@ -13,7 +13,8 @@ import { JWT } from './jwt-app.js';
 import { PostgresCluster } from './postgres-cluster.js';
 import { rounds } from './rounds.js';
 import { type Holdings, ServerNode, type ServerNodeSetup } from './server-node.js';
-import { type Adapter, USERS } from './test-app.js';
+import { USERS } from './migrated-database.js';
+import type { Adapter } from './test-app.js';
 
 /** `SIGRA_ROUNDS=10 npm run test:faults` repeats each fault. */
 export const ROUNDS = rounds(1);

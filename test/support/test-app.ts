@@ -24,7 +24,7 @@ import { FakeClock } from 'nestjs-sigra/testing';
 import { Column, type DataSource, type DataSourceOptions, Entity, PrimaryColumn } from 'typeorm';
 import { Connection } from './connection.js';
 import type { TestDatabase } from './database.js';
-import { createMigratedDatabase } from './migrated-database.js';
+import { createMigratedDatabase, USERS } from './migrated-database.js';
 
 /** The host's user, as an application would have it. */
 @Entity('users')
@@ -134,10 +134,6 @@ export const SIGRA_OPTIONS = {
 export function withoutGlobalGuard(builder: TestingModuleBuilder): void {
   builder.overrideProvider(SigraAuthGuard).useValue({ canActivate: () => true });
 }
-
-/** The table of {@link User}. */
-export const USERS = `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text NOT NULL,
-  password_hash text NOT NULL DEFAULT 'secret', disabled_at timestamptz)`;
 
 /** Boots an application on a real HTTP server and a real database of its own. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
