@@ -10,7 +10,8 @@ import { createApp } from '../../apps/demo/src/create-app.js';
 import { prepareDatabase } from '../../apps/demo/src/database/prepare-database.js';
 import { deriveJwtSecret, jwtOptions } from '../../apps/demo/src/jwt/jwt-settings.js';
 import { User } from '../../apps/demo/src/users/user.entity.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import type { TestDatabase } from '../support/database.js';
+import { createDemoDatabase } from '../support/demo.js';
 import { familyIdOf } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
 import { unknownToken } from '../support/unknown-token.js';
@@ -185,7 +186,7 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
   const cookies: Record<string, string> = {};
 
   beforeAll(async () => {
-    database = await createDatabase();
+    database = await createDemoDatabase();
     const jwt = jwtOptions(JWT, deriveJwtSecret(await prepareDatabase(database.url)));
     app = await createApp({ databaseUrl: database.url, jwt }, adapter);
     await app.listen(0, '127.0.0.1');

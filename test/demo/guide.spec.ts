@@ -2,17 +2,17 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, startDemoProcess } from '../support/demo.js';
 
 jest.setTimeout(DEMO_TIMEOUT);
 
 const run = promisify(execFile);
 
 describe.each(ADAPTERS)('the guide that a start on %s prints', (adapter) => {
-  let demo: Demo;
+  let demo: Awaited<ReturnType<typeof startDemoProcess>>;
 
   beforeAll(async () => {
-    demo = await startDemo({ HTTP_ADAPTER: adapter });
+    demo = await startDemoProcess({ HTTP_ADAPTER: adapter });
   });
   afterAll(() => demo.stop());
 

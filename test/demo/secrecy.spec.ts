@@ -2,15 +2,15 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { ADAPTERS } from '../support/test-app.js';
 import { jsonOf, rawTokenOn, Visitor } from '../support/visitor.js';
-import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
+import { DEMO_TIMEOUT, startDemoProcess } from '../support/demo.js';
 
 jest.setTimeout(DEMO_TIMEOUT);
 
 describe.each(ADAPTERS)('a raw token that the demo shows on %s', (adapter) => {
-  let demo: Demo;
+  let demo: Awaited<ReturnType<typeof startDemoProcess>>;
 
   beforeAll(async () => {
-    demo = await startDemo({ HTTP_ADAPTER: adapter });
+    demo = await startDemoProcess({ HTTP_ADAPTER: adapter });
   });
   afterAll(() => demo.stop());
 

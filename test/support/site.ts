@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { type Demo, startDemo } from './demo.js';
+import { type Demo, startDemoProcess } from './demo.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../browser/screenshots/', import.meta.url));
 
@@ -21,7 +21,7 @@ export class Site {
   ) {}
 
   static async open(environment: Record<string, string> = {}): Promise<Site> {
-    const demo = await startDemo(environment);
+    const demo = await startDemoProcess(environment);
     return new Site(demo, await launchBrowser());
   }
 

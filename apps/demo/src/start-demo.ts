@@ -22,7 +22,7 @@ const HOST = '127.0.0.1';
  * @returns the guide to print
  * @throws StartError if the environment prevents the start
  */
-export async function startDemo(environment: Environment, shutdown: Shutdown): Promise<string> {
+export async function startDemo(environment: Environment, shutdown: Pick<Shutdown, 'add'>): Promise<string> {
   const { port, httpAdapter } = environment;
   await checkPort(port, HOST);
   const database = await openDatabase(environment);

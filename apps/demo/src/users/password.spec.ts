@@ -12,10 +12,20 @@ describe('passwords', () => {
 
   it('are hashed with a new salt each time', async () => {
     expect(await hashPassword('same')).not.toBe(await hashPassword('same'));
-    expect(await hashPassword('same')).toMatch(/^scrypt:[\w-]{22}:[\w-]{43}$/);
+    expect(await hashPassword('same')).toMatch(/^scrypt:15:[\w-]{22}:[\w-]{43}$/);
   });
 
-  it.each([undefined, '', 'scrypt', 'scrypt::', 'scrypt:AAAA:AAAA'])(
+  it('match a hash of a lower cost, and none of a higher cost', async () => {
+    const hash = await hashPassword('sigra-demo', 4);
+
+    expect(hash).toMatch(/^scrypt:4:/);
+    expect(await verifyPassword('sigra-demo', hash)).toBe(true);
+    expect(await verifyPassword('sigra-demi', hash)).toBe(false);
+    expect(await verifyPassword('sigra-demo', hash.replace(':4:', ':5:'))).toBe(false);
+    expect(await verifyPassword('sigra-demo', hash.replace(':4:', ':40:'))).toBe(false);
+  });
+
+  it.each([undefined, '', 'scrypt', 'scrypt::', 'scrypt:AAAA:AAAA', 'scrypt:15:AAAA:AAAA'])(
     'do not match the invalid hash %j',
     async (hash) => {
       expect(await verifyPassword('', hash)).toBe(false);
