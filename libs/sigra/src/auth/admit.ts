@@ -2,8 +2,9 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
 import { assertScopes, unauthorized } from '../scopes/assert-scopes.js';
 import { withImpliedRead } from '../scopes/can.js';
-import { type HttpRequest, requestOf } from './http-exchange.js';
-import { throwRefusal } from './http-refusal.js';
+import { keepRequest, type RequestFinder, requestOf } from './call-request.js';
+import { refuseCall } from './call-refusal.js';
+import type { HttpRequest } from './http-exchange.js';
 import { routeRules } from './route-rules.js';
 
 /** The settings of an application for all its routes. */
@@ -17,12 +18,15 @@ export interface AdmissionSettings {
 /**
  * The work of every authenticating guard, however it identifies the caller: it lets `@AllowAnonymous()` routes pass, leaves
  * the principal on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and enforces `@RequireScopes()`. For guards of
- * your own.
+ * your own, in every context.
  *
  * @param identify finds the principal of the request; it is not called on `@AllowAnonymous()` routes. Undefined means a
  * request without a credential
+ * @param find finds the request of the call. @default for HTTP, GraphQL, WebSockets and microservices, the request of the call or an
+ * object that stands for it
  * @returns true
- * @throws HttpException 401, 403 and the like, with body and headers of RFC 6750, for each `SigraError`
+ * @throws HttpException 401, 403 and the like, with body and headers of RFC 6750, for each `SigraError`. On WebSockets a
+ * `WsException` and in microservices an `RpcException`, with the same body
  *
  * @example
  * canActivate(context: ExecutionContext) {
@@ -33,11 +37,13 @@ export async function admit(
   context: ExecutionContext,
   { realm, writeImpliesRead }: AdmissionSettings,
   identify: (request: HttpRequest) => Principal | undefined | Promise<Principal | undefined>,
+  find: RequestFinder = requestOf,
 ): Promise<boolean> {
   const rules = routeRules(context);
   if (rules.access === 'anonymous') return true;
   try {
-    const request = requestOf(context);
+    const request = find(context);
+    if (context.getType() !== 'http') keepRequest(context, request);
     const principal = await identify(request);
     if (!principal && rules.access === 'required') throw unauthorized();
     request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
@@ -45,6 +51,6 @@ export async function admit(
     assertScopes(principal, rules.requirements, writeImpliesRead);
     return true;
   } catch (error) {
-    throwRefusal(error, realm, context);
+    return refuseCall(error, realm, context);
   }
 }

@@ -2,7 +2,8 @@ import { createParamDecorator, type ExecutionContext, type PipeTransform, type T
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { type RequiredScopes, type ScopeRequirement, toRequirement } from '../scopes/assert-scopes.js';
-import { HttpCaller, requestOf } from './http-exchange.js';
+import { requestOf } from './call-request.js';
+import { HttpCaller } from './http-exchange.js';
 import { declaring } from './route-metadata.js';
 
 /** The metadata that these decorators leave on handlers and controllers; `routeRules` reads it. */

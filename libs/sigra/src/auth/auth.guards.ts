@@ -4,8 +4,9 @@ import { assertScopes } from '../scopes/assert-scopes.js';
 import { admit, type AdmissionSettings } from './admit.js';
 import { EnforcesScopes } from './auth.decorators.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
-import { guardedCall, headerOf, type HttpRequest, IDEMPOTENCY_KEY, requestOf } from './http-exchange.js';
-import { throwRefusal } from './http-refusal.js';
+import { refuseCall } from './call-refusal.js';
+import { guardedCall, requestOf } from './call-request.js';
+import { headerOf, type HttpRequest, IDEMPOTENCY_KEY } from './http-exchange.js';
 import { routeRules } from './route-rules.js';
 
 /**
@@ -17,6 +18,8 @@ import { routeRules } from './route-rules.js';
 abstract class CredentialGuard implements CanActivate {
   protected abstract readonly accepted: AcceptedCredentials;
   private readonly settings: AdmissionSettings;
+  private readonly find = (context: ExecutionContext) => this.getRequest(context);
+
   constructor(
     @InjectSigraConfig() { realm, apiTokens }: SigraConfig,
     private readonly authenticator: Authenticator,
@@ -25,7 +28,18 @@ abstract class CredentialGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, this.settings, (request) => this.identify(request, context));
+    return admit(context, this.settings, (request) => this.identify(request, context), this.find);
+  }
+
+  /**
+   * Finds the request of a call. Override it for contexts or places of a credential that Sigra does not know: return an object with a
+   * `method` and the credential in `headers.authorization`. It is called once for each guard and call; the decorators of
+   * parameters get what it returned.
+   *
+   * @throws SigraError which becomes the answer
+   */
+  protected getRequest(context: ExecutionContext): HttpRequest {
+    return requestOf(context);
   }
 
   private identify(request: HttpRequest, context: ExecutionContext) {
@@ -69,13 +83,13 @@ export class SessionAuthGuard extends CredentialGuard {
 export class ScopeGuard implements CanActivate {
   constructor(@InjectSigraConfig() private readonly config: SigraConfig) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     try {
       const { requirements } = routeRules(context);
       assertScopes(requestOf(context).sigra, requirements, this.config.apiTokens.writeImpliesRead);
       return true;
     } catch (error) {
-      throwRefusal(error, this.config.realm, context);
+      return refuseCall(error, this.config.realm, context);
     }
   }
 }

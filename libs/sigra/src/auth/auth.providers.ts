@@ -5,6 +5,7 @@ import { Authenticator } from './authenticator.js';
 import { BearerStrategy } from './bearer.strategy.js';
 import { RouteChecks } from './route.checks.js';
 import { SigraExceptionFilter } from './sigra-exception.filter.js';
+import { SocketHandshakes } from './socket-handshake.js';
 
 /** What guards need where they are used: in the application's modules. */
 export const authExports = [
@@ -21,5 +22,6 @@ export const authProviders: Provider[] = [
   ...authExports,
   SigraExceptionFilter,
   RouteChecks,
+  SocketHandshakes,
   { provide: APP_FILTER, useExisting: SigraExceptionFilter },
 ];

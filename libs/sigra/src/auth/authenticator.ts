@@ -107,9 +107,10 @@ export class Authenticator {
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {
     const { session } = this.config;
+    if (call.carrier === 'microservice') return undefined;
     const id = await session?.userId(request as unknown as SessionRequest);
     if (!session || id === undefined || id === null || id === '') return undefined;
-    if (!mayActWithCookie(request, session.trustedOrigins)) {
+    if (!mayActWithCookie(request, session.trustedOrigins, call.carrier)) {
       throw refuse('cross_origin', 'A session can change something only from the pages of this origin.');
     }
     const given = String(id);

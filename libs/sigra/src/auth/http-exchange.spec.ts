@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { headerOf, type HttpRequest, requestOf, responseOf } from './http-exchange.js';
+import { headerOf, type HttpRequest, responseOf } from './http-exchange.js';
 
 const request: HttpRequest = { method: 'POST', url: '/graphql', headers: {} };
 const response = { header: () => undefined };
@@ -15,37 +15,15 @@ function contextOf(type: string, args: unknown[]): ExecutionContext {
 /** The call that a GraphQL driver makes to a guard: with the parent, the arguments, its context and the query. */
 const graphql = (context: unknown) => contextOf('graphql', [undefined, { id: 1 }, context, {}]);
 
-describe('requestOf', () => {
-  it('finds the request of a controller', () => {
-    expect(requestOf(contextOf('http', [request, response]))).toBe(request);
-  });
-
-  it('finds the request of a GraphQL resolver in its context', () => {
-    expect(requestOf(graphql({ req: request, res: response }))).toBe(request);
-  });
-
-  it('does not mistake the arguments of a GraphQL query for its context', () => {
-    const context = contextOf('graphql', [{ req: request }, { req: request }, {}, { req: request }]);
-
-    expect(() => requestOf(context)).toThrow('a "graphql" call carries no HTTP request');
-  });
-
-  it.each([undefined, null, {}, { req: undefined }, { req: null }, { req: 'GET /' }])(
-    'throws for a GraphQL context of %j',
-    (context) => {
-      expect(() => requestOf(graphql(context))).toThrow(TypeError);
-    },
-  );
-
-  it.each(['rpc', 'ws', 'kafka'])('throws for a call of type %s instead of letting it pass', (type) => {
-    expect(() => requestOf(contextOf(type, [request, response]))).toThrow(`a "${type}" call carries no HTTP request`);
-  });
-});
-
 describe('responseOf', () => {
   it('finds the response of a controller and of a GraphQL resolver', () => {
     expect(responseOf(contextOf('http', [request, response]))).toBe(response);
     expect(responseOf(graphql({ req: request, res: response }))).toBe(response);
+  });
+
+  it('finds the response of Mercurius, and that of Express through its request', () => {
+    expect(responseOf(graphql({ req: request, reply: response }))).toBe(response);
+    expect(responseOf(graphql({ req: { ...request, res: response } }))).toBe(response);
   });
 
   it.each([undefined, {}, { res: {} }, { res: { header: 'x' } }])(

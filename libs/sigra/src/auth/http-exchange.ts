@@ -2,8 +2,16 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 
+/**
+ * How a call arrived, if not as an HTTP request: as a message of a WebSocket, whose request is its handshake, or as a message of
+ * a microservice, which has no session.
+ */
+export type Carrier = 'socket' | 'microservice';
+
 /** What the guards before a handler know about one call of it. */
 export interface GuardedCall {
+  /** Undefined for an HTTP request. */
+  readonly carrier?: Carrier;
   /** The latest credential that was read, by the authenticator of one module. */
   identified?: {
     readonly by: object;
@@ -18,12 +26,15 @@ export const IDEMPOTENCY_KEY = 'idempotency-key';
 type HeaderValue = string | string[] | undefined;
 
 /** When the first guard began, in milliseconds of `performance.now()`. */
-const GUARDED_SINCE = Symbol('sigra.guardedSince');
+export const GUARDED_SINCE = Symbol('sigra.guardedSince');
 
-/** The properties of Express's and Fastify's requests that authentication reads, and those that it sets. */
+/**
+ * The properties of Express's and Fastify's requests that authentication reads, and those that it sets. In other contexts, an
+ * object with the same properties stands for one call.
+ */
 export interface HttpRequest {
   readonly method: string;
-  /** Undefined in a request that a host constructs, as for GraphQL subscriptions. */
+  /** Undefined in a request that a host constructs. */
   readonly url?: string;
   readonly headers: Readonly<Record<string, HeaderValue>>;
   readonly rawHeaders?: readonly string[];
@@ -53,42 +64,21 @@ export function headerOf(request: HttpRequest, name: string): string | undefined
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The HTTP request of a call to a controller, or to a GraphQL resolver whose context has it as `req`. */
-export function requestOf(context: ExecutionContext): HttpRequest {
-  const type = context.getType<string>();
-  // By index: `switchToHttp()` creates three functions for each call.
-  const request: unknown =
-    type === 'graphql'
-      ? context.getArgByIndex<{ req?: unknown } | undefined>(2)?.req
-      : type === 'http' && context.getArgByIndex<unknown>(0);
-  if (typeof request !== 'object' || request === null) {
-    throw new TypeError(`sigra: a "${type}" call carries no HTTP request to authenticate`);
-  }
-  return request as HttpRequest;
-}
-
-const CALL = Symbol('sigra.call');
-
-/**
- * What the guards of one call know. Nest gives all of them the same context, and handles a request, or a message of a
- * subscription, with a context of its own.
- */
-export function guardedCall(context: ExecutionContext, request: HttpRequest): GuardedCall {
-  const holder = context as { [CALL]?: GuardedCall };
-  // A request of another transport can live as long as its connection.
-  if (context.getType() === 'http') request[GUARDED_SINCE] ??= performance.now();
-  return (holder[CALL] ??= {});
-}
-
-/** The HTTP response of a call; for GraphQL only where the context has it as `res`. */
+/** The HTTP response of a call of a controller or of a GraphQL resolver: a subscription has none. */
 export function responseOf(context: ExecutionContext): HttpResponse | undefined {
   const response: unknown =
     context.getType<string>() === 'graphql'
-      ? context.getArgByIndex<{ res?: unknown } | undefined>(2)?.res
+      ? responseIn(context.getArgByIndex<unknown>(2))
       : context.getArgByIndex<unknown>(1);
   return typeof (response as Partial<HttpResponse> | undefined)?.header === 'function'
     ? (response as HttpResponse)
     : undefined;
+}
+
+/** In the context of a GraphQL driver: with Mercurius as `reply`, and with Apollo on Express only through its request. */
+function responseIn(context: unknown): unknown {
+  const { res, reply, req } = (context ?? {}) as Partial<Record<'res' | 'reply' | 'req', { readonly res?: unknown }>>;
+  return res ?? reply ?? req?.res;
 }
 
 /** The `Caller` of an HTTP request. It reads its properties on demand: most requests never need them. */

@@ -77,7 +77,7 @@ export function sendRefusal(
   logger: Logger,
 ): void {
   const status = refusal.getStatus();
-  if (status >= 500) logger.error(describe(refusal.cause as Error));
+  if (status >= 500) logger.error(describeCause(refusal.cause as Error));
   const response: HttpResponse = host.switchToHttp().getResponse();
   // A handler that has begun its answer can only break it off.
   if (httpAdapter.isHeadersSent(response)) {
@@ -88,7 +88,8 @@ export function sendRefusal(
   httpAdapter.reply(response, refusal.getResponse(), status);
 }
 
-function describe({ message, cause }: Error): string {
+/** The text for the log: what clients see, and the reason that they do not see. */
+export function describeCause({ message, cause }: Error): string {
   return cause instanceof Error ? `${message} ${cause.message}` : message;
 }
 

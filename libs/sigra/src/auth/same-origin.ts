@@ -1,17 +1,24 @@
-import { headerOf, type HttpRequest } from './http-exchange.js';
+import { type Carrier, headerOf, type HttpRequest } from './http-exchange.js';
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Whether a request that relies on a cookie may change something. Browsers attach cookies to requests that other sites
  * cause; they also name the source, in `Sec-Fetch-Site` or else in `Origin`. A request with neither is from no browser.
+ *
+ * @param carrier of a message: no handshake of a WebSocket is safe, and its `Origin` decides first, which browsers always send
  */
-export function mayActWithCookie(request: HttpRequest, trustedOrigins: ReadonlySet<string>): boolean {
-  if (isSafe(request)) return true;
+export function mayActWithCookie(
+  request: HttpRequest,
+  trustedOrigins: ReadonlySet<string>,
+  carrier?: Carrier,
+): boolean {
+  if (carrier === undefined && isSafe(request)) return true;
   const origin = headerOf(request, 'origin');
   if (origin !== undefined && trustedOrigins.has(origin)) return true;
   const site = headerOf(request, 'sec-fetch-site');
-  if (site !== undefined) return site === 'same-origin' || site === 'none';
+  if (site !== undefined && (carrier === undefined || origin === undefined))
+    return site === 'same-origin' || site === 'none';
   return origin === undefined || isOwnOrigin(origin, request);
 }
 

@@ -19,7 +19,8 @@ import {
 } from '@nestjs/common';
 import { CurrentCaller, CurrentPrincipal, RepeatsRotation, RequireScopes } from '../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../auth/auth.guards.js';
-import { IDEMPOTENCY_KEY, requestOf } from '../auth/http-exchange.js';
+import { requestOf } from '../auth/call-request.js';
+import { IDEMPOTENCY_KEY } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';

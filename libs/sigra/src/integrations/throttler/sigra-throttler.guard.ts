@@ -11,7 +11,8 @@ import {
 } from '@nestjs/throttler';
 import { EnforcesScopes } from '../../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../../auth/auth.guards.js';
-import { headerOf, type HttpRequest, requestOf, responseOf } from '../../auth/http-exchange.js';
+import { requestOf } from '../../auth/call-request.js';
+import { headerOf, type HttpRequest, responseOf } from '../../auth/http-exchange.js';
 import { clientAddress } from '../../common/client-address.js';
 import type { Principal } from '../../common/principal.js';
 import { FailedCredentials } from './failed-credentials.js';

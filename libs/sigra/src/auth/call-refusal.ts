@@ -1,0 +1,74 @@
+import { type ArgumentsHost, type ExecutionContext, Logger } from '@nestjs/common';
+import { SigraError } from '../common/sigra-error.js';
+import { responseOf } from './http-exchange.js';
+import { describeCause, type HttpRefusal, throwRefusal, toHttpRefusal } from './http-refusal.js';
+
+/** Codes of Apollo, by HTTP status. The codes of Sigra are in the body. */
+const GRAPHQL_CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+};
+/** Codes of gRPC, by HTTP status: INVALID_ARGUMENT, UNAUTHENTICATED and so on. */
+const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 422: 9, 503: 14 };
+
+const logger = new Logger('SigraAuthGuard');
+
+/**
+ * Refuses a call in the form of its context: over HTTP and in GraphQL with an `HttpException`, on a WebSocket with a `WsException`, and in
+ * a microservice with an `RpcException`. Over HTTP it throws at once.
+ *
+ * @throws the error as it is, if it is not a `SigraError`
+ */
+export function refuseCall(error: unknown, realm: string, context: ExecutionContext): Promise<never> {
+  const type = context.getType<string>();
+  if (type === 'http' || !(error instanceof SigraError)) throwRefusal(error, realm, context);
+  const refusal = toHttpRefusal(error, realm);
+  if (type === 'graphql') throw forGraphql(refusal.applyHeaders(responseOf(context)));
+  return refuseMessage(refusal, context);
+}
+
+/** Drivers copy `extensions` of an error to the answer. Those of Apollo's driver for an `HttpException` are the same. */
+export function forGraphql(refusal: HttpRefusal): HttpRefusal {
+  const status = refusal.getStatus();
+  const code = GRAPHQL_CODES[status] ?? 'INTERNAL_SERVER_ERROR';
+  return Object.assign(refusal, { extensions: { code, originalError: refusal.getResponse() } });
+}
+
+async function refuseMessage(refusal: HttpRefusal, host: ArgumentsHost): Promise<never> {
+  // Filters of Nest do not log an exception that they know.
+  logOutage(refusal);
+  throw (await exceptionOf(refusal, host)) ?? refusal;
+}
+
+/** Logs the cause of a server error, which no client sees. */
+export function logOutage(refusal: HttpRefusal): void {
+  if (refusal.getStatus() >= 500) logger.error(describeCause(refusal.cause as Error));
+}
+
+/**
+ * Nest knows the exceptions of a context by their class. A package is loaded when its context needs it: an application without
+ * gateways or message handlers does not have it.
+ */
+async function exceptionOf(refusal: HttpRefusal, host: ArgumentsHost): Promise<Error | undefined> {
+  switch (host.getType<string>()) {
+    case 'ws': {
+      const nest = await import('@nestjs/websockets').catch(() => undefined);
+      return nest && new nest.WsException(refusal.getResponse());
+    }
+    case 'rpc': {
+      const nest = await import('@nestjs/microservices').catch(() => undefined);
+      return nest && new nest.RpcException(bodyForRpc(refusal, host));
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The body of a refusal; for gRPC with its status code. */
+export function bodyForRpc(refusal: HttpRefusal, host: ArgumentsHost): object {
+  const body = refusal.getResponse() as object;
+  const metadata = host.getArgByIndex<{ readonly getMap?: unknown } | undefined>(1);
+  // Only the metadata of gRPC has this method.
+  return typeof metadata?.getMap === 'function' ? { ...body, code: GRPC_CODES[refusal.getStatus()] ?? 2 } : body;
+}

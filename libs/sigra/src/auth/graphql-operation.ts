@@ -1,0 +1,66 @@
+import type { HttpRequest } from './http-exchange.js';
+import { requestOfHandshake } from './socket-handshake.js';
+
+/** The context of an operation, as the drivers of `@nestjs/graphql` make it. */
+interface OperationContext {
+  /** Apollo and Mercurius: the HTTP request. Apollo over graphql-ws: the connection. */
+  readonly req?: unknown;
+  /** Mercurius over a WebSocket: the request of the handshake. */
+  readonly request?: unknown;
+  /** Mercurius over a WebSocket: the parameters of the connection. */
+  readonly _connectionInit?: unknown;
+}
+
+/** A connection of graphql-ws. */
+interface Connection {
+  readonly connectionParams?: unknown;
+  readonly extra?: { readonly request?: unknown };
+}
+
+/**
+ * The request of a GraphQL operation. For one over a WebSocket, its headers are those of the handshake, with the credential of the
+ * parameters of the connection.
+ *
+ * @throws SigraError `invalid_request` for different credentials in both
+ */
+export function requestOfOperation(context: unknown): HttpRequest | undefined {
+  const { req, request, _connectionInit } = (context ?? {}) as OperationContext;
+  if (isObject(req)) {
+    const { extra, connectionParams } = req as Connection;
+    return isObject(extra?.request) && !('headers' in req)
+      ? ofConnection(extra.request, connectionParams)
+      : (req as unknown as HttpRequest);
+  }
+  return isObject(request) ? ofConnection(request, _connectionInit) : undefined;
+}
+
+function ofConnection(handshake: object, parameters: unknown): HttpRequest {
+  return requestOfHandshake(handshake, sentHeaders(handshake), authorizationIn(parameters));
+}
+
+/**
+ * The headers of a handshake as they were sent: Mercurius adds the parameters of the connection to its object of headers, and a page can
+ * choose these freely, but not the origin that its browser sends.
+ */
+function sentHeaders(handshake: object): HttpRequest['headers'] {
+  const { headers, rawHeaders, raw } = handshake as HttpRequest;
+  const sent = rawHeaders ?? raw?.rawHeaders;
+  if (!sent) return headers;
+  const names = new Set(sent.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.has(name)));
+}
+
+/** `authorization` in the parameters of a connection, or in their `headers`, in any case. */
+function authorizationIn(parameters: unknown): string | undefined {
+  const { headers } = (parameters ?? {}) as { readonly headers?: unknown };
+  for (const place of [parameters, headers].filter(isObject)) {
+    for (const [name, value] of Object.entries(place)) {
+      if (name.toLowerCase() === 'authorization' && typeof value === 'string') return value;
+    }
+  }
+  return undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,74 @@
+import type { HttpRequest } from './http-exchange.js';
+import { withAuthorization } from './socket-handshake.js';
+
+/** The contexts of Nest's transports that have metadata. Each has one of these methods. */
+interface RpcContext {
+  /** gRPC: the `Metadata` itself. */
+  get?(name: string): unknown;
+  /** TCP. */
+  getMetadata?(): unknown;
+  /** NATS. */
+  getHeaders?(): unknown;
+  /** Kafka and RabbitMQ. */
+  getMessage?(): { readonly headers?: unknown; readonly properties?: { readonly headers?: unknown } } | undefined;
+  /** MQTT 5. */
+  getPacket?(): { readonly properties?: { readonly userProperties?: unknown } } | undefined;
+}
+
+/** The name of the credential, in metadata and in a payload. */
+const AUTHORIZATION = 'authorization';
+const BEARER = /^Bearer /i;
+
+/**
+ * The request of a message: its only header is the credential, from the metadata of the transport, or else from the property
+ * `authorization` of the payload, which it removes: handlers and validation do not meet it.
+ *
+ * @throws SigraError `invalid_request` for different credentials in both
+ */
+export function requestOfRpc(payload: unknown, context: unknown): HttpRequest {
+  const values = metadataOf(context ?? {});
+  const rawHeaders = values.flatMap((value) => [AUTHORIZATION, value]);
+  const headers = values[0] === undefined ? {} : { [AUTHORIZATION]: values[0] };
+  return { method: 'POST', headers: withAuthorization(headers, takeFrom(payload)), rawHeaders };
+}
+
+function takeFrom(payload: unknown): string | undefined {
+  if (typeof payload !== 'object' || payload === null || !Object.hasOwn(payload, AUTHORIZATION)) return undefined;
+  const value: unknown = (payload as Readonly<Record<string, unknown>>)[AUTHORIZATION];
+  // Another string can be a property of the application.
+  if (typeof value !== 'string' || !BEARER.test(value)) return undefined;
+  Reflect.deleteProperty(payload, AUTHORIZATION);
+  return value;
+}
+
+function metadataOf(context: RpcContext): readonly string[] {
+  if (typeof context.getMetadata === 'function') return valuesIn(context.getMetadata());
+  if (typeof context.getHeaders === 'function') return valuesIn(context.getHeaders());
+  if (typeof context.getPacket === 'function') return valuesIn(context.getPacket()?.properties?.userProperties);
+  if (typeof context.getMessage === 'function') {
+    const message = context.getMessage();
+    return valuesIn(message?.headers ?? message?.properties?.headers);
+  }
+  return valuesIn(context);
+}
+
+/** The values of the credential in metadata: a plain object, or one with `get()`, such as those of gRPC and NATS. */
+function valuesIn(metadata: unknown): readonly string[] {
+  if (typeof metadata !== 'object' || metadata === null) return [];
+  const named = metadata as RpcContext;
+  if (typeof named.get === 'function') {
+    const values = toStrings(named.get(AUTHORIZATION));
+    return values.length > 0 ? values : toStrings(named.get('Authorization'));
+  }
+  return Object.entries(metadata).flatMap(([name, value]) =>
+    name.toLowerCase() === AUTHORIZATION ? toStrings(value) : [],
+  );
+}
+
+/** Kafka and gRPC can have buffers. */
+function toStrings(value: unknown): readonly string[] {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values
+    .map((each) => (Buffer.isBuffer(each) ? each.toString('utf8') : each))
+    .filter((each): each is string => typeof each === 'string' && each !== '');
+}

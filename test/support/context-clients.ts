@@ -1,0 +1,190 @@
+import { once } from 'node:events';
+import { ClientProxyFactory, Transport } from '@nestjs/microservices';
+import { createClient } from 'graphql-ws';
+import { firstValueFrom } from 'rxjs';
+import { io } from 'socket.io-client';
+import { WebSocket } from 'ws';
+import type { ContextHosts } from './context-hosts.js';
+
+/** What a client presents. Each one presents it where its context has a place for it. */
+export interface Presented {
+  /** A bearer credential. */
+  readonly token?: string;
+  /** The user whose session it is. */
+  readonly sessionOf?: string;
+}
+
+/** The result of a handler, or the body of a refusal. */
+export type Outcome = Readonly<Record<string, unknown>>;
+
+/** A client, with one connection where its context has connections. */
+export interface ContextClient {
+  /** Calls the handler of that name. `scoped` requires `write:notes`. */
+  ask(handler: 'me' | 'scoped'): Promise<Outcome>;
+  close(): Promise<void> | void;
+}
+
+export interface ContextKind {
+  readonly context: string;
+  connect(hosts: ContextHosts, presented: Presented): Promise<ContextClient> | ContextClient;
+}
+
+/** Every context in which the guards work. */
+export const CONTEXTS: readonly ContextKind[] = [
+  { context: 'HTTP on Express', connect: ({ express }, presented) => overHttp(express.url, presented) },
+  { context: 'HTTP on Fastify', connect: ({ fastify }, presented) => overHttp(fastify.url, presented) },
+  { context: 'GraphQL query of Apollo', connect: ({ express }, presented) => graphql(express.url, presented, 'query') },
+  {
+    context: 'GraphQL query of Mercurius',
+    connect: ({ fastify }, presented) => graphql(fastify.url, presented, 'query'),
+  },
+  {
+    context: 'GraphQL mutation of Apollo',
+    connect: ({ express }, presented) => graphql(express.url, presented, 'mutation'),
+  },
+  {
+    context: 'GraphQL mutation of Mercurius',
+    connect: ({ fastify }, presented) => graphql(fastify.url, presented, 'mutation'),
+  },
+  {
+    context: 'GraphQL subscription of Apollo',
+    connect: ({ express }, presented) => subscriber(express.url, presented),
+  },
+  {
+    context: 'GraphQL subscription of Mercurius',
+    connect: ({ fastify }, presented) => subscriber(fastify.url, presented),
+  },
+  { context: 'socket.io', connect: ({ express }, presented) => overSocketIo(express.url, presented) },
+  { context: 'ws', connect: ({ sockets }, presented) => overWs(sockets.url, presented) },
+  { context: 'TCP', connect: ({ tcpPort }, presented) => overTcp(tcpPort, presented) },
+];
+
+/** The headers of a request. A session is the user's id in a header. */
+export function headersOf({ token, sessionOf }: Presented): Record<string, string> {
+  return {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(sessionOf !== undefined && { 'x-session-user': sessionOf }),
+  };
+}
+
+function overHttp(url: string, presented: Presented): ContextClient {
+  return {
+    ask: async (handler) =>
+      (await (await fetch(`${url}/context/${handler}`, { headers: headersOf(presented) })).json()) as Outcome,
+    close: () => undefined,
+  };
+}
+
+function graphql(url: string, presented: Presented, operation: 'query' | 'mutation'): ContextClient {
+  return {
+    ask: async (handler) => {
+      const field = operation === 'query' ? handler : `${handler}Changed`;
+      const answer = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { ...headersOf(presented), 'content-type': 'application/json' },
+        body: JSON.stringify({ query: `${operation} { ${field} { userId method email } }` }),
+      });
+      return outcomeOf((await answer.json()) as GraphqlAnswer, field);
+    },
+    close: () => undefined,
+  };
+}
+
+interface GraphqlAnswer {
+  readonly data?: Readonly<Record<string, Outcome>> | null;
+  readonly errors?: readonly GraphqlError[];
+}
+
+interface GraphqlError {
+  readonly extensions?: { readonly originalError?: Outcome };
+}
+
+function outcomeOf({ data, errors }: GraphqlAnswer, field: string): Outcome {
+  const outcome = errors ? errors[0]?.extensions?.originalError : data?.[field];
+  if (!outcome) throw new Error(`Not an answer of Sigra: ${JSON.stringify({ data, errors })}`);
+  return outcome;
+}
+
+/** A bearer credential goes into the parameters of the connection, as from a browser, and a session into the upgrade. */
+function subscriber(url: string, presented: Presented): ContextClient {
+  class SessionSocket extends WebSocket {
+    constructor(address: string, protocols: string | string[]) {
+      super(address, protocols, { headers: headersOf({ ...presented, token: undefined }) });
+    }
+  }
+  const client = createClient({
+    url: `${url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: SessionSocket,
+    connectionParams: presented.token === undefined ? {} : { authorization: `Bearer ${presented.token}` },
+    retryAttempts: 0,
+    lazy: false,
+    onNonLazyError: () => undefined,
+  });
+  return {
+    ask: async (handler) => {
+      const field = `${handler}Changed`;
+      const answer = await new Promise<GraphqlAnswer>((resolve) => {
+        client.subscribe<Record<string, Outcome>>(
+          { query: `subscription { ${field} { userId method email } }` },
+          {
+            next: (value) => resolve(value),
+            // Drivers send errors of a subscription in either way.
+            error: (errors) => resolve({ errors: errors as readonly GraphqlError[] }),
+            complete: () => resolve({}),
+          },
+        );
+      });
+      return outcomeOf(answer, field);
+    },
+    close: async () => client.dispose(),
+  };
+}
+
+function overSocketIo(url: string, { token, sessionOf }: Presented): ContextClient {
+  const socket = io(url, {
+    transports: ['websocket'],
+    auth: token === undefined ? {} : { token },
+    ...(sessionOf !== undefined && { extraHeaders: headersOf({ sessionOf }) }),
+  });
+  return {
+    ask: (handler) =>
+      new Promise((resolve) => {
+        for (const event of ['answer', 'exception']) {
+          socket.once(event, (outcome: Outcome) => {
+            socket.off('answer').off('exception');
+            resolve(outcome);
+          });
+        }
+        socket.emit(handler, {});
+      }),
+    close: () => void socket.close(),
+  };
+}
+
+async function overWs(url: string, presented: Presented): Promise<ContextClient> {
+  const socket = new WebSocket(url.replace('http', 'ws'), { headers: headersOf(presented) });
+  await once(socket, 'open');
+  return {
+    ask: async (handler) => {
+      socket.send(JSON.stringify({ event: handler, data: {} }));
+      const [message] = (await once(socket, 'message')) as [Buffer];
+      const { data } = JSON.parse(message.toString()) as { data: Outcome };
+      return data;
+    },
+    close: async () => {
+      socket.close();
+      await once(socket, 'close');
+    },
+  };
+}
+
+function overTcp(port: number, presented: Presented): ContextClient {
+  const client = ClientProxyFactory.create({ transport: Transport.TCP, options: { host: '127.0.0.1', port } });
+  return {
+    ask: (handler) =>
+      firstValueFrom(client.send<Outcome>({ cmd: handler }, headersOf(presented))).catch(
+        (error: unknown) => error as Outcome,
+      ),
+    close: () => void client.close(),
+  };
+}
