@@ -24,7 +24,7 @@ export const arrows = {
   jwt: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit', 'owners'],
   maintenance: ['config', 'common', 'persistence', 'owners'],
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
-  http: ['config', 'common', 'persistence', 'tokens', 'jwt', 'auth'],
+  http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
   cli: ['config'],
   // The testing kit puts tokens into states that no service creates, so it uses internals.
   testing: ['common', 'persistence', 'audit', 'tokens', 'jwt', 'auth'],

@@ -103,7 +103,7 @@ describe('JWT options', () => {
       accessTtl: 900,
       refreshTtl: 2_592_000,
       absoluteTtl: 7_776_000,
-      clockTolerance: 0,
+      clockTolerance: 5,
       check: 'epoch',
       reuseLeeway: 0,
     });

@@ -70,13 +70,12 @@ refusesAll('A JWT without a valid exp (RFC 9068 section 2.2)', [
 
 const IAT = 'iat is missing or not a valid timestamp.';
 const NBF = 'nbf is not a valid timestamp.';
-refusesAll('A JWT from the future, or with an invalid iat or nbf (RFC 7519 sections 4.1.5 and 4.1.6)', [
+refusesAll('A JWT that is not valid yet, or with an invalid iat or nbf (RFC 7519 sections 4.1.5 and 4.1.6)', [
   withClaims('no iat', IAT, { iat: undefined }),
   withClaims('iat null', IAT, { iat: null }),
   withClaims('iat as a string', IAT, (good) => ({ iat: String(good.iat) })),
   withClaims('a negative iat', IAT, { iat: -1 }),
   withRawClaim('an infinite iat', IAT, 'iat', '1e999'),
-  withClaims('iat in the future', 'iat is in the future.', (good) => ({ iat: seconds(good, 60) })),
   withClaims('iat in milliseconds', IAT, (good) => ({ iat: seconds(good, 0) * 1000 })),
   withClaims('nbf in the future', 'nbf is in the future.', (good) => ({ nbf: seconds(good, 60) })),
   withClaims('nbf as a string', NBF, (good) => ({ nbf: String(good.iat) })),

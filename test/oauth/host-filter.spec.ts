@@ -58,7 +58,10 @@ describe.each(VARIANTS)('A catch-all filter of the host on $place, on $adapter',
     expect([refused.status, refused.body]).toEqual([400, INVALID_GRANT]);
     expect(client.status).toBe(401);
     expect(client.headers.get('www-authenticate')).toBe('Basic realm="api"');
-    expect([asked.status, asked.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="api"']);
+    expect([asked.status, asked.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Bearer realm="api", Basic realm="api"',
+    ]);
   });
 
   it('does not change the status and the body of POST /api/jwt', async () => {

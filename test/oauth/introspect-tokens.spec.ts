@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditActions } from '../support/audit-rows.js';
+import { familyIdOf } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
 import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
@@ -10,7 +11,10 @@ describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) 
   let authorization: string;
 
   beforeAll(async () => {
-    test = await startOAuthApp({ check: 'family', clientId: 'web' }, { adapter });
+    test = await startOAuthApp(
+      { check: 'family', clientId: 'web', claims: ({ email }) => ({ email, active: false, epoch: 9 }) },
+      { adapter },
+    );
     const { rawToken } = await test.tokens.create(test.user, { name: 'resource server', scopes: ['oauth:introspect'] });
     authorization = `Bearer ${rawToken}`;
   });
@@ -28,9 +32,9 @@ describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) 
   };
 
   describe('an access token (RFC 7662 section 2.2)', () => {
-    it('is active, with the claims that a resource server needs and none of the application’s own', async () => {
+    it('is active, with the claims that a resource server needs and those of the application', async () => {
       const { accessToken } = await test.signIn('read:notes', 'admin');
-      const { jti } = await test.jwt.verifyAccess(accessToken);
+      const { jti, sid } = await test.jwt.verifyAccess(accessToken);
 
       expect(await introspect(accessToken)).toEqual({
         active: true,
@@ -42,6 +46,8 @@ describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) 
         exp: now() + 900,
         jti,
         scope: 'read:notes admin',
+        sid,
+        email: test.user.email,
         token_type: 'Bearer',
       });
     });
@@ -65,7 +71,7 @@ describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) 
 
   describe('a refresh token', () => {
     it('is active while it can be used', async () => {
-      const { refreshToken } = await test.signIn('read:notes', 'admin');
+      const { refreshToken, accessToken } = await test.signIn('read:notes', 'admin');
 
       expect(await introspect(refreshToken)).toEqual({
         active: true,
@@ -75,6 +81,7 @@ describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) 
         iat: now(),
         exp: now() + 2_592_000,
         scope: 'read:notes admin',
+        sid: familyIdOf({ accessToken }),
       });
     });
 

@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { insufficientScope, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
+import { insufficientScope, INVALID_TOKEN } from '../support/answers.js';
 import { ADAPTERS, withoutGlobalGuard } from '../support/test-app.js';
 import { refusalOf } from '../support/refusal.js';
 import { type OAuthAnswer, type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 
 const INACTIVE = { active: false };
+const NO_CREDENTIAL = {
+  status: 401,
+  challenge: 'Bearer realm="api", Basic realm="api"',
+  body: { error: 'invalid_client', error_description: 'This request needs a client or a bearer credential.' },
+};
 const asAnswer = ({ status, headers, body }: OAuthAnswer) => ({
   status,
   challenge: headers.get('www-authenticate'),
@@ -76,8 +81,11 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     const inForm = await test.post('introspect', { token, access_token: accessToken });
     const inBoth = await test.post('introspect', { token, access_token: accessToken }, { authorization });
 
-    expect([anonymous, session, client].map(asAnswer)).toEqual([UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED]);
-    expect(asAnswer(bad)).toEqual(INVALID_TOKEN);
+    const { status, challenge, body } = INVALID_TOKEN;
+    const { error, message } = body as { error: string; message: string };
+    expect([anonymous, session].map(asAnswer)).toEqual([NO_CREDENTIAL, NO_CREDENTIAL]);
+    expect(asAnswer(client)).toMatchObject({ status: 401, challenge: 'Basic realm="api"' });
+    expect(asAnswer(bad)).toEqual({ status, challenge, body: { error, error_description: message } });
     expect([inForm, inBoth].map(({ status, body }) => [status, (body as { error: string }).error])).toEqual([
       [400, 'invalid_request'],
       [400, 'invalid_request'],
@@ -92,7 +100,15 @@ describe.each(ADAPTERS)('POST /oauth/introspect on %s', (adapter) => {
     const refused = await test.post('introspect', { token }, { authorization: `Bearer ${unable.accessToken}` });
 
     expect(allowed.body).toMatchObject({ active: true, scope: 'oauth:introspect' });
-    expect(asAnswer(refused)).toEqual(insufficientScope(['oauth:introspect'], ['oauth:introspect']));
+    const { status, challenge } = insufficientScope(['oauth:introspect'], ['oauth:introspect']);
+    expect(asAnswer(refused)).toEqual({
+      status,
+      challenge,
+      body: {
+        error: 'insufficient_scope',
+        error_description: 'The credential lacks a scope that this request needs.',
+      },
+    });
   });
 
   it('reveals no secret: no part of an answer can be used as a token', async () => {

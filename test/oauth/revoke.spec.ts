@@ -107,19 +107,46 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
     expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_expired');
   });
 
-  it('refuses access tokens with unsupported_token_type (RFC 7009 section 2.2.1)', async () => {
-    const { accessToken } = await test.signIn();
+  it('revokes the family of an access token, with its refresh token (RFC 7009 section 2.1)', async () => {
+    const [own, other] = [await test.signIn(), await test.signIn()];
+    const { sid } = await test.jwt.verifyAccess(own.accessToken);
 
-    const { status, body } = await test.post('revoke', { token: accessToken });
+    const first = await test.post('revoke', { token: own.accessToken }, { 'user-agent': 'cli/1.0' });
+    const again = await test.post('revoke', { token: own.accessToken });
 
-    expect([status, body]).toEqual([
-      400,
-      {
-        error: 'unsupported_token_type',
-        error_description: 'An access token cannot be revoked: revoke its refresh token.',
-      },
+    expect([first, again].map(({ status, body }) => [status, body])).toEqual([
+      [200, {}],
+      [200, {}],
     ]);
-    expect((await test.present(accessToken)).status).toBe(200);
+    expect((await test.present(own.accessToken)).status).toBe(401);
+    expect(await refusalOf(test.jwt.refresh(own.refreshToken))).toBe('token_revoked');
+    expect((await test.present(other.accessToken)).status).toBe(200);
+    expect((await auditRows(test.dataSource, sid)).slice(1)).toMatchObject([
+      { action: 'api.jwt_revoke', actor_id: null, user_agent: 'cli/1.0' },
+    ]);
+  });
+
+  it('revokes the family of a narrowed access token, and of one of an earlier refresh', async () => {
+    const { refreshToken, accessToken } = await test.signIn('read:notes', 'admin');
+    const narrow = await test.jwt.refresh(refreshToken, { scopes: ['read:notes'] });
+
+    await test.post('revoke', { token: accessToken });
+
+    expect(await refusalOf(test.jwt.refresh(narrow.refreshToken))).toBe('token_revoked');
+  });
+
+  it('leaves the family of an access token that has expired, or that is not signed by it, as it is', async () => {
+    const { refreshToken, accessToken } = await test.signIn();
+
+    const forged = await test.post('revoke', { token: `${accessToken.slice(0, -8)}AAAAAAAA` });
+    test.clock.advance({ seconds: 900 });
+    const expired = await test.post('revoke', { token: accessToken });
+
+    expect([forged, expired].map(({ status, body }) => [status, body])).toEqual([
+      [200, {}],
+      [200, {}],
+    ]);
+    expect((await test.refresh(refreshToken)).status).toBe(200);
   });
 
   it.each(['refresh_token', 'access_token', 'nonsense', ''])(
@@ -128,18 +155,22 @@ describe.each(ADAPTERS)('POST /oauth/revoke on %s', (adapter) => {
       const { refreshToken } = await test.signIn();
       const { rawToken } = await create();
 
+      const { accessToken } = await test.signIn();
+
       const answers = [
         await test.post('revoke', { token: refreshToken, token_type_hint: hint }),
         await test.post('revoke', { token: rawToken, token_type_hint: hint }),
+        await test.post('revoke', { token: accessToken, token_type_hint: hint }),
       ];
 
-      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      expect((await test.present(accessToken)).status).toBe(401);
       expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
       expect(await refusalOf(test.tokens.verify(rawToken))).toBe('token_revoked');
     },
   );
 
-  it('requires exactly one token, and refuses client credentials (RFC 7009 section 2.1)', async () => {
+  it('requires exactly one token, and refuses client credentials that are not valid (RFC 7009 section 2.1)', async () => {
     const { refreshToken } = await test.signIn();
 
     const answers = [

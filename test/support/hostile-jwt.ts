@@ -25,6 +25,7 @@ export const HOSTILE_APP = {
       enabled: true,
       issuer: 'https://issuer.example',
       audience: 'api',
+      clockTolerance: 0,
       keys: [{ ...KEYS.rsa.option, sign: true }, KEYS.ec.option, KEYS.secret.option],
     },
   },

@@ -7,6 +7,8 @@ export const JWT = {
   issuer: 'https://issuer.example',
   audience: 'api',
   secret: 'a secret of at least thirty-two bytes',
+  // Tests count in seconds.
+  clockTolerance: 0,
 } satisfies JwtOptions<User>;
 
 export interface JwtApp extends TestApp {

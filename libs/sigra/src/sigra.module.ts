@@ -6,7 +6,7 @@ import { Clock, SystemClock } from './common/clock.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { SIGRA_CONFIG } from './config/sigra-config.js';
 import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
-import { ConnectionDrain } from './http/connection-drain.js';
+import { httpProviders } from './http/http.providers.js';
 import { jwtProviders } from './jwt/jwt.providers.js';
 import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
@@ -45,7 +45,7 @@ import { tokenProviders } from './tokens/token.providers.js';
     ...authProviders,
     TokenCleanupService,
     CleanupSchedule,
-    ConnectionDrain,
+    ...httpProviders,
   ],
   // Nest resolves the dependencies of a guard in the module that uses it, so guards need the configuration and the
   // clock there.

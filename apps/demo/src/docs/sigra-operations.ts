@@ -147,12 +147,13 @@ export const sigraOperations = [
     ...JWTS,
     method: 'post',
     path: '/oauth/revoke',
-    summary: 'Revoke a refresh token or an API token (RFC 7009)',
+    summary: 'Revoke a refresh token, an access token or an API token (RFC 7009)',
     security: [],
     requestBody: form('TokenForm'),
     responses: {
       200: answer('The token is revoked, or it is unknown.'),
-      400: oauthError('The token is a JWT, or it is missing.'),
+      400: oauthError('The token is missing, or it is an access token that belongs to an API token.'),
+      401: oauthError('The client credentials are not valid.'),
     },
   },
   {
@@ -160,7 +161,8 @@ export const sigraOperations = [
     method: 'post',
     path: '/oauth/introspect',
     summary: 'Introspect a token (RFC 7662)',
-    description: 'Scope: `oauth:introspect`. Sessions are refused.',
+    description:
+      'Scope: `oauth:introspect`, of a bearer credential, or of an API token whose id and raw form are sent as `client_id` and `client_secret`. Sessions are refused.',
     security: [{ token: [] }],
     requestBody: form('TokenForm'),
     responses: {

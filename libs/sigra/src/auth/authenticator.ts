@@ -85,6 +85,19 @@ export class Authenticator {
     return this.ofApiToken(rotated);
   }
 
+  /**
+   * Finds the principal of a client that authenticates with an API token (RFC 6749 section 2.3.1).
+   *
+   * @param id the id of the token
+   * @param secret the raw token
+   * @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `unavailable`
+   */
+  async authenticateClient(id: string, secret: string, request: HttpRequest): Promise<Principal> {
+    const principal = await this.byApiToken(secret, request);
+    if (principal.tokenId !== id) throw refuse('invalid_token', 'The secret is that of another client.');
+    return principal;
+  }
+
   private async byApiToken(credential: string, request: HttpRequest): Promise<Principal> {
     return this.ofApiToken(await this.apiTokens.verify(credential, new HttpCaller(request)));
   }
@@ -97,12 +110,17 @@ export class Authenticator {
 
   private async byAccessToken(credential: string): Promise<Principal> {
     const { claims, user, scopes, tokenEpoch } = await this.accessTokens.verify(credential);
-    const { sub: userId, sid: familyId, epoch, exp } = claims;
+    const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId } = claims;
+    const type = this.config.users.type;
+    if (tokenId !== undefined) {
+      const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
+      const made: Principal = { user, userId, method: 'jwt', scopes, tokenId };
+      return stamped(made, { owner: { type, id: userId }, ...epochs, tokenId });
+    }
     // A token of another issuer has no epoch, and its `sid` is not the id of a family here.
     const origin = epoch !== undefined && isUuid(familyId) ? { familyId } : { endsAt: new Date(exp * 1000) };
     const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
-    const owner = { type: this.config.users.type, id: userId };
-    return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
+    return stamped(principal, { owner: { type, id: userId }, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
   }
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {

@@ -26,18 +26,33 @@ export function readAuthorization(request: HttpRequest): AuthorizationHeader {
   if (hasTokenInQuery(request.url) || hasTokenInForm(request)) {
     throw refuse('invalid_request', 'Access tokens are accepted in the Authorization header only.');
   }
-  const header = headerOf(request, 'authorization');
-  if (header === undefined) return ABSENT;
-  assertSingle(request);
-  const space = header.indexOf(' ');
-  const scheme = space < 0 ? header : header.slice(0, space);
+  const header = splitAuthorization(request);
+  if (!header) return ABSENT;
+  const { scheme, rest } = header;
   if (scheme.toLowerCase() !== 'bearer') {
     if (!SCHEME.test(scheme)) throw malformed();
     return FOREIGN;
   }
-  const credential = CREDENTIAL.exec(header.slice(scheme.length))?.[1];
+  const credential = CREDENTIAL.exec(rest)?.[1];
   if (credential === undefined) throw malformed();
   return { kind: 'bearer', credential };
+}
+
+/**
+ * The scheme of the `Authorization` header as it was sent, and what follows it, both unchecked.
+ *
+ * @returns undefined without the header
+ * @throws SigraError `invalid_request` for several headers
+ */
+export function splitAuthorization(
+  request: HttpRequest,
+): { readonly scheme: string; readonly rest: string } | undefined {
+  const header = headerOf(request, 'authorization');
+  if (header === undefined) return undefined;
+  assertSingle(request);
+  const space = header.indexOf(' ');
+  const scheme = space < 0 ? header : header.slice(0, space);
+  return { scheme, rest: header.slice(scheme.length) };
 }
 
 /** Node keeps the first of several `Authorization` headers and drops the rest; only the raw list has all of them. */

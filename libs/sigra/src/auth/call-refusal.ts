@@ -43,7 +43,7 @@ async function refuseMessage(refusal: HttpRefusal, host: ArgumentsHost): Promise
 
 /** Logs the cause of a server error, which no client sees. */
 export function logOutage(refusal: HttpRefusal): void {
-  if (refusal.getStatus() >= 500) logger.error(describeCause(refusal.cause as Error));
+  if (refusal.getStatus() >= 500) logger.error(describeCause(refusal.cause));
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { requestOfOperation } from './graphql-operation.js';
-import { type Carrier, GUARDED_SINCE, type GuardedCall, type HttpRequest } from './http-exchange.js';
+import { type Carrier, countWait, type GuardedCall, type HttpRequest } from './http-exchange.js';
 import { requestOfRpc } from './rpc-message.js';
 import { requestOfSocket } from './socket-handshake.js';
 
@@ -96,7 +96,7 @@ const CALL = Symbol('sigra.call');
 export function guardedCall(context: ExecutionContext, request: HttpRequest): GuardedCall {
   const holder = context as { [CALL]?: GuardedCall };
   if (context.getType() === 'http') {
-    request[GUARDED_SINCE] ??= performance.now();
+    countWait(request);
     return (holder[CALL] ??= {});
   }
   return (holder[CALL] ??= callOfOther(context, request));
@@ -105,7 +105,7 @@ export function guardedCall(context: ExecutionContext, request: HttpRequest): Gu
 function callOfOther(context: ExecutionContext, request: HttpRequest): GuardedCall {
   const carrier = carrierOf(context);
   // The request of a GraphQL operation can live as long as its connection.
-  if (context.getType<string>() !== 'graphql') request[GUARDED_SINCE] ??= performance.now();
+  if (context.getType<string>() !== 'graphql') countWait(request);
   return carrier === undefined ? {} : { carrier };
 }
 

@@ -26,7 +26,7 @@ export const IDEMPOTENCY_KEY = 'idempotency-key';
 type HeaderValue = string | string[] | undefined;
 
 /** When the first guard began, in milliseconds of `performance.now()`. */
-export const GUARDED_SINCE = Symbol('sigra.guardedSince');
+const GUARDED_SINCE = Symbol('sigra.guardedSince');
 
 /**
  * The properties of Express's and Fastify's requests that authentication reads, and those that it sets. In other contexts, an
@@ -64,6 +64,11 @@ export function headerOf(request: HttpRequest, name: string): string | undefined
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The time that a request has waited counts from now on, if it does not count yet. For routes without a guard. */
+export function countWait(request: HttpRequest): void {
+  request[GUARDED_SINCE] ??= performance.now();
+}
+
 /** The HTTP response of a call of a controller or of a GraphQL resolver: a subscription has none. */
 export function responseOf(context: ExecutionContext): HttpResponse | undefined {
   const response: unknown =
@@ -79,6 +84,12 @@ export function responseOf(context: ExecutionContext): HttpResponse | undefined 
 function responseIn(context: unknown): unknown {
   const { res, reply, req } = (context ?? {}) as Partial<Record<'res' | 'reply' | 'req', { readonly res?: unknown }>>;
   return res ?? reply ?? req?.res;
+}
+
+/** The `Caller` of an HTTP request whose principal does not count. */
+export function callerOf(request: HttpRequest): Caller {
+  const { ipAddress, userAgent, waited } = new HttpCaller(request);
+  return { ipAddress, userAgent, waited };
 }
 
 /** The `Caller` of an HTTP request. It reads its properties on demand: most requests never need them. */

@@ -77,7 +77,7 @@ export function sendRefusal(
   logger: Logger,
 ): void {
   const status = refusal.getStatus();
-  if (status >= 500) logger.error(describeCause(refusal.cause as Error));
+  if (status >= 500) logger.error(describeCause(refusal.cause));
   const response: HttpResponse = host.switchToHttp().getResponse();
   // A handler that has begun its answer can only break it off.
   if (httpAdapter.isHeadersSent(response)) {
@@ -88,8 +88,11 @@ export function sendRefusal(
   httpAdapter.reply(response, refusal.getResponse(), status);
 }
 
-/** The text for the log: what clients see, and the reason that they do not see. */
-export function describeCause({ message, cause }: Error): string {
+/** The text for the log: the reason that clients do not see. The stack trace of what is a defect; that of an outage explains nothing. */
+export function describeCause(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { message, cause, stack = message } = thrown;
+  if (!(thrown instanceof SigraError)) return stack;
   return cause instanceof Error ? `${message} ${cause.message}` : message;
 }
 

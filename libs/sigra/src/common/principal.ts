@@ -16,9 +16,9 @@ export interface Principal<User extends object = object> {
   readonly method: AuthMethod;
   /** The scopes of the token or JWT; for a session, `session.scopes`. Without those that `users.scopes` excludes. */
   readonly scopes: readonly string[];
-  /** The id of the API token, when `method` is `api_token`. */
+  /** The id of the API token: when `method` is `api_token`, and of a JWT that an API token got by `client_credentials`. */
   readonly tokenId?: string;
-  /** The id of the JWT's refresh family, when `method` is `jwt`. */
+  /** The id of the JWT's refresh family, when `method` is `jwt` and no API token got the JWT. */
   readonly familyId?: string;
 }
 

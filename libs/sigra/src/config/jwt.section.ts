@@ -29,7 +29,7 @@ export const jwtSection = switchedSection(
     secret: jwtSecret,
     keys: jwtKeys,
     algorithm: oneOf<JwtAlgorithm, typeof none>(['HS256', 'RS256', 'ES256'], { default: none }),
-    clockTolerance: seconds({ min: 0, max: 300, default: 0 }),
+    clockTolerance: seconds({ min: 0, max: 300, default: 5 }),
     claims: callback<(user: object) => unknown>({
       accepts: '`(user) => claims`, or a promise of the claims',
       expected: 'a function of the user',

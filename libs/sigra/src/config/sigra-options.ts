@@ -162,7 +162,10 @@ export interface JwtOptions<User extends object = object> {
    * @default 100
    */
   maxFamiliesPerOwner?: number;
-  /** Allowed clock difference between issuer and verifier, in seconds. @default 0 */
+  /**
+   * Allowed clock difference between issuer and verifier, in seconds: an access token is accepted so long after its `exp`. Its
+   * `iat` can be in the future (RFC 7519 section 4.1.6). @default 5
+   */
   clockTolerance?: number;
   /**
    * Returns claims of the application for each new access token. They never replace a claim of Sigra. An error that it

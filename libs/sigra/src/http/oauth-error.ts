@@ -1,7 +1,8 @@
+import { HttpException } from '@nestjs/common';
 import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
-import { isBadCredential, isOutage, type SigraError, type SigraErrorCode } from '../common/sigra-error.js';
+import { isBadCredential, isOutage, SigraError, type SigraErrorCode } from '../common/sigra-error.js';
 
-/** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, and for a server that cannot answer now. */
+/** Error codes of RFC 6749 section 5.2 and RFC 7009 section 2.2.1, and for what no RFC has a code for. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -9,6 +10,10 @@ export type OAuthErrorCode =
   | 'invalid_scope'
   | 'unsupported_grant_type'
   | 'unsupported_token_type'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'access_denied'
+  | 'server_error'
   | 'temporarily_unavailable';
 
 /** A refusal in the form of RFC 6749 section 5.2. */
@@ -17,18 +22,20 @@ export class OAuthError extends HttpRefusal {
     status: number,
     error: OAuthErrorCode,
     description: string,
-    options: { readonly headers?: Readonly<Record<string, string>>; readonly cause?: SigraError } = {},
+    options: { readonly headers?: Readonly<Record<string, string>>; readonly cause?: unknown } = {},
   ) {
     const headers = { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...options.headers };
     super(status, { error, error_description: quotable(description) }, headers, options.cause);
   }
 }
 
-/** RFC 6749 section 5.2: a client that authenticates in a header is challenged in the same scheme. */
-export function invalidClient(authorization: string, realm: string): OAuthError {
-  const scheme = /^[A-Za-z][A-Za-z0-9-]{0,31}(?= |$)/.exec(authorization)?.[0] ?? 'Bearer';
-  return new OAuthError(401, 'invalid_client', 'Clients do not authenticate at this endpoint.', {
-    headers: { 'WWW-Authenticate': `${scheme} realm="${realm}"` },
+/**
+ * The refusal of a client (RFC 6749 section 5.2). One that authenticates in a header is challenged for the scheme that it can use
+ * there.
+ */
+export function invalidClient(description: string, challenge?: string): OAuthError {
+  return new OAuthError(401, 'invalid_client', description, {
+    headers: { ...(challenge !== undefined && { 'WWW-Authenticate': challenge }) },
   });
 }
 
@@ -42,8 +49,17 @@ const SCOPE_CODES: ReadonlySet<SigraErrorCode> = new Set([
   'unregistered_scopes',
 ]);
 
-/** The OAuth form of a refusal by a service. */
-export function toOAuthError(cause: SigraError): OAuthError {
+/** The OAuth form of everything that can be thrown on the way to an answer. */
+export function toOAuthError(thrown: unknown): OAuthError {
+  if (thrown instanceof OAuthError) return thrown;
+  if (thrown instanceof SigraError) return ofService(thrown);
+  if (thrown instanceof HttpRefusal) return ofGuard(thrown);
+  if (thrown instanceof HttpException) return ofStatus(thrown.getStatus(), thrown);
+  return ofStatus(500, thrown);
+}
+
+/** A refusal by a service. */
+function ofService(cause: SigraError): OAuthError {
   if (isBadCredential(cause)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
   if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
   if (!isOutage(cause)) return new OAuthError(400, 'invalid_request', cause.message, { cause });
@@ -51,3 +67,39 @@ export function toOAuthError(cause: SigraError): OAuthError {
   const headers = cause.code === 'outcome_unknown' ? {} : RETRY_LATER;
   return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers, cause });
 }
+
+const CODES_OF_GUARDS: Readonly<Partial<Record<string, OAuthErrorCode>>> = {
+  unauthorized: 'invalid_client',
+  invalid_token: 'invalid_token',
+  insufficient_scope: 'insufficient_scope',
+};
+
+/** A refusal by a guard, which keeps its status and its challenge (RFC 7662 section 2.3). */
+function ofGuard(refusal: HttpRefusal): OAuthError {
+  const status = refusal.getStatus();
+  const { error, message } = refusal.getResponse() as { readonly error: string; readonly message: string };
+  const code = CODES_OF_GUARDS[error] ?? (status === 503 ? 'temporarily_unavailable' : 'invalid_request');
+  return new OAuthError(status, code, message, { headers: refusal.headers, cause: refusal.cause });
+}
+
+/**
+ * Statuses of the framework, of parsers and of the application. Their messages are not repeated: that of a JSON parser quotes the
+ * body.
+ */
+const BY_STATUS: Readonly<Partial<Record<number, readonly [OAuthErrorCode, string]>>> = {
+  401: ['invalid_client', 'The request is not authenticated.'],
+  403: ['access_denied', 'The request is not allowed.'],
+  413: ['invalid_request', 'The body is too large.'],
+  415: ['invalid_request', 'The media type of the body is not supported.'],
+  429: ['temporarily_unavailable', 'There were too many requests.'],
+  503: ['temporarily_unavailable', 'The server cannot answer now.'],
+};
+
+/** An error of an HTTP status. */
+export function ofStatus(status: number, cause: unknown): OAuthError {
+  const [code, description] = BY_STATUS[status] ?? (status < 500 ? MALFORMED : UNEXPECTED);
+  return new OAuthError(status, code, description, { cause });
+}
+
+const MALFORMED = ['invalid_request', 'The request is malformed.'] as const;
+const UNEXPECTED = ['server_error', 'The server could not answer.'] as const;

@@ -1,28 +1,35 @@
-import { Body, Controller, Header, Headers, HttpCode, Post, UseFilters, UseGuards } from '@nestjs/common';
-import { AllowAnonymous, CurrentCaller, RequireScopes } from '../auth/auth.decorators.js';
-import { BearerAuthGuard } from '../auth/auth.guards.js';
+import { Body, Controller, Header, HttpCode, Post, Req, UseFilters, UseGuards } from '@nestjs/common';
+import { AllowAnonymous } from '../auth/auth.decorators.js';
+import { callerOf, countWait, type HttpRequest } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
 import { unlessOutage } from '../common/sigra-error.js';
 import { isRefreshToken, looksLikeJwt } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { ClientTokenIssuer } from '../jwt/client-token.issuer.js';
 import { type IntrospectedToken, JwtIntrospector } from '../jwt/jwt.introspector.js';
+import { RefreshTokenRevoker } from '../jwt/refresh-token.revoker.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
 import { ApiTokenRevoker } from '../tokens/api-token.revoker.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
+import { IntrospectionGuard } from './introspection.guard.js';
 import { assertJwtEnabled } from './jwt.controller.js';
+import { OAuthClientAuthenticator } from './oauth-client.authenticator.js';
 import { invalidClient, OAuthError } from './oauth-error.js';
 import { OAuthExceptionFilter } from './oauth-exception.filter.js';
 import { parseOAuthParameters, parseScope, requireParameter } from './oauth-request.js';
-import { type TokenResponse, tokenResponse } from './token-response.js';
+import { type AccessTokenResponse, accessTokenResponse, tokenResponse } from './token-response.js';
 
 /** The token endpoint (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662). */
 @Controller()
 @UseFilters(OAuthExceptionFilter)
 export class OAuthController {
   constructor(
-    @InjectSigraConfig() private readonly config: SigraConfig,
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly clients: OAuthClientAuthenticator,
     private readonly jwt: SigraJwtService,
+    private readonly clientTokens: ClientTokenIssuer,
+    private readonly revoker: RefreshTokenRevoker,
     private readonly introspector: JwtIntrospector,
     private readonly apiTokens: ApiTokenService,
     private readonly apiTokenVerifier: ApiTokenVerifier,
@@ -31,60 +38,57 @@ export class OAuthController {
     assertJwtEnabled(config, 'oauth');
   }
 
-  /** The refresh grant of RFC 6749 section 6, for public clients. */
+  /**
+   * The refresh grant of RFC 6749 section 6, for public clients too, and `client_credentials` of section 4.4, for API tokens. An API
+   * token that authenticates a refresh is checked; the refresh token belongs to its user, not to a client.
+   */
   @Post('token')
   @AllowAnonymous()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   @Header('Pragma', 'no-cache')
-  async token(
-    @Body() body: unknown,
-    @CurrentCaller() caller: Caller,
-    @Headers('authorization') authorization?: string,
-  ): Promise<TokenResponse> {
-    this.assertPublicClient(authorization);
+  async token(@Body() body: unknown, @Req() request: HttpRequest): Promise<AccessTokenResponse> {
+    countWait(request);
     const parameters = parseOAuthParameters(body);
-    if (requireParameter(parameters, 'grant_type') !== 'refresh_token') {
-      throw new OAuthError(400, 'unsupported_grant_type', 'The only grant is refresh_token.');
-    }
-    const refreshToken = requireParameter(parameters, 'refresh_token');
+    const client = await this.clients.authenticate(request, parameters);
     const scopes = parseScope(parameters.scope);
-    return tokenResponse(await this.jwt.refresh(refreshToken, { scopes }, caller));
+    switch (requireParameter(parameters, 'grant_type')) {
+      case 'refresh_token': {
+        const refreshToken = requireParameter(parameters, 'refresh_token');
+        return tokenResponse(await this.jwt.refresh(refreshToken, { scopes }, callerOf(request)));
+      }
+      case 'client_credentials':
+        if (!client) throw invalidClient('This grant needs client authentication.', this.clients.challenge);
+        return accessTokenResponse(await this.clientTokens.issue(client, scopes, callerOf(request)));
+      default:
+        throw new OAuthError(400, 'unsupported_grant_type', 'The grants are refresh_token and client_credentials.');
+    }
   }
 
-  /** RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2). */
+  /**
+   * RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2). The form of a token alone
+   * decides its type, so the hint changes nothing (section 2.1).
+   */
   @Post('revoke')
   @AllowAnonymous()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
-  async revoke(
-    @Body() body: unknown,
-    @CurrentCaller() caller: Caller,
-    @Headers('authorization') authorization?: string,
-  ): Promise<Record<string, never>> {
-    this.assertPublicClient(authorization);
-    const token = requireParameter(parseOAuthParameters(body), 'token');
-    if (looksLikeJwt(token)) {
-      throw new OAuthError(
-        400,
-        'unsupported_token_type',
-        'An access token cannot be revoked: revoke its refresh token.',
-      );
-    }
-    await (
-      isRefreshToken(token)
-        ? this.jwt.revokeRefresh(token, caller)
-        : this.apiTokenRevoker.revokeByRawToken(token, caller)
-    ).catch(unlessOutage);
+  @Header('Pragma', 'no-cache')
+  async revoke(@Body() body: unknown, @Req() request: HttpRequest): Promise<Record<string, never>> {
+    countWait(request);
+    const parameters = parseOAuthParameters(body);
+    await this.clients.authenticate(request, parameters);
+    await this.revokeToken(requireParameter(parameters, 'token'), callerOf(request)).catch(unlessOutage);
     return {};
   }
 
-  /** RFC 7662, for resource servers: authenticated by a credential with the scope `oauth:introspect`. */
+  /** RFC 7662, for resource servers: authenticated by a client or a bearer credential with the scope `oauth:introspect`. */
   @Post('introspect')
-  @UseGuards(BearerAuthGuard)
-  @RequireScopes('oauth:introspect')
+  @AllowAnonymous()
+  @UseGuards(IntrospectionGuard)
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
+  @Header('Pragma', 'no-cache')
   async introspect(@Body() body: unknown): Promise<IntrospectedToken> {
     const token = requireParameter(parseOAuthParameters(body), 'token');
     // Refresh tokens first: a prefix of API tokens such as `sigra_` also matches refresh tokens.
@@ -92,12 +96,19 @@ export class OAuthController {
       this.apiTokenVerifier.recognizes(token) && !isRefreshToken(token)
         ? await this.introspectApiToken(token)
         : await this.introspector.introspect(token);
-    return found ? { active: true, ...found } : { active: false };
+    // A claim of the application can have any name.
+    return found ? { ...found, active: true } : { active: false };
   }
 
-  /** Clients have no credentials here: one that sends some expects a check that would not happen. */
-  private assertPublicClient(authorization: string | undefined): void {
-    if (authorization !== undefined) throw invalidClient(authorization, this.config.realm);
+  private async revokeToken(token: string, caller: Caller): Promise<void> {
+    if (isRefreshToken(token)) return this.jwt.revokeRefresh(token, caller);
+    if (!looksLikeJwt(token)) return this.apiTokenRevoker.revokeByRawToken(token, caller);
+    if (await this.revoker.revokeByAccessToken(token, caller)) return;
+    throw new OAuthError(
+      400,
+      'unsupported_token_type',
+      'This access token belongs to no family: revoke the credential that it was issued to.',
+    );
   }
 
   private async introspectApiToken(rawToken: string): Promise<IntrospectedToken | undefined> {

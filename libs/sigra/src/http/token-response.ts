@@ -1,22 +1,30 @@
-import type { TokenPair } from '../jwt/token-pair.js';
+import type { AccessTokenGrant, TokenPair } from '../jwt/token-pair.js';
 
-/** A `TokenPair` in the names of RFC 6749 section 5.1. */
-export interface TokenResponse {
+/** An access token in the names of RFC 6749 section 5.1, without a refresh token. */
+export interface AccessTokenResponse {
   readonly access_token: string;
   readonly token_type: 'Bearer';
   /** Lifetime of the access token, in seconds. */
   readonly expires_in: number;
-  readonly refresh_token: string;
   /** Separated by spaces. */
   readonly scope: string;
 }
 
+/** A `TokenPair` in the names of RFC 6749 section 5.1. */
+export interface TokenResponse extends AccessTokenResponse {
+  readonly refresh_token: string;
+}
+
+export function accessTokenResponse({
+  accessToken,
+  tokenType,
+  expiresIn,
+  scope,
+}: AccessTokenGrant): AccessTokenResponse {
+  return { access_token: accessToken, token_type: tokenType, expires_in: expiresIn, scope };
+}
+
 export function tokenResponse(pair: TokenPair): TokenResponse {
-  return {
-    access_token: pair.accessToken,
-    token_type: pair.tokenType,
-    expires_in: pair.expiresIn,
-    refresh_token: pair.refreshToken,
-    scope: pair.scope,
-  };
+  const { scope, ...response } = accessTokenResponse(pair);
+  return { ...response, refresh_token: pair.refreshToken, scope };
 }

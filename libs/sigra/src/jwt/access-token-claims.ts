@@ -6,7 +6,7 @@ export interface AccessTokenClaims {
   readonly sub: string;
   /** `jwt.audience`, alone or in an array with others. */
   readonly aud: string | readonly string[];
-  /** `jwt.clientId`. */
+  /** `jwt.clientId`; the id of the API token in a token that it got by `client_credentials`. */
   readonly client_id: string;
   /** When the token was issued. */
   readonly iat: number;
@@ -22,6 +22,10 @@ export interface AccessTokenClaims {
   readonly epoch?: number;
   /** The id of the refresh family. */
   readonly sid?: string;
+  /** The id of the API token that got the token by `client_credentials` (RFC 6749 section 4.4). Such a token has no `sid`. */
+  readonly api_token_id?: string;
+  /** The owner's token epoch in such a token. */
+  readonly api_token_epoch?: number;
   /** The claims that `jwt.claims` adds. */
   readonly [claim: string]: unknown;
 }

@@ -2,18 +2,28 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
-import { Clock } from '../common/clock.js';
+import { Clock, hasExpired } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
+import { refuse } from '../common/sigra-error.js';
 import type { JwtKey } from '../config/jwt-keys.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import type { RefreshFamilyRow } from '../persistence/tables.js';
+import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
 import type { AccessTokenClaims } from './access-token-claims.js';
 import { MAX_JWT_LENGTH } from './compact-jws.reader.js';
 import { enabledJwt } from './jwt-config.js';
 
-/** The family, claims and scopes of an access token to sign. */
+/** The credential that an access token belongs to: it ends with it. */
+export type AccessTokenOrigin =
+  { readonly familyId: string } | { readonly apiTokenId: string; readonly tokenEpoch: number };
+
+/** The owner, origin, claims and scopes of an access token to sign. */
 export interface AccessTokenSubject {
-  /** The token's family. Its epoch, not the user's current one, so that a concurrent sign-out invalidates the token. */
-  readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt'>;
+  readonly owner: Owner;
+  readonly origin: AccessTokenOrigin;
+  /** The family epoch of the origin, not the owner's current one, so that a concurrent sign-out invalidates the token. */
+  readonly epoch: number;
+  /** The end of the origin. Null means no end. */
+  readonly endsAt: Date | null;
   /** The application's own claims, from `ownClaims`. */
   readonly ownClaims: Readonly<Record<string, unknown>>;
   /** The scopes that the token grants. */
@@ -44,6 +54,8 @@ const RESERVED = [
   'epoch',
   'sid',
   'owner_type',
+  'api_token_id',
+  'api_token_epoch',
 ] as const;
 
 /** Signs access tokens (RFC 9068), through `@nestjs/jwt`. */
@@ -72,26 +84,35 @@ export class AccessTokenSigner {
    * Signs an access token.
    *
    * @param now the time of signing. @default the clock's time
+   * @throws SigraError `token_expired` when the origin ends within this second: the token would be expired when it arrives
    * @throws TypeError when the application's claims make the token too long to be accepted
    */
-  sign({ family, ownClaims, scopes }: AccessTokenSubject, now: Date = this.clock.now()): SignedAccessToken {
+  sign(
+    { owner, origin, epoch, endsAt, ownClaims, scopes }: AccessTokenSubject,
+    now: Date = this.clock.now(),
+  ): SignedAccessToken {
     const config = enabledJwt(this.config);
     const iat = Math.floor(now.getTime() / 1000);
-    const exp = Math.min(iat + config.accessTtl, Math.floor(family.absoluteExpiresAt.getTime() / 1000));
+    const exp = Math.min(iat + config.accessTtl, endsAt ? Math.floor(endsAt.getTime() / 1000) : Infinity);
+    if (hasExpired(endsAt, now) || exp <= iat) {
+      throw refuse('token_expired', 'What the access token belongs to ends within this second.');
+    }
     const claims: AccessTokenClaims = {
       ...ownClaims,
       iss: config.issuer,
-      sub: family.ownerId,
+      sub: owner.id,
       aud: config.audience,
-      client_id: config.clientId,
+      client_id: 'apiTokenId' in origin ? origin.apiTokenId : config.clientId,
       iat,
       exp,
       jti: randomUUID(),
       scope: scopes.join(' '),
-      epoch: family.epoch,
-      sid: family.id,
+      epoch,
+      ...('apiTokenId' in origin
+        ? { api_token_id: origin.apiTokenId, api_token_epoch: origin.tokenEpoch }
+        : { sid: origin.familyId }),
       // Owners of other types can have the same ids, and the same key.
-      ...(family.ownerType !== DEFAULT_OWNER_TYPE && { owner_type: family.ownerType }),
+      ...(owner.type !== DEFAULT_OWNER_TYPE && { owner_type: owner.type }),
     };
     this.jwt ??= signerOf(config.signingKey);
     const accessToken = this.jwt.sign(claims);
@@ -102,6 +123,19 @@ export class AccessTokenSigner {
     }
     return { accessToken, expiresIn: exp - iat };
   }
+}
+
+/** The parts of a subject that a family determines. */
+export function ofFamily({
+  id,
+  epoch,
+  absoluteExpiresAt,
+  ...family
+}: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt'>): Pick<
+  AccessTokenSubject,
+  'owner' | 'origin' | 'epoch' | 'endsAt'
+> {
+  return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt };
 }
 
 /**

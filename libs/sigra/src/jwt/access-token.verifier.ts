@@ -7,7 +7,7 @@ import { looksLikeJwt } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
+import { type JwtOrigin, OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
@@ -58,24 +58,38 @@ export class AccessTokenVerifier {
     );
   }
 
-  private async check(jwt: string): Promise<VerifiedAccessToken> {
+  /**
+   * Verifies signature and claims, and asks nothing of the database.
+   *
+   * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`
+   */
+  read(jwt: string): AccessTokenClaims {
     const config = enabledJwt(this.config);
     this.reader ??= new CompactJwsReader(config.keys);
     const claims = this.reader.open(jwt);
-    const { type, idProperty } = this.config.users;
-    assertClaims(claims, { ...config, type }, this.clock.now().getTime() / 1000);
-    const scopes = scopesOf(claims);
-    if (config.check === 'stateless')
-      return { claims, user: { [idProperty]: claims.sub }, scopes, tokenEpoch: undefined };
+    assertClaims(claims, { ...config, type: this.config.users.type }, this.clock.now().getTime() / 1000);
+    return claims;
+  }
 
-    const byFamily = config.check === 'family';
-    if (byFamily && !isUuid(claims.sid)) throw invalid('sid is not the id of a family.');
-    const found = await this.owners.find(claims.sub, byFamily ? claims.sid : undefined);
+  private async check(jwt: string): Promise<VerifiedAccessToken> {
+    const claims = this.read(jwt);
+    const { check } = enabledJwt(this.config);
+    const scopes = scopesOf(claims);
+    if (check === 'stateless') {
+      return { claims, user: { [this.config.users.idProperty]: claims.sub }, scopes, tokenEpoch: undefined };
+    }
+
+    const origin = check === 'family' ? originOf(claims) : undefined;
+    const found = await this.owners.find(claims.sub, origin);
     if (!found?.user) throw invalid('The user does not exist or is not active.');
-    if (found.record.familyEpoch !== (claims.epoch ?? 0)) {
+    const { record } = found;
+    if (record.familyEpoch !== (claims.epoch ?? 0)) {
       throw refuse('epoch_mismatch', 'The user has signed out everywhere.');
     }
-    if (byFamily) this.assertFamilyLives(found.record.familyEndsAt, config);
+    if (claims.api_token_id !== undefined && record.tokenEpoch !== claims.api_token_epoch) {
+      throw refuse('epoch_mismatch', 'All API tokens of the user were revoked.');
+    }
+    if (origin) this.assertOriginLives(origin, record);
     const limited = this.ceiling.limit(found.user, scopes);
     return {
       claims: limited === scopes ? claims : { ...claims, scope: limited.join(' ') },
@@ -86,12 +100,21 @@ export class AccessTokenVerifier {
   }
 
   /** A family can have got an earlier end, with the API token that made it, than its access tokens. */
-  private assertFamilyLives(endsAt: Date | undefined, { clockTolerance }: JwtConfig): void {
-    if (!endsAt) throw refuse('token_revoked', 'The family has been revoked.');
-    if (hasExpired(later(endsAt, clockTolerance), this.clock.now())) {
-      throw refuse('token_expired', 'The family has ended.');
+  private assertOriginLives(origin: JwtOrigin, { originLive, originEndsAt }: OwnerState): void {
+    const name = 'familyId' in origin ? 'family' : 'API token';
+    if (!originLive) throw refuse('token_revoked', `The ${name} has been revoked.`);
+    const endsAt = originEndsAt && later(originEndsAt, enabledJwt(this.config).clockTolerance);
+    if (hasExpired(endsAt, this.clock.now())) {
+      throw refuse('token_expired', `The ${name} that the token belongs to has expired.`);
     }
   }
+}
+
+/** The credential that a token ends with. @throws SigraError `invalid_token` */
+function originOf({ sid, api_token_id: apiTokenId }: AccessTokenClaims): JwtOrigin {
+  if (apiTokenId !== undefined) return { apiTokenId };
+  if (!isUuid(sid)) throw invalid('sid is not the id of a family.');
+  return { familyId: sid };
 }
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -112,7 +135,6 @@ function assertClaims(
   if (!isAudience(aud, audience)) throw invalid('aud does not include the configured audience.');
   if (!isTime(exp)) throw invalid('exp is missing or not a valid timestamp.');
   if (!isTime(iat)) throw invalid('iat is missing or not a valid timestamp.');
-  if (iat > now + clockTolerance) throw invalid('iat is in the future.');
   if (nbf !== undefined && !isTime(nbf)) throw invalid('nbf is not a valid timestamp.');
   if (nbf !== undefined && nbf > now + clockTolerance) throw invalid('nbf is in the future.');
   if (!isOwnerId(sub)) throw invalid('sub is missing or not a valid string.');
@@ -122,7 +144,16 @@ function assertClaims(
   if (epoch !== undefined && !isEpoch(epoch)) throw invalid('epoch is not an integer.');
   if (owner_type !== type) throw invalid('The token belongs to another type of owners.');
   if (sid !== undefined && !isText(sid)) throw invalid('sid is not a valid string.');
+  assertApiToken(payload);
   if (exp + clockTolerance <= now) throw refuse('token_expired', 'The token has expired.');
+}
+
+/** A token of an API token has both of its claims and the epoch, and no `sid`. */
+function assertApiToken({ api_token_id: id, api_token_epoch: tokenEpoch, epoch, sid }: Payload): void {
+  if (id === undefined && tokenEpoch === undefined) return;
+  if (!isUuid(id)) throw invalid('api_token_id is not the id of an API token.');
+  if (!isEpoch(tokenEpoch) || !isEpoch(epoch)) throw invalid('api_token_epoch and epoch are not both integers.');
+  if (sid !== undefined) throw invalid('The token has both api_token_id and sid.');
 }
 
 function isTime(value: unknown): value is number {

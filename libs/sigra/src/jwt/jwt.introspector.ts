@@ -38,8 +38,9 @@ export class JwtIntrospector {
   private async accessToken(jwt: string): Promise<IntrospectedToken | undefined> {
     const verified = await this.verifier.verify(jwt).catch(unlessOutage);
     if (!verified) return undefined;
-    const { iss, sub, aud, client_id, iat, exp, jti, scope = '' } = verified.claims;
-    return { iss, sub, aud, client_id, iat, exp, jti, scope, token_type: 'Bearer' };
+    // Without the claims that mean nothing outside.
+    const { epoch, api_token_id, api_token_epoch, owner_type, scope = '', ...claims } = verified.claims;
+    return { ...claims, scope, token_type: 'Bearer' };
   }
 
   private async refreshToken(rawToken: string): Promise<IntrospectedToken | undefined> {
@@ -55,6 +56,7 @@ export class JwtIntrospector {
       iat: Math.floor(token.createdAt.getTime() / 1000),
       exp: Math.floor(token.expiresAt.getTime() / 1000),
       scope: this.ceiling.limit(user, family.scopes).join(' '),
+      sid: family.id,
     };
   }
 }

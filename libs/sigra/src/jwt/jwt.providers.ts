@@ -1,5 +1,6 @@
 import { AccessTokenSigner } from './access-token.signer.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
+import { ClientTokenIssuer } from './client-token.issuer.js';
 import { JwkSet } from './jwk-set.js';
 import { JwtIntrospector } from './jwt.introspector.js';
 import { RefreshTokenIssuer } from './refresh-token.issuer.js';
@@ -11,6 +12,7 @@ import { SigraJwtService } from './sigra-jwt.service.js';
 export const jwtProviders = [
   AccessTokenSigner,
   AccessTokenVerifier,
+  ClientTokenIssuer,
   RefreshTokenIssuer,
   RefreshTokenRotator,
   RefreshTokenRevoker,

@@ -19,7 +19,7 @@ import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { AccessTokenSigner } from './access-token.signer.js';
+import { AccessTokenSigner, ofFamily } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
@@ -71,7 +71,7 @@ export class RefreshTokenIssuer {
             { action: 'api.jwt_issue', targetId: id, targetType: 'refresh_family', metadata },
             caller,
           );
-          const signed = this.signer.sign({ family, ownClaims, scopes });
+          const signed = this.signer.sign({ ...ofFamily(family), ownClaims, scopes });
           return tokenPair(signed, rawToken, scopes);
         }, deadline.left);
       },

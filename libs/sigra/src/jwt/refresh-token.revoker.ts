@@ -17,6 +17,7 @@ import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import type { RefreshFamilyRow } from '../persistence/tables.js';
+import { AccessTokenVerifier } from './access-token.verifier.js';
 
 /** Revokes refresh families, with the audit row in the same transaction. */
 @Injectable()
@@ -31,6 +32,7 @@ export class RefreshTokenRevoker {
     private readonly epochs: EpochRevoker,
     private readonly lineage: LineageRevoker,
     private readonly sweeper: CredentialSweeper,
+    private readonly verifier: AccessTokenVerifier,
     private readonly audit: AuditWriter,
   ) {}
 
@@ -41,6 +43,19 @@ export class RefreshTokenRevoker {
     if (familyId === undefined || !(await this.endFamily(familyId, caller, { type: this.config.users.type }))) {
       throw refuse('invalid_token', 'The refresh token is unknown.');
     }
+  }
+
+  /**
+   * Revokes the family of an access token (RFC 7009 section 2.1). An expired token has no effect: it can be in an old log.
+   *
+   * @returns false for a token that belongs to an API token or to another issuer's session, which this cannot end
+   * @throws SigraError `invalid_token`, `token_expired`; not for a token whose family has ended
+   */
+  async revokeByAccessToken(jwt: string, caller: Caller): Promise<boolean> {
+    const { sub, sid, epoch } = this.verifier.read(jwt);
+    if (!isUuid(sid) || epoch === undefined) return false;
+    await this.endFamily(sid, caller, { type: this.config.users.type, id: sub });
+    return true;
   }
 
   /** Revokes a family of an owner. See `SigraJwtService.revokeFamily`. */

@@ -20,11 +20,10 @@ import { RefreshFamilyRepository } from '../persistence/refresh-family.repositor
 import { type RefreshTokenOfFamily, RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { ownerOf } from '../persistence/tables.js';
-import { missingScopes } from '../scopes/can.js';
-import { parseScopes } from '../scopes/scope-registry.js';
+import { parseScopes, ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels, refreshReuseDetected } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { AccessTokenSigner } from './access-token.signer.js';
+import { AccessTokenSigner, ofFamily } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
 import { decideRefresh, type RefreshDecision } from './refresh-decision.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
@@ -62,6 +61,7 @@ export class RefreshTokenRotator {
     private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly ceiling: ScopeCeiling,
+    private readonly scopes: ScopeRegistry,
     private readonly lineage: LineageRevoker,
     private readonly sweeper: CredentialSweeper,
     private readonly signer: AccessTokenSigner,
@@ -196,19 +196,9 @@ export class RefreshTokenRotator {
 
   /** Narrows the scopes and signs the access token. @returns a function that adds the refresh token */
   private prepare({ family, granted, ownClaims, requestedScopes }: Presented): (refreshToken: string) => TokenPair {
-    const scopes = this.narrow(granted, requestedScopes);
-    const signed = this.signer.sign({ family, ownClaims, scopes });
+    const scopes = requestedScopes ? this.scopes.narrow(granted, requestedScopes) : granted;
+    const signed = this.signer.sign({ ...ofFamily(family), ownClaims, scopes });
     return (refreshToken) => tokenPair(signed, refreshToken, scopes);
-  }
-
-  /** @throws SigraError `insufficient_scope` */
-  private narrow(granted: readonly string[], requested: readonly string[] | undefined): readonly string[] {
-    if (!requested) return granted;
-    const missing = missingScopes(granted, requested, this.config.apiTokens.writeImpliesRead);
-    if (missing.length === 0) return requested;
-    throw new SigraError('insufficient_scope', 'A refresh can narrow the scopes of the family, but not widen them.', {
-      refusal: { required: requested, missing },
-    });
   }
 }
 

@@ -102,7 +102,9 @@ export class MintingGate {
       throw refuse('token_revoked', 'All such credentials of the owner were revoked in the meantime.');
     }
     if (!principal || !stamp) return { ...current, ...IN_PERSON };
-    for (const epoch of EPOCHS_OF_MAKER[principal.method]) {
+    // A JWT that an API token got ends with the epochs of both.
+    const isOfToken = principal.method === 'jwt' && stamp.tokenId !== undefined;
+    for (const epoch of EPOCHS_OF_MAKER[isOfToken ? 'session' : principal.method]) {
       if (stamp[epoch] !== undefined && stamp[epoch] !== (ofMaker ?? current)[epoch]) {
         throw refuse(
           principal.method === 'api_token' ? 'token_revoked' : 'epoch_mismatch',

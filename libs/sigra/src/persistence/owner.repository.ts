@@ -27,11 +27,16 @@ export interface EpochKinds {
 /** Whose credentials to read: of an owner, or of all owners of a type. */
 export type OwnerFilter = Pick<Owner, 'type'> & Partial<Owner>;
 
+/** The credential that a JWT belongs to, by its UUID. */
+export type JwtOrigin = { readonly familyId: string } | { readonly apiTokenId: string };
+
 /** The state that sessions and JWTs are checked against. */
 export interface OwnerState extends Epochs {
   readonly ownerId: string;
-  /** The end of the family. Undefined when it does not exist or is revoked, or when no family was given. */
-  readonly familyEndsAt: Date | undefined;
+  /** Whether the origin exists and is not revoked. False when none was given. */
+  readonly originLive: boolean;
+  /** The end of the origin. Null for an API token that never expires, and without an origin. */
+  readonly originEndsAt: Date | null;
 }
 
 /** Reads and writes `sigra_owners`. */
@@ -40,6 +45,7 @@ export class OwnerRepository {
   private readonly table: string;
   private readonly reader: OwnedRecordReader<OwnerState>;
   private readonly familyReader: OwnedRecordReader<OwnerState>;
+  private readonly apiTokenReader: OwnedRecordReader<OwnerState>;
   private readonly type: string;
 
   constructor(
@@ -72,30 +78,39 @@ export class OwnerRepository {
       ownerIdOf: asIs,
       wanted: { owner_id: { type: 'text', valueIn: asIs } },
     });
-    this.familyReader = readerOf({
+    const ofPair = {
       key: 'wanted.key',
       ownerIdOf: ownerIdOfPair,
       wanted: {
         key: { type: 'text', valueIn: asIs },
         owner_id: { type: 'text', valueIn: ownerIdOfPair },
-        family_id: { type: 'uuid', valueIn: familyIdOfPair },
+        origin_id: { type: 'uuid', valueIn: originIdOfPair },
       },
-      more: ', CASE WHEN f.revoked_at IS NULL THEN extract(epoch FROM f.absolute_expires_at)::text END AS sigra_family_end',
-      join: ` LEFT JOIN ${names.refreshFamilies} f
-        ON f.id = wanted.family_id AND f.owner_type = ${literal(this.type)} AND f.owner_id = wanted.owner_id`,
+    };
+    const sourceOf = (table: string, end: string) => ({
+      ...ofPair,
+      more: `, (origin.id IS NOT NULL AND origin.revoked_at IS NULL)::text AS sigra_origin_live,
+        extract(epoch FROM origin.${end})::text AS sigra_origin_end`,
+      join: ` LEFT JOIN ${table} origin
+        ON origin.id = wanted.origin_id AND origin.owner_type = ${literal(this.type)} AND origin.owner_id = wanted.owner_id`,
     });
+    this.familyReader = readerOf(sourceOf(names.refreshFamilies, 'absolute_expires_at'));
+    this.apiTokenReader = readerOf(sourceOf(names.apiTokens, 'expires_at'));
   }
 
   /**
    * Finds an owner and its state. Every request with a JWT or a session uses it: see `OwnedRecordReader`.
    *
-   * @param familyId the UUID of a family to check as well. @default none
+   * @param origin the credential to check as well. @default none
    * @returns a record without a user when the owner does not exist or is not active
    * @throws SigraError `unavailable`
    */
-  async find(ownerId: string, familyId?: string): Promise<OwnedRecord<OwnerState> | undefined> {
+  async find(ownerId: string, origin?: JwtOrigin): Promise<OwnedRecord<OwnerState> | undefined> {
     if (!isOwnerId(ownerId)) return undefined;
-    return familyId === undefined ? this.reader.find(ownerId) : this.familyReader.find(`${familyId} ${ownerId}`);
+    if (!origin) return this.reader.find(ownerId);
+    return 'familyId' in origin
+      ? this.familyReader.find(`${origin.familyId} ${ownerId}`)
+      : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`);
   }
 
   /** A user as it was given, or the active user with its id. @throws SigraError `unavailable` */
@@ -255,12 +270,12 @@ interface OwnerStateSource {
 function stateOf(row: Row, ownerIdOf: (key: string) => string): OwnerState {
   const epochs = row.sigra_epochs as string | null;
   const space = epochs?.indexOf(' ') ?? 0;
-  const familyEnd = (row.sigra_family_end as string | null | undefined) ?? undefined;
   return {
     ownerId: ownerIdOf(row.sigra_key as string),
     tokenEpoch: Number(epochs?.slice(0, space) ?? 0),
     familyEpoch: Number(epochs?.slice(space) ?? 0),
-    familyEndsAt: familyEnd === undefined ? undefined : new Date(Number(familyEnd) * 1000),
+    originLive: row.sigra_origin_live === 'true',
+    originEndsAt: typeof row.sigra_origin_end === 'string' ? new Date(Number(row.sigra_origin_end) * 1000) : null,
   };
 }
 
@@ -268,8 +283,8 @@ function asIs(key: string): string {
   return key;
 }
 
-/** A key with a family is the id of the family, a space, and the owner id, which can contain spaces. */
-function familyIdOfPair(key: string): string {
+/** A key with an origin is the id of the origin, a space, and the owner id, which can contain spaces. */
+function originIdOfPair(key: string): string {
   return key.slice(0, key.indexOf(' '));
 }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isScopeList, isWildcard, SCOPE_RULE } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { assertCovers } from './assert-scopes.js';
 
 /** The scopes that every application has: for Sigra's own resources and the user's profile. */
 const BUILT_IN = [
@@ -28,7 +29,10 @@ export class ScopeRegistry {
   /** `a:` and `a:b:` for the scope `a:b:c`: a wildcard that begins with one of them covers a scope. */
   private readonly stems: ReadonlySet<string>;
 
+  private readonly writeImpliesRead: boolean;
+
   constructor(@InjectSigraConfig() config: SigraConfig) {
+    this.writeImpliesRead = config.apiTokens.writeImpliesRead;
     this.registered = new Set([...BUILT_IN, ...(config.jwt ? BUILT_IN_WITH_JWT : []), ...config.apiTokens.scopes]);
     this.all = Object.freeze([...this.registered]);
     this.stems = new Set(this.all.flatMap(stemsOf));
@@ -50,6 +54,20 @@ export class ScopeRegistry {
       );
     }
     return grant;
+  }
+
+  /**
+   * The scopes of an access token that has some of the scopes of its family or API token. Those that only a wildcard covers must
+   * be registered.
+   *
+   * @param requested the result of `parseScopes`
+   * @throws SigraError `insufficient_scope`, `unregistered_scopes`
+   */
+  narrow(granted: readonly string[], requested: readonly string[]): readonly string[] {
+    assertCovers(granted, requested, this.writeImpliesRead, 'A request can narrow the scopes, but not widen them.');
+    const others = requested.filter((scope) => !granted.includes(scope));
+    if (others.length > 0) this.parseGrant(others);
+    return requested;
   }
 
   /** Whether a scope or wildcard is registered, or covers a registered scope. */

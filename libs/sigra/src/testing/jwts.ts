@@ -70,7 +70,10 @@ export async function expiredJwt(app: Providers, user: UserRef, scopes?: readonl
   const signedAt = iat - (exp - iat) - MAX_CLOCK_TOLERANCE - 1;
   const { accessToken } = app.get(AccessTokenSigner).sign(
     {
-      family: { id: sid, ownerType, ownerId: sub, epoch, absoluteExpiresAt: new Date(exp * 1000) },
+      owner: { type: ownerType, id: sub },
+      origin: { familyId: sid },
+      epoch,
+      endsAt: new Date(exp * 1000),
       ownClaims: claims,
       scopes: scope.split(' '),
     },

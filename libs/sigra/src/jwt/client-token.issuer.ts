@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { AuditWriter } from '../audit/audit.writer.js';
+import type { Caller } from '../common/caller.js';
+import { type Principal, stampOf } from '../common/principal.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { MintingGate } from '../owners/minting.gate.js';
+import { SigraDatabase } from '../persistence/sigra-database.js';
+import { parseScopes, ScopeRegistry } from '../scopes/scope-registry.js';
+import { jwtChannels } from '../telemetry/channels.js';
+import { traced } from '../telemetry/traced.js';
+import { AccessTokenSigner } from './access-token.signer.js';
+import { enabledJwt } from './jwt-config.js';
+import type { AccessTokenGrant } from './token-pair.js';
+
+/**
+ * Issues access tokens to API tokens (RFC 6749 section 4.4). Such a token starts no family: it belongs to the API token, with
+ * which it ends, and there is no refresh token.
+ */
+@Injectable()
+export class ClientTokenIssuer {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly scopes: ScopeRegistry,
+    private readonly database: SigraDatabase,
+    private readonly gate: MintingGate,
+    private readonly signer: AccessTokenSigner,
+    private readonly audit: AuditWriter,
+  ) {}
+
+  /**
+   * Issues an access token to an API token, with the audit row `api.jwt_issue`.
+   *
+   * @param client the principal of the API token
+   * @param requested at most the scopes of the API token. @default all of them
+   * @param caller where the call comes from
+   * @throws SigraError `jwt_disabled`, `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes;
+   * `token_revoked`, `token_expired` or `epoch_mismatch` when the API token ended in the meantime; `too_many_makers`,
+   * `unavailable`
+   */
+  async issue(client: Principal, requested: readonly string[] | undefined, caller: Caller): Promise<AccessTokenGrant> {
+    enabledJwt(this.config);
+    const { owner, tokenId } = stampOf(client) ?? {};
+    if (!owner || tokenId === undefined) throw new TypeError('sigra: the client is not an API token');
+    const scopes = requested ? this.scopes.narrow(client.scopes, parseScopes(requested)) : client.scopes;
+    const by = { ...caller, principal: client };
+
+    return traced(
+      jwtChannels.generate,
+      { userId: owner.id, tokenId },
+      async () => {
+        const deadline = this.database.deadlineOf(caller);
+        const since = await deadline.limit(this.gate.enter(owner, by));
+        const ownClaims = await this.signer.ownClaims(client.user);
+        return this.database.transaction(async (manager) => {
+          const { tokenEpoch, familyEpoch, endsAt } = await this.gate.admit(
+            manager,
+            'refresh_family',
+            owner,
+            since,
+            by,
+          );
+          const metadata = { userId: owner.id, scopes };
+          await this.audit.record(
+            manager,
+            { action: 'api.jwt_issue', targetId: tokenId, targetType: 'api_token', metadata },
+            by,
+          );
+          const origin = { apiTokenId: tokenId, tokenEpoch };
+          const signed = this.signer.sign({ owner, origin, epoch: familyEpoch, endsAt, ownClaims, scopes });
+          return { ...signed, tokenType: 'Bearer', scope: scopes.join(' ') };
+        }, deadline.left);
+      },
+      () => ({ tokenId }),
+    );
+  }
+}
