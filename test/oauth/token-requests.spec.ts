@@ -143,7 +143,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
       await test.post('token', { ...(await grant()), scope: '"admin"\\' }),
       await test.post('token', { ...(await grant()), scope: 'admin' }),
       await test.post('token', { grant_type: 'refresh_token', refresh_token: '"' }),
-      await test.post('revoke', { token: 'eyJ' }),
+      await test.post('revoke', {}),
     ];
 
     for (const { body } of answers) {

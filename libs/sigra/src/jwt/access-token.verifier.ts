@@ -105,7 +105,7 @@ export class AccessTokenVerifier {
     if (!originLive) throw refuse('token_revoked', `The ${name} has been revoked.`);
     const endsAt = originEndsAt && later(originEndsAt, enabledJwt(this.config).clockTolerance);
     if (hasExpired(endsAt, this.clock.now())) {
-      throw refuse('token_expired', `The ${name} that the token belongs to has expired.`);
+      throw refuse('token_expired', `The ${name} has ended.`);
     }
   }
 }
