@@ -64,6 +64,8 @@ describe('nestjs-sigra', () => {
   it('exports these types', () => {
     expect(typesOf('index.ts').sort()).toEqual([
       'AccessTokenClaims',
+      'AccessTokenGrant',
+      'AccessTokenResponse',
       'AdmissionSettings',
       'ApiToken',
       'ApiTokenOptions',
@@ -96,6 +98,7 @@ describe('nestjs-sigra', () => {
       'JwtKeyOptions',
       'JwtOptions',
       'ListApiTokens',
+      'MetadataOptions',
       'NewAuditEvent',
       'Owner',
       'Principal',

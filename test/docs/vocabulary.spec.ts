@@ -21,7 +21,9 @@ describe('docs/errors.md', () => {
   it.each(codes)('has the status of %s', (code) => {
     const status = rows.map(([first, second]) => ({ code: codeIn(first!)[0], status: second }));
 
-    const { statusCode } = toHttpRefusal(new SigraError(code as SigraErrorCode, ''), 'api').getResponse() as {
+    const { statusCode } = toHttpRefusal(new SigraError(code as SigraErrorCode, ''), {
+      realm: 'api',
+    }).getResponse() as {
       statusCode: number;
     };
 

@@ -11,6 +11,7 @@ export type {
   RouteChecking,
   JwtKeyOptions,
   JwtOptions,
+  MetadataOptions,
   SessionOptions,
   SessionRequest,
   SessionUserId,
@@ -39,8 +40,8 @@ export { SigraJwtService } from './jwt/sigra-jwt.service.js';
 export type { RefreshFamily } from './persistence/refresh-family.repository.js';
 export type { AccessTokenClaims } from './jwt/access-token-claims.js';
 export type { RefreshRequest } from './jwt/refresh-token.rotator.js';
-export type { TokenPair } from './jwt/token-pair.js';
-export type { TokenResponse } from './http/token-response.js';
+export type { AccessTokenGrant, TokenPair } from './jwt/token-pair.js';
+export type { AccessTokenResponse, TokenResponse } from './http/token-response.js';
 
 // All credentials of an owner.
 export { CredentialService } from './owners/credential.service.js';

@@ -1,4 +1,4 @@
-import { type ConfigurableModuleAsyncOptions, type DynamicModule, Module } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions, type DynamicModule, Module, type NestModule } from '@nestjs/common';
 import { AuditService } from './audit/audit.service.js';
 import { AuditWriter } from './audit/audit.writer.js';
 import { authExports, authProviders } from './auth/auth.providers.js';
@@ -7,6 +7,8 @@ import { resolveConfig } from './config/resolve-config.js';
 import { SIGRA_CONFIG } from './config/sigra-config.js';
 import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
 import { httpProviders } from './http/http.providers.js';
+import { OAuthParserErrors } from './http/oauth-parser.errors.js';
+import { PublicDocuments } from './http/public.documents.js';
 import { jwtProviders } from './jwt/jwt.providers.js';
 import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
@@ -61,7 +63,20 @@ import { tokenProviders } from './tokens/token.providers.js';
     ...authExports,
   ],
 })
-export class SigraModule extends ConfigurableModuleClass {
+export class SigraModule extends ConfigurableModuleClass implements NestModule {
+  constructor(
+    private readonly documents: PublicDocuments,
+    private readonly parserErrors: OAuthParserErrors,
+  ) {
+    super();
+  }
+
+  /** Nest calls it between the body parsers and the routes, and only in applications that serve HTTP. */
+  configure(): void {
+    this.documents.register();
+    this.parserErrors.register();
+  }
+
   /**
    * Configures the module. Wrong options are rejected here or while the application boots.
    *

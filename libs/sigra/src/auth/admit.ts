@@ -5,12 +5,11 @@ import { withImpliedRead } from '../scopes/can.js';
 import { keepRequest, type RequestFinder, requestOf } from './call-request.js';
 import { refuseCall } from './call-refusal.js';
 import type { HttpRequest } from './http-exchange.js';
+import type { ChallengeSettings } from './http-refusal.js';
 import { routeRules } from './route-rules.js';
 
 /** The settings of an application for all its routes. */
-export interface AdmissionSettings {
-  /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3). */
-  readonly realm: string;
+export interface AdmissionSettings extends ChallengeSettings {
   /** Whether `write:projects` also grants `read:projects`. */
   readonly writeImpliesRead: boolean;
 }
@@ -35,10 +34,11 @@ export interface AdmissionSettings {
  */
 export async function admit(
   context: ExecutionContext,
-  { realm, writeImpliesRead }: AdmissionSettings,
+  settings: AdmissionSettings,
   identify: (request: HttpRequest) => Principal | undefined | Promise<Principal | undefined>,
   find: RequestFinder = requestOf,
 ): Promise<boolean> {
+  const { writeImpliesRead } = settings;
   const rules = routeRules(context);
   if (rules.access === 'anonymous') return true;
   try {
@@ -51,6 +51,6 @@ export async function admit(
     assertScopes(principal, rules.requirements, writeImpliesRead);
     return true;
   } catch (error) {
-    return refuseCall(error, realm, context);
+    return refuseCall(error, settings, context);
   }
 }

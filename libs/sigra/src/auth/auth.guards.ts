@@ -21,10 +21,10 @@ abstract class CredentialGuard implements CanActivate {
   private readonly find = (context: ExecutionContext) => this.getRequest(context);
 
   constructor(
-    @InjectSigraConfig() { realm, apiTokens }: SigraConfig,
+    @InjectSigraConfig() { realm, resourceMetadata, apiTokens }: SigraConfig,
     private readonly authenticator: Authenticator,
   ) {
-    this.settings = { realm, writeImpliesRead: apiTokens.writeImpliesRead };
+    this.settings = { realm, resourceMetadata, writeImpliesRead: apiTokens.writeImpliesRead };
   }
 
   canActivate(context: ExecutionContext): Promise<boolean> {
@@ -89,7 +89,7 @@ export class ScopeGuard implements CanActivate {
       assertScopes(requestOf(context).sigra, requirements, this.config.apiTokens.writeImpliesRead);
       return true;
     } catch (error) {
-      return refuseCall(error, this.config.realm, context);
+      return refuseCall(error, this.config, context);
     }
   }
 }

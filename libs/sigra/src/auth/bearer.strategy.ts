@@ -76,7 +76,7 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
       return principal.user;
     } catch (error) {
       // An error, not a failure: AuthGuard would turn a failure into a bare 401 without WWW-Authenticate.
-      throwRefusal(error, this.config.realm);
+      throwRefusal(error, this.config);
     }
   }
 

@@ -1,7 +1,13 @@
 import { type ArgumentsHost, type ExecutionContext, Logger } from '@nestjs/common';
 import { SigraError } from '../common/sigra-error.js';
 import { responseOf } from './http-exchange.js';
-import { describeCause, type HttpRefusal, throwRefusal, toHttpRefusal } from './http-refusal.js';
+import {
+  type ChallengeSettings,
+  describeCause,
+  type HttpRefusal,
+  throwRefusal,
+  toHttpRefusal,
+} from './http-refusal.js';
 
 /** Codes of Apollo, by HTTP status. The codes of Sigra are in the body. */
 const GRAPHQL_CODES: Readonly<Record<number, string>> = {
@@ -20,10 +26,10 @@ const logger = new Logger('SigraAuthGuard');
  *
  * @throws the error as it is, if it is not a `SigraError`
  */
-export function refuseCall(error: unknown, realm: string, context: ExecutionContext): Promise<never> {
+export function refuseCall(error: unknown, settings: ChallengeSettings, context: ExecutionContext): Promise<never> {
   const type = context.getType<string>();
-  if (type === 'http' || !(error instanceof SigraError)) throwRefusal(error, realm, context);
-  const refusal = toHttpRefusal(error, realm);
+  if (type === 'http' || !(error instanceof SigraError)) throwRefusal(error, settings, context);
+  const refusal = toHttpRefusal(error, settings);
   if (type === 'graphql') throw forGraphql(refusal.applyHeaders(responseOf(context)));
   return refuseMessage(refusal, context);
 }

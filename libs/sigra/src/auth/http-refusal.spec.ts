@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SigraError, type SigraErrorCode } from '../common/sigra-error.js';
 import { toHttpRefusal } from './http-refusal.js';
 
-const statusOf = (code: SigraErrorCode) => toHttpRefusal(new SigraError(code, 'x'), 'api').getStatus();
+const statusOf = (code: SigraErrorCode) => toHttpRefusal(new SigraError(code, 'x'), { realm: 'api' }).getStatus();
 
 describe('toHttpRefusal', () => {
   it.each<[number, SigraErrorCode[]]>([
@@ -16,14 +16,14 @@ describe('toHttpRefusal', () => {
   });
 
   it('creates no stack trace', () => {
-    expect(toHttpRefusal(new SigraError('invalid_token', 'x'), 'api').stack).not.toContain('\n');
+    expect(toHttpRefusal(new SigraError('invalid_token', 'x'), { realm: 'api' }).stack).not.toContain('\n');
   });
 
   it('gives every invalid credential the same answer', () => {
     const codes: SigraErrorCode[] = ['invalid_token', 'token_revoked', 'token_expired', 'epoch_mismatch'];
 
     const answers = codes.map((code) => {
-      const refusal = toHttpRefusal(new SigraError(code, `It is ${code}.`), 'api');
+      const refusal = toHttpRefusal(new SigraError(code, `It is ${code}.`), { realm: 'api' });
       return JSON.stringify([refusal.getStatus(), refusal.getResponse(), refusal.headers, refusal.message]);
     });
 
@@ -32,7 +32,9 @@ describe('toHttpRefusal', () => {
 
   it('keeps the cause for logs and out of the answer', () => {
     const cause = new Error('password authentication failed');
-    const refusal = toHttpRefusal(new SigraError('unavailable', 'The database did not answer.', { cause }), 'api');
+    const refusal = toHttpRefusal(new SigraError('unavailable', 'The database did not answer.', { cause }), {
+      realm: 'api',
+    });
 
     expect(refusal.cause).toMatchObject({ cause });
     expect(JSON.stringify([refusal.getResponse(), refusal.headers])).not.toContain('password');
@@ -44,7 +46,7 @@ describe('toHttpRefusal', () => {
     ['letters beyond ASCII', 'é и 🔑', '? ? ??'],
     ['control characters', 'a\0\t\x7fb', 'a???b'],
   ])('puts no %s into the header', (_what, message, description) => {
-    const { headers } = toHttpRefusal(new SigraError('invalid_request', message), 'api');
+    const { headers } = toHttpRefusal(new SigraError('invalid_request', message), { realm: 'api' });
 
     expect(headers['WWW-Authenticate']).toBe(
       `Bearer realm="api", error="invalid_request", error_description="${description}"`,
@@ -52,7 +54,7 @@ describe('toHttpRefusal', () => {
   });
 
   it('keeps the header short, however long the message is', () => {
-    const { headers } = toHttpRefusal(new SigraError('invalid_request', 'x'.repeat(100_000)), 'api');
+    const { headers } = toHttpRefusal(new SigraError('invalid_request', 'x'.repeat(100_000)), { realm: 'api' });
 
     expect(headers['WWW-Authenticate']!.length).toBeLessThan(300);
   });

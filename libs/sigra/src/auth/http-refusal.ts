@@ -46,14 +46,22 @@ const CHALLENGES: Partial<Record<SigraErrorCode, Challenge>> = {
   insufficient_scope: 'scope',
 };
 
+/** The settings of an application that its challenges name. */
+export interface ChallengeSettings {
+  /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3). */
+  readonly realm: string;
+  /** The URL of the metadata of RFC 9728 section 5.1, for answers with 401. @default none */
+  readonly resourceMetadata?: string | undefined;
+}
+
 /** The HTTP form of a refusal: RFC 6750 section 3 for a refused request, a plain 400 for refused input. */
-export function toHttpRefusal(cause: SigraError, realm: string): HttpRefusal {
+export function toHttpRefusal(cause: SigraError, settings: ChallengeSettings): HttpRefusal {
   const body = cause.getResponse() as HttpRefusalBody;
   const challenge = isBadCredential(cause) ? 'error' : CHALLENGES[cause.code];
   const headers = {
     // Not for an unknown outcome: the client has to check first what has happened.
     ...(isOutage(cause) && cause.code !== 'outcome_unknown' && RETRY_LATER),
-    ...(challenge && { 'WWW-Authenticate': challengeOf(challenge, body, realm) }),
+    ...(challenge && { 'WWW-Authenticate': challengeOf(challenge, body, settings) }),
   };
   // The stack trace that helps is that of the cause.
   return withoutStack(() => new HttpRefusal(cause.getStatus(), body, headers, cause));
@@ -64,9 +72,9 @@ export function toHttpRefusal(cause: SigraError, realm: string): HttpRefusal {
  *
  * @param context of the call; without it the headers wait for the exception filter
  */
-export function throwRefusal(error: unknown, realm: string, context?: ExecutionContext): never {
+export function throwRefusal(error: unknown, settings: ChallengeSettings, context?: ExecutionContext): never {
   if (!(error instanceof SigraError)) throw error;
-  throw toHttpRefusal(error, realm).applyHeaders(context && responseOf(context));
+  throw toHttpRefusal(error, settings).applyHeaders(context && responseOf(context));
 }
 
 /** Sends a refusal, for exception filters. Server errors are logged with their cause, which no client sees. */
@@ -96,10 +104,26 @@ export function describeCause(thrown: unknown): string {
   return cause instanceof Error ? `${message} ${cause.message}` : message;
 }
 
-function challengeOf(kind: Challenge, { error, message, required = [] }: HttpRefusalBody, realm: string): string {
-  if (kind === 'realm') return `Bearer realm="${realm}"`;
-  const challenge = `Bearer realm="${realm}", error="${error}", error_description="${quotable(message)}"`;
-  return kind === 'scope' ? `${challenge}, scope="${required.join(' ')}"` : challenge;
+function challengeOf(
+  kind: Challenge,
+  { statusCode, error, message, required = [] }: HttpRefusalBody,
+  settings: ChallengeSettings,
+): string {
+  const parameters = [`realm="${settings.realm}"`];
+  if (kind !== 'realm') parameters.push(`error="${error}"`, `error_description="${quotable(message)}"`);
+  if (kind === 'scope') parameters.push(`scope="${required.join(' ')}"`);
+  if (statusCode === 401) parameters.push(...resourceParameter(settings));
+  return `Bearer ${parameters.join(', ')}`;
+}
+
+/** The parameter of RFC 9728 section 5.1, if there is one. */
+function resourceParameter({ resourceMetadata }: ChallengeSettings): readonly string[] {
+  return resourceMetadata === undefined ? [] : [`resource_metadata="${resourceMetadata}"`];
+}
+
+/** The challenge of a request without a credential (RFC 6750 section 3.1). */
+export function bearerChallenge(settings: ChallengeSettings): string {
+  return `Bearer ${[`realm="${settings.realm}"`, ...resourceParameter(settings)].join(', ')}`;
 }
 
 /**

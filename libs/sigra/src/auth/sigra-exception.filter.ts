@@ -23,7 +23,7 @@ export class SigraExceptionFilter implements ExceptionFilter<SigraError | HttpRe
 
   /** @returns for a message of a microservice, an observable that fails with the body */
   catch(exception: SigraError | HttpRefusal, host: ArgumentsHost): Observable<never> | undefined {
-    const refusal = exception instanceof HttpRefusal ? exception : toHttpRefusal(exception, this.config.realm);
+    const refusal = exception instanceof HttpRefusal ? exception : toHttpRefusal(exception, this.config);
     switch (host.getType<string>()) {
       case 'http':
         sendRefusal(refusal, host, this.adapterHost, this.logger);

@@ -1,6 +1,7 @@
 import { CronTime } from 'cron';
 import { apiTokensSection } from './api-tokens.section.js';
 import { jwtSection } from './jwt.section.js';
+import { metadataSection, RESOURCE_DOCUMENT, wellKnownUrl } from './metadata.section.js';
 import { flag, integer, oneOf, seconds, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
@@ -22,6 +23,7 @@ export const sigraSection = section(
     apiTokens: apiTokensSection,
     jwt: jwtSection,
     session: sessionSection,
+    metadata: metadataSection,
     audit: section({
       enabled: flag({ default: true }),
       retention: seconds({ min: 1, default: none }),
@@ -51,7 +53,10 @@ export const sigraSection = section(
         "needs the user of each request, but jwt.check is 'stateless'; use 'epoch' or 'family'",
       );
     }
-    return options;
+    const { resource } = options.metadata;
+    // In the challenge of RFC 6750 section 3, as RFC 9728 section 5.1 has it.
+    const resourceMetadata = resource === undefined ? undefined : wellKnownUrl(resource, RESOURCE_DOCUMENT).href;
+    return { ...options, resourceMetadata };
   },
 );
 

@@ -213,6 +213,27 @@ export interface SessionRequest {
   readonly raw?: { readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>> };
 }
 
+/**
+ * Documents that tell OAuth clients where they find the endpoints (RFC 8414), and which authorization server the API accepts (RFC
+ * 9728). They are served at the root of the host, with any global prefix.
+ */
+export interface MetadataOptions {
+  /**
+   * Where clients reach the root of the application, such as `https://myapp.example`. The endpoints of the metadata begin with it.
+   * @default the origin of `jwt.issuer`
+   */
+  baseUrl?: string;
+  /**
+   * The identifier of this API (RFC 9728 section 1.2), such as `https://myapp.example/mcp`. With it, its metadata is served, and
+   * answers with 401 have `resource_metadata` in `WWW-Authenticate`. @default none
+   */
+  resource?: string;
+  /** The issuers of the access tokens that this API accepts (RFC 9728 section 2). An empty list stands for `jwt.issuer`. @default [] */
+  authorizationServers?: readonly string[];
+  /** The scopes that the metadata lists, which everybody can read. @default [] */
+  scopes?: readonly string[];
+}
+
 /** The audit trail. */
 export interface AuditOptions {
   /** Whether events are written to `sigra_audit_events`, those of the host included. @default true */
@@ -254,6 +275,8 @@ export interface SigraModuleOptions<User extends object = object> {
   jwt?: JwtOptions<User>;
   /** The browser sessions of the host. @default every session is refused */
   session?: SessionOptions;
+  /** The metadata of OAuth. @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL */
+  metadata?: MetadataOptions;
   /** The audit trail. @default enabled; events are kept, refusals of API tokens for 400 days */
   audit?: AuditOptions;
   /** The nightly clean-up. @default at 03:00 */

@@ -1,5 +1,16 @@
 import { ConnectionDrain } from './connection-drain.js';
+import { MountedRoutes } from './mounted.routes.js';
+import { FrameworkHooks } from './framework.hooks.js';
 import { OAuthClientAuthenticator } from './oauth-client.authenticator.js';
+import { OAuthParserErrors } from './oauth-parser.errors.js';
+import { PublicDocuments } from './public.documents.js';
 
 /** Everything that Nest instantiates in this folder, besides the controllers that the application mounts. */
-export const httpProviders = [ConnectionDrain, OAuthClientAuthenticator];
+export const httpProviders = [
+  ConnectionDrain,
+  FrameworkHooks,
+  MountedRoutes,
+  OAuthClientAuthenticator,
+  OAuthParserErrors,
+  PublicDocuments,
+];

@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Authenticator } from '../auth/authenticator.js';
 import { requestOf } from '../auth/call-request.js';
 import { countWait, type HttpRequest } from '../auth/http-exchange.js';
-import { throwRefusal } from '../auth/http-refusal.js';
+import { bearerChallenge, throwRefusal } from '../auth/http-refusal.js';
 import type { Principal } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
@@ -33,7 +33,7 @@ export class IntrospectionGuard implements CanActivate {
       assertScopes(principal, REQUIREMENTS, this.config.apiTokens.writeImpliesRead);
       return true;
     } catch (error) {
-      throwRefusal(error, this.config.realm, context);
+      throwRefusal(error, this.config, context);
     }
   }
 
@@ -44,7 +44,7 @@ export class IntrospectionGuard implements CanActivate {
     if (principal) return principal;
     throw invalidClient(
       'This request needs a client or a bearer credential.',
-      `Bearer realm="${this.config.realm}", ${this.clients.challenge}`,
+      `${bearerChallenge(this.config)}, ${this.clients.challenge}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { Controller, type Type } from '@nestjs/common';
+import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { ControllerPaths } from '../config/sigra-options.js';
 import { ApiTokenController, ScopeController } from './api-token.controller.js';
@@ -30,14 +30,17 @@ export function mountControllers(paths: ControllerPaths): Type<object>[] {
       if (typeof path !== 'string') {
         throw new SigraConfigError(`controllers.${name}`, `must be the path to mount it under, such as "api/${name}"`);
       }
-      return mount(CONTROLLERS[name as keyof ControllerPaths], path);
+      return mount(name as keyof ControllerPaths, path);
     });
 }
 
 /** Returns a new class for each module, so that two applications in one process can use different paths. */
-function mount(controller: Type<object>, path: string): Type<object> {
+function mount(name: keyof ControllerPaths, path: string): Type<object> {
+  const controller = CONTROLLERS[name];
   const mounted = class extends controller {};
   Object.defineProperty(mounted, 'name', { value: controller.name });
-  Controller(path)(mounted);
+  // Clients find these endpoints by metadata, which has one URL for each.
+  const isFound = name === 'oauth' || name === 'jwks';
+  Controller({ path, ...(isFound && { version: VERSION_NEUTRAL }) })(mounted);
   return mounted;
 }

@@ -12,6 +12,6 @@ export class RefusalInterceptor implements NestInterceptor {
   constructor(@InjectSigraConfig() private readonly config: SigraConfig) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return next.handle().pipe(catchError((error: unknown) => throwRefusal(error, this.config.realm, context)));
+    return next.handle().pipe(catchError((error: unknown) => throwRefusal(error, this.config, context)));
   }
 }

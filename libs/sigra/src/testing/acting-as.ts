@@ -74,7 +74,11 @@ export class ActingGuard<User extends object = object> implements CanActivate {
   private principal: Principal | undefined;
 
   constructor(principal: ActingPrincipal<User> | 'anonymous', settings: Partial<AdmissionSettings> = {}) {
-    this.settings = { realm: settings.realm ?? 'api', writeImpliesRead: settings.writeImpliesRead ?? false };
+    this.settings = {
+      ...settings,
+      realm: settings.realm ?? 'api',
+      writeImpliesRead: settings.writeImpliesRead ?? false,
+    };
     this.as(principal);
   }
 

@@ -1,0 +1,107 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { HttpResponse } from '../auth/http-exchange.js';
+
+/** The properties of Express's and Fastify's requests that the hooks read. */
+interface RawRequest {
+  readonly method: string;
+  readonly url: string;
+  /** The URL before Express removed the path of a router. */
+  readonly originalUrl?: string;
+}
+
+/** An answer of a hook. */
+export interface HookAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+type Next = (error?: unknown) => void;
+
+/** The part of Express that the hooks use. */
+interface Express {
+  use(
+    middleware:
+      | ((request: RawRequest, response: HttpResponse, next: Next) => void)
+      | ((error: unknown, request: RawRequest, response: HttpResponse, next: Next) => void),
+  ): unknown;
+}
+
+/** The part of Fastify that the hooks use. */
+interface Fastify {
+  addHook(name: 'onRequest', hook: (request: RawRequest, reply: HttpResponse, done: () => void) => void): unknown;
+  addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
+}
+
+interface FastifyRoute {
+  readonly url: string;
+  errorHandler?: (error: unknown, request: RawRequest, reply: HttpResponse) => void;
+}
+
+/**
+ * Answers outside of Nest's routes: before them, and after a failure on the way to them. Call the methods while the application
+ * registers its middleware, which is before its routes. Adapters other than Express and Fastify have no hooks.
+ */
+@Injectable()
+export class FrameworkHooks {
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  /** Answers some requests before every guard, interceptor and prefix of the application. */
+  answerFirst(answerTo: (method: string, path: string) => HookAnswer | undefined): void {
+    this.onAdapter(
+      (express) =>
+        express.use((request: RawRequest, response: HttpResponse, next: Next) => {
+          const answer = answerTo(request.method, pathOf(request));
+          if (answer) this.send(answer, response);
+          else next();
+        }),
+      (fastify) =>
+        fastify.addHook('onRequest', (request, reply, done) => {
+          const answer = answerTo(request.method, pathOf(request));
+          if (answer) this.send(answer, reply);
+          else done();
+        }),
+    );
+  }
+
+  /** Answers errors of routes before Nest handles the request, such as those of body parsers. */
+  answerErrors(isConcerned: (path: string) => boolean, answerTo: (error: unknown) => HookAnswer): void {
+    this.onAdapter(
+      (express) =>
+        express.use((error: unknown, request: RawRequest, response: HttpResponse, next: Next) => {
+          if (isConcerned(pathOf(request))) this.send(answerTo(error), response);
+          else next(error);
+        }),
+      (fastify) =>
+        fastify.addHook('onRoute', (route) => {
+          if (!isConcerned(route.url)) return;
+          route.errorHandler = (error, _request, reply) => {
+            this.send(answerTo(error), reply);
+          };
+        }),
+    );
+  }
+
+  private onAdapter(onExpress: (express: Express) => unknown, onFastify: (fastify: Fastify) => unknown): void {
+    const { httpAdapter } = this.adapterHost;
+    const instance: unknown = httpAdapter.getInstance();
+    switch (httpAdapter.getType()) {
+      case 'express':
+        onExpress(instance as Express);
+        break;
+      case 'fastify':
+        onFastify(instance as Fastify);
+        break;
+    }
+  }
+
+  private send({ status, headers, body }: HookAnswer, response: HttpResponse): void {
+    for (const [name, value] of Object.entries(headers)) response.header(name, value);
+    this.adapterHost.httpAdapter.reply(response, body, status);
+  }
+}
+
+function pathOf({ originalUrl, url }: RawRequest): string {
+  return (originalUrl ?? url).split('?', 1)[0] ?? '';
+}

@@ -1,0 +1,43 @@
+import { HttpException, Injectable, Logger } from '@nestjs/common';
+import { FrameworkHooks } from './framework.hooks.js';
+import { MountedRoutes } from './mounted.routes.js';
+import { ofStatus, toOAuthError } from './oauth-error.js';
+
+const ENDPOINTS = ['token', 'revoke', 'introspect'];
+
+/**
+ * Answers errors that happen before the OAuth endpoints, such as a body that cannot be parsed, in the form of RFC 6749 section 5.2.
+ * They never reach the controller and its filter.
+ */
+@Injectable()
+export class OAuthParserErrors {
+  private readonly logger = new Logger(OAuthParserErrors.name);
+
+  constructor(
+    private readonly routes: MountedRoutes,
+    private readonly hooks: FrameworkHooks,
+  ) {}
+
+  /** Call it before the application registers its routes. */
+  register(): void {
+    const paths = new Set(ENDPOINTS.map((endpoint) => this.routes.of('oauth', endpoint)?.toLowerCase()));
+    if (paths.has(undefined)) return;
+    this.hooks.answerErrors(
+      // Express ignores case, and a slash at the end.
+      (path) => paths.has(path.toLowerCase().replace(/\/$/, '')),
+      (thrown) => {
+        const error = thrown instanceof HttpException ? toOAuthError(thrown) : ofStatus(statusOf(thrown), thrown);
+        const status = error.getStatus();
+        if (status >= 500) this.logger.error(thrown instanceof Error ? thrown.stack : String(thrown));
+        return { status, headers: error.headers, body: error.getResponse() };
+      },
+    );
+  }
+}
+
+/** The status that parsers and plugins give their errors. */
+function statusOf(error: unknown): number {
+  const { status, statusCode = status } = Object(error) as { readonly status?: unknown; readonly statusCode?: unknown };
+  const isStatus = Number.isInteger(statusCode) && Number(statusCode) >= 400 && Number(statusCode) < 600;
+  return isStatus ? Number(statusCode) : 500;
+}
