@@ -97,7 +97,7 @@ describe('the audit row of a change', () => {
       actor_id: user.id,
       actor_type: 'user',
       target_type: 'api_token',
-      metadata: { method: 'session', userId: user.id, replacedBy: token.id, graceSeconds: 60 },
+      metadata: { method: 'session', userId: user.id, replacedBy: token.id, originId: issued.token.id, graceSeconds: 60 },
       ip_address: '2001:db8::1',
       user_agent: 'curl/8.5.0',
       occurred_at: test.clock.now(),

@@ -1,7 +1,7 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { AuditService, CredentialService, SweepEntity, type UserProvider } from 'nestjs-sigra';
+import { CredentialService, SweepEntity, type UserProvider } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import { auditRows } from '../support/audit-rows.js';
 import { startCustomUsersApp } from '../support/custom-users-app.js';
@@ -32,11 +32,45 @@ describe('After an incident', () => {
     const taken = (await thief.rotate(other.token.id)).body;
     const rotated = (await thief.rotate(leaked.token.id)).body;
 
-    let revoked = await test.tokens.revoke(leaked.token.id);
-    while (revoked.replacedBy !== null) revoked = await test.tokens.revoke(revoked.replacedBy);
+    await test.tokens.lockOut(leaked.token.id);
 
     expect(await stateOf(test, rotated.rawToken)).toBe('token_revoked');
     expect(await stateOf(test, taken.rawToken)).toBe('token_revoked');
+    expect(await auditRows(test.dataSource, rotated.token.id)).toMatchObject([{ action: 'api.token_revoke' }]);
+  });
+
+  it('a token that leaked: one call ends all of its rotations, also those in grace and behind rows that are gone', async () => {
+    const test = await startJwtApp();
+    const first = await test.tokens.create(test.user, REQUEST_TO_MAKE);
+    const child = (await TokenClient.withToken(test, first.rawToken).create(REQUEST)).body;
+    const second = await test.tokens.rotate(first.token.id);
+    const third = await test.tokens.rotate(second.token.id, { graceSeconds: 60 });
+    const fourth = await test.tokens.rotate(third.token.id, { graceSeconds: 60 });
+    const other = await test.tokens.create(test.user, REQUEST);
+    await test.dataSource.query('DELETE FROM sigra_api_tokens WHERE id = ANY ($1)', [
+      [first.token.id, second.token.id],
+    ]);
+    const states = () => Promise.all([third, fourth, child, other].map(({ rawToken }) => stateOf(test, rawToken)));
+    const before = await states();
+
+    await test.tokens.lockOut(first.token.id);
+    await test.tokens.lockOut(fourth.token.id);
+
+    expect(before).toEqual(['valid', 'valid', 'valid', 'valid']);
+    expect(await states()).toEqual(['token_revoked', 'token_revoked', 'token_revoked', 'valid']);
+    expect(await auditRows(test.dataSource, fourth.token.id)).toMatchObject([{ action: 'api.token_revoke' }]);
+  });
+
+  it('a token that leaked: only a principal with all of its scopes ends it, and a missing one is not found', async () => {
+    const test = await startJwtApp();
+    const leaked = await test.tokens.create(test.user, { name: 'leaked', scopes: ['*'] });
+    const grace = await test.addUser('grace@example.com');
+    const principal = { user: grace, userId: grace.id, method: 'session', scopes: SCOPES } as const;
+
+    expect(await refusalOf(test.tokens.lockOut(leaked.token.id, { principal }))).toBe('insufficient_scope');
+    expect(await refusalOf(test.tokens.lockOut(randomUUID()))).toBe('not_found');
+    expect(await refusalOf(test.tokens.lockOut('x'))).toBe('not_found');
+    expect(await stateOf(test, leaked.rawToken)).toBe('valid');
   });
 
   it('a stolen laptop: one call ends the family and everything that was made with it', async () => {
@@ -105,16 +139,23 @@ describe('After an incident', () => {
     expect(await test.dataSource.manager.countBy(SweepEntity, { ownerId: test.user.id })).toBe(0);
   });
 
-  it('a signing key that leaked: tokens that forged JWTs made are found in the audit trail', async () => {
+  it('a signing key that leaked: one call ends what forged JWTs made, with its rotations', async () => {
     const test = await startJwtApp();
     const { accessToken } = await test.jwt.generateTokens(test.user, SCOPES);
-    const mine = await test.tokens.create(test.user, REQUEST);
+    const issue = () => test.tokens.create(test.user, REQUEST_TO_MAKE);
+    const [mine, untouched] = [await issue(), await issue()];
     const forged = forge(accessToken, { sub: test.user.id, scope: '*', exp: 4_000_000_000 });
     const made = (await TokenClient.withToken(test, forged).create(REQUEST)).body;
     const rotating = (await TokenClient.withToken(test, forged).create(REQUEST_TO_MAKE)).body;
     const rotated = (await TokenClient.withToken(test, rotating.rawToken).rotate(rotating.token.id)).body;
     const other = await test.tokens.create(test.user, REQUEST);
     const taken = (await TokenClient.withToken(test, forged).rotate(other.token.id)).body;
+    const principal = { user: test.user, userId: test.user.id, method: 'jwt', scopes: ['*'] } as const;
+    const family = await test.jwt.generateTokens(test.user, SCOPES, { principal });
+    // What clean-up does at the end of the grace period, in which the thief has rotated the token again.
+    const cleaned = (await TokenClient.withToken(test, forged).rotate(mine.token.id)).body;
+    const survivor = (await TokenClient.withToken(test, cleaned.rawToken).rotate(cleaned.token.id)).body;
+    await test.dataSource.query('DELETE FROM sigra_api_tokens WHERE id = $1', [cleaned.token.id]);
     const next = await startJwtApp(
       { secret: 'another secret of at least thirty-two bytes' },
       { databaseUrl: test.databaseUrl, clock: test.clock },
@@ -122,22 +163,25 @@ describe('After an incident', () => {
 
     const refused = (await next.present(forged)).status;
     const before = await stateOf(next, made.rawToken);
-    const end = async (tokenId: unknown) => {
-      let revoked = await next.tokens.revoke(String(tokenId));
-      while (revoked.replacedBy !== null) revoked = await next.tokens.revoke(revoked.replacedBy);
-    };
-    for await (const { action, targetId, metadata } of next.get(AuditService).stream()) {
-      if (metadata.method !== 'jwt') continue;
-      if (action === 'api.token_create') await end(targetId);
-      if (action === 'api.token_rotate') await end(metadata.replacedBy);
-    }
+    const later = await next.get(CredentialService).revokeMadeWithJwts(new Date(test.clock.now().getTime() + 1));
+    const found = await next.get(CredentialService).revokeMadeWithJwts(test.clock.now());
 
     expect(refused).toBe(401);
+    expect([later, found]).toEqual([0, 5]);
     expect(before).toBe('valid');
+    expect(await refusalOf(next.jwt.refresh(family.refreshToken))).toBe('token_revoked');
     expect(await stateOf(next, made.rawToken)).toBe('token_revoked');
     expect(await stateOf(next, rotated.rawToken)).toBe('token_revoked');
     expect(await stateOf(next, taken.rawToken)).toBe('token_revoked');
-    expect(await stateOf(next, mine.rawToken)).toBe('valid');
+    expect(await stateOf(next, survivor.rawToken)).toBe('token_revoked');
+    expect(await stateOf(next, untouched.rawToken)).toBe('valid');
+  });
+
+  it('a signing key that leaked: needs a valid time and an audit trail', async () => {
+    const [test, silent] = [await startJwtApp(), await startJwtApp({}, { sigra: { audit: { enabled: false } } })];
+
+    await expect(test.get(CredentialService).revokeMadeWithJwts(new Date(NaN))).rejects.toThrow(TypeError);
+    await expect(silent.get(CredentialService).revokeMadeWithJwts(new Date())).rejects.toThrow('audit.enabled');
   });
 
   it('a database that someone could write to: a new prefix ends all API tokens, and a statement all families', async () => {

@@ -156,6 +156,11 @@ describe('For random sequences of changes, no credential is accepted that a simp
         await fulfils(test.tokens.revoke(token.id));
         model.revoke(token);
       },
+      lockOutToken: async () => {
+        if (!token) return;
+        await fulfils(test.tokens.lockOut(token.id));
+        model.lockOutToken(token);
+      },
       revokeAll: async () => {
         await test.tokens.revokeAll(owner.user);
         model.revokeAll(owner);

@@ -1,6 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -9,14 +7,12 @@ import { refuse, SigraError } from '../common/sigra-error.js';
 import { isRefreshToken } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { CredentialRevoker } from '../owners/credential.revoker.js';
 import { EpochRevoker } from '../owners/epoch.revoker.js';
-import { LineageRevoker } from '../owners/lineage.revoker.js';
-import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import type { RefreshFamilyRow } from '../persistence/tables.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 
 /** Revokes refresh families, with the audit row in the same transaction. */
@@ -28,12 +24,9 @@ export class RefreshTokenRevoker {
     private readonly database: SigraDatabase,
     private readonly families: RefreshFamilyRepository,
     private readonly refreshTokens: RefreshTokenRepository,
-    private readonly owners: OwnerRepository,
+    private readonly revoker: CredentialRevoker,
     private readonly epochs: EpochRevoker,
-    private readonly lineage: LineageRevoker,
-    private readonly sweeper: CredentialSweeper,
     private readonly verifier: AccessTokenVerifier,
-    private readonly audit: AuditWriter,
   ) {}
 
   /** Revokes the family of a refresh token, including a consumed one. See `SigraJwtService.revokeRefresh`. */
@@ -67,17 +60,9 @@ export class RefreshTokenRevoker {
 
   /** Revokes a family of an owner, and what was made with it. See `SigraJwtService.lockOutFamily`. */
   async lockOutFamily(owner: Owner, familyId: string, caller: Caller): Promise<void> {
-    const deadline = this.database.deadlineOf(caller);
-    const isComplete = await this.database.retried(deadline, async (manager) => {
-      // In the order of everything that makes or rotates a token.
-      await this.owners.lock(manager, owner);
-      const family = isUuid(familyId) ? await this.families.lock(manager, familyId, owner) : undefined;
-      if (!family) throw new SigraError('not_found', 'There is no such family.');
-      const at = this.clock.now();
-      if (!family.revokedAt) await this.end(manager, family, at, 'locked_out', caller);
-      return (await this.lineage.revokeMadeBy(manager, owner, [familyId], at, caller)).isComplete;
-    });
-    if (!isComplete) await this.sweeper.begin(owner, deadline);
+    if (!(await this.revoker.lockOut('refresh_family', familyId, owner, caller))) {
+      throw new SigraError('not_found', 'There is no such family.');
+    }
   }
 
   /** Revokes all families of an owner. @returns the number of those that were live */
@@ -120,24 +105,10 @@ export class RefreshTokenRevoker {
   private endFamily(familyId: string, caller: Caller, owner: OwnerFilter): Promise<boolean> {
     return this.database.retried(this.database.deadlineOf(caller), async (manager) => {
       const family = await this.families.lock(manager, familyId, owner);
-      if (family && !family.revokedAt) await this.end(manager, family, this.clock.now(), 'revoked', caller);
+      if (family && !family.revokedAt) {
+        await this.revoker.revokeFamily(manager, family, this.clock.now(), 'revoked', caller);
+      }
       return family !== undefined;
     });
-  }
-
-  private async end(
-    manager: EntityManager,
-    { id, ownerId: userId }: RefreshFamilyRow,
-    at: Date,
-    reason: 'revoked' | 'locked_out',
-    caller: Caller,
-  ): Promise<void> {
-    await this.families.revoke(manager, id, at, reason);
-    const metadata = reason === 'revoked' ? { userId } : { userId, reason };
-    await this.audit.record(
-      manager,
-      { action: 'api.jwt_revoke', targetId: id, targetType: 'refresh_family', metadata },
-      caller,
-    );
   }
 }

@@ -1,8 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import type { SigraAuditAction } from '../audit/audit-event.js';
 import type { Caller } from '../common/caller.js';
+import type { CursorPosition } from '../common/cursor.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { AuditEventRepository } from '../persistence/audit-event.repository.js';
+import type { CredentialKind } from '../persistence/lineage.repository.js';
+import type { AuditEvent } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { ownerChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { CredentialRevoker } from './credential.revoker.js';
 import { type EpochRevocation, EpochRevoker } from './epoch.revoker.js';
 
 /** The options of `forget`. */
@@ -15,14 +22,30 @@ export interface ForgetOptions {
 }
 
 /**
+ * Audit rows of what makes credentials, and the id of the new one. Of a rotation, that of the first token: clean-up can have deleted
+ * the new one, which its successors survive.
+ */
+const MADE: readonly (readonly [SigraAuditAction, CredentialKind, (event: AuditEvent) => unknown])[] = [
+  ['api.token_create', 'api_token', ({ targetId }) => targetId],
+  ['api.token_rotate', 'api_token', ({ metadata }) => metadata.originId],
+  ['api.jwt_issue', 'refresh_family', ({ targetId }) => targetId],
+];
+const EVENTS_AT_ONCE = 500;
+/** No request waits for a search of the audit trail. */
+const SEARCH_TIMEOUT_MS = 60_000;
+
+/**
  * Ends all credentials of an owner: API tokens, JWTs and refresh tokens. Each method is in force for the next request on
  * every node when it resolves, however many credentials the owner has. Sessions are the application's own: end them too.
  */
 @Injectable()
 export class CredentialService {
   constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly users: UserDirectory,
     private readonly revoker: EpochRevoker,
+    private readonly credentials: CredentialRevoker,
+    private readonly events: AuditEventRepository,
   ) {}
 
   /**
@@ -55,6 +78,45 @@ export class CredentialService {
   async forget(user: UserRef, { anonymizeAudit = false }: ForgetOptions = {}, caller: Caller = {}): Promise<void> {
     const task = anonymizeAudit ? 'forget_and_anonymize' : 'forget';
     await this.end(user, 'api.forget', caller, { anonymizeAudit }, [{ task }]);
+  }
+
+  /**
+   * Revokes everything that any JWT has made or rotated since a time, and what was made with that: for a signing key that leaked,
+   * because forged JWTs can have made it. It finds these credentials in the audit trail, so do not delete that before, and they
+   * end one after the other. Call it when no node accepts the old key any more; after an error, call it again.
+   *
+   * @param from the time of the leak, or earlier
+   * @param caller where the call comes from, for the audit rows
+   * @returns the number of credentials found, those included that were revoked already
+   * @throws TypeError when `from` is not a valid date, or `audit.enabled` is false; SigraError `unavailable`;
+   * `insufficient_scope` when the caller's principal does not hold all scopes of one of the tokens
+   */
+  async revokeMadeWithJwts(from: Date, caller: Caller = {}): Promise<number> {
+    if (!(from instanceof Date) || Number.isNaN(from.getTime()))
+      throw new TypeError('sigra: from must be a valid date');
+    if (!this.config.audit.enabled) {
+      throw new TypeError('sigra: with audit.enabled of false, it is not known what JWTs have made; call lockOut()');
+    }
+    const owner = { type: this.config.users.type };
+    let count = 0;
+    for (const [action, kind, idOf] of MADE) {
+      for await (const event of this.eventsSince(from, action)) {
+        const id = event.metadata.method === 'jwt' ? idOf(event) : undefined;
+        if (typeof id === 'string' && (await this.credentials.lockOut(kind, id, owner, caller))) count++;
+      }
+    }
+    return count;
+  }
+
+  private async *eventsSince(from: Date, action: SigraAuditAction): AsyncGenerator<AuditEvent> {
+    let page: readonly AuditEvent[];
+    let position: CursorPosition | undefined;
+    do {
+      page = await this.events.find({ action, from }, 'oldest', EVENTS_AT_ONCE, position, SEARCH_TIMEOUT_MS);
+      yield* page;
+      const last = page.at(-1);
+      position = last && { createdAt: last.occurredAt, id: last.id };
+    } while (page.length === EVENTS_AT_ONCE);
   }
 
   private async end(

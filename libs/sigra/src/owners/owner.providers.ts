@@ -1,3 +1,4 @@
+import { CredentialRevoker } from './credential.revoker.js';
 import { CredentialService } from './credential.service.js';
 import { CredentialSweeper } from './credential.sweeper.js';
 import { EpochRevoker } from './epoch.revoker.js';
@@ -7,6 +8,7 @@ import { ScopeCeiling } from './scope.ceiling.js';
 
 /** The providers of everything that concerns all credentials of an owner. */
 export const ownerProviders = [
+  CredentialRevoker,
   CredentialService,
   CredentialSweeper,
   EpochRevoker,

@@ -115,8 +115,8 @@ export class ApiTokenRepository {
   }
 
   /**
-   * Reads the last token of a chain of rotations, and locks its row until the transaction ends. Rotation locks its owner, so the
-   * caller that has locked the owner gets the one that is current.
+   * Reads the last token of a chain of rotations unless it is revoked, and locks its row until the transaction ends. Rotation
+   * locks its owner, so the caller that has locked the owner gets the one that is current.
    *
    * @param makerId see `makerIdOf`
    */
@@ -137,12 +137,29 @@ export class ApiTokenRepository {
   ): Promise<ApiToken | undefined> {
     const [row] = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
-       WHERE (t.id = $1 OR t.origin_id = $1) AND t.replaced_by IS NULL
+       WHERE (t.id = $1 OR t.origin_id = $1) AND t.replaced_by IS NULL AND t.revoked_at IS NULL
          AND t.owner_type = $2 AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
       [makerId, type, ownerId ?? null],
       manager,
     );
     return row && unpack(row);
+  }
+
+  /**
+   * Reads the tokens of a chain of rotations that are not revoked, and locks their rows until the transaction ends. Rotation locks
+   * its owner, so the caller that has locked the owner gets all.
+   *
+   * @param makerId see `makerIdOf`
+   */
+  async lockRotations(manager: EntityManager, makerId: string, owner: Owner): Promise<readonly ApiToken[]> {
+    const rows = await this.database.query<PackedToken>(
+      `SELECT ${PACKED} FROM ${this.table} t
+       WHERE (t.id = $1 OR t.origin_id = $1) AND t.revoked_at IS NULL AND t.owner_type = $2 AND t.owner_id = $3
+       ORDER BY t.created_at, t.id FOR NO KEY UPDATE`,
+      [makerId, owner.type, owner.id],
+      manager,
+    );
+    return rows.map(unpack);
   }
 
   /** Revokes a token that the transaction has locked. */

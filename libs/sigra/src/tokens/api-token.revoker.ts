@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -8,6 +7,7 @@ import { hashSecret } from '../common/secret.js';
 import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialRevoker } from '../owners/credential.revoker.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { EpochRevoker, type EpochStep } from '../owners/epoch.revoker.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
@@ -31,8 +31,8 @@ export class ApiTokenRevoker {
     private readonly owners: OwnerRepository,
     private readonly sweeper: CredentialSweeper,
     private readonly lineage: LineageRevoker,
+    private readonly revoker: CredentialRevoker,
     private readonly epochs: EpochRevoker,
-    private readonly audit: AuditWriter,
   ) {}
 
   /**
@@ -46,6 +46,18 @@ export class ApiTokenRevoker {
       tokenTrace(tokenId),
       () => this.revokeOne(tokenId, caller, owner),
       (token) => token,
+    );
+  }
+
+  /** Revokes a token, its rotations and what they made. See `ApiTokenService.lockOut`. */
+  async lockOut(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<void> {
+    await traced(
+      apiTokenChannels.revoke,
+      tokenTrace(tokenId),
+      async () => {
+        if (!(await this.revoker.lockOut('api_token', tokenId, owner, caller))) throw notFound();
+      },
+      () => undefined,
     );
   }
 
@@ -107,14 +119,9 @@ export class ApiTokenRevoker {
     now: Date,
     { principal }: Caller,
   ): Promise<void> {
-    if (!principal || principal.scopes.includes('*') || this.isInPerson(owner, { principal })) return;
+    if (!principal || principal.scopes.includes('*') || this.revoker.isInPerson(owner, { principal })) return;
     const scopes = await this.tokens.activeScopes(manager, owner, now, epoch);
     assertMayManage(principal, scopes, this.config.apiTokens.writeImpliesRead);
-  }
-
-  /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */
-  private isInPerson(owner: Owner, { principal }: Caller): boolean {
-    return principal?.method === 'session' && principal.userId === owner.id && owner.type === this.config.users.type;
   }
 
   private async revokeOne(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
@@ -129,18 +136,10 @@ export class ApiTokenRevoker {
       await this.owners.lock(manager, holder);
       const token = await this.tokens.lock(manager, tokenId, holder);
       if (!token) throw notFound();
-      if (!this.isInPerson(holder, caller)) {
-        assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
-      }
+      this.revoker.assertMayRevoke(token, caller);
       if (token.revokedAt) return { token, isComplete: true };
       const at = this.clock.now();
-      const revoked = await this.tokens.markRevoked(manager, tokenId, at, 'revoked');
-      const metadata = { userId: token.ownerId, name: token.name };
-      await this.audit.record(
-        manager,
-        { action: 'api.token_revoke', targetId: token.id, targetType: 'api_token', metadata },
-        caller,
-      );
+      const revoked = await this.revoker.revokeToken(manager, token, at, caller);
       // What a token made belongs to its successor, if it has one.
       const makerIds = token.replacedBy === null ? [makerIdOf(token)] : [];
       const { isComplete } = await this.lineage.revokeMadeBy(manager, holder, makerIds, at, caller);

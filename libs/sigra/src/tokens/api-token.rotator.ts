@@ -150,7 +150,7 @@ export class ApiTokenRotator {
         action: 'api.token_rotate',
         targetId: old.id,
         targetType: 'api_token',
-        metadata: { userId: old.ownerId, replacedBy: successorId, graceSeconds },
+        metadata: { userId: old.ownerId, replacedBy: successorId, originId: makerIdOf(old), graceSeconds },
       },
       caller,
     );

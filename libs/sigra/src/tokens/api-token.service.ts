@@ -92,6 +92,17 @@ export class ApiTokenService {
   }
 
   /**
+   * Revokes a token together with all tokens that it was rotated from or to, and everything that was made with any of them: for a
+   * token that leaked, which a thief can have rotated. A token that is already revoked is locked out as well. Each token gets an
+   * audit row `api.token_revoke`.
+   *
+   * @throws SigraError `not_found`; `insufficient_scope` when the caller's principal does not hold all scopes of the token
+   */
+  async lockOut(tokenId: string, caller: Caller = {}): Promise<void> {
+    await this.revoker.lockOut(tokenId, caller, { type: this.config.users.type });
+  }
+
+  /**
    * Like `revoke`, for a token of this user. A token of another user counts as missing.
    *
    * @throws SigraError `not_found`, `insufficient_scope`

@@ -85,7 +85,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     );
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_origin')} ON ${apiTokens} (origin_id)
-       WHERE origin_id IS NOT NULL AND replaced_by IS NULL`,
+       WHERE origin_id IS NOT NULL AND revoked_at IS NULL`,
     );
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_expired')} ON ${apiTokens} (expires_at)

@@ -1,0 +1,127 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AuditWriter } from '../audit/audit.writer.js';
+import type { Caller } from '../common/caller.js';
+import { Clock } from '../common/clock.js';
+import type { Owner } from '../common/principal.js';
+import { isUuid } from '../common/uuid.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import type { CredentialKind } from '../persistence/lineage.repository.js';
+import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
+import { SigraDatabase } from '../persistence/sigra-database.js';
+import { type ApiToken, makerIdOf, ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
+import { assertMayManage } from '../scopes/assert-scopes.js';
+import { CredentialSweeper } from './credential.sweeper.js';
+import { LineageRevoker } from './lineage.revoker.js';
+
+/** Locks out one credential: revokes it together with everything that was made with it, to any depth. */
+@Injectable()
+export class CredentialRevoker {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly database: SigraDatabase,
+    private readonly owners: OwnerRepository,
+    private readonly tokens: ApiTokenRepository,
+    private readonly families: RefreshFamilyRepository,
+    private readonly lineage: LineageRevoker,
+    private readonly sweeper: CredentialSweeper,
+    private readonly audit: AuditWriter,
+  ) {}
+
+  /**
+   * Locks out a token, with all tokens that it was rotated from or to, or a family. Also revokes what was made with a credential
+   * that has ended before.
+   *
+   * @param filter credentials of other owners count as missing
+   * @returns whether the credential exists
+   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of the token; `unavailable`
+   */
+  async lockOut(kind: CredentialKind, id: string, filter: OwnerFilter, caller: Caller): Promise<boolean> {
+    // PostgreSQL would reject a string that is not a UUID.
+    if (!isUuid(id)) return false;
+    const deadline = this.database.deadlineOf(caller);
+    const ended = await this.database.retried(deadline, async (manager) => {
+      const seen =
+        kind === 'api_token'
+          ? await this.readToken(manager, id, filter)
+          : await this.families.read(manager, id, filter);
+      if (!seen) return undefined;
+      const owner = ownerOf(seen);
+      // In the order of everything that makes or rotates a token.
+      await this.owners.lock(manager, owner);
+      const at = this.clock.now();
+      const makerId =
+        kind === 'api_token'
+          ? await this.endRotations(manager, seen as ApiToken, at, caller)
+          : await this.endFamily(manager, id, owner, at, caller);
+      const { isComplete } = await this.lineage.revokeMadeBy(manager, owner, [makerId], at, caller);
+      return { owner, isComplete };
+    });
+    if (ended && !ended.isComplete) await this.sweeper.begin(ended.owner, deadline);
+    return ended !== undefined;
+  }
+
+  /** Revokes a token that the transaction has locked, with its audit row. */
+  async revokeToken(manager: EntityManager, { id, ownerId, name }: ApiToken, at: Date, caller: Caller) {
+    const revoked = await this.tokens.markRevoked(manager, id, at, 'revoked');
+    const metadata = { userId: ownerId, name };
+    await this.audit.record(
+      manager,
+      { action: 'api.token_revoke', targetId: id, targetType: 'api_token', metadata },
+      caller,
+    );
+    return revoked;
+  }
+
+  /** Revokes a family that the transaction has locked, with its audit row. */
+  async revokeFamily(
+    manager: EntityManager,
+    { id, ownerId: userId }: RefreshFamilyRow,
+    at: Date,
+    reason: 'revoked' | 'locked_out',
+    caller: Caller,
+  ): Promise<void> {
+    await this.families.revoke(manager, id, at, reason);
+    const metadata = reason === 'revoked' ? { userId } : { userId, reason };
+    await this.audit.record(
+      manager,
+      { action: 'api.jwt_revoke', targetId: id, targetType: 'refresh_family', metadata },
+      caller,
+    );
+  }
+
+  /** A principal manages only tokens whose scopes it holds. @throws SigraError `insufficient_scope` */
+  assertMayRevoke(token: ApiToken, caller: Caller): void {
+    if (this.isInPerson(ownerOf(token), caller)) return;
+    assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
+  }
+
+  /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */
+  isInPerson(owner: Owner, { principal }: Caller): boolean {
+    return principal?.method === 'session' && principal.userId === owner.id && owner.type === this.config.users.type;
+  }
+
+  /** Clean-up deletes a token at the end of its grace period, and its successors can live. */
+  private async readToken(manager: EntityManager, id: string, filter: OwnerFilter): Promise<ApiToken | undefined> {
+    return (await this.tokens.read(manager, id, filter)) ?? this.tokens.readSuccessor(manager, id, filter);
+  }
+
+  /** All tokens of a chain of rotations have the same scopes. */
+  private async endRotations(manager: EntityManager, token: ApiToken, at: Date, caller: Caller): Promise<string> {
+    this.assertMayRevoke(token, caller);
+    const makerId = makerIdOf(token);
+    for (const each of await this.tokens.lockRotations(manager, makerId, ownerOf(token))) {
+      await this.revokeToken(manager, each, at, caller);
+    }
+    return makerId;
+  }
+
+  private async endFamily(manager: EntityManager, id: string, owner: Owner, at: Date, caller: Caller): Promise<string> {
+    const family = await this.families.lock(manager, id, owner);
+    if (family && !family.revokedAt) await this.revokeFamily(manager, family, at, 'locked_out', caller);
+    return id;
+  }
+}
