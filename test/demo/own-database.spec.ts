@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
 import { DataFolder, isRunning } from '../support/data-folder.js';
 import { DEMO_TIMEOUT, DemoProcess } from '../support/demo.js';
@@ -6,6 +6,13 @@ import { eventually } from '../support/eventually.js';
 import { Visitor, rawTokenOn } from '../support/visitor.js';
 
 jest.setTimeout(DEMO_TIMEOUT);
+
+let template: DataFolder;
+
+beforeAll(async () => {
+  template = await DataFolder.withDatabase();
+});
+afterAll(() => template.remove());
 
 describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
   let folder: DataFolder;
@@ -17,15 +24,13 @@ describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
     return demo;
   };
 
-  beforeEach(async () => {
-    folder = await DataFolder.make();
-  });
   afterEach(async () => {
     for (const demo of demos.splice(0)) await demo.stop();
     await folder.remove();
   });
 
   it('keeps users, projects, tokens and sessions for the next start, and revokes the previously printed tokens', async () => {
+    folder = await DataFolder.make();
     const first = await start().ready();
     const ada = await new Visitor(first.url).signIn();
     await ada.send('/api/projects', { method: 'POST', body: new URLSearchParams({ name: 'Kept' }) });
@@ -47,6 +52,7 @@ describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
   });
 
   it.each(['interruptGroup', 'terminate'] as const)('leaves no process behind on %s', async (end) => {
+    folder = await template.copy();
     const demo = await start().ready();
     const postmaster = await folder.postmaster();
     // Leaves a connection open.
@@ -60,6 +66,7 @@ describe.each(ADAPTERS)('a demo with its own database, on %s', (adapter) => {
   });
 
   it('exits at once when it is interrupted while it starts', async () => {
+    folder = await template.copy();
     const demo = start();
     const postmaster = await eventually(() => folder.postmaster());
 

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startLocalPostgres } from '../../tools/local-postgres/src/local-postgres.js';
 import { eventually } from './eventually.js';
 import { scratchParent } from './scratch-folder.js';
 
@@ -12,6 +15,25 @@ export class DataFolder {
     // The server does not run as root and must have access.
     await chmod(parent, 0o755);
     return new DataFolder(parent);
+  }
+
+  /** A folder with an empty database, to copy: that takes a tenth of the time of creating one. */
+  static async withDatabase(): Promise<DataFolder> {
+    const folder = await DataFolder.make();
+    const server = await startLocalPostgres({ dataDir: folder.path, durable: false });
+    await server.stop();
+    return folder;
+  }
+
+  /** Makes another folder with the same database. No server may run in this one. */
+  async copy(): Promise<DataFolder> {
+    const folder = await DataFolder.make();
+    await this.copyTo(folder.path);
+    return folder;
+  }
+
+  async copyTo(path: string): Promise<void> {
+    await promisify(execFile)('cp', ['-a', this.path, path]);
   }
 
   get path(): string {

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { DataFolder } from '../../../test/support/data-folder.js';
 import { eventually } from '../../../test/support/eventually.js';
 import { scratchParent } from '../../../test/support/scratch-folder.js';
 import { startLocalPostgres, type LocalPostgres, type LocalPostgresOptions } from '../src/local-postgres.js';
@@ -14,6 +15,7 @@ import { startLocalPostgres, type LocalPostgres, type LocalPostgresOptions } fro
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 describe('startLocalPostgres', () => {
+  let template: DataFolder;
   let parent: string;
   let dataDir: string;
   const servers: LocalPostgres[] = [];
@@ -48,6 +50,10 @@ describe('startLocalPostgres', () => {
     await exited;
   };
 
+  beforeAll(async () => {
+    template = await DataFolder.withDatabase();
+  });
+  afterAll(() => template.remove());
   beforeEach(async () => {
     parent = await mkdtemp(join(scratchParent(), 'sigra-postgres-spec-'));
     await chmod(parent, 0o755);
@@ -78,6 +84,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('can be stopped repeatedly, and keeps its data until the next start', async () => {
+    await template.copyTo(dataDir);
     const first = await start();
     await query(first.url, "CREATE TABLE kept AS SELECT 'yes' AS kept");
     await Promise.all([first.stop(), first.stop()]);
@@ -100,12 +107,15 @@ describe('startLocalPostgres', () => {
   });
 
   it('uses the given port, and fails when another server uses it', async () => {
+    await template.copyTo(dataDir);
+    await template.copyTo(join(parent, 'other'));
     const { port } = await start();
 
     await expect(start({ dataDir: join(parent, 'other'), port })).rejects.toThrow('Address already in use');
   });
 
   it('rejects a folder that another running demo uses, and names DEMO_DATA_DIR', async () => {
+    await template.copyTo(dataDir);
     const { url } = await start();
 
     await expect(start()).rejects.toThrow(/Another running demo uses .*DEMO_DATA_DIR/);
@@ -113,6 +123,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('lets the app write after Ctrl-C reaches the whole process group', async () => {
+    await template.copyTo(dataDir);
     const { app } = await startApp();
 
     const exited = once(app, 'exit');
@@ -124,6 +135,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('does not outlive an app that is killed', async () => {
+    await template.copyTo(dataDir);
     const { app, url } = await startApp();
 
     await kill(app);
@@ -133,6 +145,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('takes over at once from an app that is killed', async () => {
+    await template.copyTo(dataDir);
     const { app } = await startApp();
     await kill(app);
 
@@ -142,6 +155,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('takes over a server that lost its app and its supervisor', async () => {
+    await template.copyTo(dataDir);
     const { app, url: abandoned } = await startApp();
     const postmaster = await postmasterPid(dataDir);
     process.kill(await parentOf(postmaster), 'SIGKILL');
@@ -155,6 +169,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('starts even if another process has the pid of the last server', async () => {
+    await template.copyTo(dataDir);
     await (await start()).stop();
     const bystander = spawn('sleep', ['60']);
     await once(bystander, 'spawn');
@@ -178,7 +193,7 @@ describe('startLocalPostgres', () => {
   });
 
   it('shows the end of the server log when the server does not start', async () => {
-    await (await start()).stop();
+    await template.copyTo(dataDir);
     await writeFile(join(dataDir, 'cluster/data/PG_VERSION'), '9\n');
 
     await expect(start()).rejects.toThrow(/did not start[^]*initialized by PostgreSQL version 9/);
