@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { compiledProgram } from './compiled-program.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -17,8 +18,8 @@ export class NodeProcess {
     setup: object,
     flags: readonly string[] = [],
   ): Promise<{ process: NodeProcess; message: unknown }> {
-    const child = fork(path(`./${program}`), [JSON.stringify(setup)], {
-      execArgv: [...flags, '--import', path('../../tools/typescript/register-sources.js')],
+    const child = fork(await compiledProgram(path(`./${program}`)), [JSON.stringify(setup)], {
+      execArgv: [...flags],
       stdio: ['inherit', 'inherit', 'pipe', 'ipc'],
     });
     let errors = '';

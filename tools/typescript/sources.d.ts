@@ -1,0 +1,1 @@
+export const sources: Readonly<Record<string, string>>;
