@@ -35,4 +35,6 @@ export default {
   maxWorkers: 2,
   // A worker never frees the modules of the spec files that it has run.
   workerIdleMemoryLimit: '1GB',
+  // In milliseconds. Nothing keeps a worker alive, but the end of its threads and its heap takes time on a busy machine.
+  workerGracefulExitTimeout: 10_000,
 };
