@@ -2,11 +2,14 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
 import { assertScopes, unauthorized } from '../scopes/assert-scopes.js';
 import { withImpliedRead } from '../scopes/can.js';
-import { keepRequest, type RequestFinder, requestOf } from './call-request.js';
+import { keepRequest, renewCall, type RequestFinder, requestOf } from './call-request.js';
 import { refuseCall } from './call-refusal.js';
 import type { HttpRequest } from './http-exchange.js';
 import type { ChallengeSettings } from './http-refusal.js';
-import { routeRules } from './route-rules.js';
+import { routeRules, type RouteRules } from './route-rules.js';
+import { checkEvents } from './subscription-events.js';
+
+type Identify = (request: HttpRequest) => Principal | undefined | Promise<Principal | undefined>;
 
 /** The settings of an application for all its routes. */
 export interface AdmissionSettings extends ChallengeSettings {
@@ -35,22 +38,47 @@ export interface AdmissionSettings extends ChallengeSettings {
 export async function admit(
   context: ExecutionContext,
   settings: AdmissionSettings,
-  identify: (request: HttpRequest) => Principal | undefined | Promise<Principal | undefined>,
+  identify: Identify,
   find: RequestFinder = requestOf,
 ): Promise<boolean> {
-  const { writeImpliesRead } = settings;
   const rules = routeRules(context);
   if (rules.access === 'anonymous') return true;
   try {
     const request = find(context);
-    if (context.getType() !== 'http') keepRequest(context, request);
-    const principal = await identify(request);
-    if (!principal && rules.access === 'required') throw unauthorized();
-    request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
-    request.user = principal?.user;
-    assertScopes(principal, rules.requirements, writeImpliesRead);
+    if (context.getType() !== 'http') prepare(context, settings, identify, request);
+    settle(request, await identify(request), rules, settings);
     return true;
   } catch (error) {
     return refuseCall(error, settings, context);
   }
+}
+
+/** What only calls other than HTTP need. */
+function prepare(
+  context: ExecutionContext,
+  settings: AdmissionSettings,
+  identify: Identify,
+  request: HttpRequest,
+): void {
+  keepRequest(context, request);
+  checkEvents(context, async () => {
+    renewCall(context);
+    try {
+      settle(request, await identify(request), routeRules(context), settings);
+    } catch (error) {
+      await refuseCall(error, settings, context);
+    }
+  });
+}
+
+function settle(
+  request: HttpRequest,
+  principal: Principal | undefined,
+  { access, requirements }: RouteRules,
+  { writeImpliesRead }: AdmissionSettings,
+): void {
+  if (!principal && access === 'required') throw unauthorized();
+  request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
+  request.user = principal?.user;
+  assertScopes(principal, requirements, writeImpliesRead);
 }

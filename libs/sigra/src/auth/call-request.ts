@@ -94,12 +94,17 @@ const CALL = Symbol('sigra.call');
  * subscription, with a context of its own.
  */
 export function guardedCall(context: ExecutionContext, request: HttpRequest): GuardedCall {
-  const holder = context as { [CALL]?: GuardedCall };
+  const holder = context as { [CALL]?: GuardedCall | undefined };
   if (context.getType() === 'http') {
     countWait(request);
     return (holder[CALL] ??= {});
   }
   return (holder[CALL] ??= callOfOther(context, request));
+}
+
+/** Forgets what guards have read, so that they read it again. */
+export function renewCall(context: ExecutionContext): void {
+  (context as { [CALL]?: GuardedCall | undefined })[CALL] = undefined;
 }
 
 function callOfOther(context: ExecutionContext, request: HttpRequest): GuardedCall {

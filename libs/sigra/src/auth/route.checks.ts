@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type Type } from '@nestjs/common';
-import { ApplicationConfig, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
@@ -9,7 +9,15 @@ import { ofClass, type Target } from './route-metadata.js';
 import { declaredBy, enforcesScopes, guardsOf, rulesOf } from './route-rules.js';
 
 /** Where Nest keeps that a method handles HTTP requests, or messages. */
-const HANDLER_KEYS = ['path', 'microservices:pattern', 'websockets:message_mapping', 'graphql:resolver_type'];
+const RPC_HANDLER = 'microservices:pattern';
+const WS_HANDLER = 'websockets:message_mapping';
+const FIELD_RESOLVERS = ['graphql:resolve_property', 'graphql:resolve_reference'];
+const HANDLER_KEYS = ['path', RPC_HANDLER, WS_HANDLER, 'graphql:resolver_type', ...FIELD_RESOLVERS];
+const GATEWAY = 'websockets:is_gateway';
+/** What Nest calls on a gateway without its guards. */
+const GATEWAY_HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'];
+/** The options of a `GraphQLModule`. */
+const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 /** The most handlers that an error names. */
 const MAX_NAMED = 20;
 
@@ -22,6 +30,7 @@ export class RouteChecks implements OnApplicationBootstrap {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly modules: ModulesContainer,
     private readonly application: ApplicationConfig,
+    private readonly adapterHost: HttpAdapterHost,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -55,10 +64,8 @@ export class RouteChecks implements OnApplicationBootstrap {
         }
         const { requirements } = rulesOf(controller, handler);
         if (requirements.length === 0) continue;
-        const guards = [...guardsOf(handler), ...guardsOf(controller)];
-        if (!isGuarded && !guards.some(enforcesScopes)) {
-          yield `${place} requires scopes, but no guard enforces them: use SigraAuthGuard, ScopeGuard after a guard of another library, or @EnforcesScopes() on a guard that calls admit()`;
-        }
+        const unguarded = this.unguarded(controller, handler, isGuarded);
+        if (unguarded !== undefined) yield `${place} requires scopes, but ${unguarded}`;
         for (const scope of new Set(requirements.flatMap((requirement) => requirement.scopes))) {
           if (!registries.some((registry) => registry.canBeGranted(scope))) {
             yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
@@ -69,6 +76,37 @@ export class RouteChecks implements OnApplicationBootstrap {
         yield `${controller.name} requires scopes and allows requests without a credential: remove one of the decorators`;
       }
     }
+  }
+
+  /** Why no guard enforces the scopes of a handler, and the remedy. */
+  private unguarded(controller: Target, handler: Target, hasGlobalGuard: boolean): string | undefined {
+    if (Reflect.hasMetadata(GATEWAY, controller) && GATEWAY_HOOKS.includes(handler.name)) {
+      return 'no guard runs before it: check the credential in the handlers of messages';
+    }
+    if (FIELD_RESOLVERS.some((key) => Reflect.hasMetadata(key, handler)) && !this.guardsFields()) {
+      return "no guard runs before the resolver of a field: add 'guards' to fieldResolverEnhancers of GraphQLModule";
+    }
+    if ([...guardsOf(handler), ...guardsOf(controller)].some(enforcesScopes)) return undefined;
+    if (!hasGlobalGuard) {
+      return 'no guard enforces them: use SigraAuthGuard, ScopeGuard after a guard of another library, or @EnforcesScopes() on a guard that calls admit()';
+    }
+    if (Reflect.hasMetadata(WS_HANDLER, handler)) {
+      return 'Nest 11 applies no global guard to gateways: add @UseGuards(SigraAuthGuard) to the class';
+    }
+    if (Reflect.hasMetadata(RPC_HANDLER, handler) && this.isHybrid()) {
+      return 'a global guard reaches the message handlers of a hybrid application only with inheritAppConfig: add @UseGuards(SigraAuthGuard) to the class';
+    }
+    return undefined;
+  }
+
+  /** Whether message handlers stand beside an HTTP server. Whether they inherit the global guards is not known. */
+  private isHybrid(): boolean {
+    return (this.adapterHost.httpAdapter as unknown) !== undefined;
+  }
+
+  private guardsFields(): boolean {
+    const options = this.provided(GRAPHQL_OPTIONS) as { readonly fieldResolverEnhancers?: readonly string[] }[];
+    return options.every(({ fieldResolverEnhancers }) => fieldResolverEnhancers?.includes('guards'));
   }
 
   /** The classes of controllers and providers; resolvers and gateways are providers. */
@@ -93,9 +131,11 @@ export class RouteChecks implements OnApplicationBootstrap {
 
   /** What the modules provide under a token: its instances, or what a test has put in their place. */
   private instancesOf<T>(token: Type<T>): T[] {
-    const instances = [...this.modules.values()].map(
-      ({ providers }) => providers.get(token)?.instance as T | undefined,
-    );
+    return this.provided(token) as T[];
+  }
+
+  private provided(token: Type<unknown> | string): unknown[] {
+    const instances = [...this.modules.values()].map(({ providers }) => providers.get(token)?.instance);
     return instances.filter((instance) => instance !== undefined);
   }
 }
