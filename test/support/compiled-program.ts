@@ -12,7 +12,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const OUT = join(ROOT, 'node_modules/.cache/sigra-programs');
 const IMPORT = /(\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"]+)\2/g;
 
-const compiling = new Map<string, Promise<void>>();
+/** The files that this process has compiled, each with the sources that it imports: sources do not change during a run. */
+const compiled = new Map<string, Promise<readonly string[]>>();
 
 /**
  * Compiles a program and the sources that it imports. A process starts such a program in two thirds of the time that it
@@ -23,7 +24,8 @@ const compiling = new Map<string, Promise<void>>();
  */
 export async function compiledProgram(path: string): Promise<string> {
   await write(join(OUT, 'package.json'), '{ "type": "module" }\n');
-  await compileOnce(path);
+  const files = new Set([path]);
+  for (const file of files) for (const imported of await compileOnce(file)) files.add(imported);
   return target(path);
 }
 
@@ -31,34 +33,30 @@ function target(path: string): string {
   return join(OUT, relative(ROOT, path)).replace(/\.ts$/, '.js');
 }
 
-/** A file is compiled once in this process, because nobody changes it during a run. */
-function compileOnce(path: string): Promise<void> {
-  const begun = compiling.get(path);
-  if (begun) return begun;
-  const compiled = compile(path);
-  compiling.set(path, compiled);
-  return compiled;
+function compileOnce(path: string): Promise<readonly string[]> {
+  const known = compiled.get(path) ?? compile(path);
+  compiled.set(path, known);
+  return known;
 }
 
-async function compile(path: string): Promise<void> {
+/** @returns the sources that it imports */
+async function compile(path: string): Promise<readonly string[]> {
   const source = await readFile(path, 'utf8');
   const key = createHash('sha256')
     .update(JSON.stringify([version, swcOptions, source]))
     .digest('hex');
-  const mark = `// ${key}\n`;
+  const mark = `\n// ${key}\n`;
   const known = await readFile(target(path), 'utf8').catch(() => '');
   let code = known;
-  if (!known.startsWith(mark)) {
+  if (!known.endsWith(mark)) {
     const result = await transform(source, { ...swcOptions, sourceMaps: false, filename: path });
-    code =
-      mark +
-      result.code.replace(IMPORT, (_all, before: string, quote: string, name: string) =>
-        [before, quote, place(path, name), quote].join(''),
-      );
+    const rewrite = (_all: string, before: string, quote: string, name: string) =>
+      [before, quote, place(path, name), quote].join('');
+    code = result.code.replace(IMPORT, rewrite) + mark;
     await write(target(path), code);
   }
   const imported = [...code.matchAll(IMPORT)].map(([, , , name]) => sourceOf(path, name!));
-  await Promise.all(imported.filter((each) => each !== undefined).map(compileOnce));
+  return imported.filter((each) => each !== undefined);
 }
 
 /** Where the compiled file imports it from: a package of this repository is a file, too. */
