@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
 import type { JwtAlgorithm, JwtKeyOptions } from 'nestjs-sigra';
+import { compiledProgram } from '../support/compiled-program.js';
 import { closeJwtApps, startJwtApp } from '../support/jwt-app.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -14,16 +15,12 @@ interface Run {
 }
 
 /** Runs the command line like `npx sigra`, from its source. */
-function sigra(...args: string[]): Promise<Run> {
-  const loader = path('../../tools/typescript/register.js');
+async function sigra(...args: string[]): Promise<Run> {
+  const program = await compiledProgram(path('../../libs/sigra/src/cli/sigra.ts'));
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', loader, path('../../libs/sigra/src/cli/sigra.ts'), ...args],
-      (error, stdout, stderr) => {
-        resolve({ code: error ? error.code : 0, stdout, stderr });
-      },
-    );
+    execFile(process.execPath, [program, ...args], (error, stdout, stderr) => {
+      resolve({ code: error ? error.code : 0, stdout, stderr });
+    });
   });
 }
 
