@@ -3,14 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import type { INestApplication } from '@nestjs/common';
 import { checkPort } from './check-port.js';
-import { createApp } from './create-app.js';
 import { openDatabase } from './database/open-database.js';
-import { prepareDatabase } from './database/prepare-database.js';
 import type { Environment } from './environment.js';
 import { deriveJwtSecret, jwtOptions } from './jwt/jwt-settings.js';
 import type { Shutdown } from './shutdown.js';
-import { guide } from './welcome/guide.js';
-import { StartTokensService } from './welcome/start-tokens.service.js';
 
 /** How long open requests can delay the end of the process. */
 const REQUEST_TIMEOUT_MS = 3000;
@@ -27,6 +23,11 @@ export async function startDemo(environment: Environment, shutdown: Pick<Shutdow
   await checkPort(port, HOST);
   const database = await openDatabase(environment);
   shutdown.add(() => database.close());
+  // Loading these takes seconds, and a port or a database that cannot be used needs none of them.
+  const { prepareDatabase } = await import('./database/prepare-database.js');
+  const { createApp } = await import('./create-app.js');
+  const { guide } = await import('./welcome/guide.js');
+  const { StartTokensService } = await import('./welcome/start-tokens.service.js');
   const secret = await prepareDatabase(database.url);
 
   const jwt = jwtOptions(environment.jwt, deriveJwtSecret(secret));
