@@ -6,6 +6,7 @@ import { SIGRA_OPTIONS, type User } from '../support/test-app.js';
 
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 const HOUR = { minutes: 60 };
+const FORMER = `SELECT FROM sigra_api_tokens t WHERE NOT EXISTS (SELECT FROM users u WHERE u.id::text = t.owner_id)`;
 
 afterEach(closeJwtApps);
 
@@ -59,9 +60,14 @@ describe('Clean-up', () => {
        SELECT gen_random_uuid(), 'user', gen_random_uuid(), 0, 'CI', 'sigra_sk_', 'abcd', sha256(n::text::bytea), '{admin}', '2020-01-01'
        FROM generate_series(1, 1100) n`,
     );
+    // The others are former owners, in each of three batches.
+    await test.dataSource.query(
+      `INSERT INTO users (id, email) SELECT owner_id::uuid, owner_id FROM sigra_api_tokens ORDER BY token_hash LIMIT 900`,
+    );
 
-    expect((await clean(test)).forgottenOwners).toBe(1100);
-    expect(await test.dataSource.query('SELECT FROM sigra_api_tokens')).toEqual([]);
+    expect((await clean(test)).forgottenOwners).toBe(200);
+    expect(await test.dataSource.query('SELECT FROM sigra_api_tokens')).toHaveLength(900);
+    expect(await test.dataSource.query(FORMER)).toEqual([]);
   }, 120_000);
 
   it('asks a UserProvider only with cleanup.forgetOwners, because it could omit users by mistake', async () => {

@@ -80,7 +80,7 @@ describe('The sweep of a process that is killed', () => {
 
   it('is finished by another one, and everything is refused all the time', async () => {
     const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
-    await putTokens(test, 20_000);
+    await putTokens(test, 5_000);
     const other = await ServerNode.start({ adapter: 'fastify', databaseUrl: test.databaseUrl, cleanup });
     const node = await ServerNode.start({ adapter: 'express', databaseUrl: test.databaseUrl, cleanup });
     const headers = { authorization: `Bearer ${rawToken}` };
