@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ADAPTERS } from '../support/test-app.js';
-import { DEMO_TIMEOUT, type Demo, startDemoProcess } from '../support/demo.js';
+import { DEMO_TIMEOUT, type Demo, startDemo } from '../support/demo.js';
 
 jest.setTimeout(DEMO_TIMEOUT);
 
@@ -21,7 +21,7 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
   };
 
   beforeAll(async () => {
-    demo = await startDemoProcess({ HTTP_ADAPTER: adapter });
+    demo = await startDemo({ HTTP_ADAPTER: adapter });
   });
   afterAll(() => demo.stop());
 
