@@ -101,7 +101,7 @@ export class RouteChecks implements OnApplicationBootstrap {
 
   /** Whether message handlers stand beside an HTTP server. Whether they inherit the global guards is not known. */
   private isHybrid(): boolean {
-    return (this.adapterHost.httpAdapter as unknown) !== undefined;
+    return Boolean(this.adapterHost.httpAdapter);
   }
 
   private guardsFields(): boolean {
