@@ -25,6 +25,7 @@ export const arrows = {
   maintenance: ['config', 'common', 'persistence', 'owners'],
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
+  integrations: ['common', 'auth'],
   cli: ['config'],
   // The testing kit puts tokens into states that no service creates, so it uses internals.
   testing: ['common', 'persistence', 'audit', 'tokens', 'jwt', 'auth'],
@@ -41,7 +42,8 @@ const zones = Object.entries(arrows).map(([folder, allowed]) => ({
 const tests = ['**/*.spec.ts', 'test/**/*.ts', 'tools/*/test/**/*.ts'];
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/coverage/', '**/.data/']),
+  // The scratch applications have their own compilers and dependencies.
+  globalIgnores(['**/dist/', '**/coverage/', '**/.data/', 'test/packaging/hosts/']),
   eslint.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },

@@ -32,8 +32,6 @@ export interface HostOptions {
   readonly providers?: Provider[];
   /** The guard of all routes. @default SigraAuthGuard */
   readonly guard?: Type<CanActivate>;
-  /** The global guard, which is one of the providers. @default SigraAuthGuard */
-  readonly guard?: Type<object>;
   /** Further modules of the application. */
   readonly imports?: (Type<object> | DynamicModule)[];
   /** Receives all logs of the application. @default logs are discarded */
