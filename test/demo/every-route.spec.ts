@@ -94,8 +94,8 @@ const optional = (status: string, signedIn: string) =>
     [['token in the query'], '400'],
   );
 
-/** OAuth endpoints for public clients refuse every Authorization header, and ignore sessions. */
-const publicClient = (status: string) => answers(status, [[...GOOD, ...DEAD, 'Basic'], '401']);
+/** OAuth endpoints for public clients ignore bearer credentials and sessions; the Basic credentials belong to no client. */
+const publicClient = (status: string) => answers(status, [['Basic'], '401']);
 
 interface Row {
   readonly answers: Answers;
@@ -158,7 +158,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     answers: {
       ...api('200', ['oauth:introspect']),
       session: '401',
-      'session from another site': '403',
+      'session from another site': '401',
       'session of another user': '401',
     },
     form: { token: UNKNOWN },
