@@ -61,6 +61,12 @@ describe('nestjs-sigra', () => {
     ]);
   });
 
+  it('has guards whose way to the request can be overridden', () => {
+    for (const guard of [main.SigraAuthGuard, main.BearerAuthGuard, main.SessionAuthGuard]) {
+      expect((guard.prototype as unknown as { getRequest: unknown }).getRequest).toBeInstanceOf(Function);
+    }
+  });
+
   it('exports these types', () => {
     expect(typesOf('index.ts').sort()).toEqual([
       'AccessTokenClaims',

@@ -53,6 +53,18 @@ describe('mayActWithCookie', () => {
     expect(mayAct(upgrade, { method: 'GET' })).toBe(true);
   });
 
+  it('lets Origin decide about the handshake of a message, whatever its method', () => {
+    const mayActOnSocket = (headers: Headers) =>
+      mayActWithCookie({ method: 'GET', headers: { host: 'notes.example.com', ...headers } }, new Set(), 'socket');
+
+    expect(mayActOnSocket({ origin: 'https://notes.example.com' })).toBe(true);
+    expect(mayActOnSocket({ origin: 'https://evil.example' })).toBe(false);
+    expect(mayActOnSocket({ origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' })).toBe(false);
+    expect(mayActOnSocket({ 'sec-fetch-site': 'same-origin' })).toBe(true);
+    expect(mayActOnSocket({ 'sec-fetch-site': 'cross-site' })).toBe(false);
+    expect(mayActOnSocket({})).toBe(true);
+  });
+
   it('refuses a request whose Host header is not a host', () => {
     expect(mayAct({ host: 'not a host', origin: 'https://evil.example' })).toBe(false);
   });
