@@ -30,7 +30,7 @@ export interface HostOptions {
   readonly typeOrm?: Partial<TypeOrmModuleOptions>;
   readonly controllers?: Type<object>[];
   readonly providers?: Provider[];
-  /** The guard of all routes. @default SigraAuthGuard */
+  /** The global guard, which is a provider of the application. @default SigraAuthGuard */
   readonly guard?: Type<CanActivate>;
   /** Further modules of the application. */
   readonly imports?: (Type<object> | DynamicModule)[];
