@@ -55,13 +55,33 @@ describe('a family with an absolute lifetime of 10 hours, an idle time of 4 and 
       test.clock.advance({ hours: 1 });
       pair = await test.jwt.refresh(pair.refreshToken);
     }
-    test.clock.advance({ minutes: 59, seconds: 59, milliseconds: 999 });
+    test.clock.advance({ minutes: 59, seconds: 58 });
     pair = await test.jwt.refresh(pair.refreshToken);
 
-    test.clock.advance({ milliseconds: 1 });
+    test.clock.advance({ seconds: 2 });
     const refusal = await refusalOf(test.jwt.refresh(pair.refreshToken));
 
     expect(refusal).toBe('token_expired');
+  });
+
+  it('expires with the begin of its last second, in which an access token would have no lifetime', async () => {
+    test.clock.set(new Date(Math.floor(test.clock.now().getTime() / 1000) * 1000 + 500));
+    const [one, other] = [await signIn(), await signIn()];
+    await test.dataSource.query('UPDATE sigra_refresh_tokens SET expires_at = $1', [
+      new Date(test.clock.now().getTime() + 36_000_000),
+    ]);
+    const before = await everyRow(test.dataSource);
+    const end = Math.floor(test.clock.now().getTime() / 1000) * 1000 + 36_000_000;
+
+    test.clock.set(new Date(end));
+    const refusal = await refusalOf(test.jwt.refresh(one.refreshToken));
+    const after = await everyRow(test.dataSource);
+    test.clock.set(new Date(end - 1));
+    const last = await test.jwt.refresh(other.refreshToken);
+
+    expect(refusal).toBe('token_expired');
+    expect(after).toEqual(before);
+    expect(last.expiresIn).toBe(1);
   });
 
   it('issues no access token that outlives it', async () => {

@@ -58,14 +58,45 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await refusalOf(test.jwt.refresh(second.refreshToken))).toBe('token_revoked');
   });
 
-  it('counts as reuse after its successor is used, even within the window', async () => {
+  it('returns the unused token of the family when its successor is used, however many came after it', async () => {
     const { first, second, familyId } = await rotated();
-    await test.jwt.refresh(second.refreshToken);
+    let last = second;
+    for (let turn = 0; turn < 20; turn++) last = await test.jwt.refresh(last.refreshToken);
 
+    const again = await test.jwt.refresh(first.refreshToken);
+    const next = await test.jwt.refresh(again.refreshToken);
+
+    expect(again.refreshToken).toBe(last.refreshToken);
+    expect(await test.jwt.verifyAccess(next.accessToken)).toMatchObject({ sid: familyId });
+    expect((await auditActions(test.dataSource, familyId)).slice(-2)).toEqual([
+      'api.jwt_refresh_replay',
+      'api.jwt_refresh',
+    ]);
+  });
+
+  it('counts as reuse after its own window, when its successor was used a moment ago', async () => {
+    const { first, second, familyId } = await rotated();
+    test.clock.advance({ milliseconds: 9_999 });
+    const third = await test.jwt.refresh(second.refreshToken);
+
+    const justInTime = await test.jwt.refresh(first.refreshToken);
+    test.clock.advance({ milliseconds: 1 });
     const refusal = await refusalOf(test.jwt.refresh(first.refreshToken));
 
+    expect(justInTime.refreshToken).toBe(third.refreshToken);
     expect(refusal).toBe('reuse_detected');
     expect(await familyRow(test.dataSource, familyId)).toMatchObject({ revoke_reason: 'reuse_detected' });
+  });
+
+  it('counts as reuse after more than a hundred refreshes within the window', async () => {
+    const { first, second } = await rotated();
+    let last = second;
+    for (let turn = 0; turn < 99; turn++) last = await test.jwt.refresh(last.refreshToken);
+    const hundredth = await test.jwt.refresh(first.refreshToken);
+    await test.jwt.refresh(last.refreshToken);
+
+    expect(hundredth.refreshToken).toBe(last.refreshToken);
+    expect(await refusalOf(test.jwt.refresh(first.refreshToken))).toBe('reuse_detected');
   });
 
   it('does not extend its window through replays', async () => {
@@ -86,14 +117,27 @@ describe('a refresh token that is presented again, with a leeway of 10 s', () =>
     expect(await test.jwt.verifyAccess(third.accessToken)).toMatchObject({ sub: test.user.id });
   });
 
-  it('keeps its successor sealed until the successor is used', async () => {
+  it('keeps its successor sealed until the successor is used after the window', async () => {
+    const [soon, late] = [await rotated(), await rotated()];
+
+    test.clock.advance({ milliseconds: 9_999 });
+    await test.jwt.refresh(soon.second.refreshToken);
+    test.clock.advance({ milliseconds: 1 });
+    await test.jwt.refresh(late.second.refreshToken);
+
+    expect(await sealed(soon.familyId)).toEqual([true, true, false]);
+    expect(await sealed(late.familyId)).toEqual([false, true, false]);
+  });
+
+  it('leads to no token that is in use, once the family was refreshed after the window', async () => {
     const { second, familyId } = await rotated();
-    const before = await sealed(familyId);
+    const third = await test.jwt.refresh(second.refreshToken);
+    test.clock.advance({ seconds: 10 });
 
-    await test.jwt.refresh(second.refreshToken);
+    await test.jwt.refresh(third.refreshToken);
 
-    expect(before).toEqual([true, false]);
-    expect(await sealed(familyId)).toEqual([false, true, false]);
+    // The chain of seals from the first token ends at the third, which is used.
+    expect(await sealed(familyId)).toEqual([true, false, true, false]);
   });
 
   it('keeps its successor sealed until clean-up an hour later', async () => {

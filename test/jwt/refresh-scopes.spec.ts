@@ -13,6 +13,25 @@ describe('the scopes of a refresh', () => {
   });
   afterAll(() => test.close());
 
+  it('narrow a wildcard to registered scopes only', async () => {
+    const { refreshToken } = await test.jwt.generateTokens(test.user, ['*']);
+
+    const unregistered = await refusalOf(test.jwt.refresh(refreshToken, { scopes: ['read:notes', 'not:registered'] }));
+    const wildcard = await refusalOf(test.jwt.refresh(refreshToken, { scopes: ['not:*'] }));
+    const pair = await test.jwt.refresh(refreshToken, { scopes: ['read:notes', 'api_tokens:*'] });
+
+    expect([unregistered, wildcard]).toEqual(['unregistered_scopes', 'unregistered_scopes']);
+    expect(pair.scope).toBe('read:notes api_tokens:*');
+  });
+
+  it('are refused when there are too many', async () => {
+    const { refreshToken } = await test.jwt.generateTokens(test.user, ['*']);
+    const scopes = Array.from({ length: 3000 }, (_, index) => `s${index}`);
+
+    expect(await refusalOf(test.jwt.refresh(refreshToken, { scopes }))).toBe('invalid_scope_format');
+    expect(await refusalOf(test.jwt.generateTokens(test.user, scopes))).toBe('invalid_scope_format');
+  });
+
   it('narrow one access token, and leave the family unchanged', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes', 'write:notes']);
 
@@ -102,8 +121,8 @@ describe('the scopes of a refresh', () => {
 
   it('do not hide reuse, for any requested scopes', async () => {
     const first = await test.jwt.generateTokens(test.user, ['read:notes']);
-    const second = await test.jwt.refresh(first.refreshToken);
-    await test.jwt.refresh(second.refreshToken);
+    await test.jwt.refresh(first.refreshToken);
+    test.clock.advance({ seconds: 60 });
 
     const refusal = await refusalOf(test.jwt.refresh(first.refreshToken, { scopes: ['admin'] }));
 

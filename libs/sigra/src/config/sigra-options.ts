@@ -179,8 +179,8 @@ export interface JwtOptions<User extends object = object> {
    */
   check?: JwtCheck;
   /**
-   * Time in which a rotated refresh token can be presented again, in seconds. While its successor is unused, the answer
-   * is the same successor. It helps clients that lose answers or refresh in several tabs. @default 0
+   * Time in which a rotated refresh token can be presented again, in seconds. The answer is the token of the family that is
+   * unused. It helps clients that lose answers or refresh in several tabs. @default 0
    */
   reuseLeeway?: number;
 }

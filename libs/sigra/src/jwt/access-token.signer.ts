@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
-import { Clock, hasExpired } from '../common/clock.js';
+import { Clock, endsWithinSecond } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import type { JwtKey } from '../config/jwt-keys.js';
@@ -94,7 +94,7 @@ export class AccessTokenSigner {
     const config = enabledJwt(this.config);
     const iat = Math.floor(now.getTime() / 1000);
     const exp = Math.min(iat + config.accessTtl, endsAt ? Math.floor(endsAt.getTime() / 1000) : Infinity);
-    if (hasExpired(endsAt, now) || exp <= iat) {
+    if (endsWithinSecond(endsAt, now)) {
       throw refuse('token_expired', 'What the access token belongs to ends within this second.');
     }
     const claims: AccessTokenClaims = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RefreshTokenState } from '../persistence/refresh-token.repository.js';
+import type { RefreshTokenState, RefreshTokenUse } from '../persistence/refresh-token.repository.js';
 import type { RefreshFamilyRow, RefreshTokenRow } from '../persistence/tables.js';
 import { decideRefresh } from './refresh-decision.js';
 
@@ -31,10 +31,16 @@ const TOKEN: RefreshTokenRow = {
   createdAt: at(-50),
 };
 const SEALED = Buffer.from('sealed');
-const FRESH: RefreshTokenState = { token: TOKEN, child: undefined, currentEpoch: 3, consumedFor: null };
+const FRESH: RefreshTokenState = { token: TOKEN, successors: [], currentEpoch: 3, consumedFor: null };
+/** A successor that was used this many seconds ago. */
+const used = (seconds: number, sealedSuccessor: Buffer | null = SEALED): RefreshTokenUse => ({
+  token: { ...TOKEN, id: 'used', consumedAt: at(-seconds), sealedSuccessor },
+  consumedFor: seconds,
+});
+const UNUSED: RefreshTokenUse = { token: { ...TOKEN, id: 'unused' }, consumedFor: null };
 const CONSUMED: RefreshTokenState = {
   token: { ...TOKEN, consumedAt: at(-5), sealedSuccessor: SEALED },
-  child: { ...TOKEN, id: 'child', parentId: 'token' },
+  successors: [UNUSED],
   currentEpoch: 3,
   consumedFor: 5,
 };
@@ -71,6 +77,18 @@ const CASES: readonly Case[] = [
     state: FRESH,
     outcome: 'token_expired',
   },
+  {
+    what: 'a family that ends within this second: its access token would have no lifetime',
+    family: { absoluteExpiresAt: new Date(NOW.getTime() + 999) },
+    state: FRESH,
+    outcome: 'token_expired',
+  },
+  {
+    what: 'a family that ends with the next second',
+    family: { absoluteExpiresAt: at(1) },
+    state: FRESH,
+    outcome: 'rotate',
+  },
   { what: 'a revoked family', family: { revokedAt: at(-1) }, state: FRESH, outcome: 'token_revoked' },
   {
     what: 'a used token of a family that was signed out',
@@ -103,14 +121,55 @@ const CASES: readonly Case[] = [
   { what: 'a consumed token within the leeway', state: CONSUMED, leeway: 6, outcome: 'replay' },
   { what: 'a consumed token at the end of the leeway', state: CONSUMED, leeway: 5, outcome: 'reuse' },
   {
-    what: 'a consumed token whose child is used',
-    state: { ...CONSUMED, child: { ...TOKEN, consumedAt: at(-1) } },
+    what: 'a consumed token whose successor is used, each within the leeway',
+    state: { ...CONSUMED, successors: [used(1), UNUSED] },
+    leeway: 6,
+    outcome: 'replay',
+  },
+  {
+    what: 'a consumed token of ten generations ago, each within the leeway',
+    state: { ...CONSUMED, successors: [...Array.from({ length: 9 }, () => used(2)), UNUSED] },
+    leeway: 6,
+    outcome: 'replay',
+  },
+  {
+    what: 'a consumed token whose successor is used, without a leeway',
+    state: { ...CONSUMED, successors: [used(1), UNUSED] },
+    outcome: 'reuse',
+  },
+  {
+    what: 'a consumed token before its leeway ends, whose successor was used before that, by its own time',
+    state: { ...CONSUMED, successors: [used(6), UNUSED] },
+    leeway: 6,
+    outcome: 'reuse',
+  },
+  {
+    what: 'a consumed token whose successor was used after the clock was set back',
+    state: { ...CONSUMED, successors: [used(-5.1), UNUSED] },
     leeway: 60,
     outcome: 'reuse',
   },
   {
-    what: 'a consumed token whose child is gone',
-    state: { ...CONSUMED, child: undefined },
+    what: 'a consumed token whose successor has nothing sealed',
+    state: { ...CONSUMED, successors: [used(1, null), UNUSED] },
+    leeway: 60,
+    outcome: 'reuse',
+  },
+  {
+    what: 'a consumed token whose last successor is used',
+    state: { ...CONSUMED, successors: [used(1), used(1)] },
+    leeway: 60,
+    outcome: 'reuse',
+  },
+  {
+    what: 'a consumed token whose last successor has expired',
+    state: { ...CONSUMED, successors: [used(1), { ...UNUSED, token: { ...UNUSED.token, expiresAt: NOW } }] },
+    leeway: 60,
+    outcome: 'token_expired',
+  },
+  {
+    what: 'a consumed token whose successors are gone',
+    state: { ...CONSUMED, successors: [] },
     leeway: 60,
     outcome: 'reuse',
   },
@@ -166,7 +225,13 @@ describe('decideRefresh', () => {
     expect(decision.kind === 'refuse' ? decision.code : decision.kind).toBe(outcome);
   });
 
-  it('returns the sealed successor, which only the presented token opens', () => {
-    expect(decideRefresh(FAMILY, CONSUMED, NOW, 60, 0)).toEqual({ kind: 'replay', sealedSuccessor: SEALED });
+  it('returns the sealed successors in the order in which they are opened', () => {
+    const [second, third] = [Buffer.from('second'), Buffer.from('third')];
+    const state = { ...CONSUMED, successors: [used(2, second), used(1, third), UNUSED] };
+
+    expect(decideRefresh(FAMILY, state, NOW, 60, 0)).toEqual({
+      kind: 'replay',
+      sealedSuccessors: [SEALED, second, third],
+    });
   });
 });

@@ -1,20 +1,25 @@
-import type { RefreshTokenState } from '../persistence/refresh-token.repository.js';
+import { endsWithinSecond } from '../common/clock.js';
+import type { RefreshTokenState, RefreshTokenUse } from '../persistence/refresh-token.repository.js';
 import type { RefreshFamilyRow } from '../persistence/tables.js';
 
 /** The treatment of a presented refresh token. */
 export type RefreshDecision =
   | { readonly kind: 'refuse'; readonly code: 'token_revoked' | 'token_expired'; readonly message: string }
   | { readonly kind: 'rotate' }
-  /** The client lost an answer or sent the token twice: it gets the same successor again. */
-  | { readonly kind: 'replay'; readonly sealedSuccessor: Buffer }
+  /**
+   * The client lost an answer, or several of its tabs refresh: it gets the token of the family that is unused. Each successor is
+   * sealed with the token before it, the first one with the presented token.
+   */
+  | { readonly kind: 'replay'; readonly sealedSuccessors: readonly [Buffer, ...Buffer[]] }
   | { readonly kind: 'reuse' };
 
 /** Seconds. */
 const LEAST_TOLERANCE = 5;
 
 /**
- * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse
- * unless the leeway allows it, also in a family that has ended by a sign-out: a thief could sign out, so that the reuse is not
+ * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse unless
+ * it, and every consumed token after it, was consumed within the leeway: tabs that are restored together present tokens of
+ * different ages. Reuse counts also in a family that has ended by a sign-out: a thief could sign out, so that the reuse is not
  * detected.
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
@@ -22,29 +27,34 @@ const LEAST_TOLERANCE = 5;
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
-  { token, child, currentEpoch, consumedFor }: RefreshTokenState,
+  { token, successors, currentEpoch, consumedFor }: RefreshTokenState,
   now: Date,
   leeway: number,
   tolerance: number,
 ): RefreshDecision {
   // Far below 0, the clock has been set back, and the time since then is not known.
   const earliest = -Math.max(tolerance, LEAST_TOLERANCE);
-  const inTime = leeway > 0 && consumedFor !== null && consumedFor >= earliest && consumedFor < leeway;
+  const isInTime = ({ consumedFor }: Pick<RefreshTokenUse, 'consumedFor'>) =>
+    leeway > 0 && consumedFor !== null && consumedFor >= earliest && consumedFor < leeway;
   if (family.revokedAt) {
     const isKnown = family.revokeReason !== 'revoked' && family.revokeReason !== 'too_many_families';
-    return isKnown || !token.consumedAt || inTime || family.absoluteExpiresAt <= now
+    return isKnown || !token.consumedAt || isInTime({ consumedFor }) || family.absoluteExpiresAt <= now
       ? { kind: 'refuse', code: 'token_revoked', message: 'The family has been revoked.' }
       : { kind: 'reuse' };
   }
   if (family.epoch !== currentEpoch) {
     return { kind: 'refuse', code: 'token_revoked', message: 'The user has signed out everywhere.' };
   }
-  if (family.absoluteExpiresAt <= now || token.expiresAt <= now) {
+  if (endsWithinSecond(family.absoluteExpiresAt, now) || token.expiresAt <= now) {
     return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
   }
   if (!token.consumedAt) return { kind: 'rotate' };
-  const isUnused = child?.consumedAt === null;
-  return inTime && isUnused && token.sealedSuccessor
-    ? { kind: 'replay', sealedSuccessor: token.sealedSuccessor }
-    : { kind: 'reuse' };
+  const last = successors.at(-1)?.token;
+  const consumed = [{ token, consumedFor }, ...successors.slice(0, -1)];
+  const sealed = consumed.flatMap((use) => (isInTime(use) ? (use.token.sealedSuccessor ?? []) : []));
+  const [first, ...others] = sealed;
+  if (!first || sealed.length < consumed.length || !last || last.consumedAt) return { kind: 'reuse' };
+  if (last.expiresAt <= now)
+    return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
+  return { kind: 'replay', sealedSuccessors: [first, ...others] };
 }

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { JwtAuditAction, NewAuditEvent } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock, earliest, later } from '../common/clock.js';
+import { Clock, earliest, endsWithinSecond, later } from '../common/clock.js';
 import type { Deadline } from '../common/deadline.js';
 import { seal, unseal } from '../common/sealing.js';
 import { hashSecret } from '../common/secret.js';
@@ -97,7 +97,9 @@ export class RefreshTokenRotator {
 
   /** Tries twice: when the first try loses a race, the winner has committed before the second. */
   private async settle(presented: Presented, deadline: Deadline): Promise<RefreshOutcome> {
-    const looksUnused = !presented.token.consumedAt && !presented.family.revokedAt;
+    const { token, family } = presented;
+    const isOver = family.revokedAt !== null || endsWithinSecond(family.absoluteExpiresAt, this.clock.now());
+    const looksUnused = !token.consumedAt && !isOver;
     try {
       return await this.attempt(presented, looksUnused, deadline).catch((error: unknown) => {
         if (!isLostRace(error)) throw error;
@@ -137,11 +139,11 @@ export class RefreshTokenRotator {
     const { token, rawToken } = presented;
     const owner = ownerOf(presented.family);
     const family = await this.families.lock(manager, presented.family.id, owner);
-    const state = family && (await this.refreshTokens.readState(manager, token.id, owner));
+    const { reuseLeeway, clockTolerance } = enabledJwt(this.config);
+    const state = family && (await this.refreshTokens.readState(manager, token.id, owner, reuseLeeway));
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
     // Read after the lock, because the wait can take long.
     const now = this.clock.now();
-    const { reuseLeeway, clockTolerance } = enabledJwt(this.config);
     const decision = decideRefresh(family, state, now, reuseLeeway, clockTolerance);
     switch (decision.kind) {
       case 'refuse':
@@ -154,10 +156,11 @@ export class RefreshTokenRotator {
       case 'replay': {
         const pairWith = this.prepare(presented);
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_replay', presented));
-        return {
-          kind: 'issued',
-          pair: pairWith(unseal(decision.sealedSuccessor, rawToken, 'refresh-token successor')),
-        };
+        const live = decision.sealedSuccessors.reduce(
+          (opener, sealed) => unseal(sealed, opener, 'refresh-token successor'),
+          rawToken,
+        );
+        return { kind: 'issued', pair: pairWith(live) };
       }
       case 'reuse': {
         if (!hasOwner) return { kind: 'suspected' };
@@ -187,6 +190,7 @@ export class RefreshTokenRotator {
         expiresAt: earliest(later(now, refreshTtl), family.absoluteExpiresAt),
         createdAt: now,
       },
+      leeway: reuseLeeway,
       sealedSuccessor: reuseLeeway > 0 ? seal(successor, rawToken, 'refresh-token successor') : null,
       event: this.audit.rowOf(refreshEvent('api.jwt_refresh', presented)),
     };

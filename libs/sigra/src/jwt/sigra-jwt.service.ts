@@ -64,7 +64,7 @@ export class SigraJwtService {
    *
    * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, or its user does not exist or is not active),
    * `token_expired`, `token_revoked`, `reuse_detected`, `refresh_aborted` (the token was not consumed; try again),
-   * `insufficient_scope`, and the codes of malformed scopes
+   * `outcome_unknown` (it may have been consumed), `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes
    */
   async refresh(refreshToken: string, request: RefreshRequest = {}, caller: Caller = {}): Promise<TokenPair> {
     enabledJwt(this.config);

@@ -22,16 +22,22 @@ export interface RefreshTokenOfFamily {
   readonly family: RefreshFamilyRow;
 }
 
-/** The state of a presented token, read under the lock of its family. */
-export interface RefreshTokenState {
+/** A token, and the time since it was consumed, in seconds, by the clock of the database; null when it was not. */
+export interface RefreshTokenUse {
   readonly token: RefreshTokenRow;
-  /** The token that succeeded it. */
-  readonly child: RefreshTokenRow | undefined;
-  /** The owner's current family epoch. */
-  readonly currentEpoch: number;
-  /** The time since the token was consumed, in seconds, by the clock of the database; null when it was not. */
   readonly consumedFor: number | null;
 }
+
+/** The state of a presented token, read under the lock of its family. */
+export interface RefreshTokenState extends RefreshTokenUse {
+  /** The tokens that succeeded it, as far as the leeway allows: each is the successor of the one before. */
+  readonly successors: readonly RefreshTokenUse[];
+  /** The owner's current family epoch. */
+  readonly currentEpoch: number;
+}
+
+/** A client that refreshes more often within the leeway is out of order. */
+const MAX_SUCCESSORS = 100;
 
 /** A rotation, with all rows that its statement writes. */
 export interface Rotation {
@@ -39,6 +45,8 @@ export interface Rotation {
   readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId'>;
   readonly child: NewRefreshToken & { readonly createdAt: Date };
   readonly sealedSuccessor: Buffer | null;
+  /** `jwt.reuseLeeway`, in seconds. */
+  readonly leeway: number;
   /** The audit row; undefined when audit is off. */
   readonly event: NewAuditEventRow | undefined;
 }
@@ -116,32 +124,39 @@ export class RefreshTokenRepository {
   /**
    * Reads the state that a decision is based on. A separate statement, after the lock: a `FOR UPDATE` with joins would
    * return the rows of the other tables as they were before it waited.
+   *
+   * @param leeway `jwt.reuseLeeway`, in seconds: successors are read as far as it allows
    */
-  async readState(manager: EntityManager, tokenId: string, owner: Owner): Promise<RefreshTokenState | undefined> {
+  async readState(
+    manager: EntityManager,
+    tokenId: string,
+    owner: Owner,
+    leeway: number,
+  ): Promise<RefreshTokenState | undefined> {
     const epoch = currentEpoch(this.database.names.owners, 'family_epoch', '$2', '$3');
-    const [row] = await this.database.query<{
+    const now = currentTime('$4');
+    const rows = await this.database.query<{
       token: string;
-      child: string | null;
       current_epoch: number | string;
       consumed_for: number | string | null;
     }>(
-      `SELECT ${refreshTokens.packed('t')} AS token,
-         CASE WHEN child.id IS NOT NULL THEN ${refreshTokens.packed('child')} END AS child,
-         ${epoch} AS current_epoch,
-         extract(epoch FROM ${currentTime('$4')} - t.consumed_at)::numeric AS consumed_for
-       FROM ${this.table} t LEFT JOIN ${this.table} child ON child.parent_id = t.id
-       WHERE t.id = $1`,
-      [tokenId, owner.type, owner.id, replacedTime(this.clock)],
+      `WITH RECURSIVE chain AS (
+         SELECT t.*, 0 AS sigra_depth FROM ${this.table} t WHERE t.id = $1
+         UNION ALL
+         SELECT next.*, chain.sigra_depth + 1 FROM chain JOIN ${this.table} next ON next.parent_id = chain.id
+         WHERE chain.consumed_at > ${now} - make_interval(secs => $5) AND $5 > 0 AND chain.sigra_depth < ${MAX_SUCCESSORS}
+       )
+       SELECT ${refreshTokens.packed('chain')} AS token, ${epoch} AS current_epoch,
+         extract(epoch FROM ${now} - chain.consumed_at)::numeric AS consumed_for
+       FROM chain ORDER BY chain.sigra_depth`,
+      [tokenId, owner.type, owner.id, replacedTime(this.clock), leeway],
       manager,
     );
-    return (
-      row && {
-        token: refreshTokens.unpack(row.token),
-        child: row.child === null ? undefined : refreshTokens.unpack(row.child),
-        currentEpoch: Number(row.current_epoch),
-        consumedFor: row.consumed_for === null ? null : Number(row.consumed_for),
-      }
-    );
+    const [presented, ...successors] = rows.map(({ token, consumed_for }) => ({
+      token: refreshTokens.unpack(token),
+      consumedFor: consumed_for === null ? null : Number(consumed_for),
+    }));
+    return presented && { ...presented, successors, currentEpoch: Number(rows[0]?.current_epoch) };
   }
 
   /**
@@ -153,7 +168,8 @@ export class RefreshTokenRepository {
    *
    * It skips a locked family instead of waiting: what it then decides would be based on what it read before.
    *
-   * It removes the successor that the parent has sealed, because that successor is this token.
+   * It removes the successor that the parent has sealed, unless the parent was consumed within the leeway: then it can still be
+   * presented, and leads to this token and its successor.
    *
    * @param within the transaction to run in, or the deadline of a statement that commits itself
    * @returns whether the token was consumed by this call
@@ -168,18 +184,19 @@ export class RefreshTokenRepository {
     return rows.length === 1;
   }
 
-  private rotationOf({ tokenId, family, child, sealedSuccessor, event }: Rotation) {
+  private rotationOf({ tokenId, family, child, sealedSuccessor, leeway, event }: Rotation) {
     const { names } = this.database;
     const parameters = new Parameters();
     const now = parameters.add(child.createdAt);
     const successor = { ...child, familyId: new Sql('consumed.family_id'), parentId: new Sql('consumed.id') };
+    const databaseNow = currentTime(parameters.add(replacedTime(this.clock)));
     const text = `WITH family AS MATERIALIZED (
          SELECT id FROM ${names.refreshFamilies}
          WHERE id = ${parameters.add(family.id)} AND revoked_at IS NULL AND absolute_expires_at > ${now}
            AND epoch = ${currentEpoch(names.owners, 'family_epoch', parameters.add(family.ownerType), parameters.add(family.ownerId))}
          FOR NO KEY UPDATE SKIP LOCKED
        ), consumed AS (
-         UPDATE ${this.table} t SET consumed_at = ${currentTime(parameters.add(replacedTime(this.clock)))}, sealed_successor = ${parameters.add(sealedSuccessor)}
+         UPDATE ${this.table} t SET consumed_at = ${databaseNow}, sealed_successor = ${parameters.add(sealedSuccessor)}
          FROM family
          WHERE t.id = ${parameters.add(tokenId)} AND t.family_id = family.id
            AND t.consumed_at IS NULL AND t.expires_at > ${now}
@@ -187,6 +204,7 @@ export class RefreshTokenRepository {
        ), forgotten AS (
          UPDATE ${this.table} parent SET sealed_successor = NULL FROM consumed
          WHERE parent.id = consumed.parent_id AND parent.sealed_successor IS NOT NULL
+           AND parent.consumed_at <= ${databaseNow} - make_interval(secs => ${parameters.add(leeway)})
        )${event ? `, audit AS (${auditEvents.insertFrom('consumed', names.auditEvents, event, parameters)})` : ''}
        ${refreshTokens.insertFrom('consumed', this.table, successor, parameters)}
        RETURNING id`;
