@@ -82,6 +82,7 @@ describe('when the audit row cannot be written', () => {
   it('neither revokes nor publishes a reuse, which is detected on retry', async () => {
     const second = await test.jwt.refresh(pair.refreshToken);
     await test.jwt.refresh(second.refreshToken);
+    test.clock.advance({ minutes: 1 });
     const published: unknown[] = [];
     const listen = (message: unknown) => published.push(message);
     subscribe('sigra:jwt:refresh_reuse_detected', listen);

@@ -63,6 +63,7 @@ describe('the audit rows of JWTs', () => {
     await test.jwt.refresh(first.refreshToken, {}, FROM);
     const replayed = await latest(familyId);
     await test.jwt.refresh(second.refreshToken);
+    test.clock.advance({ minutes: 1 });
     await refusalOf(test.jwt.refresh(first.refreshToken, {}, FROM));
     const reused = await latest(familyId);
 

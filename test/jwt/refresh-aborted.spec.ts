@@ -58,6 +58,7 @@ describe('a refresh that loses a race against another transaction', () => {
     const replay = await test.jwt.refresh(pair.refreshToken);
     await fault.mend();
     await test.jwt.refresh(second.refreshToken);
+    test.clock.advance({ seconds: 10 });
     fault = await failAudit(test.dataSource, state, 1);
 
     const refusal = await refusalOf(test.jwt.refresh(pair.refreshToken));
