@@ -25,6 +25,8 @@ const SCOPES = [
   'api_tokens:read',
   'api_tokens:write',
   'oauth:introspect',
+  'sessions:read',
+  'sessions:write',
 ] as const;
 const JWT = { secret: undefined, check: 'family', accessTtl: 900, reuseLeeway: 0 } as const;
 
@@ -94,7 +96,7 @@ const optional = (status: string, signedIn: string) =>
     [['token in the query'], '400'],
   );
 
-/** OAuth endpoints for public clients ignore bearer credentials and sessions; the Basic credentials belong to no client. */
+/** OAuth endpoints for public clients ignore bearer credentials and sessions, and check client credentials. */
 const publicClient = (status: string) => answers(status, [['Basic'], '401']);
 
 interface Row {
@@ -149,6 +151,10 @@ const TABLE: Readonly<Record<string, Row>> = {
     ),
     json: { scopes: ['read:projects'] },
   },
+  'GET /api/jwt': { answers: api('200', ['sessions:read']) },
+  // To end a family needs its scopes, too.
+  'DELETE /api/jwt': { answers: api('200', [], '403') },
+  'DELETE /api/jwt/:id': { answers: api('204', [], '403', '404') },
   'POST /oauth/token': {
     answers: publicClient('400'),
     form: { grant_type: 'refresh_token', refresh_token: UNKNOWN },
@@ -237,7 +243,8 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
 
   /** Of a family or a token that nothing else uses. */
   async function idFor(pattern: string): Promise<string> {
-    return pattern.includes('devices') ? familyIdOf(await signIn()) : (await issue(['read:projects'])).id;
+    const isFamily = pattern.includes('devices') || pattern.includes('/jwt/');
+    return isFamily ? familyIdOf(await signIn(['read:projects'])) : (await issue(['read:projects'])).id;
   }
 
   async function present(kind: Kind): Promise<{ headers: Record<string, string>; query?: string }> {
@@ -288,8 +295,8 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
     return { id: token.id, rawToken };
   }
 
-  function signIn() {
-    return app.get(SigraJwtService).generateTokens(users.ada, ['*']);
+  function signIn(scopes = ['*']) {
+    return app.get(SigraJwtService).generateTokens(users.ada, scopes);
   }
 
   /** A session that has not ended: some routes sign out. */

@@ -43,11 +43,14 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
         .map(({ route }) => route)
         .sort(),
     ).toEqual([
+      'DELETE /api/jwt',
+      'DELETE /api/jwt/{id}',
       'DELETE /api/tokens',
       'DELETE /api/tokens/{id}',
       'DELETE /session',
       'GET /.well-known/jwks.json',
       'GET /api/admin/stats',
+      'GET /api/jwt',
       'GET /api/me',
       'GET /api/projects',
       'GET /api/scopes',

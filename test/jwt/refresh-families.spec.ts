@@ -27,7 +27,7 @@ describe('the families of a user', () => {
     test.clock.advance({ hours: 1 });
     await test.jwt.refresh(phone.refreshToken, {}, { ipAddress: '192.0.2.99', userAgent: 'elsewhere' });
 
-    const families = await test.jwt.listFamilies(user);
+    const { families } = await test.jwt.listFamilies(user);
 
     const at = (hours: number, days = 0) => new Date(start.getTime() + hours * 3_600_000 + days * 86_400_000);
     const [created, later, refreshed] = [at(0), at(1), at(2)];
@@ -72,7 +72,7 @@ describe('the families of a user', () => {
 
     await test.jwt.generateTokens(user, SCOPES, { ipAddress: '1'.repeat(3000), userAgent: `a\0b${'😀'.repeat(600)}` });
 
-    const [family] = await test.jwt.listFamilies(user);
+    const [family] = (await test.jwt.listFamilies(user)).families;
     expect(family?.ipAddress).toBe('1'.repeat(64));
     expect(family?.userAgent).toMatch(/^ab(?:😀)+$/u);
     expect(family?.userAgent?.length).toBeLessThanOrEqual(1024);
@@ -87,7 +87,7 @@ describe('the families of a user', () => {
     await signIn(other);
     const live = await signIn(user);
 
-    const families = await test.jwt.listFamilies(user);
+    const { families } = await test.jwt.listFamilies(user);
 
     expect(families.map(({ id }) => id)).toEqual([familyIdOf(live)]);
   });
@@ -98,11 +98,11 @@ describe('the families of a user', () => {
     await signIn(user);
 
     await test.jwt.signOutEverywhere(user);
-    const none = await test.jwt.listFamilies(user);
+    const { families: none } = await test.jwt.listFamilies(user);
     const next = await signIn(user);
 
     expect(none).toEqual([]);
-    expect((await test.jwt.listFamilies(user)).map(({ id }) => id)).toEqual([familyIdOf(next)]);
+    expect((await test.jwt.listFamilies(user)).families.map(({ id }) => id)).toEqual([familyIdOf(next)]);
     expect(await test.jwt.verifyAccess(next.accessToken)).toMatchObject({ epoch: 1 });
   });
 

@@ -88,7 +88,7 @@ describe(`with ${FAMILIES} families and three times as many refresh tokens, no s
   it('to list the families of a user', async () => {
     await signIn();
 
-    const families = await test.jwt.listFamilies(test.user);
+    const { families } = await test.jwt.listFamilies(test.user);
 
     expect(families).toHaveLength(1);
     expect(await plans()).toEqual({ statements: 1, scans: [] });

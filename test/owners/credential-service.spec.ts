@@ -59,7 +59,7 @@ describe('CredentialService', () => {
       expect((await other.tokens.verify(hers.rawToken)).ownerId).toBe(grace.id);
       expect((await other.jwt.verifyAccess(hers.pair.accessToken)).sub).toBe(grace.id);
       expect(await test.tokens.listActive(user)).toEqual({ tokens: [], nextCursor: null });
-      expect(await test.jwt.listFamilies(user)).toEqual([]);
+      expect((await test.jwt.listFamilies(user)).families).toEqual([]);
     });
 
     it('writes one audit row, and marks the rows with the reason', async () => {

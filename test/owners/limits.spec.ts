@@ -72,7 +72,7 @@ describe('jwt.maxFamiliesPerOwner', () => {
 
     const third = await signIn();
 
-    const families = await test.jwt.listFamilies(test.user);
+    const { families } = await test.jwt.listFamilies(test.user);
     expect(families.map(({ id }) => id)).toEqual([familyIdOf(third), familyIdOf(first)]);
     expect(await refusalOf(test.jwt.refresh(second.refreshToken))).toBe('token_revoked');
     expect(await test.jwt.refresh(refreshed.refreshToken)).toBeDefined();

@@ -237,7 +237,7 @@ describe.each(CHECKS)(
       [
         'the revocation of each family',
         async ({ user }) => {
-          for (const { id } of await test.jwt.listFamilies(user)) await test.jwt.revokeFamily(user, id);
+          for (const { id } of (await test.jwt.listFamilies(user)).families) await test.jwt.revokeFamily(user, id);
         },
       ],
     ])(
@@ -295,7 +295,7 @@ describe.each(CHECKS)(
 
           // All of them were authorized before, so none of them gets a pair.
           expect(pairs).toEqual([]);
-          expect(await test.jwt.listFamilies(user)).toEqual([]);
+          expect((await test.jwt.listFamilies(user)).families).toEqual([]);
         }
       },
       TIMEOUT,

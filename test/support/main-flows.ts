@@ -140,7 +140,7 @@ async function refresh(test: JwtApp) {
   const issued = await test.get(AuditService).query({ targetId: familyIdOf(pair) });
   clock.set(at(101));
   const successor = await jwt.refresh(pair.refreshToken);
-  const families = await jwt.listFamilies(user);
+  const { families } = await jwt.listFamilies(user);
   const presented = await answerOf(test, { authorization: `Bearer ${successor.accessToken}` });
   clock.set(at(110.999));
   const replayed = await jwt.refresh(pair.refreshToken);

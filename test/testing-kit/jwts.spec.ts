@@ -73,7 +73,7 @@ describe('refreshPair', () => {
     await refreshPair(test.app, user);
     await refreshPair(test.app, user);
 
-    expect(await test.jwt.listFamilies(user)).toHaveLength(2);
+    expect((await test.jwt.listFamilies(user)).families).toHaveLength(2);
   });
 });
 
@@ -87,7 +87,7 @@ describe('expiredJwt', () => {
     const claims = await test.jwt.verifyAccess(jwt);
     test.clock.set(new Date(now.getTime() - 300_000));
     const refusal = await refusalOf(test.jwt.verifyAccess(jwt));
-    const families = await test.jwt.listFamilies(test.user);
+    const { families } = await test.jwt.listFamilies(test.user);
     await test.close();
 
     expect(claims).toMatchObject({ sub: test.user.id, scope: 'read:notes admin', email: 'ada@example.com' });
@@ -148,7 +148,7 @@ describe.each([
     ];
 
     expect(refusals).toEqual(['unregistered_scopes', 'scopes_required', 'not_found']);
-    expect(await test.get(SigraJwtService).listFamilies(test.user)).toEqual([]);
+    expect((await test.get(SigraJwtService).listFamilies(test.user)).families).toEqual([]);
   });
 
   it('is rejected if JWTs are not enabled', async () => {

@@ -37,6 +37,8 @@ export type { CursorPosition } from './common/cursor.js';
 
 // JWTs and refresh tokens.
 export { SigraJwtService } from './jwt/sigra-jwt.service.js';
+export type { FamilyPage, ListFamilies } from './jwt/sigra-jwt.service.js';
+export type { FamilyView } from './http/jwt.controller.js';
 export type { RefreshFamily } from './persistence/refresh-family.repository.js';
 export type { AccessTokenClaims } from './jwt/access-token-claims.js';
 export type { RefreshRequest } from './jwt/refresh-token.rotator.js';

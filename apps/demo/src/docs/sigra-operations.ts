@@ -16,7 +16,7 @@ const readScope = 'Scope: `api_tokens:read`.';
 const writeScope = 'Scope: `api_tokens:write`.';
 const unauthorized = refusal('The credential is missing, unknown, revoked or expired.');
 const forbidden = refusal('The credential lacks a scope, or a session is used from another origin.');
-const notFound = refusal('The token does not exist, or belongs to another user.');
+const notFound = refusal('The id does not exist, or belongs to another user.');
 const idParameter = { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } };
 
 const idempotencyParameter = {
@@ -26,6 +26,11 @@ const idempotencyParameter = {
   schema: { type: 'string', minLength: 16, maxLength: 255 },
   description: 'Repeats the answer of a request with the same key, for ten minutes.',
 };
+
+const pageParameters = [
+  { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 } },
+  { name: 'cursor', in: 'query', schema: { type: 'string' }, description: '`nextCursor` of the previous page.' },
+];
 
 const form = (schema: SchemaName) => ({
   required: true,
@@ -45,10 +50,7 @@ export const sigraOperations = [
     path: PATH,
     summary: 'Your active tokens, oldest first',
     description: readScope,
-    parameters: [
-      { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 } },
-      { name: 'cursor', in: 'query', schema: { type: 'string' }, description: '`nextCursor` of the previous page.' },
-    ],
+    parameters: pageParameters,
     responses: {
       200: answer('A page of tokens.', 'ApiTokenPage'),
       400: refusal('The limit or the cursor is invalid.'),
@@ -128,6 +130,37 @@ export const sigraOperations = [
       401: unauthorized,
       403: forbidden,
     },
+  },
+  {
+    ...JWTS,
+    method: 'get',
+    path: '/api/jwt',
+    summary: 'Your sign-ins with refresh tokens, newest first',
+    description: 'Scope: `sessions:read`.',
+    parameters: pageParameters,
+    responses: {
+      200: answer('A page of sign-ins.', 'FamilyPage'),
+      400: refusal('The limit or the cursor is invalid.'),
+      401: unauthorized,
+      403: forbidden,
+    },
+  },
+  {
+    ...JWTS,
+    method: 'delete',
+    path: '/api/jwt',
+    summary: 'End all your sign-ins with refresh tokens',
+    description: 'Scope: `sessions:write`.',
+    responses: { 200: answer('The number of sign-ins that ended.', 'RevokedCount'), 401: unauthorized, 403: forbidden },
+  },
+  {
+    ...JWTS,
+    method: 'delete',
+    path: '/api/jwt/{id}',
+    summary: 'End a sign-in',
+    description: 'Scope: `sessions:write`, and the scopes of the sign-in.',
+    parameters: [idParameter],
+    responses: { 204: answer('Ended.'), 401: unauthorized, 403: forbidden, 404: notFound },
   },
   {
     ...JWTS,

@@ -93,6 +93,25 @@ export const sigraSchemas = {
     required: ['revoked'],
     properties: { revoked: { type: 'integer', example: 3 } },
   },
+  Family: {
+    type: 'object',
+    required: ['id', 'scopes', 'ipAddress', 'userAgent', 'createdAt', 'refreshedAt', 'expiresAt', 'current'],
+    properties: {
+      id,
+      scopes,
+      ipAddress: maybe({ type: 'string' }, 'Where it began.'),
+      userAgent: maybe({ type: 'string' }, 'The browser or program in which it began.'),
+      createdAt: instant,
+      refreshedAt: instant,
+      expiresAt: instant,
+      current: { type: 'boolean', description: 'Whether this request has an access token of it.' },
+    },
+  },
+  FamilyPage: {
+    type: 'object',
+    required: ['families', 'nextCursor'],
+    properties: { families: { type: 'array', items: { $ref: '#/components/schemas/Family' } }, nextCursor },
+  },
   ScopeList: {
     type: 'object',
     required: ['scopes'],

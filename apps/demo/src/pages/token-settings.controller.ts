@@ -32,6 +32,8 @@ import {
 } from './token-forms.js';
 
 const PAGE_SIZE = 10;
+/** The default of `jwt.maxFamiliesPerOwner`: the page shows all devices. */
+const MOST_FAMILIES = 100;
 
 /** The state of the token page, beside the list of tokens. */
 interface ListState {
@@ -148,7 +150,7 @@ export class TokenSettingsController {
 
   private async listView(user: User, { cursor, form, errors = {}, issued }: ListState): Promise<View> {
     const page = await this.tokens.listActive(user, { limit: PAGE_SIZE, cursor });
-    const families = await this.jwt.listFamilies(user);
+    const { families } = await this.jwt.listFamilies(user, { limit: MOST_FAMILIES });
     const failed = Object.keys(errors).length > 0;
     const data = {
       ...page,

@@ -307,7 +307,8 @@ export interface ControllerPaths {
   /** Lists the scopes that a token can have; for example `api/scopes`. @default not mounted */
   scopes?: string;
   /**
-   * Issues an access token and a refresh token to the user of a session; for example `api/jwt`. Needs `jwt.enabled`.
+   * Issues an access token and a refresh token to the user of a session, and lists and ends the refresh families of the caller; for
+   * example `api/jwt`. Needs `jwt.enabled`.
    * @default not mounted
    */
   jwt?: string;

@@ -1,16 +1,12 @@
 import {
   Body,
-  type CanActivate,
   ConflictException,
   Controller,
   Delete,
-  type ExecutionContext,
   Get,
   Header,
   Headers,
   HttpCode,
-  Injectable,
-  NotFoundException,
   Param,
   Post,
   Query,
@@ -19,7 +15,6 @@ import {
 } from '@nestjs/common';
 import { CurrentCaller, CurrentPrincipal, RepeatsRotation, RequireScopes } from '../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../auth/auth.guards.js';
-import { requestOf } from '../auth/call-request.js';
 import { IDEMPOTENCY_KEY } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
@@ -29,6 +24,7 @@ import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import type { RotateApiToken } from '../tokens/api-token.rotator.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
+import { CollectionPathGuard } from './collection-path.guard.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 
 /** An API token as its owner sees it over HTTP. */
@@ -57,19 +53,6 @@ function viewOf({
 function makerOf(tokenId: string | null, familyId: string | null): ApiTokenView['madeBy'] {
   if (tokenId !== null) return { type: 'api_token', id: tokenId };
   return familyId === null ? null : { type: 'refresh_family', id: familyId };
-}
-
-/**
- * Separates `DELETE tokens/`, sent by a client that has lost the id of the token that it wants to revoke, from
- * `DELETE tokens`, which revokes all of them. Express routes both to the same handler.
- */
-@Injectable()
-export class CollectionPathGuard implements CanActivate {
-  canActivate(context: ExecutionContext): boolean {
-    const [path = ''] = requestOf(context).url?.split('?') ?? [];
-    if (path === '/' || !path.endsWith('/')) return true;
-    throw new NotFoundException({ statusCode: 404, error: 'not_found', message: 'There is no such token.' });
-  }
 }
 
 /**

@@ -33,7 +33,7 @@ export class RefreshTokenRevoker {
   async revokeByToken(rawToken: string, caller: Caller): Promise<void> {
     const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyIdOf(hashSecret(rawToken)) : undefined;
     // Clean-up can have deleted the family in between.
-    if (familyId === undefined || !(await this.endFamily(familyId, caller, { type: this.config.users.type }))) {
+    if (familyId === undefined || !(await this.endFamily(familyId, caller, { type: this.config.users.type }, true))) {
       throw refuse('invalid_token', 'The refresh token is unknown.');
     }
   }
@@ -47,7 +47,7 @@ export class RefreshTokenRevoker {
   async revokeByAccessToken(jwt: string, caller: Caller): Promise<boolean> {
     const { sub, sid, epoch } = this.verifier.read(jwt);
     if (!isUuid(sid) || epoch === undefined) return false;
-    await this.endFamily(sid, caller, { type: this.config.users.type, id: sub });
+    await this.endFamily(sid, caller, { type: this.config.users.type, id: sub }, true);
     return true;
   }
 
@@ -93,6 +93,11 @@ export class RefreshTokenRevoker {
         // Families of earlier epochs were revoked, and counted, before.
         count: ({ at, familyEpoch }, manager, limit) =>
           this.families.countLive(manager, owner, at, familyEpoch - 1, limit),
+        alongside: async ({ at, familyEpoch }, manager) => {
+          if (!caller.principal || this.isInPerson(caller, owner)) return;
+          const scopes = await this.families.liveScopes(manager, owner, at, familyEpoch - 1);
+          assertMayManage(caller.principal, scopes, this.config.apiTokens.writeImpliesRead);
+        },
       },
       caller,
     );
@@ -100,15 +105,16 @@ export class RefreshTokenRevoker {
 
   /**
    * @param owner families of other owners count as missing
+   * @param isHolder whether the caller holds a token of the family, which suffices. @default false
    * @returns whether the family exists, revoked or not
    */
-  private endFamily(familyId: string, caller: Caller, owner: OwnerFilter): Promise<boolean> {
+  private endFamily(familyId: string, caller: Caller, owner: OwnerFilter, isHolder = false): Promise<boolean> {
     return this.database.retried(this.database.deadlineOf(caller), async (manager) => {
       const family = await this.families.lock(manager, familyId, owner);
-      if (family && !family.revokedAt) {
-        await this.revoker.revokeFamily(manager, family, this.clock.now(), 'revoked', caller);
-      }
-      return family !== undefined;
+      if (!family) return false;
+      if (!isHolder) this.revoker.assertMayRevoke(family, caller);
+      if (!family.revokedAt) await this.revoker.revokeFamily(manager, family, this.clock.now(), 'revoked', caller);
+      return true;
     });
   }
 }

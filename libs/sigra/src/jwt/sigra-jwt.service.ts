@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import { pageOf, parsePageRequest } from '../common/cursor.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type RefreshFamily, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
@@ -11,6 +12,21 @@ import { RefreshTokenIssuer } from './refresh-token.issuer.js';
 import { RefreshTokenRevoker } from './refresh-token.revoker.js';
 import { type RefreshRequest, RefreshTokenRotator } from './refresh-token.rotator.js';
 import type { TokenPair } from './token-pair.js';
+
+/** A page of `listFamilies`. */
+export interface ListFamilies {
+  /** At most `apiTokens.maxPageSize`. @default `apiTokens.defaultPageSize` */
+  readonly limit?: number | undefined;
+  /** The `nextCursor` of the page before. @default the first page */
+  readonly cursor?: string | undefined;
+}
+
+/** Families of one user. */
+export interface FamilyPage {
+  readonly families: readonly RefreshFamily[];
+  /** Null on the last page. */
+  readonly nextCursor: string | null;
+}
 
 /**
  * JWT access tokens (RFC 9068) and their rotating refresh tokens. Unless `jwt.enabled` is set, every method rejects with
@@ -86,7 +102,8 @@ export class SigraJwtService {
    * Revokes one family of a user, by its id. The family of another user counts as missing. API tokens that were made with its
    * access tokens stay valid: see `lockOutFamily`.
    *
-   * @throws SigraError `jwt_disabled`, `not_found`
+   * @throws SigraError `jwt_disabled`, `not_found`; `insufficient_scope` when the caller's principal does not hold all scopes of the
+   * family. A session of the user, and the family itself, can always end it
    */
   async revokeFamily(user: UserRef, familyId: string, caller: Caller = {}): Promise<void> {
     enabledJwt(this.config);
@@ -110,7 +127,8 @@ export class SigraJwtService {
    * valid until they expire.
    *
    * @returns the number of families revoked
-   * @throws SigraError `jwt_disabled`
+   * @throws SigraError `jwt_disabled`; `insufficient_scope` when the caller's principal is not a session of the user, and does not
+   * hold all scopes of these families
    */
   async revokeAllRefresh(user: UserRef, caller: Caller = {}): Promise<number> {
     enabledJwt(this.config);
@@ -129,12 +147,17 @@ export class SigraJwtService {
   }
 
   /**
-   * Lists a user's families that can still be refreshed, newest first.
+   * Lists a user's families that can still be refreshed, newest first. No family is skipped or repeated; families that begin during
+   * paging do not appear.
    *
-   * @throws SigraError `jwt_disabled`
+   * @throws SigraError `jwt_disabled`, `invalid_limit`, `invalid_cursor`
    */
-  async listFamilies(user: UserRef): Promise<readonly RefreshFamily[]> {
+  async listFamilies(user: UserRef, request: ListFamilies = {}): Promise<FamilyPage> {
     enabledJwt(this.config);
-    return this.families.listLive(this.users.ownerOf(user), this.clock.now());
+    const { defaultPageSize, maxPageSize } = this.config.apiTokens;
+    const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
+    const found = await this.families.listLive(this.users.ownerOf(user), this.clock.now(), limit + 1, position);
+    const { items: families, nextCursor } = pageOf(found, limit, ({ createdAt }) => createdAt);
+    return { families, nextCursor };
   }
 }

@@ -37,7 +37,7 @@ export class CredentialRevoker {
    *
    * @param filter credentials of other owners count as missing
    * @returns whether the credential exists
-   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of the token; `unavailable`
+   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of the credential; `unavailable`
    */
   async lockOut(kind: CredentialKind, id: string, filter: OwnerFilter, caller: Caller): Promise<boolean> {
     // PostgreSQL would reject a string that is not a UUID.
@@ -93,10 +93,11 @@ export class CredentialRevoker {
     );
   }
 
-  /** A principal manages only tokens whose scopes it holds. @throws SigraError `insufficient_scope` */
-  assertMayRevoke(token: ApiToken, caller: Caller): void {
-    if (this.isInPerson(ownerOf(token), caller)) return;
-    assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
+  /** A principal ends only credentials whose scopes it holds, and its own family. @throws SigraError `insufficient_scope` */
+  assertMayRevoke(credential: ApiToken | RefreshFamilyRow, caller: Caller): void {
+    const { principal } = caller;
+    if (principal?.familyId === credential.id || this.isInPerson(ownerOf(credential), caller)) return;
+    assertMayManage(principal, credential.scopes, this.config.apiTokens.writeImpliesRead);
   }
 
   /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */
@@ -121,6 +122,7 @@ export class CredentialRevoker {
 
   private async endFamily(manager: EntityManager, id: string, owner: Owner, at: Date, caller: Caller): Promise<string> {
     const family = await this.families.lock(manager, id, owner);
+    if (family) this.assertMayRevoke(family, caller);
     if (family && !family.revokedAt) await this.revokeFamily(manager, family, at, 'locked_out', caller);
     return id;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { currentEpoch, type OwnerFilter } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
@@ -24,6 +25,7 @@ interface PackedFamily {
   readonly family: string;
 }
 
+const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const OF_OWNER = 'f.owner_type = $1 AND f.owner_id = $2';
 /** Counting the families of a bot can take longer than a request may. */
 const COUNT_TIMEOUT_MS = 60_000;
@@ -119,15 +121,26 @@ export class RefreshFamilyRepository {
     return Number(count);
   }
 
-  /** Lists the families of an owner that can still be refreshed, newest first. */
-  async listLive(owner: Owner, now: Date): Promise<RefreshFamily[]> {
+  /** The scopes of all live families of an owner in an epoch. */
+  async liveScopes(manager: EntityManager, owner: Owner, now: Date, epoch: number): Promise<readonly string[]> {
+    const rows = await this.database.query<{ scope: string }>(
+      `SELECT DISTINCT scope FROM ${this.table} f, unnest(f.scopes) AS scope
+       WHERE ${OF_OWNER} AND f.revoked_at IS NULL AND f.absolute_expires_at > $3 AND f.epoch = $4 ORDER BY scope`,
+      [owner.type, owner.id, now, epoch],
+      manager,
+    );
+    return rows.map(({ scope }) => scope);
+  }
+
+  /** Lists the families of an owner that can still be refreshed, newest first, from `position` on. */
+  async listLive(owner: Owner, now: Date, limit: number, position?: CursorPosition): Promise<RefreshFamily[]> {
     const rows = await this.database.query<PackedFamily & { token: string }>(
       `SELECT ${PACKED}, ${refreshTokens.packed('t')} AS token
        FROM ${this.table} f
        JOIN ${this.database.names.refreshTokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $3
-       WHERE ${OF_OWNER} AND ${this.live('$3')}
-       ORDER BY f.created_at DESC, f.id DESC`,
-      [owner.type, owner.id, now],
+       WHERE ${OF_OWNER} AND ${this.live('$3')} AND (f.created_at, f.id) < ($4, $5)
+       ORDER BY f.created_at DESC, f.id DESC LIMIT $6`,
+      [owner.type, owner.id, now, position?.createdAt ?? 'infinity', position?.id ?? MAX_UUID, limit],
     );
     return rows.map(({ family, token }) => ({
       ...refreshFamilies.unpack(family),
