@@ -1,5 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable, NotFoundException } from '@nestjs/common';
-import { requestOf } from '../auth/http-exchange.js';
+import { requestOf } from '../auth/call-request.js';
 
 /**
  * Separates `DELETE tokens/`, sent by a client that has lost the id of what it wants to revoke, from `DELETE tokens`, which
