@@ -41,10 +41,26 @@ export function forGraphql(refusal: HttpRefusal): HttpRefusal {
   return Object.assign(refusal, { extensions: { code, originalError: refusal.getResponse() } });
 }
 
+const REFUSAL = Symbol('sigra.refusal');
+
+/** A `WsException` or an `RpcException` that refuses a call, for the `@Catch()` of a filter. Nest compares with `instanceof`. */
+export class MessageRefusal {
+  declare readonly [REFUSAL]: HttpRefusal;
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && REFUSAL in value;
+  }
+}
+
+export function refusalOf(exception: MessageRefusal): HttpRefusal {
+  return exception[REFUSAL];
+}
+
 async function refuseMessage(refusal: HttpRefusal, host: ArgumentsHost): Promise<never> {
   // Filters of Nest do not log an exception that they know.
   logOutage(refusal);
-  throw (await exceptionOf(refusal, host)) ?? refusal;
+  const exception = await exceptionOf(refusal, host);
+  throw exception ? Object.assign(exception, { [REFUSAL]: refusal }) : refusal;
 }
 
 /** Logs the cause of a server error, which no client sees. */

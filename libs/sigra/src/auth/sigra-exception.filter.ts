@@ -3,17 +3,19 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { type Observable, throwError } from 'rxjs';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { bodyForRpc, forGraphql, logOutage } from './call-refusal.js';
+import { bodyForRpc, forGraphql, logOutage, MessageRefusal, refusalOf } from './call-refusal.js';
 import { HttpRefusal, sendRefusal, toHttpRefusal } from './http-refusal.js';
+
+type Caught = SigraError | HttpRefusal | MessageRefusal;
 
 /**
  * Answers the refusals of services and guards: status, `WWW-Authenticate` or `Retry-After`, and a JSON body of `statusCode`,
  * `error` and `message`. `SigraModule` registers it for the whole application. Nest applies no global filter to gateways, and in a
  * hybrid application none to message handlers: name it there with `@UseFilters()`.
  */
-@Catch(SigraError, HttpRefusal)
+@Catch(SigraError, HttpRefusal, MessageRefusal)
 @Injectable()
-export class SigraExceptionFilter implements ExceptionFilter<SigraError | HttpRefusal> {
+export class SigraExceptionFilter implements ExceptionFilter<Caught> {
   private readonly logger = new Logger(SigraExceptionFilter.name);
 
   constructor(
@@ -22,8 +24,8 @@ export class SigraExceptionFilter implements ExceptionFilter<SigraError | HttpRe
   ) {}
 
   /** @returns for a message of a microservice, an observable that fails with the body */
-  catch(exception: SigraError | HttpRefusal, host: ArgumentsHost): Observable<never> | undefined {
-    const refusal = exception instanceof HttpRefusal ? exception : toHttpRefusal(exception, this.config);
+  catch(exception: Caught, host: ArgumentsHost): Observable<never> | undefined {
+    const refusal = this.refusalOf(exception);
     switch (host.getType<string>()) {
       case 'http':
         sendRefusal(refusal, host, this.adapterHost, this.logger);
@@ -31,16 +33,22 @@ export class SigraExceptionFilter implements ExceptionFilter<SigraError | HttpRe
       case 'graphql':
         throw forGraphql(refusal);
       case 'rpc':
-        logOutage(refusal);
+        if (exception instanceof SigraError) logOutage(refusal);
         return throwError(() => bodyForRpc(refusal, host));
       case 'ws':
-        logOutage(refusal);
+        if (exception instanceof SigraError) logOutage(refusal);
         sendToSocket(refusal, host);
         return undefined;
       // Other contexts answer errors in their own way.
       default:
-        throw exception;
+        throw exception as Error;
     }
+  }
+
+  private refusalOf(exception: Caught): HttpRefusal {
+    // Its guard has logged it.
+    if (exception instanceof MessageRefusal) return refusalOf(exception);
+    return exception instanceof HttpRefusal ? exception : toHttpRefusal(exception, this.config);
   }
 }
 
