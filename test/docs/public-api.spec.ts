@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-sigra';
 import * as testing from 'nestjs-sigra/testing';
+import * as throttler from 'nestjs-sigra/throttler';
 import ts from 'typescript';
 
 /** The names that an entry file exports as types only. */
@@ -173,6 +174,18 @@ describe('nestjs-sigra/testing', () => {
       'InjectAnswer',
       'Providers',
       'SupertestAnswer',
+    ]);
+  });
+});
+
+describe('nestjs-sigra/throttler', () => {
+  it('exports these values', () => {
+    expect(Object.keys(throttler).sort()).toEqual([
+      'SigraThrottlerGuard',
+      'limitOf',
+      'trackByAddress',
+      'trackByOwner',
+      'trackByToken',
     ]);
   });
 });

@@ -54,7 +54,7 @@ describe.each(ADAPTERS)('SigraThrottlerGuard, on %s', (adapter) => {
       status: response.status,
       remaining: response.headers.get('ratelimit-remaining'),
       retryAfter: Number(response.headers.get('retry-after')),
-      body: (await response.json()) as unknown,
+      body: await response.json(),
     };
   };
   const statusesOf = async (times: number, token?: string, path?: string) => {
