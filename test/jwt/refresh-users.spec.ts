@@ -28,7 +28,7 @@ describe('the user of a family', () => {
     await test.jwt.signOutEverywhere(user.id);
     await test.jwt.signOutEverywhere(user);
 
-    expect(lists[0]).toHaveLength(2);
+    expect(lists[0]?.families).toHaveLength(2);
     expect(lists[1]).toEqual(lists[0]);
     expect(revoked).toBe(1);
     expect(

@@ -152,9 +152,9 @@ async function refresh(test: JwtApp) {
   const kept = await jwt.generateTokens(user, ['*']);
   clock.set(at(111 + 3599.999));
   const next = await jwt.refresh(kept.refreshToken);
-  clock.set(at(111 + 7199.998));
+  clock.set(at(111 + 7198.998));
   const last = await jwt.refresh(next.refreshToken);
-  clock.set(at(111 + 7199.999));
+  clock.set(at(111 + 7198.999));
   const beforeExpiry = await stateOf(jwt.refresh(last.refreshToken));
   return {
     scope: pair.scope,
