@@ -43,7 +43,7 @@ describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %
       () => ({
         path: '/oauth/introspect',
         init: { ...form({ token: pair.refreshToken }), headers: bearer() },
-        code: 'unavailable',
+        code: 'temporarily_unavailable',
       }),
     ],
     [
