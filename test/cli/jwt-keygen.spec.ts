@@ -41,7 +41,7 @@ describe('npx sigra jwt:keygen', () => {
     expect(answer.status).toBe(200);
   });
 
-  it.each<JwtAlgorithm>(['RS256', 'ES256'])(
+  it.each<JwtAlgorithm>(['RS256', 'ES256', 'ES384', 'EdDSA'])(
     'prints a key pair for %s: one node signs with the private part, another verifies with the public one',
     async (algorithm) => {
       const { code, stdout } = await sigra('jwt:keygen', '--algorithm', algorithm, '--kid', '2030-01');

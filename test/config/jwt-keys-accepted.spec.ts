@@ -6,6 +6,8 @@ import { User } from '../support/test-app.js';
 
 const SECRET = 'correct horse battery staple, and more';
 const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const P384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+const ED25519 = generateKeyPairSync('ed25519');
 const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -33,6 +35,20 @@ describe('Valid keys', () => {
     ],
     ['a Buffer in PEM format', { keys: [{ kid: 'a', privateKey: Buffer.from(pem(EC.privateKey)) }] }, 'ES256'],
     ['a KeyObject', { keys: [{ kid: 'a', privateKey: EC.privateKey }] }, 'ES256'],
+    ['a P-384 key', { keys: [{ kid: 'a', privateKey: P384.privateKey }] }, 'ES384'],
+    ['an Ed25519 key', { keys: [{ kid: 'a', privateKey: pem(ED25519.privateKey) }] }, 'EdDSA'],
+    ['an RSA key for RS512', { keys: [{ kid: 'a', privateKey: RSA.privateKey, algorithm: 'RS512' }] }, 'RS512'],
+    ['an RSA key for PS256', { keys: [{ kid: 'a', privateKey: RSA.privateKey, algorithm: 'PS256' }] }, 'PS256'],
+    ...[
+      ['escaped line breaks', pem(EC.privateKey).replaceAll('\n', '\\n')],
+      ['escaped line breaks of Windows', pem(EC.privateKey).replaceAll('\n', '\\r\\n')],
+      ['quotes and escaped line breaks', `"${pem(EC.privateKey).replaceAll('\n', '\\n')}"`],
+      ['base64', Buffer.from(pem(EC.privateKey)).toString('base64')],
+      ['base64 with line breaks', `${Buffer.from(pem(EC.privateKey)).toString('base64').replace(/.{76}/g, '$&\n')}\n`],
+    ].map(
+      ([what, privateKey]) =>
+        [`PEM from the environment, with ${what}`, { keys: [{ kid: 'a', privateKey }] }, 'ES256'] as const,
+    ),
     ['a key and its algorithm', { keys: [{ kid: 'a', privateKey: EC.privateKey }], algorithm: 'ES256' }, 'ES256'],
   ])('include %s', (_what, jwt, algorithm) => {
     const { jwt: config } = resolveConfig(optionsWith(jwt));

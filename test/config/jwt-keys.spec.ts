@@ -18,7 +18,6 @@ const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const SHORT_RSA = generateKeyPairSync('rsa', { modulusLength: 1024 });
 const PSS = generateKeyPairSync('rsa-pss', { modulusLength: 2048 });
 const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const P384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
 const SECP256K1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
 const ED25519 = generateKeyPairSync('ed25519');
 
@@ -137,7 +136,7 @@ const WRONG: readonly WrongKey[] = [
     what: 'an algorithm in a key',
     jwt: { keys: [{ kid: 'a', secret: SECRET, alg: 'HS512' }] },
     option: 'jwt.keys[0].alg',
-    problem: 'is not an option; known are: kid, sign, secret, privateKey, publicKey',
+    problem: 'is not an option; known are: kid, sign, algorithm, secret, privateKey, publicKey',
   },
   {
     what: 'a string as sign',
@@ -244,11 +243,45 @@ const WRONG: readonly WrongKey[] = [
     option: `jwt.keys[0].${part}`,
     problem: `${problem} ${KEYGEN}`,
   })),
+  ...(
+    [
+      ['a public key in PEM format', pem(RSA.publicKey)],
+      ['a private key in PEM format', pem(EC.privateKey)],
+      ['a public key with escaped line breaks', pem(RSA.publicKey).replaceAll('\n', '\\n')],
+      ['a public key in PEM format, as base64', Buffer.from(pem(RSA.publicKey)).toString('base64')],
+      ['a public key as a JWK', JSON.stringify(RSA.publicKey.export({ format: 'jwk' }))],
+      ['a public key of SSH', `ssh-ed25519 AAAA${'C3'.repeat(20)} ada@example.com`],
+    ] as const
+  ).flatMap(([what, secret]) => {
+    const problem = `is a key in PEM, JWK or SSH format; a secret is random. ${KEYGEN}`;
+    return [
+      { what: `a secret that is ${what}`, jwt: { secret }, option: 'jwt.secret', problem },
+      {
+        what: `a secret of a key that is ${what}`,
+        jwt: { keys: [{ kid: 'a', secret: Buffer.from(secret) }] },
+        option: 'jwt.keys[0].secret',
+        problem,
+      },
+    ];
+  }),
+  ...(
+    [
+      ['RSA', { publicKey: RSA.publicKey, algorithm: 'ES256' }, 'is ES256, but the key is for RS256, RS512, PS256'],
+      ['P-256', { privateKey: EC.privateKey, algorithm: 'RS256' }, 'is RS256, but the key is for ES256'],
+      ['Ed25519', { publicKey: ED25519.publicKey, algorithm: 'HS256' }, 'is HS256, but the key is for EdDSA'],
+      ['a secret', { secret: SECRET, algorithm: 'EdDSA' }, 'is EdDSA, but the key is for HS256'],
+    ] as const
+  ).map(([what, key, problem]) => ({
+    what: `the algorithm of another key, for ${what}`,
+    jwt: { keys: [{ kid: 'a', ...key }] },
+    option: 'jwt.keys[0].algorithm',
+    problem,
+  })),
   {
-    what: 'a private key with escaped line breaks, as in environment variables',
-    jwt: { keys: [{ kid: 'a', privateKey: pem(EC.privateKey).replaceAll('\n', '\\n') }] },
-    option: 'jwt.keys[0].privateKey',
-    problem: 'is not a private key in PEM format. Its line breaks are written as \\n; replace them with real ones.',
+    what: 'a signer without its public key',
+    jwt: { keys: [{ kid: 'a', privateKey: EC.privateKey, sign: () => Promise.resolve(Buffer.alloc(64)) }] },
+    option: 'jwt.keys[0].sign',
+    problem: 'is a function; give the publicKey that belongs to it',
   },
   {
     what: 'an RSA key of 1024 bits',
@@ -258,9 +291,7 @@ const WRONG: readonly WrongKey[] = [
   },
   ...(
     [
-      ['secp384r1', P384],
       ['secp256k1', SECP256K1],
-      ['ed25519', ED25519],
       ['rsa-pss', PSS],
     ] as const
   ).map(([type, { privateKey }]) => ({
@@ -272,7 +303,7 @@ const WRONG: readonly WrongKey[] = [
       ],
     },
     option: 'jwt.keys[1]',
-    problem: `has a key of type ${type}; Sigra signs with RSA or P-256 keys. ${KEYGEN}`,
+    problem: `has a key of type ${type}; Sigra signs with RSA, P-256, P-384 or Ed25519 keys. ${KEYGEN}`,
   })),
   {
     what: 'an algorithm that does not match the secret',
@@ -296,7 +327,7 @@ const WRONG: readonly WrongKey[] = [
     what: 'the algorithm none',
     jwt: { secret: SECRET, algorithm: 'none' },
     option: 'jwt.algorithm',
-    problem: 'must be one of HS256, RS256, ES256, not the string "none"',
+    problem: 'must be one of HS256, RS256, RS512, PS256, ES256, ES384, EdDSA, not the string "none"',
   },
 ];
 

@@ -106,6 +106,7 @@ describe('nestjs-sigra', () => {
       'JwtCheck',
       'JwtKeyOptions',
       'JwtOptions',
+      'JwtSigner',
       'ListApiTokens',
       'ListFamilies',
       'MetadataOptions',

@@ -31,6 +31,20 @@ export function ecKey(kid: string): ForgeKey {
   return { kid, alg: 'ES256', signs: privateKey, option: { kid, privateKey } };
 }
 
+/** A key of any asymmetric algorithm. */
+export function keyOf(alg: Exclude<JwtAlgorithm, 'HS256'>, kid: string): ForgeKey {
+  if (alg === 'EdDSA') {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    return { kid, alg, signs: privateKey, option: { kid, privateKey } };
+  }
+  if (alg === 'ES256' || alg === 'ES384') {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: alg === 'ES256' ? 'P-256' : 'P-384' });
+    return { kid, alg, signs: privateKey, option: { kid, privateKey } };
+  }
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { kid, alg, signs: privateKey, option: { kid, privateKey, algorithm: alg } };
+}
+
 export function secretKey(kid: string, secret: Buffer = randomBytes(32)): ForgeKey {
   return { kid, alg: 'HS256', signs: secret, option: { kid, secret } };
 }

@@ -11,6 +11,7 @@ export type {
   RouteChecking,
   JwtKeyOptions,
   JwtOptions,
+  JwtSigner,
   MetadataOptions,
   SessionOptions,
   SessionRequest,

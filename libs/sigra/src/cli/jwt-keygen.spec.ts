@@ -16,7 +16,7 @@ describe('generateJwtKey', () => {
     expect(keyRing(jwtSecret.resolve('jwt.secret', secrets[0], {}), undefined).signingKey.algorithm).toBe('HS256');
   });
 
-  it.each(['RS256', 'ES256'])('generates a matching key pair for %s', (algorithm) => {
+  it.each(['RS256', 'ES256', 'ES384', 'EdDSA'])('generates a matching key pair for %s', (algorithm) => {
     const text = generateJwtKey(algorithm, 'k');
 
     const [privatePem = '', publicPem = ''] = text.match(/-----BEGIN[^]+?-----END [A-Z ]+-----/g) ?? [];
@@ -36,13 +36,20 @@ describe('generateJwtKey', () => {
     },
   );
 
+  it.each(['RS512', 'PS256'])('generates an RSA key for %s, with the option that selects it', (algorithm) => {
+    const text = generateJwtKey(algorithm, 'k');
+
+    expect(text).toContain(`{ kid: "k", algorithm: '${algorithm}', privateKey: '…' }`);
+    expect(ringOf({ kid: 'k', algorithm, privateKey: text }).signingKey.algorithm).toBe(algorithm);
+  });
+
   it('uses the given kid', () => {
     const texts = ['HS256', 'RS256', 'ES256'].map((algorithm) => generateJwtKey(algorithm, 'it"s'));
 
     for (const text of texts) expect(text).toContain('kid: "it\\"s"');
   });
 
-  it.each(['none', 'hs256', 'RS512', 'EdDSA', ''])('rejects the algorithm %j', (algorithm) => {
+  it.each(['none', 'hs256', 'HS512', 'ES512', ''])('rejects the algorithm %j', (algorithm) => {
     expect(() => generateJwtKey(algorithm, 'k')).toThrow(TypeError);
   });
 

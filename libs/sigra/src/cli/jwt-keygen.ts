@@ -4,7 +4,7 @@ import { isKid } from '../config/jwt-keys.js';
 /**
  * Generates a key, with the options that use it, as text to paste.
  *
- * @param algorithm `HS256`, `RS256` or `ES256`
+ * @param algorithm a `JwtAlgorithm`
  * @param kid the key's name: 1 to 255 printable ASCII characters
  * @throws TypeError for any other algorithm or `kid`
  */
@@ -14,9 +14,19 @@ export function generateJwtKey(algorithm: string, kid: string): string {
     case 'HS256':
       return secret(kid);
     case 'RS256':
-      return keyPair(kid, generateKeyPairSync('rsa', { modulusLength: 2048 }));
+    case 'RS512':
+    case 'PS256':
+      return keyPair(
+        kid,
+        generateKeyPairSync('rsa', { modulusLength: 2048 }),
+        algorithm === 'RS256' ? undefined : algorithm,
+      );
     case 'ES256':
       return keyPair(kid, generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+    case 'ES384':
+      return keyPair(kid, generateKeyPairSync('ec', { namedCurve: 'P-384' }));
+    case 'EdDSA':
+      return keyPair(kid, generateKeyPairSync('ed25519'));
     default:
       throw new TypeError(`Unknown algorithm ${JSON.stringify(algorithm)}.`);
   }
@@ -30,8 +40,9 @@ function secret(kid: string): string {
   ].join('\n');
 }
 
-function keyPair(kid: string, { privateKey, publicKey }: KeyPairKeyObjectResult): string {
-  const name = JSON.stringify(kid);
+/** @param algorithm if it is not the default of the key */
+function keyPair(kid: string, { privateKey, publicKey }: KeyPairKeyObjectResult, algorithm?: string): string {
+  const name = JSON.stringify(kid) + (algorithm === undefined ? '' : `, algorithm: '${algorithm}'`);
   return [
     `# Private key: signs. Keep it secret. In the options: jwt.keys: [{ kid: ${name}, privateKey: '…' }]`,
     privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().trim(),

@@ -2,11 +2,11 @@
 import { parseArgs } from 'node:util';
 import { generateJwtKey } from './jwt-keygen.js';
 
-const USAGE = `Usage: sigra jwt:keygen [--algorithm HS256|RS256|ES256] [--kid NAME]
+const USAGE = `Usage: sigra jwt:keygen [--algorithm NAME] [--kid NAME]
 
 Generates a key for JWTs and prints it with the options that use it. Stores nothing.
 
-  --algorithm  HS256 (default), RS256 or ES256
+  --algorithm  HS256 (default), RS256, RS512, PS256, ES256, ES384 or EdDSA
   --kid        the key's name (default: today's date)`;
 
 /** Runs a command. @returns the exit code: 0, or 2 for wrong arguments */

@@ -1,9 +1,12 @@
 import { createHash, createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto';
-import { flag, text } from './option-kinds.js';
+import { flag, oneOf, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
-import type { JwtAlgorithm, JwtKeyOptions } from './sigra-options.js';
+import type { JwtAlgorithm, JwtKeyOptions, JwtSigner } from './sigra-options.js';
+
+/** All algorithms of access tokens. */
+export const JWT_ALGORITHMS: readonly JwtAlgorithm[] = ['HS256', 'RS256', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 
 const MIN_SECRET_BYTES = 32;
 const MIN_RSA_BITS = 2048;
@@ -15,8 +18,10 @@ export interface JwtKey {
   readonly algorithm: JwtAlgorithm;
   /** The secret, or the public key. */
   readonly verifyingKey: KeyObject;
-  /** Undefined for a key that only verifies. */
+  /** Undefined for a key that only verifies, or that the application signs with. */
   readonly signingKey: KeyObject | undefined;
+  /** The application's own signer, for a private key that is elsewhere. */
+  readonly signer: JwtSigner | undefined;
 }
 
 /** The keys by `kid`, and the key that signs. */
@@ -40,7 +45,12 @@ export const jwtSecret = option({
 const jwtKey = section(
   {
     kid: text({ form: '1 to 255 printable ASCII characters', matches: isKid }),
-    sign: flag({ default: none }),
+    sign: option({
+      accepts: 'boolean, or `(input) => signature`, beside `publicKey`',
+      default: none,
+      check: (path, value) => (isSigner(value) ? value : flag({ default: none }).resolve(path, value, {})),
+    }),
+    algorithm: oneOf<JwtAlgorithm, typeof none>(JWT_ALGORITHMS, { default: none }),
     secret: option({
       accepts: `string or Buffer of at least ${MIN_SECRET_BYTES} bytes`,
       default: none,
@@ -49,9 +59,14 @@ const jwtKey = section(
     privateKey: option({ accepts: 'PEM or `KeyObject`', default: none, check: checkKey('private') }),
     publicKey: option({ accepts: 'PEM or `KeyObject`', default: none, check: checkKey('public') }),
   } satisfies SpecsOf<JwtKeyOptions>,
-  ({ kid, sign, ...parts }, path): RingEntry => {
+  ({ kid, sign, algorithm, ...parts }, path): RingEntry => {
+    if (isSigner(sign)) {
+      if (!parts.publicKey)
+        throw new SigraConfigError(`${path}.sign`, 'is a function; give the publicKey that belongs to it');
+      return { key: keyOf(path, kid, algorithm, parts, sign), sign: true };
+    }
     if (sign && parts.publicKey) throw new SigraConfigError(`${path}.sign`, 'is true for a key without a private part');
-    return { key: keyOf(path, kid, parts), sign };
+    return { key: keyOf(path, kid, algorithm, parts), sign };
   },
 );
 
@@ -90,7 +105,7 @@ export function keyRing(secret: Buffer | undefined, entries: readonly RingEntry[
 
 /** The key with `sign: true`; without one, the only key that can sign. */
 function signerOf(entries: readonly RingEntry[]): JwtKey {
-  const able = entries.filter(({ key, sign }) => key.signingKey && sign !== false);
+  const able = entries.filter(({ key, sign }) => (key.signingKey ?? key.signer) && sign !== false);
   const chosen = able.filter(({ sign }) => sign === true);
   const signers = chosen.length > 0 ? chosen : able;
   const [signer] = signers;
@@ -119,21 +134,36 @@ interface KeyParts {
   readonly publicKey: KeyObject | undefined;
 }
 
-function keyOf(path: string, kid: string, { secret, privateKey, publicKey }: KeyParts): JwtKey {
+function keyOf(
+  path: string,
+  kid: string,
+  algorithm: JwtAlgorithm | undefined,
+  { secret, privateKey, publicKey }: KeyParts,
+  signer?: JwtSigner,
+): JwtKey {
   const single = [secret, privateKey, publicKey].filter((part) => part !== undefined).length === 1;
-  if (single && secret) return hmacKey(kid, secret);
-  if (single && privateKey) return asymmetricKey(path, kid, createPublicKey(privateKey), privateKey);
-  if (single && publicKey) return asymmetricKey(path, kid, publicKey, undefined);
+  const verifyingKey = publicKey ?? (privateKey && createPublicKey(privateKey));
+  if (single && secret) {
+    chosen(path, algorithm, ['HS256']);
+    return hmacKey(kid, secret);
+  }
+  if (single && verifyingKey) {
+    const fitting = chosen(path, algorithm, algorithmsOf(path, verifyingKey));
+    return Object.freeze({ kid, algorithm: fitting, verifyingKey, signingKey: privateKey, signer });
+  }
   throw new SigraConfigError(path, 'needs exactly one of secret, privateKey and publicKey');
 }
 
 function hmacKey(kid: string, secret: Buffer): JwtKey {
   const key = createSecretKey(secret);
-  return Object.freeze({ kid, algorithm: 'HS256', verifyingKey: key, signingKey: key });
+  return Object.freeze({ kid, algorithm: 'HS256', verifyingKey: key, signingKey: key, signer: undefined });
 }
 
-function asymmetricKey(path: string, kid: string, verifyingKey: KeyObject, signingKey: KeyObject | undefined): JwtKey {
-  return Object.freeze({ kid, algorithm: algorithmOf(path, verifyingKey), verifyingKey, signingKey });
+/** The algorithm that the application chooses, or the first that the key can be used with. */
+function chosen(path: string, algorithm: JwtAlgorithm | undefined, able: readonly [JwtAlgorithm, ...JwtAlgorithm[]]) {
+  if (algorithm === undefined) return able[0];
+  if (able.includes(algorithm)) return algorithm;
+  throw new SigraConfigError(`${path}.algorithm`, `is ${algorithm}, but the key is for ${able.join(', ')}`);
 }
 
 function checkSecret(path: string, secret: unknown): Buffer {
@@ -141,6 +171,10 @@ function checkSecret(path: string, secret: unknown): Buffer {
     throw new SigraConfigError(path, `must be a string or a Buffer, not a value of type ${typeof secret}. ${KEYGEN}`);
   }
   const bytes = Buffer.from(secret as string);
+  if (isPublishable(bytes.toString())) {
+    // Anyone who has the public key could sign with it.
+    throw new SigraConfigError(path, `is a key in PEM, JWK or SSH format; a secret is random. ${KEYGEN}`);
+  }
   if (bytes.length < MIN_SECRET_BYTES) {
     throw new SigraConfigError(path, `has ${bytes.length} bytes; HS256 needs at least ${MIN_SECRET_BYTES}. ${KEYGEN}`);
   }
@@ -151,27 +185,53 @@ function checkKey(type: 'private' | 'public') {
   return (path: string, value: unknown): KeyObject => {
     if (value instanceof KeyObject && value.type === type) return value;
     if (typeof value === 'string' || Buffer.isBuffer(value)) {
+      const text = pemOf(value.toString());
       try {
-        if (type === 'private') return createPrivateKey(value);
+        if (type === 'private') return createPrivateKey(text);
         // Node would read the public part of a private key, and a private key in this place is a mistake.
-        if (!value.toString().includes('PRIVATE KEY')) return createPublicKey(value);
+        if (!text.includes('PRIVATE KEY')) return createPublicKey(text);
       } catch {
         // The error of the parser can quote the key.
       }
     }
-    const escaped = typeof value === 'string' && value.includes('\\n');
-    const remedy = escaped ? 'Its line breaks are written as \\n; replace them with real ones.' : KEYGEN;
-    throw new SigraConfigError(path, `is not a ${type} key in PEM format. ${remedy}`);
+    throw new SigraConfigError(path, `is not a ${type} key in PEM format. ${KEYGEN}`);
   };
 }
 
-function algorithmOf(path: string, key: KeyObject): JwtAlgorithm {
+/** A key in PEM format as environment variables have it: with `\\n` instead of line breaks, in quotes, or as base64. */
+function pemOf(text: string): string {
+  const unquoted = text.trim().replace(/^(["'])([^]*)\1$/, '$2');
+  const pem = /^[A-Za-z0-9+/=\s]+$/.test(unquoted) ? Buffer.from(unquoted, 'base64').toString() : unquoted;
+  return pem.replaceAll('\\r', '').replaceAll('\\n', '\n');
+}
+
+/** Whether a text is a key that others can have: in PEM format, as a certificate, a JWK or a key of SSH. */
+function isPublishable(text: string): boolean {
+  return [text, pemOf(text)].some(
+    (each) =>
+      /-----BEGIN [A-Z0-9 ]+-----/.test(each) ||
+      /^\s*\{[^]*"kty"/.test(each) ||
+      /^\s*(?:ssh|ecdsa)-[a-z0-9-]+ AAAA/.test(each),
+  );
+}
+
+function isSigner(value: unknown): value is JwtSigner {
+  return typeof value === 'function';
+}
+
+/** The algorithms that a key can be used with; the first one is the default. */
+function algorithmsOf(path: string, key: KeyObject): readonly [JwtAlgorithm, ...JwtAlgorithm[]] {
   const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa') {
-    if (modulusLength >= MIN_RSA_BITS) return 'RS256';
+    if (modulusLength >= MIN_RSA_BITS) return ['RS256', 'RS512', 'PS256'];
     throw new SigraConfigError(path, `has an RSA key of ${modulusLength} bits; RS256 needs ${MIN_RSA_BITS}. ${KEYGEN}`);
   }
-  if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return 'ES256';
+  if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return ['ES256'];
+  if (key.asymmetricKeyType === 'ec' && namedCurve === 'secp384r1') return ['ES384'];
+  if (key.asymmetricKeyType === 'ed25519') return ['EdDSA'];
   const type = namedCurve ?? key.asymmetricKeyType ?? 'unknown';
-  throw new SigraConfigError(path, `has a key of type ${type}; Sigra signs with RSA or P-256 keys. ${KEYGEN}`);
+  throw new SigraConfigError(
+    path,
+    `has a key of type ${type}; Sigra signs with RSA, P-256, P-384 or Ed25519 keys. ${KEYGEN}`,
+  );
 }

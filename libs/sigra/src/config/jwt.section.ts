@@ -1,4 +1,4 @@
-import { jwtKeys, jwtSecret, keyRing } from './jwt-keys.js';
+import { JWT_ALGORITHMS, jwtKeys, jwtSecret, keyRing } from './jwt-keys.js';
 import { callback, integer, oneOf, seconds, text } from './option-kinds.js';
 import { type SpecsOf, switchedSection } from './option-section.js';
 import { none } from './option-spec.js';
@@ -28,7 +28,7 @@ export const jwtSection = switchedSection(
     maxFamiliesPerOwner: integer({ unit: 'families', min: 1, max: 100_000, default: 100 }),
     secret: jwtSecret,
     keys: jwtKeys,
-    algorithm: oneOf<JwtAlgorithm, typeof none>(['HS256', 'RS256', 'ES256'], { default: none }),
+    algorithm: oneOf<JwtAlgorithm, typeof none>(JWT_ALGORITHMS, { default: none }),
     clockTolerance: seconds({ min: 0, max: 300, default: 5 }),
     claims: callback<(user: object) => unknown>({
       accepts: '`(user) => claims`, or a promise of the claims',

@@ -90,21 +90,35 @@ export interface ApiTokenOptions {
   defaultPageSize?: number;
 }
 
-/** Signature algorithms of JWTs (RFC 7518 section 3.1). */
-export type JwtAlgorithm = 'HS256' | 'RS256' | 'ES256';
+/** Signature algorithms of JWTs (RFC 7518 section 3.1, RFC 8037 section 3.1). */
+export type JwtAlgorithm = 'HS256' | 'RS256' | 'RS512' | 'PS256' | 'ES256' | 'ES384' | 'EdDSA';
+
+/**
+ * Signs with a private key that the application does not have, such as one in a key management service.
+ *
+ * @param input the bytes to sign, of up to 8 KB; not their hash
+ * @returns the signature; of an elliptic curve, in the form of JWS or in DER
+ */
+export type JwtSigner = (input: Buffer) => Promise<Uint8Array>;
 
 /** How a JWT is checked against the database; see `JwtOptions.check`. */
 export type JwtCheck = 'stateless' | 'epoch' | 'family';
 
 /**
- * A signing key with its `kid`: a secret of at least 32 bytes (HS256), an RSA key of at least 2048 bits (RS256) or a
- * P-256 key (ES256). A key with only its public part verifies the tokens that it signed before.
+ * A signing key with its `kid`: a secret of at least 32 bytes (HS256), an RSA key of at least 2048 bits (RS256, RS512, PS256), a
+ * P-256 key (ES256), a P-384 key (ES384) or an Ed25519 key (EdDSA). A key with only its public part verifies the tokens that it
+ * signed before. PEM can have `\n` instead of line breaks, or be base64, as in environment variables.
  */
 export type JwtKeyOptions = {
   /** The `kid` of RFC 7515 section 4.1.4, in token headers and in the JWKS. Each key has its own. */
   kid: string;
-  /** Whether the key signs new tokens. Exactly one key signs. @default `true` for the only key that can sign */
-  sign?: boolean;
+  /**
+   * Whether the key signs new tokens. Exactly one key signs. Beside `publicKey`, a function that signs with the private key, within
+   * `lookupTimeout`. @default `true` for the only key that can sign
+   */
+  sign?: boolean | JwtSigner;
+  /** The algorithm of the key. An RSA key can have one of three. @default that of the key; RS256 for RSA */
+  algorithm?: JwtAlgorithm;
 } & (
   | {
       /** An HS256 secret. */
@@ -113,7 +127,7 @@ export type JwtKeyOptions = {
       publicKey?: never;
     }
   | {
-      /** An RSA key of at least 2048 bits (RS256), or a P-256 key (ES256). */
+      /** An RSA key of at least 2048 bits, or a P-256, P-384 or Ed25519 key. */
       privateKey: string | Buffer | KeyObject;
       secret?: never;
       publicKey?: never;

@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
 import { Clock, endsWithinSecond } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
-import type { JwtKey } from '../config/jwt-keys.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
 import type { AccessTokenClaims } from './access-token-claims.js';
 import { MAX_JWT_LENGTH } from './compact-jws.reader.js';
+import { CompactJwsWriter } from './compact-jws.writer.js';
 import { enabledJwt } from './jwt-config.js';
 
 /** The credential that an access token belongs to: it ends with it. */
@@ -35,6 +34,7 @@ export interface SignedAccessToken {
   readonly accessToken: string;
   /** Seconds until the token expires. */
   readonly expiresIn: number;
+  readonly expiresAt: Date;
 }
 
 /** The type of owners whose tokens have no `owner_type`. */
@@ -58,10 +58,10 @@ const RESERVED = [
   'api_token_epoch',
 ] as const;
 
-/** Signs access tokens (RFC 9068), through `@nestjs/jwt`. */
+/** Signs access tokens (RFC 9068). */
 @Injectable()
 export class AccessTokenSigner {
-  private jwt: JwtService | undefined;
+  private writer: CompactJwsWriter | undefined;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
@@ -81,16 +81,17 @@ export class AccessTokenSigner {
   }
 
   /**
-   * Signs an access token.
+   * Signs an access token. Call it before any lock is taken: the signer of the application can take long.
    *
    * @param now the time of signing. @default the clock's time
-   * @throws SigraError `token_expired` when the origin ends within this second: the token would be expired when it arrives
+   * @throws SigraError `token_expired` when the origin ends within this second: the token would be expired when it arrives;
+   * `unavailable` when the signer of the application fails
    * @throws TypeError when the application's claims make the token too long to be accepted
    */
-  sign(
+  async sign(
     { owner, origin, epoch, endsAt, ownClaims, scopes }: AccessTokenSubject,
     now: Date = this.clock.now(),
-  ): SignedAccessToken {
+  ): Promise<SignedAccessToken> {
     const config = enabledJwt(this.config);
     const iat = Math.floor(now.getTime() / 1000);
     const exp = Math.min(iat + config.accessTtl, endsAt ? Math.floor(endsAt.getTime() / 1000) : Infinity);
@@ -114,14 +115,14 @@ export class AccessTokenSigner {
       // Owners of other types can have the same ids, and the same key.
       ...(owner.type !== DEFAULT_OWNER_TYPE && { owner_type: owner.type }),
     };
-    this.jwt ??= signerOf(config.signingKey);
-    const accessToken = this.jwt.sign(claims);
+    this.writer ??= new CompactJwsWriter(config.signingKey, this.config.lookupTimeout);
+    const accessToken = await this.writer.write(claims);
     if (accessToken.length > MAX_JWT_LENGTH) {
       throw new TypeError(
         `sigra: jwt.claims makes an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted`,
       );
     }
-    return { accessToken, expiresIn: exp - iat };
+    return { accessToken, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
   }
 }
 
@@ -136,6 +137,11 @@ export function ofFamily({
   'owner' | 'origin' | 'epoch' | 'endsAt'
 > {
   return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt };
+}
+
+/** Signs again when the origin ends before a token that was signed without its end being known. */
+export function outlives({ expiresAt }: SignedAccessToken, endsAt: Date | null): boolean {
+  return endsAt !== null && expiresAt > endsAt;
 }
 
 /**
@@ -158,15 +164,7 @@ function asJson(built: unknown): Record<string, unknown> {
     throw new TypeError('sigra: jwt.claims must return an object');
   }
   const inherited = Object.keys(claims).find((name) => name in Object.prototype);
-  // jsonwebtoken would treat them as options of its own.
+  // Where they are read, they would shadow what every object has.
   if (inherited !== undefined) throw new TypeError(`sigra: jwt.claims must not have a claim named ${inherited}`);
   return claims as Record<string, unknown>;
-}
-
-function signerOf({ kid, algorithm, signingKey }: JwtKey): JwtService {
-  if (!signingKey) throw new Error('sigra: the signing key has no private part');
-  return new JwtService({
-    ...(algorithm === 'HS256' ? { secret: signingKey } : { privateKey: signingKey }),
-    signOptions: { algorithm, header: { typ: 'at+jwt', alg: algorithm, kid } },
-  });
 }

@@ -8,7 +8,7 @@ import { SigraDatabase } from '../persistence/sigra-database.js';
 import { parseScopes, ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { AccessTokenSigner } from './access-token.signer.js';
+import { AccessTokenSigner, outlives } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
 import type { AccessTokenGrant } from './token-pair.js';
 
@@ -51,23 +51,21 @@ export class ClientTokenIssuer {
         const deadline = this.database.deadlineOf(caller);
         const since = await deadline.limit(this.gate.enter(owner, by));
         const ownClaims = await this.signer.ownClaims(client.user);
+        const origin = { apiTokenId: tokenId, tokenEpoch: since.tokenEpoch };
+        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes };
+        const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt: null }));
         return this.database.transaction(async (manager) => {
-          const { tokenEpoch, familyEpoch, endsAt } = await this.gate.admit(
-            manager,
-            'refresh_family',
-            owner,
-            since,
-            by,
-          );
+          const { endsAt } = await this.gate.admit(manager, 'refresh_family', owner, since, by);
           const metadata = { userId: owner.id, scopes };
           await this.audit.record(
             manager,
             { action: 'api.jwt_issue', targetId: tokenId, targetType: 'api_token', metadata },
             by,
           );
-          const origin = { apiTokenId: tokenId, tokenEpoch };
-          const signed = this.signer.sign({ owner, origin, epoch: familyEpoch, endsAt, ownClaims, scopes });
-          return { ...signed, tokenType: 'Bearer', scope: scopes.join(' ') };
+          // Rare: the API token ends soon.
+          const fitting = outlives(signed, endsAt) ? await this.signer.sign({ ...claims, endsAt }) : signed;
+          const { accessToken, expiresIn } = fitting;
+          return { accessToken, expiresIn, tokenType: 'Bearer', scope: scopes.join(' ') };
         }, deadline.left);
       },
       () => ({ tokenId }),

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { createHmac, timingSafeEqual, verify as verifySignature } from 'node:crypto';
 import { hasDuplicateKeys } from '../common/json-duplicates.js';
 import { refuse, type SigraError, withoutStack } from '../common/sigra-error.js';
 import type { JwtKey } from '../config/jwt-keys.js';
+import { verifyJws } from './jws.algorithms.js';
 
 /** The longest JWT that is read, in bytes. */
 export const MAX_JWT_LENGTH = 8192;
@@ -41,7 +41,8 @@ export class CompactJwsReader {
     const known = this.knownHeaders.get(header);
     const key = known ?? chooseKey(parseSegment(header, 'header'), this.keys);
     const signature = decode(jwt.slice(signatureStart), 'signature');
-    if (!isSignedBy(key, jwt.slice(0, signatureStart - 1), signature)) throw invalid('The signature is invalid.');
+    const signed = Buffer.from(jwt.slice(0, signatureStart - 1));
+    if (!verifyJws(key.algorithm, key.verifyingKey, signed, signature)) throw invalid('The signature is invalid.');
     if (!known && this.knownHeaders.size < MAX_KNOWN_HEADERS) this.knownHeaders.set(header, key);
     return parseSegment(jwt.slice(payloadStart, signatureStart - 1), 'payload');
   }
@@ -58,24 +59,6 @@ function chooseKey(header: JsonObject, keys: ReadonlyMap<string, JwtKey>): JwtKe
   if (!key) throw invalid('kid is unknown.');
   if (alg !== key.algorithm) throw invalid('alg does not match the key.');
   return key;
-}
-
-function isSignedBy({ algorithm, verifyingKey }: JwtKey, signed: string, signature: Buffer): boolean {
-  switch (algorithm) {
-    case 'HS256': {
-      const expected = createHmac('sha256', verifyingKey).update(signed).digest();
-      return signature.length === expected.length && timingSafeEqual(signature, expected);
-    }
-    case 'RS256':
-      return verifySignature('sha256', Buffer.from(signed), verifyingKey, signature);
-    case 'ES256':
-      return verifySignature(
-        'sha256',
-        Buffer.from(signed),
-        { key: verifyingKey, dsaEncoding: 'ieee-p1363' },
-        signature,
-      );
-  }
 }
 
 function parseSegment(segment: string, part: string): JsonObject {

@@ -19,7 +19,7 @@ import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { AccessTokenSigner, ofFamily } from './access-token.signer.js';
+import { AccessTokenSigner, outlives } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
@@ -60,6 +60,10 @@ export class RefreshTokenIssuer {
         const owner = this.users.ownerOf(user);
         await deadline.limit(this.ceiling.assertMayHold(user, scopes));
         const ownClaims = await this.signer.ownClaims(user);
+        const { absoluteTtl } = enabledJwt(this.config);
+        const endsAt = later(this.clock.now(), absoluteTtl);
+        const claims = { owner, origin: { familyId: id }, epoch: since.familyEpoch, ownClaims, scopes };
+        const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt }));
         return this.database.transaction(async (manager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
           const { family, token, rawToken } = this.begin(id, owner, scopes, mint, caller);
@@ -71,8 +75,11 @@ export class RefreshTokenIssuer {
             { action: 'api.jwt_issue', targetId: id, targetType: 'refresh_family', metadata },
             caller,
           );
-          const signed = this.signer.sign({ ...ofFamily(family), ownClaims, scopes });
-          return tokenPair(signed, rawToken, scopes);
+          const { absoluteExpiresAt } = family;
+          // Rare: what makes the family ends soon.
+          const isTooLong = outlives(signed, absoluteExpiresAt);
+          const fitting = isTooLong ? await this.signer.sign({ ...claims, endsAt: absoluteExpiresAt }) : signed;
+          return tokenPair(fitting, rawToken, scopes);
         }, deadline.left);
       },
       () => ({ familyId: id }),

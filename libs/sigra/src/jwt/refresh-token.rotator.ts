@@ -5,7 +5,7 @@ import type { JwtAuditAction, NewAuditEvent } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, endsWithinSecond, later } from '../common/clock.js';
-import type { Deadline } from '../common/deadline.js';
+import { Deadline } from '../common/deadline.js';
 import { seal, unseal } from '../common/sealing.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -19,7 +19,7 @@ import { OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { type RefreshTokenOfFamily, RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { ownerOf } from '../persistence/tables.js';
+import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
 import { parseScopes, ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels, refreshReuseDetected } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -40,15 +40,25 @@ type RefreshOutcome =
   | { readonly kind: 'reuse'; readonly isComplete: boolean }
   | Extract<RefreshDecision, { kind: 'refuse' }>;
 
+/** The outcome of a transaction after which more has to be done. */
+type Undecided = { readonly kind: 'suspected' } | { readonly kind: 'replayed'; readonly refreshToken: string };
+
 /** A presented token and its request, read before any lock is taken. */
 interface Presented extends RefreshTokenOfFamily {
   readonly rawToken: string;
   /** The scopes of the family that the user can have now. */
   readonly granted: readonly string[];
   readonly requestedScopes: readonly string[] | undefined;
-  readonly ownClaims: Readonly<Record<string, unknown>>;
+  /**
+   * Narrows the scopes and signs the access token, once. Not before it is known that the token is not reused, and not while a lock
+   * is held, because the signer of the application can take long.
+   */
+  readonly prepare: () => Promise<PairWith>;
   readonly caller: Caller;
 }
+
+/** Adds the refresh token to a signed access token. */
+type PairWith = (refreshToken: string) => TokenPair;
 
 /** Rotates refresh tokens, one at a time per family, with the isolation level READ COMMITTED. */
 @Injectable()
@@ -88,7 +98,9 @@ export class RefreshTokenRotator {
         const granted = this.ceiling.limit(user, record.family.scopes);
         const ownClaims = await this.signer.ownClaims(user);
         // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
-        const presented = { ...record, rawToken, granted, requestedScopes, ownClaims, caller };
+        const { family } = record;
+        const prepare = once(() => this.prepare(family, granted, requestedScopes, ownClaims));
+        const presented = { ...record, rawToken, granted, requestedScopes, prepare, caller };
         return accept(await this.settle(presented, deadline), record);
       },
       () => ({ familyId: trace.familyId }),
@@ -118,6 +130,10 @@ export class RefreshTokenRotator {
     const pair = looksUnused ? await this.rotate(presented, deadline) : undefined;
     if (pair) return { kind: 'issued', pair };
     const outcome = await this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
+    if (outcome.kind === 'replayed') {
+      const pairWith = await deadline.limit(presented.prepare());
+      return { kind: 'issued', pair: pairWith(outcome.refreshToken) };
+    }
     if (outcome.kind !== 'suspected') return outcome;
     const owner = ownerOf(presented.family);
     const detected = await this.database.transaction(async (manager) => {
@@ -126,7 +142,7 @@ export class RefreshTokenRotator {
       return this.decide(manager, presented, true);
     }, deadline.left);
     if (detected.kind === 'reuse' && !detected.isComplete) await this.sweeper.begin(owner, deadline);
-    if (detected.kind === 'suspected') throw new Error('sigra: the owner was locked');
+    if (detected.kind === 'suspected' || detected.kind === 'replayed') throw new Error('sigra: the owner was locked');
     return detected;
   }
 
@@ -135,7 +151,7 @@ export class RefreshTokenRotator {
     manager: EntityManager,
     presented: Presented,
     hasOwner = false,
-  ): Promise<RefreshOutcome | { readonly kind: 'suspected' }> {
+  ): Promise<RefreshOutcome | Undecided> {
     const { token, rawToken } = presented;
     const owner = ownerOf(presented.family);
     const family = await this.families.lock(manager, presented.family.id, owner);
@@ -154,13 +170,13 @@ export class RefreshTokenRotator {
         throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
       }
       case 'replay': {
-        const pairWith = this.prepare(presented);
+        this.narrow(presented.granted, presented.requestedScopes);
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_replay', presented));
         const live = decision.sealedSuccessors.reduce(
           (opener, sealed) => unseal(sealed, opener, 'refresh-token successor'),
           rawToken,
         );
-        return { kind: 'issued', pair: pairWith(live) };
+        return { kind: 'replayed', refreshToken: live };
       }
       case 'reuse': {
         if (!hasOwner) return { kind: 'suspected' };
@@ -180,7 +196,7 @@ export class RefreshTokenRotator {
     const now = this.clock.now();
     const successor = mintRefreshToken();
     // Before anything is written, so that an error caused by the application's claims does not consume the refresh token.
-    const pairWith = this.prepare(presented);
+    const pairWith = await (within instanceof Deadline ? within.limit(presented.prepare()) : presented.prepare());
     const rotation = {
       tokenId: token.id,
       family,
@@ -198,12 +214,26 @@ export class RefreshTokenRotator {
     return isRotated ? pairWith(successor) : undefined;
   }
 
-  /** Narrows the scopes and signs the access token. @returns a function that adds the refresh token */
-  private prepare({ family, granted, ownClaims, requestedScopes }: Presented): (refreshToken: string) => TokenPair {
-    const scopes = requestedScopes ? this.scopes.narrow(granted, requestedScopes) : granted;
-    const signed = this.signer.sign({ ...ofFamily(family), ownClaims, scopes });
+  private async prepare(
+    family: RefreshFamilyRow,
+    granted: readonly string[],
+    requested: readonly string[] | undefined,
+    ownClaims: Readonly<Record<string, unknown>>,
+  ): Promise<PairWith> {
+    const scopes = this.narrow(granted, requested);
+    const signed = await this.signer.sign({ ...ofFamily(family), ownClaims, scopes });
     return (refreshToken) => tokenPair(signed, refreshToken, scopes);
   }
+
+  /** @throws SigraError `insufficient_scope`, `unregistered_scopes` */
+  private narrow(granted: readonly string[], requested: readonly string[] | undefined): readonly string[] {
+    return requested ? this.scopes.narrow(granted, requested) : granted;
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 function refreshEvent(action: JwtAuditAction, { token, family, caller }: Presented): NewAuditEvent {

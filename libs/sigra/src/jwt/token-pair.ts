@@ -18,9 +18,9 @@ export interface TokenPair extends AccessTokenGrant {
 
 /** Makes a token pair. */
 export function tokenPair(
-  signed: { readonly accessToken: string; readonly expiresIn: number },
+  { accessToken, expiresIn }: { readonly accessToken: string; readonly expiresIn: number },
   refreshToken: string,
   scopes: readonly string[],
 ): TokenPair {
-  return { ...signed, refreshToken, tokenType: 'Bearer', scope: scopes.join(' ') };
+  return { accessToken, expiresIn, refreshToken, tokenType: 'Bearer', scope: scopes.join(' ') };
 }

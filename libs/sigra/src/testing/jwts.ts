@@ -68,7 +68,7 @@ export async function expiredJwt(app: Providers, user: UserRef, scopes?: readonl
   const claims = await app.get(SigraJwtService).verifyAccess(await generateJwt(app, user, scopes));
   const { sub, iat, exp, scope = '', epoch = 0, sid = '', owner_type: ownerType = 'user' } = claims;
   const signedAt = iat - (exp - iat) - MAX_CLOCK_TOLERANCE - 1;
-  const { accessToken } = app.get(AccessTokenSigner).sign(
+  const { accessToken } = await app.get(AccessTokenSigner).sign(
     {
       owner: { type: ownerType, id: sub },
       origin: { familyId: sid },
