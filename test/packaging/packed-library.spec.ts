@@ -10,7 +10,6 @@ const hosts = [
     dependencies: pick(demo.dependencies, [
       '@nestjs/common',
       '@nestjs/core',
-      '@nestjs/jwt',
       '@nestjs/passport',
       '@nestjs/platform-express',
       '@nestjs/typeorm',
@@ -29,7 +28,6 @@ const hosts = [
     dependencies: {
       '@nestjs/common': '11.2.10',
       '@nestjs/core': '11.2.10',
-      '@nestjs/jwt': '11.0.2',
       '@nestjs/passport': '11.0.5',
       '@nestjs/platform-express': '11.2.10',
       '@nestjs/typeorm': '11.0.3',

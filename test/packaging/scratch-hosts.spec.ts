@@ -39,7 +39,6 @@ const nest11: Project = {
     dependencies: {
       '@nestjs/common': '11.2.10',
       '@nestjs/core': '11.2.10',
-      '@nestjs/jwt': '11.0.2',
       '@nestjs/passport': '11.0.5',
       '@nestjs/typeorm': '11.0.3',
       passport: '0.7.0',
@@ -74,7 +73,6 @@ const nest12: Project = {
     dependencies: pick(demo.dependencies, [
       '@nestjs/common',
       '@nestjs/core',
-      '@nestjs/jwt',
       '@nestjs/passport',
       '@nestjs/typeorm',
       'passport',

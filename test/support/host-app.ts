@@ -22,6 +22,8 @@ import { type Adapter, SIGRA_OPTIONS, User } from './test-app.js';
 
 export interface HostOptions {
   readonly adapter: Adapter;
+  /** @default a free port */
+  readonly port?: number;
   /** Whether Fastify uses HTTP/2 without TLS. @default false */
   readonly http2?: boolean;
   /** The URL of a database that has the tables, such as a test application's. */
@@ -69,7 +71,7 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
   const adapter = options.adapter === 'express' ? new ExpressAdapter() : fastifyAdapter(options.http2);
   const app = await NestFactory.create(HostModule, adapter, { logger: options.logger ?? false, abortOnError: false });
   options.prepare?.(app);
-  await app.listen(0, '127.0.0.1');
+  await app.listen(options.port ?? 0, '127.0.0.1');
   return { app, url: await app.getUrl(), close: () => app.close() };
 }
 

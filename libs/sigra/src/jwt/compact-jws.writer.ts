@@ -31,7 +31,7 @@ export class CompactJwsWriter {
     if (!signer) throw new Error('sigra: the signing key cannot sign');
     const made = await withinTime(async () => signer(Buffer.from(input)), this.timeout);
     const signature = jwsSignatureOf(algorithm, Buffer.from(made));
-    // A signer with another key would sign tokens that nobody accepts.
+    // The tokens of a signer with another key would be refused everywhere.
     if (!verifyJws(algorithm, verifyingKey, input, signature)) {
       throw new Error('sigra: jwt.keys[].sign returned a signature that does not match publicKey');
     }
