@@ -48,6 +48,8 @@ export declare const tokenId: string;
 export declare const leakedAt: Date;
 export declare const refreshToken: string;
 export declare const oldKey: KeyObject;
+export declare const kmsPublicKey: KeyObject;
+export declare function signWithKms(input: Buffer): Promise<Uint8Array>;
 export declare const oldPublicKey: KeyObject;
 export declare const newKey: KeyObject;
 
