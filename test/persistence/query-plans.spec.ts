@@ -262,6 +262,25 @@ describe('the plan of every query, over large tables', () => {
       'sigra_audit_events: sigra_audit_events_time',
     ]);
   });
+
+  it('revoke: among tokens that other tokens made', async () => {
+    await test.dataSource.query(
+      `UPDATE sigra_api_tokens SET descends_from = ARRAY[CASE WHEN id::text < '8' THEN id ELSE md5('token 1')::uuid END]`,
+    );
+    await test.dataSource.query('VACUUM (ANALYZE) sigra_api_tokens');
+    const { token } = await test.tokens.create(test.user, REQUEST);
+    log.clear();
+
+    await test.tokens.revoke(token.id);
+
+    expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_lineage',
+      'sigra_api_tokens: sigra_api_tokens_pkey',
+      'sigra_owners: sigra_owners_pkey',
+      // The table is empty here.
+      'sigra_refresh_families: sigra_refresh_families_owner',
+    ]);
+  });
 });
 
 function nodesOf(node: PlanNode): PlanNode[] {
