@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CredentialService, type IssuedApiToken, type SweepProgress, TokenCleanupService } from 'nestjs-sigra';
+import { ApiTokenRepository } from '../../libs/sigra/src/persistence/api-token.repository.js';
+import { RefreshFamilyRepository } from '../../libs/sigra/src/persistence/refresh-family.repository.js';
 import { CredentialSweeper } from '../../libs/sigra/src/owners/credential.sweeper.js';
 import { putTokens } from '../support/aged-rows.js';
 import { auditRows } from '../support/audit-rows.js';
@@ -244,6 +246,27 @@ describe('A revocation of more rows than a batch has', () => {
       rows: expect.any(Number),
       complete: true,
     });
+  });
+
+  it('counts rows that another node has marked meanwhile', async () => {
+    const owner = { type: 'user', id: test.user.id };
+    await test.tokens.revoke(issued.token.id);
+    const [first] = [
+      await test.jwt.generateTokens(test.user, ['*']),
+      await test.jwt.generateTokens(test.user, ['*']),
+      await test.jwt.generateTokens(test.user, ['*']),
+    ];
+    await test.jwt.revokeRefresh(first.refreshToken);
+    await test.tokens.revokeAll(test.user);
+    await test.jwt.signOutEverywhere(test.user);
+    await eventually(async () => (await sweeps()).length === 0);
+
+    const ofTokens = await test.get(ApiTokenRepository).countEnded(owner, 0, test.clock.now(), 'revoke_all');
+    const ofFamilies = await test
+      .get(RefreshFamilyRepository)
+      .countEnded(owner, 0, test.clock.now(), 'sign_out_everywhere');
+
+    expect([ofTokens, ofFamilies]).toEqual([ROWS - 1, 2]);
   });
 
   it('is continued by another node when the first one ends', async () => {

@@ -92,8 +92,11 @@ export class RefreshTokenRevoker {
         requiresOwner: reason === 'sign_out_everywhere',
         metadata: ({ familyEpoch: epoch }) => ({ epoch }),
         // Families of earlier epochs were revoked, and counted, before.
-        count: ({ at, familyEpoch }, manager, limit) =>
-          this.families.countLive(manager, owner, at, familyEpoch - 1, limit),
+        count: {
+          upTo: (limit, { at, familyEpoch }, manager) =>
+            this.families.countLive(manager, owner, at, familyEpoch - 1, limit),
+          all: ({ at, familyEpoch }) => this.families.countEnded(owner, familyEpoch - 1, at, reason),
+        },
         alongside: async ({ at, familyEpoch }, manager) => {
           if (!caller.principal || this.revoker.isInPerson(owner, caller)) return;
           const scopes = await this.families.liveScopes(manager, owner, at, familyEpoch - 1);

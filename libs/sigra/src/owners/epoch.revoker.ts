@@ -26,8 +26,13 @@ export interface EpochRevocation {
   readonly sweeps: readonly Omit<SweepRequest, 'at'>[];
   /** The metadata of the audit row, besides the count. */
   readonly metadata: (step: EpochStep) => Readonly<Record<string, unknown>>;
-  /** Counts up to `limit` of the credentials that the step has ended. @default nothing is counted */
-  readonly count?: (step: EpochStep, manager?: EntityManager, limit?: number) => Promise<number>;
+  /** Counts the credentials that the step has ended. @default nothing is counted */
+  readonly count?: {
+    /** Counts up to `limit` of them, in the transaction. */
+    readonly upTo: (limit: number, step: EpochStep, manager: EntityManager) => Promise<number>;
+    /** Counts all, after the transaction, while any node can mark their rows. */
+    readonly all: (step: EpochStep) => Promise<number>;
+  };
   /** Whether an owner that does not exist is an error: for revocations without a result. @default false */
   readonly requiresOwner?: boolean;
   /** Further work in the transaction; an error aborts the revocation. */
@@ -54,7 +59,7 @@ export class EpochRevoker {
    * @throws SigraError `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
    */
   async end(owner: Owner, revocation: EpochRevocation, caller: Caller): Promise<number> {
-    const { kinds, action, sweeps, metadata, count = none, alongside } = revocation;
+    const { kinds, action, sweeps, metadata, count, alongside } = revocation;
     const deadline = this.database.deadlineOf(caller);
     if (revocation.requiresOwner) await deadline.limit(this.assertExists(owner));
     const { step, counted } = await this.database.retried(deadline, async (manager) => {
@@ -62,7 +67,7 @@ export class EpochRevoker {
       const epochs = await this.owners.bump(manager, owner, kinds);
       const at = this.clock.now();
       const step = { ...epochs, at };
-      const counted = await count(step, manager, COUNTED_AT_ONCE + 1);
+      const counted = count ? await count.upTo(COUNTED_AT_ONCE + 1, step, manager) : 0;
       await this.sweeper.request(manager, owner, epochs, ...sweeps.map((sweep) => ({ ...sweep, at })));
       await alongside?.(step, manager);
       const ended = counted <= COUNTED_AT_ONCE ? { count: counted } : { countAbove: COUNTED_AT_ONCE };
@@ -72,16 +77,16 @@ export class EpochRevoker {
           action,
           targetId: owner.id,
           targetType: owner.type,
-          metadata: { ...metadata(step), ...(revocation.count && ended) },
+          metadata: { ...metadata(step), ...(count && ended) },
         },
         caller,
       );
       return { step, counted };
     });
     try {
-      return counted <= COUNTED_AT_ONCE ? counted : await this.countAll(() => count(step));
+      return count && counted > COUNTED_AT_ONCE ? await this.countAll(() => count.all(step)) : counted;
     } finally {
-      // After the count, which takes rows that are not marked.
+      // After the count, which is faster while no rows are marked.
       await this.sweeper.begin(owner, deadline);
     }
   }
@@ -106,8 +111,4 @@ export class EpochRevoker {
       });
     }
   }
-}
-
-function none(): Promise<number> {
-  return Promise.resolve(0);
 }

@@ -191,22 +191,33 @@ export class ApiTokenRepository {
    *
    * @param epoch of the tokens. @default the owner's current epoch
    */
-  async countActive(
-    manager: EntityManager | undefined,
-    owner: Owner,
-    now: Date,
-    limit?: number,
-    epoch?: number,
-  ): Promise<number> {
+  async countActive(manager: EntityManager, owner: Owner, now: Date, limit: number, epoch?: number): Promise<number> {
     const current = currentEpoch(this.owners, 'token_epoch', '$1', '$2');
     const { count } = await this.database.queryOne<{ count: number | string }>(
       `SELECT count(*)::int AS count FROM (
          SELECT FROM ${this.table} t
          WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = coalesce($5, ${current}) LIMIT $4
        ) AS active`,
-      [owner.type, owner.id, now, limit ?? null, epoch ?? null],
+      [owner.type, owner.id, now, limit, epoch ?? null],
       manager,
-      manager ? undefined : REPORT_TIMEOUT_MS,
+    );
+    return Number(count);
+  }
+
+  /**
+   * Counts the tokens that the end of an epoch has revoked, whether their rows have been marked or not.
+   *
+   * @param at the time of the revocation, with which the rows are marked
+   */
+  async countEnded(owner: Owner, epoch: number, at: Date, reason: TokenRevokeReason): Promise<number> {
+    const marked = 't.revoked_at = $3 AND t.revoke_reason = $5 AND (t.expires_at IS NULL OR t.expires_at > $3)';
+    const { count } = await this.database.queryOne<{ count: number | string }>(
+      // The owner twice, because the indexes of owners are partial.
+      `SELECT count(*)::int AS count FROM ${this.table} t
+       WHERE ((${OF_OWNER} AND ${ACTIVE}) OR (${OF_OWNER} AND ${marked})) AND t.token_epoch = $4`,
+      [owner.type, owner.id, at, epoch, reason],
+      undefined,
+      REPORT_TIMEOUT_MS,
     );
     return Number(count);
   }

@@ -102,21 +102,32 @@ export class RefreshFamilyRepository {
   }
 
   /** Counts the live families of an owner in an epoch, up to `limit`. */
-  async countLive(
-    manager: EntityManager | undefined,
-    owner: Owner,
-    now: Date,
-    epoch: number,
-    limit?: number,
-  ): Promise<number> {
+  async countLive(manager: EntityManager, owner: Owner, now: Date, epoch: number, limit: number): Promise<number> {
     const { count } = await this.database.queryOne<{ count: number | string }>(
       `SELECT count(*)::int AS count FROM (
          SELECT FROM ${this.table} f
          WHERE ${OF_OWNER} AND f.revoked_at IS NULL AND f.absolute_expires_at > $3 AND f.epoch = $4 LIMIT $5
        ) AS live`,
-      [owner.type, owner.id, now, epoch, limit ?? null],
+      [owner.type, owner.id, now, epoch, limit],
       manager,
-      manager ? undefined : COUNT_TIMEOUT_MS,
+    );
+    return Number(count);
+  }
+
+  /**
+   * Counts the families that the end of an epoch has revoked, whether their rows have been marked or not.
+   *
+   * @param at the time of the revocation, with which the rows are marked
+   */
+  async countEnded(owner: Owner, epoch: number, at: Date, reason: FamilyRevokeReason): Promise<number> {
+    const { count } = await this.database.queryOne<{ count: number | string }>(
+      // The owner twice, because the indexes of owners are partial.
+      `SELECT count(*)::int AS count FROM ${this.table} f
+       WHERE ((${OF_OWNER} AND f.revoked_at IS NULL) OR (${OF_OWNER} AND f.revoked_at = $3 AND f.revoke_reason = $5))
+         AND f.absolute_expires_at > $3 AND f.epoch = $4`,
+      [owner.type, owner.id, at, epoch, reason],
+      undefined,
+      COUNT_TIMEOUT_MS,
     );
     return Number(count);
   }

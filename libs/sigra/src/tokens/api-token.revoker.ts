@@ -78,6 +78,7 @@ export class ApiTokenRevoker {
    * @returns their number
    */
   revokeAll(owner: Owner, caller: Caller): Promise<number> {
+    const reason = 'revoke_all';
     return traced(
       apiTokenChannels.revokeAll,
       { userId: owner.id },
@@ -87,11 +88,14 @@ export class ApiTokenRevoker {
           {
             kinds: { tokens: true },
             action: 'api.token_revoke_all',
-            sweeps: [{ task: 'mark_tokens', reason: 'revoke_all' }],
+            sweeps: [{ task: 'mark_tokens', reason }],
             metadata: () => ({}),
             // Tokens of earlier epochs were revoked, and counted, before.
-            count: ({ at, tokenEpoch }, manager, limit) =>
-              this.tokens.countActive(manager, owner, at, limit, tokenEpoch - 1),
+            count: {
+              upTo: (limit, { at, tokenEpoch }, manager) =>
+                this.tokens.countActive(manager, owner, at, limit, tokenEpoch - 1),
+              all: ({ at, tokenEpoch }) => this.tokens.countEnded(owner, tokenEpoch - 1, at, reason),
+            },
             alongside: (step, manager) => this.endAlongside(manager, owner, step, caller),
           },
           caller,
