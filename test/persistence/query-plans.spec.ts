@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { AuditService, TokenCleanupService } from 'nestjs-sigra';
+import { AuditService, CredentialService, TokenCleanupService } from 'nestjs-sigra';
 import { VerifyFailureRecorder } from '../../libs/sigra/src/tokens/verify-failure.recorder.js';
 import { LastUsedRecorder } from '../../libs/sigra/src/tokens/last-used.recorder.js';
+import { eventually } from '../support/eventually.js';
 import { type LoggedQuery, QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
@@ -263,11 +264,16 @@ describe('the plan of every query, over large tables', () => {
     ]);
   });
 
-  it('revoke: among tokens that other tokens made', async () => {
+  const makeAllByTokens = async () => {
     await test.dataSource.query(
       `UPDATE sigra_api_tokens SET descends_from = ARRAY[CASE WHEN id::text < '8' THEN id ELSE md5('token 1')::uuid END]`,
     );
     await test.dataSource.query('VACUUM (ANALYZE) sigra_api_tokens');
+    log.clear();
+  };
+
+  it('revoke: among tokens that other tokens made', async () => {
+    await makeAllByTokens();
     const { token } = await test.tokens.create(test.user, REQUEST);
     log.clear();
 
@@ -279,6 +285,20 @@ describe('the plan of every query, over large tables', () => {
       'sigra_owners: sigra_owners_pkey',
       // The table is empty here.
       'sigra_refresh_families: sigra_refresh_families_owner',
+    ]);
+  });
+
+  it('lock-out and its sweep: among tokens that other tokens made', async () => {
+    await makeAllByTokens();
+
+    await test.get(CredentialService).lockOut(heavy);
+    await eventually(async () => (await test.dataSource.query<object[]>('SELECT FROM sigra_sweeps')).length === 0);
+
+    expect((await scans()).filter((scan) => scan.startsWith('sigra_api_tokens'))).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_lineage',
+      'sigra_api_tokens: sigra_api_tokens_owner',
+      'sigra_api_tokens: sigra_api_tokens_owner_revoked',
+      'sigra_api_tokens: sigra_api_tokens_pkey',
     ]);
   });
 });

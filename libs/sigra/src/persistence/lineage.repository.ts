@@ -28,6 +28,8 @@ export interface LimitedDescendants {
 const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
 /** An expired row must not hide a living one. A transaction looks at so many rows at most. */
 const ROWS_SEEN = 20_000;
+/** Whether `t` is a living descendant of `maker`. The conditions are those of the index, too. */
+const DESCENDS = "t.descends_from && ARRAY[maker.id] AND t.descends_from <> '{}' AND t.revoked_at IS NULL";
 
 /** Reads and writes the column `descends_from` of all credentials. */
 @Injectable()
@@ -93,7 +95,7 @@ export class LineageRepository {
     const queries = KINDS.map(
       (kind) =>
         `SELECT maker.id FROM unnest($1::uuid[]) AS maker(id) WHERE EXISTS (
-           SELECT FROM ${this.descendants(kind, 'ARRAY[maker.id]')} AND ($2::timestamptz IS NULL OR ${endsAfter(kind, '$2')}))`,
+           SELECT FROM ${this.tableOf(kind)} t WHERE ${DESCENDS} AND ($2::timestamptz IS NULL OR ${endsAfter(kind, '$2')}))`,
     );
     const rows = await this.database.query<{ id: string }>(queries.join(' UNION '), [makerIds, after], manager);
     return rows.map(({ id }) => id);
@@ -151,10 +153,13 @@ export class LineageRepository {
     }));
   }
 
-  /** FROM and WHERE of the living descendants `t`. The conditions are those of the index, too. */
-  private descendants(kind: CredentialKind, makerIds = '$1::uuid[]'): string {
-    return `${this.tableOf(kind)} t
-      WHERE t.descends_from && ${makerIds} AND t.descends_from <> '{}' AND t.revoked_at IS NULL`;
+  /**
+   * FROM and WHERE of the living descendants `t` of the makers `$1`; one that descends from several of them comes as often.
+   *
+   * Each maker is looked up by itself. For an array of many, PostgreSQL would scan the whole table.
+   */
+  private descendants(kind: CredentialKind): string {
+    return `unnest($1::uuid[]) AS maker(id) JOIN ${this.tableOf(kind)} t ON ${DESCENDS} WHERE true`;
   }
 
   private tableOf(kind: CredentialKind): string {
