@@ -1,7 +1,21 @@
 import { sources } from './tools/typescript/sources.js';
 import { swcOptions } from './tools/typescript/swc-options.js';
 
-/** @type {import('jest').Config} */
+/** They start processes, wait for timeouts or write very many rows: `npm run test:slow`, while `npm test` runs the others. */
+export const slowTests = [
+  '**/test/demo/**/*.spec.ts',
+  '**/test/faults/**/*.spec.ts',
+  '**/test/races/**/*.spec.ts',
+  '**/test/*/*races*.spec.ts',
+  '**/test/hostile/fuzz.spec.ts',
+  '**/test/maintenance/former-owners.spec.ts',
+  '**/test/oauth/clients/**/*.spec.ts',
+  '**/test/owners/{large-lineage,model,two-processes}.spec.ts',
+  '**/test/persistence/{host-tools,query-plans}.spec.ts',
+  '**/tools/local-postgres/test/**/*.spec.ts',
+];
+
+/** All tests but those with a configuration of their own, for `npx jest FILE`. @type {import('jest').Config} */
 export default {
   // Load each module once for each worker, with Node's loader.
   runtime: '<rootDir>/tools/jest/runtime.js',
@@ -12,7 +26,7 @@ export default {
     '<rootDir>/tools/*/test/**/*.spec.ts',
     '<rootDir>/test/**/*.spec.ts',
   ],
-  // These have a configuration of their own: npm run test:browser, npm run test:faults, npm run test:package.
+  // npm run test:browser, npm run test:faults, npm run test:package
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/browser/',
