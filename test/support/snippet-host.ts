@@ -64,3 +64,6 @@ export declare function endSessions(user: User): Promise<void>;
 export declare function deleteUser(user: User): Promise<void>;
 export declare function alarm(userId: string): void;
 export declare function count(outcome: string): void;
+
+/** In browsers. */
+export declare const navigator: { locks: { request<T>(name: string, act: () => Promise<T>): Promise<T> } };
