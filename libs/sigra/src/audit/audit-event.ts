@@ -64,8 +64,8 @@ export interface AuditedChange {
 export function eventOf({ metadata, ...change }: AuditedChange, caller: Caller, ownerType: string): NewAuditEvent {
   const { principal, ipAddress, userAgent } = caller;
   if (!principal) return { ...change, actorType: 'system', ipAddress, userAgent, metadata };
-  const { userId: actorId, method, tokenId: viaTokenId } = principal;
+  const { userId: actorId, method, tokenId: viaTokenId, issuer } = principal;
   const actorType = stampOf(principal)?.owner.type ?? ownerType;
-  const via = viaTokenId === undefined ? { method } : { method, viaTokenId };
+  const via = { method, ...(viaTokenId !== undefined && { viaTokenId }), ...(issuer !== undefined && { issuer }) };
   return { ...change, actorId, actorType, ipAddress, userAgent, metadata: { ...via, ...metadata } };
 }

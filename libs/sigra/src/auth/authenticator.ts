@@ -5,6 +5,7 @@ import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { SessionRequest } from '../config/sigra-options.js';
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
+import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
 import { UserDirectory } from '../persistence/user-directory.js';
@@ -31,6 +32,7 @@ export class Authenticator {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly apiTokens: ApiTokenVerifier,
     private readonly accessTokens: AccessTokenVerifier,
+    private readonly foreignTokens: ForeignTokenVerifier,
     private readonly users: UserDirectory,
     private readonly owners: OwnerRepository,
     private readonly ceiling: ScopeCeiling,
@@ -59,10 +61,14 @@ export class Authenticator {
     }
   }
 
-  /** The form of a bearer credential alone decides its kind. */
+  /** The form of a bearer credential alone decides its kind, and the issuer that a JWT names decides who verifies it. */
   private byBearer(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
     if (this.apiTokens.recognizes(credential)) {
       return this.once(call, credential, () => this.byApiToken(credential, request));
+    }
+    const issuer = this.foreignTokens.issuerOf(credential);
+    if (issuer !== undefined) {
+      return this.once(call, credential, () => this.byForeignToken(credential, issuer));
     }
     if (this.accessTokens.recognizes(credential)) {
       return this.once(call, credential, () => this.byAccessToken(credential));
@@ -117,10 +123,18 @@ export class Authenticator {
       const made: Principal = { user, userId, method: 'jwt', scopes, tokenId };
       return stamped(made, { owner: { type, id: userId }, ...epochs, tokenId });
     }
-    // A token of another issuer has no epoch, and its `sid` is not the id of a family here.
+    // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
     const origin = epoch !== undefined && isUuid(familyId) ? { familyId } : { endsAt: new Date(exp * 1000) };
     const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
     return stamped(principal, { owner: { type, id: userId }, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
+  }
+
+  private async byForeignToken(credential: string, issuer: string): Promise<Principal> {
+    const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer);
+    const { ownerId: userId, tokenEpoch, familyEpoch } = record;
+    const owner = { type: this.config.users.type, id: userId };
+    const stamp = { owner, tokenEpoch, familyEpoch, endsAt: token.endsAt };
+    return stamped({ user, userId, method: 'jwt', scopes, issuer }, stamp);
   }
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {

@@ -13,13 +13,14 @@ export class Deadline {
   /**
    * Waits for steps that change nothing.
    *
+   * @param error makes the error at the deadline. @default that of a database that did not answer
    * @throws SigraError `unavailable` at the deadline; also the errors of the steps
    */
-  async limit<T>(steps: Promise<T>): Promise<T> {
+  async limit<T>(steps: Promise<T>, error: () => SigraError = late): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const end = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(late());
+        reject(error());
       }, this.left);
     });
     try {

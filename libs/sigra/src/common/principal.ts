@@ -20,6 +20,8 @@ export interface Principal<User extends object = object> {
   readonly tokenId?: string;
   /** The id of the JWT's refresh family, when `method` is `jwt` and no API token got the JWT. */
   readonly familyId?: string;
+  /** The issuer of a JWT of `trustedIssuers`. Missing for JWTs of this application. */
+  readonly issuer?: string;
 }
 
 /** Whose a credential is. */

@@ -13,6 +13,7 @@ import type {
   RouteChecking,
   SigraModuleExtras,
   SigraModuleOptions,
+  TrustedIssuers,
 } from './sigra-options.js';
 import { usersSection } from './users.section.js';
 
@@ -22,6 +23,7 @@ export const sigraSection = section(
     users: usersSection,
     apiTokens: apiTokensSection,
     jwt: jwtSection,
+    trustedIssuers: option({ accepts: 'result of `trustIssuers()`', default: none, check: checkTrustedIssuers }),
     session: sessionSection,
     metadata: metadataSection,
     audit: section({
@@ -53,6 +55,13 @@ export const sigraSection = section(
         "needs the user of each request, but jwt.check is 'stateless'; use 'epoch' or 'family'",
       );
     }
+    const { jwt, trustedIssuers } = options;
+    if (jwt && trustedIssuers?.issuers.has(jwt.issuer)) {
+      throw new SigraConfigError(
+        'trustedIssuers',
+        'has the value of jwt.issuer; an issuer is either this application or another',
+      );
+    }
     const { resource } = options.metadata;
     // In the challenge of RFC 6750 section 3, as RFC 9728 section 5.1 has it.
     const resourceMetadata = resource === undefined ? undefined : wellKnownUrl(resource, RESOURCE_DOCUMENT).href;
@@ -73,6 +82,12 @@ export function resolveConfig(options: SigraModuleOptions) {
     throw new SigraConfigError(extra, 'shapes the module itself; give it beside useFactory, not in what that returns');
   }
   return sigraSection.resolve('', options);
+}
+
+function checkTrustedIssuers(path: string, value: unknown): TrustedIssuers {
+  const { issuers, verify } = Object(value) as Partial<TrustedIssuers>;
+  if (issuers instanceof Set && typeof verify === 'function') return value as TrustedIssuers;
+  return rejectOption(path, 'the result of trustIssuers() of nestjs-sigra/issuers', value);
 }
 
 function checkSchedule(path: string, value: unknown): string | false {

@@ -199,6 +199,35 @@ export interface JwtOptions<User extends object = object> {
   reuseLeeway?: number;
 }
 
+/** A valid JWT of another issuer, as the application reads it. */
+export interface ForeignToken {
+  /** The id of the user whose token it is, as a string. */
+  readonly ownerId: string;
+  /** The scopes that the token grants. Those that the application does not have are ignored. */
+  readonly scopes: readonly string[];
+  /** The claims of the token. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** The earliest time at which the token can have been issued. */
+  readonly issuedAt: Date;
+  /** The end of the token. */
+  readonly endsAt: Date;
+}
+
+/** The issuers whose JWTs the application accepts beside its own. `trustIssuers()` of `nestjs-sigra/issuers` makes it. */
+export interface TrustedIssuers {
+  /** The `iss` claim of each issuer. */
+  readonly issuers: ReadonlySet<string>;
+  /**
+   * Verifies a JWT of one issuer, and finds its owner.
+   *
+   * @param issuer one of `issuers`, which the JWT names
+   * @param within.now the time that counts
+   * @param within.timeout the longest time that it can take, in milliseconds
+   * @throws SigraError `invalid_token`, `token_expired`; `unavailable` when the issuer does not answer
+   */
+  verify(jwt: string, issuer: string, within: { readonly now: Date; readonly timeout: number }): Promise<ForeignToken>;
+}
+
 /** Browser sessions. Without this section, every session is refused. */
 export interface SessionOptions {
   /**
@@ -242,7 +271,8 @@ export interface MetadataOptions {
    * answers with 401 have `resource_metadata` in `WWW-Authenticate`. @default none
    */
   resource?: string;
-  /** The issuers of the access tokens that this API accepts (RFC 9728 section 2). An empty list stands for `jwt.issuer`. @default [] */
+  /** The issuers of the access tokens that this API accepts (RFC 9728 section 2). An empty list stands for `jwt.issuer` and
+   * `trustedIssuers`. @default [] */
   authorizationServers?: readonly string[];
   /** The scopes that the metadata lists, which everybody can read. @default [] */
   scopes?: readonly string[];
@@ -287,6 +317,8 @@ export interface SigraModuleOptions<User extends object = object> {
   apiTokens?: ApiTokenOptions;
   /** JWTs and refresh tokens. @default not enabled */
   jwt?: JwtOptions<User>;
+  /** Other issuers whose JWTs are accepted: `trustIssuers([...])` of `nestjs-sigra/issuers`. @default none */
+  trustedIssuers?: TrustedIssuers;
   /** The browser sessions of the host. @default every session is refused */
   session?: SessionOptions;
   /** The metadata of OAuth. @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL */

@@ -80,10 +80,10 @@ export class PublicDocuments {
 
   /** RFC 9728 section 2. */
   private resource() {
-    const { metadata, jwt } = this.config;
+    const { metadata, jwt, trustedIssuers } = this.config;
     if (metadata.resource === undefined) return undefined;
-    const own = jwt && isPlainUrl(jwt.issuer) ? [jwt.issuer] : [];
-    const servers = metadata.authorizationServers.length > 0 ? metadata.authorizationServers : own;
+    const accepted = [...(jwt ? [jwt.issuer] : []), ...(trustedIssuers?.issuers ?? [])].filter(isPlainUrl);
+    const servers = metadata.authorizationServers.length > 0 ? metadata.authorizationServers : accepted;
     return {
       resource: metadata.resource,
       ...(servers.length > 0 && { authorization_servers: servers }),

@@ -48,6 +48,23 @@ export class CompactJwsReader {
   }
 }
 
+/**
+ * The claims of a token whose signature has not been verified: only to choose who verifies it.
+ *
+ * @returns undefined for a token that is too long or malformed
+ */
+export function unverifiedClaims(jwt: string): JsonObject | undefined {
+  if (jwt.length > MAX_JWT_LENGTH || !SEGMENTS.test(jwt)) return undefined;
+  const [header = '', payload = '', signature = ''] = jwt.split('.');
+  try {
+    parseSegment(header, 'header');
+    decode(signature, 'signature');
+    return parseSegment(payload, 'payload');
+  } catch {
+    return undefined;
+  }
+}
+
 function chooseKey(header: JsonObject, keys: ReadonlyMap<string, JwtKey>): JwtKey {
   const { alg, kid, typ } = header;
   if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) throw invalid('typ is not at+jwt.');

@@ -1,6 +1,7 @@
 import { AccessTokenSigner } from './access-token.signer.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 import { ClientTokenIssuer } from './client-token.issuer.js';
+import { ForeignTokenVerifier } from './foreign-token.verifier.js';
 import { JwkSet } from './jwk-set.js';
 import { JwtIntrospector } from './jwt.introspector.js';
 import { RefreshTokenIssuer } from './refresh-token.issuer.js';
@@ -13,6 +14,7 @@ export const jwtProviders = [
   AccessTokenSigner,
   AccessTokenVerifier,
   ClientTokenIssuer,
+  ForeignTokenVerifier,
   RefreshTokenIssuer,
   RefreshTokenRotator,
   RefreshTokenRevoker,

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { SigraAuditAction } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
+import { Clock, replacedTime } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import { type EpochKinds, type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
@@ -64,7 +64,7 @@ export class EpochRevoker {
     if (revocation.requiresOwner) await deadline.limit(this.assertExists(owner));
     const { step, counted } = await this.database.retried(deadline, async (manager) => {
       // First, because everything that makes a credential of the owner waits for it.
-      const epochs = await this.owners.bump(manager, owner, kinds);
+      const epochs = await this.owners.bump(manager, owner, kinds, replacedTime(this.clock));
       const at = this.clock.now();
       const step = { ...epochs, at };
       const counted = count ? await count.upTo(COUNTED_AT_ONCE + 1, step, manager) : 0;

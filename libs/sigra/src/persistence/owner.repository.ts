@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isOwnerId, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { currentTime } from './columns.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
@@ -37,6 +38,8 @@ export interface OwnerState extends Epochs {
   readonly originLive: boolean;
   /** The end of the origin. Null for an API token that never expires, and without an origin. */
   readonly originEndsAt: Date | null;
+  /** When the family epoch moved last. Null if it never has, and where it is not read. */
+  readonly familyEpochAt: Date | null;
 }
 
 /** Reads and writes `sigra_owners`. */
@@ -46,6 +49,7 @@ export class OwnerRepository {
   private readonly reader: OwnedRecordReader<OwnerState>;
   private readonly familyReader: OwnedRecordReader<OwnerState>;
   private readonly apiTokenReader: OwnedRecordReader<OwnerState>;
+  private readonly epochTimeReader: OwnedRecordReader<OwnerState>;
   private readonly type: string;
 
   constructor(
@@ -73,11 +77,15 @@ export class OwnerRepository {
         users,
         config.lookupTimeout,
       );
-    this.reader = readerOf({
+    const ofOwner = {
       key: 'wanted.owner_id',
       ownerIdOf: asIs,
       wanted: { owner_id: { type: 'text', valueIn: asIs } },
-    });
+    };
+    this.reader = readerOf(ofOwner);
+    // Not in the statement of the others, which would carry a column that they do not need.
+    const epochTime = ', extract(epoch FROM o.family_epoch_at)::text AS sigra_epoch_at';
+    this.epochTimeReader = readerOf({ ...ofOwner, more: epochTime });
     const ofPair = {
       key: 'wanted.key',
       ownerIdOf: ownerIdOfPair,
@@ -111,6 +119,15 @@ export class OwnerRepository {
     return 'familyId' in origin
       ? this.familyReader.find(`${origin.familyId} ${ownerId}`)
       : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`);
+  }
+
+  /**
+   * Like `find`, with `familyEpochAt`: for credentials without an epoch, which have only a time.
+   *
+   * @throws SigraError `unavailable`
+   */
+  async findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
+    return isOwnerId(ownerId) ? this.epochTimeReader.find(ownerId) : undefined;
   }
 
   /** A user as it was given, or the active user with its id. @throws SigraError `unavailable` */
@@ -191,15 +208,22 @@ export class OwnerRepository {
     });
   }
 
-  /** Moves an owner to the next epoch of the given kinds. @returns the new epochs */
-  async bump(manager: EntityManager, owner: Owner, kinds: EpochKinds): Promise<Epochs> {
+  /**
+   * Moves an owner to the next epoch of the given kinds.
+   *
+   * @param at the time of the step; null for the time of the database
+   * @returns the new epochs
+   */
+  async bump(manager: EntityManager, owner: Owner, kinds: EpochKinds, at: Date | null): Promise<Epochs> {
     const steps = [kinds.tokens ? 1 : 0, kinds.families ? 1 : 0];
     const row = await this.database.queryOne<Epochs>(
-      `INSERT INTO ${this.table} AS o (owner_type, owner_id, token_epoch, family_epoch) VALUES ($1, $2, $3, $4)
+      `INSERT INTO ${this.table} AS o (owner_type, owner_id, token_epoch, family_epoch, family_epoch_at)
+       VALUES ($1, $2, $3, $4, CASE WHEN $4 > 0 THEN ${currentTime('$5')} END)
        ON CONFLICT (owner_type, owner_id)
-       DO UPDATE SET token_epoch = o.token_epoch + $3, family_epoch = o.family_epoch + $4
+       DO UPDATE SET token_epoch = o.token_epoch + $3, family_epoch = o.family_epoch + $4,
+         family_epoch_at = greatest(o.family_epoch_at, excluded.family_epoch_at)
        RETURNING o.token_epoch AS "tokenEpoch", o.family_epoch AS "familyEpoch"`,
-      [owner.type, owner.id, ...steps],
+      [owner.type, owner.id, ...steps, at],
       manager,
     );
     return numeric(row);
@@ -275,8 +299,14 @@ function stateOf(row: Row, ownerIdOf: (key: string) => string): OwnerState {
     tokenEpoch: Number(epochs?.slice(0, space) ?? 0),
     familyEpoch: Number(epochs?.slice(space) ?? 0),
     originLive: row.sigra_origin_live === 'true',
-    originEndsAt: typeof row.sigra_origin_end === 'string' ? new Date(Number(row.sigra_origin_end) * 1000) : null,
+    originEndsAt: timeOf(row.sigra_origin_end),
+    familyEpochAt: timeOf(row.sigra_epoch_at),
   };
+}
+
+/** @param seconds since 1970, as text; null or undefined for no time */
+function timeOf(seconds: unknown): Date | null {
+  return typeof seconds === 'string' ? new Date(Math.round(Number(seconds) * 1000)) : null;
 }
 
 function asIs(key: string): string {

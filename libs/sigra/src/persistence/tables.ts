@@ -105,6 +105,8 @@ export const owners = new Table(
     tokenEpoch: integer(),
     /** JWTs and refresh tokens of an earlier epoch are rejected. */
     familyEpoch: integer(),
+    /** When the family epoch moved last. JWTs that other issuers had issued until then are rejected. */
+    familyEpochAt: nullable(time()),
   },
   'ownerType',
   'ownerId',

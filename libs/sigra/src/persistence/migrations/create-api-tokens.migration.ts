@@ -14,6 +14,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         owner_id text NOT NULL,
         token_epoch integer NOT NULL,
         family_epoch integer NOT NULL,
+        family_epoch_at timestamptz(3),
         CONSTRAINT ${named('sigra_owners_pkey')} PRIMARY KEY (owner_type, owner_id)
       )`);
     // Every request looks for its owner here, and few owners have ever moved to another epoch.

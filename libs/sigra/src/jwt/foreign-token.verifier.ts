@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../common/clock.js';
+import { isScope, isScopeList } from '../common/scope-grammar.js';
+import { refuse } from '../common/sigra-error.js';
+import { looksLikeJwt } from '../common/token-format.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import type { ForeignToken, TrustedIssuers } from '../config/sigra-options.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
+import { OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
+import { UserDirectory } from '../persistence/user-directory.js';
+import { ScopeRegistry } from '../scopes/scope-registry.js';
+import { jwtChannels } from '../telemetry/channels.js';
+import { traced } from '../telemetry/traced.js';
+import { unverifiedClaims } from './compact-jws.reader.js';
+
+/** A valid token of another issuer and its user. */
+export interface VerifiedForeignToken {
+  readonly token: ForeignToken;
+  readonly user: object;
+  readonly record: OwnerState;
+  /** The registered scopes of the token that the user can have now. */
+  readonly scopes: readonly string[];
+}
+
+/**
+ * Verifies JWTs of `trustedIssuers`. The issuer answers for signature and claims; that the user exists, is active and has not signed
+ * out since is read here, as for every other credential.
+ */
+@Injectable()
+export class ForeignTokenVerifier {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly owners: OwnerRepository,
+    private readonly users: UserDirectory,
+    private readonly ceiling: ScopeCeiling,
+    private readonly registry: ScopeRegistry,
+  ) {}
+
+  /**
+   * The trusted issuer that a bearer credential names. Nothing of the credential is verified yet.
+   *
+   * @returns undefined for every other credential
+   */
+  issuerOf(credential: string): string | undefined {
+    const { trustedIssuers } = this.config;
+    if (!trustedIssuers || !looksLikeJwt(credential)) return undefined;
+    const iss = unverifiedClaims(credential)?.iss;
+    return typeof iss === 'string' && trustedIssuers.issuers.has(iss) ? iss : undefined;
+  }
+
+  /**
+   * Verifies a token.
+   *
+   * @param issuer the result of `issuerOf`
+   * @throws SigraError `invalid_token`, `token_expired`, `epoch_mismatch`, `unavailable`
+   */
+  verify(jwt: string, issuer: string): Promise<VerifiedForeignToken> {
+    const { trustedIssuers } = this.config;
+    if (!trustedIssuers) throw new Error('sigra: there are no trusted issuers');
+    return traced(
+      jwtChannels.verify,
+      {},
+      () => this.check(jwt, issuer, trustedIssuers),
+      ({ token: { claims }, record }) => ({ sub: record.ownerId, jti: claims.jti, iss: issuer }),
+    );
+  }
+
+  private async check(jwt: string, issuer: string, trusted: TrustedIssuers): Promise<VerifiedForeignToken> {
+    const token = await trusted.verify(jwt, issuer, { now: this.clock.now(), timeout: this.config.lookupTimeout });
+    const scopes = this.registeredOf(token.scopes);
+    // An issuer can have another spelling of the id than the tables, such as an upper-case UUID.
+    const found = await this.owners.findWithEpochTime(this.users.canonicalId(token.ownerId));
+    if (!found?.user) throw refuse('invalid_token', 'The user does not exist or is not active.');
+    const { user, record } = found;
+    if (record.familyEpochAt && token.issuedAt <= record.familyEpochAt) {
+      throw refuse('epoch_mismatch', 'The user has signed out everywhere since the token was issued.');
+    }
+    return { token, user, record, scopes: this.ceiling.limit(user, scopes) };
+  }
+
+  /** Issuers have scopes of their own beside those of this application, such as `openid`. */
+  private registeredOf(given: readonly unknown[]): readonly string[] {
+    const scopes = [...new Set(given)].filter((scope) => isScope(scope) && this.registry.canBeGranted(scope));
+    if (isScopeList(scopes)) return scopes;
+    throw refuse('invalid_token', 'The token has too many scopes.');
+  }
+}
