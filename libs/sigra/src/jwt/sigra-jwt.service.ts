@@ -136,13 +136,13 @@ export class SigraJwtService {
   }
 
   /**
-   * Like `revokeAllRefresh`, for a person who signs out on all devices, with the audit row `api.sign_out_everywhere`. To end
-   * API tokens too, see `CredentialService.lockOut`.
+   * Like `revokeAllRefresh`, for a person who signs out on all devices, with the audit row `api.sign_out_everywhere`. It also ends
+   * the JWTs that `trustedIssuers` have issued so far. To end API tokens too, see `CredentialService.lockOut`.
    *
-   * @throws SigraError `jwt_disabled`; `not_found` when no such user exists and none ever had credentials
+   * @throws SigraError `jwt_disabled`, unless there are `trustedIssuers`; `not_found` when no such user exists and none ever had credentials
    */
   async signOutEverywhere(user: UserRef, caller: Caller = {}): Promise<void> {
-    enabledJwt(this.config);
+    if (!this.config.trustedIssuers) enabledJwt(this.config);
     await this.revoker.signOutEverywhere(this.users.ownerOf(user), caller);
   }
 

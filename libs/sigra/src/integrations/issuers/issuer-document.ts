@@ -35,7 +35,16 @@ export async function readDocument(url: string, signal: AbortSignal): Promise<Re
     if (length > MAX_DOCUMENT_LENGTH) throw new Error(`${url} has more than ${MAX_DOCUMENT_LENGTH} bytes`);
     chunks.push(chunk);
   }
-  const document: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  const document = parse(Buffer.concat(chunks).toString('utf8'));
   if (typeof document === 'object' && document !== null) return document as Readonly<Record<string, unknown>>;
   throw new Error(`${url} is not a JSON object`);
+}
+
+/** The error of `JSON.parse` would repeat a part of the document. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
