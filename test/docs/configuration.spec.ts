@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { resolveConfig, sigraSection } from '../../libs/sigra/src/config/resolve-config.js';
+import { trustedIssuerSection } from '../../libs/sigra/src/integrations/issuers/trusted-issuer.section.js';
 import { configurationPage, optionDocs } from '../../scripts/configuration-docs.js';
 import { codeIn, document } from '../support/markdown.js';
 
@@ -62,6 +63,21 @@ describe('docs/configuration.md', () => {
     expect(() => configurationPage(page.text, changed)).toThrow(
       "The default of realm is 'sigra', and its doc comment states 'api'",
     );
+  });
+});
+
+describe('docs/issuers.md', () => {
+  it('lists every option of an issuer with its default', () => {
+    const stated = document('docs/issuers.md')
+      .rows.filter((row) => row.length === 4)
+      .map(([option, , fallback]) => [codeIn(option!)[0]!, parse(/^`([^`]+)`$/.exec(fallback!)?.[1])] as const);
+    const options = Object.entries(trustedIssuerSection.options);
+    const literals = options.filter(([, { default: value }]) => value !== undefined && typeof value !== 'function');
+
+    const listed = stated.filter(([option]) => Object.hasOwn(trustedIssuerSection.options, option));
+
+    expect(listed.map(([option]) => option)).toEqual(options.map(([option]) => option));
+    for (const [option, { default: value }] of literals) expect(listed).toContainEqual([option, value]);
   });
 });
 

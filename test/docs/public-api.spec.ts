@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-sigra';
+import * as issuers from 'nestjs-sigra/issuers';
 import * as testing from 'nestjs-sigra/testing';
 import * as throttler from 'nestjs-sigra/throttler';
 import ts from 'typescript';
@@ -97,6 +98,7 @@ describe('nestjs-sigra', () => {
       'CursorPosition',
       'FamilyPage',
       'FamilyView',
+      'ForeignToken',
       'ForgetOptions',
       'HttpRefusalBody',
       'HttpRequest',
@@ -132,6 +134,7 @@ describe('nestjs-sigra', () => {
       'SweepProgress',
       'TokenPair',
       'TokenResponse',
+      'TrustedIssuers',
       'UserEntityOptions',
       'UserProvider',
       'UserProviderOptions',
@@ -175,6 +178,21 @@ describe('nestjs-sigra/testing', () => {
       'InjectAnswer',
       'Providers',
       'SupertestAnswer',
+    ]);
+  });
+});
+
+describe('nestjs-sigra/issuers', () => {
+  it('exports these values', () => {
+    expect(Object.keys(issuers)).toEqual(['trustIssuers']);
+  });
+
+  it('exports these types', () => {
+    expect(typesOf('issuers.ts').sort()).toEqual([
+      'ForeignAlgorithm',
+      'ForeignClaims',
+      'ForeignOwnerId',
+      'TrustedIssuerOptions',
     ]);
   });
 });

@@ -129,7 +129,7 @@ describe('The keys of a trusted issuer', () => {
 
     clock.advance({ hours: 23 });
     expect((await verify(undefined, 1_000)).ownerId).toBe('ada');
-    // Nobody waits for an issuer that is known to fail.
+    // Requests do not wait for an issuer that is known to fail.
     clock.advance({ minutes: 10 });
     expect((await verify()).ownerId).toBe('ada');
     clock.advance({ minutes: 50 });

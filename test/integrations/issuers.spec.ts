@@ -122,7 +122,7 @@ describe.each(ADAPTERS)('Tokens of a trusted issuer, on %s', (adapter) => {
     ['without an audience', /"aud"/, () => ({ claims: { aud: undefined } })],
     ['that have expired', /expired/, () => ({ claims: { exp: seconds(-6) } })],
     ['that never expire', /"exp"/, () => ({ claims: { exp: undefined } })],
-    ['with an expiry that is no time', /exp or iat/, () => ({ claims: { exp: 1e300 } })],
+    ['with an invalid time as expiry', /exp or iat/, () => ({ claims: { exp: 1e300 } })],
     ['that are not valid yet', /"nbf"/, () => ({ claims: { nbf: seconds(60) } })],
     ['without the time of issue', /"iat"/, () => ({ claims: { iat: undefined } })],
     ['that were issued in the future', /iat is in the future/, () => ({ claims: { iat: seconds(60) } })],
@@ -135,7 +135,7 @@ describe.each(ADAPTERS)('Tokens of a trusted issuer, on %s', (adapter) => {
     ['that another key of the same name has signed', /signature/, async () => ({ key: await issuerKey('key-1') })],
     ['with an algorithm of their choice', /"alg"/, async () => ({ key: await issuerKey('key-1', 'ES384') })],
     ['of a user that does not exist', /user/, () => ({ claims: { sub: randomUUID() } })],
-    ['of a subject that is no id', /user/, () => ({ claims: { sub: 'auth0|ada' } })],
+    ['of a subject that is not an id', /user/, () => ({ claims: { sub: 'auth0|ada' } })],
     ['without a subject', /no user/, () => ({ claims: { sub: undefined } })],
     // The application verifies these itself.
     ['of an issuer that is not trusted', /kid/, () => ({ claims: { iss: stranger.url }, key: stranger.keys[0]! })],

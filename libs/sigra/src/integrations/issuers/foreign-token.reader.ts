@@ -66,7 +66,7 @@ export class ForeignTokenReader {
     if (!isTime(claims.exp) || !isTime(claims.iat)) throw invalid('exp or iat is not a valid timestamp.');
     // It decides which revocations the token survives.
     if (claims.iat > now.getTime() / 1000 + clockTolerance) throw invalid('iat is in the future.');
-    // RFC 7800, RFC 8705, RFC 9449: only the holder of a key can use it, and nobody has proved to be that.
+    // RFC 7800, RFC 8705, RFC 9449: only the holder of a key can use it, and a bearer proves nothing.
     if (claims.cnf !== undefined) throw invalid('The token is bound to a key, so it is not a bearer token.');
     if (!idTokens && OTHER_PURPOSES.some((claim) => Object.hasOwn(claims, claim))) {
       throw invalid('The token is an ID token or a logout token.');

@@ -5,7 +5,7 @@ const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|(?:[^.]+\.)*localhost)$/;
 
 /**
  * Whether keys can be read from a URL: over HTTPS, and over plain HTTP only from this host, or where the application allows it.
- * Whoever changes keys on their way could sign every token.
+ * A key that is replaced on its way could sign every token.
  */
 export function isSafeUrl(value: unknown, allowInsecure: boolean): value is string {
   if (typeof value !== 'string' || !URL.canParse(value)) return false;
@@ -19,7 +19,7 @@ export function isSafeUrl(value: unknown, allowInsecure: boolean): value is stri
  *
  * @param url a URL that `isSafeUrl` accepts
  * @param signal ends the request
- * @throws Error for another status, a redirect, a document that is too long or no JSON object, and when the request fails
+ * @throws Error for another status, a redirect, a document that is too long or not a JSON object, and when the request fails
  */
 export async function readDocument(url: string, signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
   const response = await fetch(url, { redirect: 'manual', signal, headers: { accept: 'application/json' } });

@@ -51,7 +51,7 @@ export class IssuerKeys {
     if (this.keys && age >= 0 && age < REFRESH_AFTER) return this.keys;
     const reading = this.read(now, timeout);
     const keysBefore = this.usable(now);
-    // While the issuer is known to fail, nobody waits for it.
+    // While the issuer is known to fail, requests do not wait for it.
     if (keysBefore && this.failure !== undefined) return keysBefore;
     await reading;
     const keys = this.usable(now);

@@ -1,4 +1,4 @@
-/** Signature algorithms of other issuers: asymmetric ones, so that nobody can sign with what verifies (RFC 7518 section 3.1). */
+/** Signature algorithms of other issuers: asymmetric ones, because what verifies must not be able to sign (RFC 7518 section 3.1). */
 export type ForeignAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA';
 
