@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { document } from '../support/markdown.js';
 import { ReadmeApp } from '../support/readme-app.js';
 import { curl, exchangesOf, withPlainNames } from '../support/transcript.js';
 
 const exchanges = exchangesOf(document('README.md'));
+
+jest.setTimeout(120_000);
 
 describe('the application of the README', () => {
   let database: TestDatabase;
