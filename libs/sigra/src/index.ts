@@ -73,6 +73,7 @@ export {
 export { admit } from './auth/admit.js';
 export type { AdmissionSettings } from './auth/admit.js';
 export type { HttpRequest } from './auth/http-exchange.js';
+export { CachesPerPrincipal, perPrincipal } from './auth/response-cache.js';
 export { SigraExceptionFilter } from './auth/sigra-exception.filter.js';
 export type { HttpRefusalBody } from './auth/http-refusal.js';
 export type { AuthMethod, Principal } from './common/principal.js';

@@ -6,6 +6,7 @@ import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { SigraAuthGuard } from './auth.guards.js';
 import { ROUTE_ACCESS, ROUTE_SCOPES } from './auth.decorators.js';
 import { ofClass, type Target } from './route-metadata.js';
+import { sharedCacheOf } from './response-cache.js';
 import { declaredBy, enforcesScopes, guardsOf, rulesOf } from './route-rules.js';
 
 /** Where Nest keeps that a method handles HTTP requests, or messages. */
@@ -21,7 +22,10 @@ const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 /** The most handlers that an error names. */
 const MAX_NAMED = 20;
 
-/** Looks at all handlers of the application when it boots, and refuses those whose scopes nothing enforces. */
+/**
+ * Looks at all handlers of the application when it boots, and refuses those whose scopes nothing enforces, or whose answers would reach
+ * other principals.
+ */
 @Injectable()
 export class RouteChecks implements OnApplicationBootstrap {
   private readonly scanner = new MetadataScanner();
@@ -50,6 +54,7 @@ export class RouteChecks implements OnApplicationBootstrap {
 
   private *problems(): Iterable<string> {
     const isGuarded = this.hasGlobalGuard();
+    const interceptors = this.globalInterceptors();
     const registries = this.instancesOf(ScopeRegistry);
     for (const controller of this.classes()) {
       for (const name of this.scanner.getAllMethodNames(controller.prototype as object)) {
@@ -62,7 +67,12 @@ export class RouteChecks implements OnApplicationBootstrap {
         if (scopes.length > 0 && access !== undefined) {
           yield `${place} requires scopes and allows requests without a credential: remove one of the decorators`;
         }
-        const { requirements } = rulesOf(controller, handler);
+        const rules = rulesOf(controller, handler);
+        const cache = rules.access === 'anonymous' ? undefined : sharedCacheOf(handler, controller, interceptors);
+        if (cache !== undefined && (isGuarded || namesGuard(controller, handler))) {
+          yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
+        }
+        const { requirements } = rules;
         if (requirements.length === 0) continue;
         const unguarded = this.unguarded(controller, handler, isGuarded);
         if (unguarded !== undefined) yield `${place} requires scopes, but ${unguarded}`;
@@ -86,7 +96,7 @@ export class RouteChecks implements OnApplicationBootstrap {
     if (FIELD_RESOLVERS.some((key) => Reflect.hasMetadata(key, handler)) && !this.guardsFields()) {
       return "no guard runs before the resolver of a field: add 'guards' to fieldResolverEnhancers of GraphQLModule";
     }
-    if ([...guardsOf(handler), ...guardsOf(controller)].some(enforcesScopes)) return undefined;
+    if (namesGuard(controller, handler)) return undefined;
     if (!hasGlobalGuard) {
       return 'no guard enforces them: use SigraAuthGuard, ScopeGuard after a guard of another library, or @EnforcesScopes() on a guard that calls admit()';
     }
@@ -129,6 +139,11 @@ export class RouteChecks implements OnApplicationBootstrap {
     return this.instancesOf(SigraAuthGuard).some((guard) => !(guard instanceof SigraAuthGuard));
   }
 
+  private globalInterceptors(): readonly unknown[] {
+    const requestScoped = this.application.getGlobalRequestInterceptors().map(({ metatype }) => metatype as unknown);
+    return [...this.application.getGlobalInterceptors(), ...requestScoped];
+  }
+
   /** What the modules provide under a token: its instances, or what a test has put in their place. */
   private instancesOf<T>(token: Type<T>): T[] {
     return this.provided(token) as T[];
@@ -142,6 +157,11 @@ export class RouteChecks implements OnApplicationBootstrap {
 
 function isClass(type: Target): boolean {
   return typeof type.prototype === 'object' && Object.getOwnPropertyDescriptor(type, 'prototype')?.writable === false;
+}
+
+/** Whether a handler or its controller names a guard of Sigra. */
+function namesGuard(controller: Target, handler: Target): boolean {
+  return [...guardsOf(handler), ...guardsOf(controller)].some(enforcesScopes);
 }
 
 function declaresScopes(controller: Target): boolean {

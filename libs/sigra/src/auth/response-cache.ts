@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { types } from 'node:util';
+import { type ExecutionContext, RequestMethod } from '@nestjs/common';
+import { stampOf } from '../common/principal.js';
+import { requestOf } from './call-request.js';
+import { declaring, inherited, type Target } from './route-metadata.js';
+
+/** On interceptors. */
+const CACHES_PER_PRINCIPAL = 'sigra:caches-per-principal';
+/** Where Nest keeps interceptors, headers and methods, and where `@CacheKey()` keeps its key. */
+const INTERCEPTORS = '__interceptors__';
+const HEADERS = '__headers__';
+const METHOD = 'method';
+const CACHE_KEY = 'cache_module:cache_key';
+
+/**
+ * Declares that an interceptor for caching keeps the answers to principals apart, because its `trackBy()` uses `perPrincipal()`.
+ * Without it, the application does not boot when a `CacheInterceptor` stands before a route that has a principal and no `@CacheKey()`.
+ */
+export const CachesPerPrincipal = (): ClassDecorator => declaring<true>(CACHES_PER_PRINCIPAL, () => true);
+
+/** The versions of `@nestjs/cache-manager` return different types. */
+type CacheKey = string | null | undefined;
+
+/**
+ * The key of an answer for the principal of the call, for `trackBy()` of a `CacheInterceptor`. Two credentials never share an answer,
+ * even those of one owner, and answers with `@Header('Cache-Control', 'no-store')`, such as those of the ready-made controllers, are not
+ * cached. Calls without a principal keep the key.
+ *
+ * @param key of an answer that does not depend on the caller, such as the URL; undefined is not cached
+ *
+ * @example
+ * @Injectable()
+ * @CachesPerPrincipal()
+ * export class AppCacheInterceptor extends CacheInterceptor {
+ *   protected override trackBy(context: ExecutionContext) {
+ *     return perPrincipal(context, super.trackBy(context));
+ *   }
+ * }
+ */
+export function perPrincipal(context: ExecutionContext, key: CacheKey): string | undefined;
+export function perPrincipal(
+  context: ExecutionContext,
+  key: CacheKey | Promise<CacheKey>,
+): string | undefined | Promise<string | undefined>;
+export function perPrincipal(
+  context: ExecutionContext,
+  key: CacheKey | Promise<CacheKey>,
+): string | undefined | Promise<string | undefined> {
+  if (types.isPromise(key)) return key.then((known) => perPrincipal(context, known));
+  if (!key || isNeverStored(context.getHandler())) return undefined;
+  const principal = requestOf(context).sigra;
+  if (!principal) return key;
+  const { userId, method, scopes, tokenId, familyId } = principal;
+  const type = stampOf(principal)?.owner.type;
+  const facts = JSON.stringify([type, userId, method, tokenId, familyId, [...scopes].sort()]);
+  // In front: a URL begins with a slash, so no client can name the key of a principal.
+  return `sigra:${createHash('sha256').update(facts).digest('base64url')}:${key}`;
+}
+
+/** The interceptor that would give the answer of a route to other principals, by its name. */
+export function sharedCacheOf(
+  handler: Target,
+  controller: Target,
+  globalInterceptors: readonly unknown[],
+): string | undefined {
+  const method: unknown = Reflect.getMetadata(METHOD, handler);
+  if (method !== RequestMethod.GET && method !== RequestMethod.ALL) return undefined;
+  // The application itself says which callers share an answer.
+  if (Reflect.hasMetadata(CACHE_KEY, handler)) return undefined;
+  return [...globalInterceptors, ...interceptorsOf(controller), ...interceptorsOf(handler)]
+    .map(classOf)
+    .find((type) => type && isCache(type) && inherited(CACHES_PER_PRINCIPAL, type) !== true)?.name;
+}
+
+function interceptorsOf(target: Target): readonly unknown[] {
+  return (Reflect.getMetadata(INTERCEPTORS, target) as readonly unknown[] | undefined) ?? [];
+}
+
+function classOf(interceptor: unknown): Target | undefined {
+  const type: unknown = typeof interceptor === 'function' ? interceptor : (interceptor as object | null)?.constructor;
+  return typeof type === 'function' ? type : undefined;
+}
+
+/** Whether a class has the methods of a `CacheInterceptor`, of any version and copy of its package. */
+function isCache({ prototype }: Target): boolean {
+  const { trackBy, isRequestCacheable } = (prototype ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof trackBy === 'function' && typeof isRequestCacheable === 'function';
+}
+
+function isNeverStored(handler: Target): boolean {
+  const headers = (Reflect.getMetadata(HEADERS, handler) ?? []) as readonly { name: string; value: unknown }[];
+  return headers.some(({ name, value }) => name.toLowerCase() === 'cache-control' && /no-store/i.test(String(value)));
+}
