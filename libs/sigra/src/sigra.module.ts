@@ -3,6 +3,7 @@ import { AuditService } from './audit/audit.service.js';
 import { AuditWriter } from './audit/audit.writer.js';
 import { authExports, authProviders } from './auth/auth.providers.js';
 import { Clock, SystemClock } from './common/clock.js';
+import { ProviderScopeCheck } from './config/provider-scope.check.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { SIGRA_CONFIG } from './config/sigra-config.js';
 import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
@@ -36,6 +37,7 @@ import { tokenProviders } from './tokens/token.providers.js';
 @Module({
   providers: [
     { provide: SIGRA_CONFIG, useFactory: resolveConfig, inject: [MODULE_OPTIONS_TOKEN] },
+    ProviderScopeCheck,
     { provide: Clock, useClass: SystemClock },
     ScopeRegistry,
     ...persistenceProviders,

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { isOwnerId, MAX_ID_LENGTH, type Owner } from '../common/principal.js';
+import { isScoped } from '../config/provider-scope.check.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
@@ -164,14 +165,20 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     return new Map(found.map((user) => [this.idOf(user), user]));
   }
 
-  private resolve(provider: Type<UserProvider>): UserProvider {
+  private resolve(type: Type<UserProvider>): UserProvider {
+    const provider = this.instanceOf(type) as Partial<UserProvider> | undefined;
+    if (typeof provider?.findByIds === 'function') return provider as UserProvider;
+    throw new SigraConfigError('users.provider', `${type.name} has no method findByIds()`);
+  }
+
+  private instanceOf(type: Type<UserProvider>): unknown {
     try {
-      return this.moduleRef.get(provider, { strict: false });
-    } catch {
-      throw new SigraConfigError(
-        'users.provider',
-        `${provider.name} is not a provider of this application; add it to the providers of a module`,
-      );
+      return this.moduleRef.get<unknown>(type, { strict: false });
+    } catch (error) {
+      const problem = isScoped(error)
+        ? 'is request-scoped or transient, or depends on such a provider, but one call of it serves the requests of many users; give it the default scope'
+        : 'is not a provider of this application; add it to the providers of a module';
+      throw new SigraConfigError('users.provider', `${type.name} ${problem}`);
     }
   }
 }
