@@ -25,7 +25,7 @@ export const arrows = {
   maintenance: ['config', 'common', 'persistence', 'owners'],
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
-  integrations: ['common', 'config', 'auth'],
+  integrations: ['config', 'common', 'auth'],
   cli: ['config'],
   // The testing kit puts tokens into states that no service creates, so it uses internals.
   testing: ['common', 'persistence', 'audit', 'tokens', 'jwt', 'auth'],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraJwtService } from 'nestjs-sigra';
-import { INVALID_TOKEN, insufficientScope, UNAUTHORIZED } from '../support/answers.js';
+import { INVALID_TOKEN, insufficientScope, TWO_CREDENTIALS, UNAUTHORIZED } from '../support/answers.js';
 import { type ContextClient, CONTEXTS, type Presented } from '../support/context-clients.js';
 import { type ContextHosts, startContextHosts } from '../support/context-hosts.js';
 import { JWT } from '../support/jwt-app.js';
@@ -13,7 +13,7 @@ describe('Contexts by credential', () => {
 
   beforeAll(async () => {
     test = await startTestApp({ sigra: { jwt: JWT } });
-    hosts = await startContextHosts(test, { jwt: JWT });
+    hosts = await startContextHosts(test, { jwt: JWT, credentials: { headers: ['authorization', 'x-api-key'] } });
   });
   afterAll(async () => {
     for (const client of open) await client.close();
@@ -89,6 +89,33 @@ describe('Contexts by credential', () => {
 
       expect(await client.ask('me')).toEqual(me('api_token'));
       expect(await client.ask('scoped')).toEqual(insufficientScope(['write:notes'], ['write:notes']).body);
+    });
+
+    it('accepts an API token in a header of its own, and refuses it when it is revoked', async () => {
+      const { rawToken, token } = await tokenOf('write:notes');
+      const client = await present({ key: rawToken });
+      const before = [await client.ask('me'), await client.ask('scoped')];
+
+      await test.tokens.revoke(token.id);
+
+      expect(before).toEqual([me('api_token'), me('api_token')]);
+      expect(await client.ask('me')).toEqual(INVALID_TOKEN.body);
+    });
+
+    it('refuses different credentials in two headers, and accepts the same one', async () => {
+      const [{ rawToken: token }, { rawToken: key }] = [await tokenOf('read:notes'), await tokenOf('write:notes')];
+
+      const different = await present({ token, key });
+      const same = await present({ token: key, key });
+
+      expect(await different.ask('me')).toEqual(TWO_CREDENTIALS.body);
+      expect(await same.ask('me')).toEqual(me('api_token'));
+    });
+
+    it('lets a bad key decide beside a session', async () => {
+      const client = await present({ key: 'sigra_sk_unknown', sessionOf: test.user.id });
+
+      expect(await client.ask('me')).toEqual(INVALID_TOKEN.body);
     });
 
     it('answers 401 to an unknown token, also beside a session', async () => {

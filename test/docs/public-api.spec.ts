@@ -97,6 +97,7 @@ describe('nestjs-sigra', () => {
       'CleanupRequest',
       'ControllerPaths',
       'CreateApiToken',
+      'CredentialOptions',
       'CursorPosition',
       'FamilyPage',
       'FamilyView',

@@ -35,6 +35,7 @@ describe.each(ADAPTERS)('SigraThrottlerGuard, on %s', (adapter) => {
     host = await startHost({
       adapter,
       databaseUrl: test.databaseUrl,
+      sigra: { credentials: { headers: ['authorization', 'x-api-key'] } },
       controllers: [NotesController],
       imports: [ThrottlerModule.forRoot([{ ttl: 600_000, limit: limitOf((principal) => (principal ? 5 : 2)) }])],
       providers: [StrictGuard],
@@ -47,8 +48,9 @@ describe.each(ADAPTERS)('SigraThrottlerGuard, on %s', (adapter) => {
   });
 
   const create = async () => (await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] })).rawToken;
-  const get = async (token?: string, path = '/notes') => {
-    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const get = async (token?: string, path = '/notes', header: 'authorization' | 'x-api-key' = 'authorization') => {
+    const value = header === 'authorization' ? `Bearer ${token}` : token;
+    const headers: Record<string, string> = token === undefined || value === undefined ? {} : { [header]: value };
     const response = await fetch(host.url + path, { headers });
     return {
       status: response.status,
@@ -105,6 +107,18 @@ describe.each(ADAPTERS)('SigraThrottlerGuard, on %s', (adapter) => {
 
     expect(repeated).toEqual([401, 401, 401, 429, 429, 429]);
     expect([(await get(known)).status, (await get(fresh)).status]).toEqual([200, 200]);
+  });
+
+  it('counts bad credentials in other headers, too', async () => {
+    const revoked = await create();
+    await test.tokens.revoke((await test.tokens.verify(revoked)).id);
+
+    const statuses: number[] = [];
+    for (let time = 0; time < 6; time++) statuses.push((await get(revoked, '/notes', 'x-api-key')).status);
+
+    expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(3);
+    expect(statuses.at(-1)).toBe(429);
+    expect((await get(await create(), '/notes', 'x-api-key')).status).toBe(200);
   });
 
   it('verifies only credentials that were good before, for an address that guesses', async () => {

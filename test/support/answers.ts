@@ -48,6 +48,7 @@ export function invalidRequest(message: string): Answer {
 
 export const MALFORMED_HEADER = invalidRequest('The Authorization header is malformed.');
 export const SEVERAL_HEADERS = invalidRequest('The request has several Authorization headers.');
+export const TWO_CREDENTIALS = invalidRequest('The request has two credentials.');
 export const TOKEN_OUTSIDE_HEADER = invalidRequest('Access tokens are accepted in the Authorization header only.');
 
 export function insufficientScope(required: readonly string[], missing: readonly string[]): Answer {

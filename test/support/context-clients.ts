@@ -10,6 +10,8 @@ import type { ContextHosts } from './context-hosts.js';
 export interface Presented {
   /** A bearer credential. */
   readonly token?: string;
+  /** An API token in a header of its own, or what the context has in its place. */
+  readonly key?: string;
   /** The user whose session it is. */
   readonly sessionOf?: string;
 }
@@ -60,9 +62,10 @@ export const CONTEXTS: readonly ContextKind[] = [
 ];
 
 /** The headers of a request. A session is the user's id in a header. */
-export function headersOf({ token, sessionOf }: Presented): Record<string, string> {
+export function headersOf({ token, key, sessionOf }: Presented): Record<string, string> {
   return {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(key !== undefined && { 'x-api-key': key }),
     ...(sessionOf !== undefined && { 'x-session-user': sessionOf }),
   };
 }
@@ -109,13 +112,13 @@ function outcomeOf({ data, errors }: GraphqlAnswer, field: string): Outcome {
 function subscriber(url: string, presented: Presented): ContextClient {
   class SessionSocket extends WebSocket {
     constructor(address: string, protocols: string | string[]) {
-      super(address, protocols, { headers: headersOf({ ...presented, token: undefined }) });
+      super(address, protocols, { headers: headersOf({ sessionOf: presented.sessionOf }) });
     }
   }
   const client = createClient({
     url: `${url.replace('http', 'ws')}/graphql`,
     webSocketImpl: SessionSocket,
-    connectionParams: presented.token === undefined ? {} : { authorization: `Bearer ${presented.token}` },
+    connectionParams: headersOf({ token: presented.token, key: presented.key }),
     retryAttempts: 0,
     lazy: false,
     onNonLazyError: () => undefined,
@@ -140,10 +143,10 @@ function subscriber(url: string, presented: Presented): ContextClient {
   };
 }
 
-function overSocketIo(url: string, { token, sessionOf }: Presented): ContextClient {
+function overSocketIo(url: string, { token, key, sessionOf }: Presented): ContextClient {
   const socket = io(url, {
     transports: ['websocket'],
-    auth: token === undefined ? {} : { token },
+    auth: { ...(token !== undefined && { token }), ...headersOf({ key }) },
     ...(sessionOf !== undefined && { extraHeaders: headersOf({ sessionOf }) }),
   });
   return {
@@ -180,9 +183,15 @@ async function overWs(url: string, presented: Presented): Promise<ContextClient>
 
 function overTcp(port: number, presented: Presented): ContextClient {
   const client = ClientProxyFactory.create({ transport: Transport.TCP, options: { host: '127.0.0.1', port } });
+  const { key, ...inPayload } = presented;
+  if (key !== undefined) {
+    client.setOnDispatchHook((packet: { metadata?: unknown }) => {
+      packet.metadata = headersOf({ key });
+    });
+  }
   return {
     ask: (handler) =>
-      firstValueFrom(client.send<Outcome>({ cmd: handler }, headersOf(presented))).catch(
+      firstValueFrom(client.send<Outcome>({ cmd: handler }, headersOf(inPayload))).catch(
         (error: unknown) => error as Outcome,
       ),
     close: () => void client.close(),

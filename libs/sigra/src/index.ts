@@ -6,6 +6,7 @@ export type {
   AuditOptions,
   CleanupOptions,
   ControllerPaths,
+  CredentialOptions,
   ForeignToken,
   JwtAlgorithm,
   JwtCheck,

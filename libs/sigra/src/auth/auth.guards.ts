@@ -1,4 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
 import { admit, type AdmissionSettings } from './admit.js';
@@ -18,13 +19,15 @@ import { routeRules } from './route-rules.js';
 abstract class CredentialGuard implements CanActivate {
   protected abstract readonly accepted: AcceptedCredentials;
   private readonly settings: AdmissionSettings;
+  private readonly keyHeaders: readonly string[];
   private readonly find = (context: ExecutionContext) => this.getRequest(context);
 
   constructor(
-    @InjectSigraConfig() { realm, resourceMetadata, apiTokens }: SigraConfig,
+    @InjectSigraConfig() { realm, resourceMetadata, apiTokens, credentials }: SigraConfig,
     private readonly authenticator: Authenticator,
   ) {
     this.settings = { realm, resourceMetadata, writeImpliesRead: apiTokens.writeImpliesRead };
+    this.keyHeaders = keyHeadersOf(credentials);
   }
 
   canActivate(context: ExecutionContext): Promise<boolean> {
@@ -39,7 +42,7 @@ abstract class CredentialGuard implements CanActivate {
    * @throws SigraError which becomes the answer
    */
   protected getRequest(context: ExecutionContext): HttpRequest {
-    return requestOf(context);
+    return requestOf(context, this.keyHeaders);
   }
 
   private identify(request: HttpRequest, context: ExecutionContext) {

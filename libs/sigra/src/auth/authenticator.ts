@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isOwnerId, type Principal, stamped } from '../common/principal.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
+import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { SessionRequest } from '../config/sigra-options.js';
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
@@ -23,11 +24,13 @@ export interface AcceptedCredentials {
 }
 
 /**
- * Finds the principal of a request. An `Authorization` header decides alone: an invalid one is refused even beside a valid
- * session, and the two are never merged. Without the header, the session counts.
+ * Finds the principal of a request. A header with a credential decides alone: an invalid one is refused even beside a valid
+ * session, and the two are never merged. Without such a header, the session counts.
  */
 @Injectable()
 export class Authenticator {
+  private readonly keyHeaders: readonly string[];
+
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly apiTokens: ApiTokenVerifier,
@@ -37,7 +40,9 @@ export class Authenticator {
     private readonly owners: OwnerRepository,
     private readonly ceiling: ScopeCeiling,
     private readonly replayer: IssueReplayer,
-  ) {}
+  ) {
+    this.keyHeaders = keyHeadersOf(config.credentials);
+  }
 
   /**
    * @param call the call of a handler that several guards can stand before: they read a credential once
@@ -50,12 +55,14 @@ export class Authenticator {
     accepted: AcceptedCredentials,
     call: GuardedCall = {},
   ): Principal | undefined | Promise<Principal | undefined> {
-    const authorization = readAuthorization(request);
+    const authorization = readAuthorization(request, this.keyHeaders);
     switch (authorization.kind) {
       case 'absent':
         return accepted.session ? this.bySession(request, call) : undefined;
       case 'bearer':
         return accepted.bearer ? this.byBearer(authorization.credential, request, call) : undefined;
+      case 'key':
+        return accepted.bearer ? this.byKey(authorization.credential, request, call) : undefined;
       case 'foreign':
         return undefined;
     }
@@ -76,6 +83,11 @@ export class Authenticator {
     throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
   }
 
+  private byKey(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
+    if (this.apiTokens.recognizes(credential)) return this.byBearer(credential, request, call);
+    throw refuse('invalid_token', 'The header of the credential accepts API tokens only.');
+  }
+
   /**
    * Finds the principal of a token that was rotated, if it asks for the answer to that rotation again.
    *
@@ -83,8 +95,8 @@ export class Authenticator {
    * @throws the refusal in all other cases; SigraError `unavailable`
    */
   async afterRotation(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
-    const authorization = readAuthorization(request);
-    if (!isEnded(refusal) || authorization.kind !== 'bearer') throw refusal;
+    const authorization = readAuthorization(request, this.keyHeaders);
+    if (!isEnded(refusal) || !('credential' in authorization)) throw refusal;
     const { credential } = authorization;
     const rotated = this.apiTokens.recognizes(credential) ? await this.apiTokens.findRotated(credential) : undefined;
     if (!rotated || !(await this.replayer.isRotationOf(rotated.token, idempotencyKey))) throw refusal;

@@ -17,6 +17,15 @@ describe('readAuthorization', () => {
     expect(readAuthorization(request({ headers }))).toEqual({ kind: 'absent' });
   });
 
+  it('refuses a list of values in a request that a host constructs', () => {
+    const headers = { authorization: ['Bearer abc', 'Bearer def'], 'x-api-key': ['abc', 'abc'] };
+
+    expect(() => readAuthorization(request({ headers }))).toThrow('several Authorization headers');
+    expect(() => readAuthorization(request({ headers: { 'x-api-key': ['abc', 'abc'] } }), ['x-api-key'])).toThrow(
+      'several X-Api-Key headers',
+    );
+  });
+
   it('counts the headers of the request that Fastify wraps', () => {
     const headers = { authorization: 'Bearer abc' };
     const rawHeaders = ['authorization', 'Bearer abc', 'Accept', '*/*', 'AUTHORIZATION', 'Bearer def'];

@@ -1,31 +1,62 @@
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { headerOf, type HttpRequest } from './http-exchange.js';
 
-/** The content of an `Authorization` header. */
+/** The credential in the headers of a request. */
 export type AuthorizationHeader =
   | { readonly kind: 'absent' }
   /** A scheme other than Bearer: no credential of Sigra's, but the session does not count beside it. */
   | { readonly kind: 'foreign' }
-  | { readonly kind: 'bearer'; readonly credential: string };
+  | { readonly kind: 'bearer'; readonly credential: string }
+  /** In a header of its own: only an API token can stand there. */
+  | { readonly kind: 'key'; readonly credential: string };
 
+const AUTHORIZATION = 'authorization';
 const ABSENT: AuthorizationHeader = { kind: 'absent' };
 const FOREIGN: AuthorizationHeader = { kind: 'foreign' };
 
 /** `1*SP b64token` of RFC 6750 section 2.1: the part after the scheme. */
 const CREDENTIAL = /^ +([A-Za-z0-9\-._~+/]+=*) *$/;
+/** The same without a scheme. Node has removed the spaces around it. */
+const KEY = /^[A-Za-z0-9\-._~+/]+=*$/;
 /** `token` of RFC 9110 section 5.6.2: the syntax of a scheme. */
 const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
- * Reads the bearer credential of a request, from the `Authorization` header and nowhere else.
+ * Reads the credential of a request, from the `Authorization` header, the headers of keys, and nowhere else. The same token in several
+ * of them is one credential.
  *
- * @throws SigraError `invalid_request` for a malformed header, several of them, or an `access_token` in the query or in
- * a form (RFC 6750 sections 2 and 3.1)
+ * @param keyHeaders names in lower case
+ * @throws SigraError `invalid_request` for a malformed header, several of one name, different credentials in several headers, or an
+ * `access_token` in the query or in a form (RFC 6750 sections 2 and 3.1)
  */
-export function readAuthorization(request: HttpRequest): AuthorizationHeader {
+export function readAuthorization(request: HttpRequest, keyHeaders: readonly string[] = []): AuthorizationHeader {
   if (hasTokenInQuery(request.url) || hasTokenInForm(request)) {
-    throw refuse('invalid_request', 'Access tokens are accepted in the Authorization header only.');
+    const names = [AUTHORIZATION, ...keyHeaders].map(displayed).join(' or ');
+    throw refuse('invalid_request', `Access tokens are accepted in the ${names} header only.`);
   }
+  const authorization = readBearer(request);
+  const key = keyHeaders.length === 0 ? undefined : readKey(request, keyHeaders);
+  if (key === undefined) return authorization;
+  // A scheme such as Basic can be that of a proxy. It does not count as a second credential.
+  if (authorization.kind !== 'bearer') return { kind: 'key', credential: key };
+  if (authorization.credential !== key) throw twoCredentials();
+  return authorization;
+}
+
+function readKey(request: HttpRequest, keyHeaders: readonly string[]): string | undefined {
+  let key: string | undefined;
+  for (const name of keyHeaders) {
+    const value = headerOf(request, name);
+    if (value === undefined) continue;
+    assertSingle(request, name);
+    if (!KEY.test(value)) throw malformed(name);
+    if (key !== undefined && key !== value) throw twoCredentials();
+    key = value;
+  }
+  return key;
+}
+
+function readBearer(request: HttpRequest): AuthorizationHeader {
   const header = splitAuthorization(request);
   if (!header) return ABSENT;
   const { scheme, rest } = header;
@@ -47,23 +78,25 @@ export function readAuthorization(request: HttpRequest): AuthorizationHeader {
 export function splitAuthorization(
   request: HttpRequest,
 ): { readonly scheme: string; readonly rest: string } | undefined {
-  const header = headerOf(request, 'authorization');
+  const header = headerOf(request, AUTHORIZATION);
   if (header === undefined) return undefined;
-  assertSingle(request);
+  assertSingle(request, AUTHORIZATION);
   const space = header.indexOf(' ');
   const scheme = space < 0 ? header : header.slice(0, space);
   return { scheme, rest: header.slice(scheme.length) };
 }
 
-/** Node keeps the first of several `Authorization` headers and drops the rest; only the raw list has all of them. */
-function assertSingle(request: HttpRequest): void {
+/** Node drops or joins headers that are repeated; only the raw list has all of them. A host can construct a request without it. */
+function assertSingle(request: HttpRequest, header: string): void {
+  const value: unknown = request.headers[header];
   const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders ?? [];
+  if (Array.isArray(value) && value.length > 1) throw several(header);
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index];
-    if (name?.length === 13 && name.toLowerCase() === 'authorization') count++;
+    if (name?.length === header.length && name.toLowerCase() === header) count++;
   }
-  if (count > 1) throw refuse('invalid_request', 'The request has several Authorization headers.');
+  if (count > 1) throw several(header);
 }
 
 /** The name of a parameter can contain escapes. This cheap test ends the check for almost every request. */
@@ -83,6 +116,20 @@ function hasTokenInForm(request: HttpRequest): boolean {
   return type?.startsWith('application/x-www-form-urlencoded') ?? false;
 }
 
-function malformed(): SigraError {
-  return refuse('invalid_request', 'The Authorization header is malformed.');
+function malformed(header = AUTHORIZATION): SigraError {
+  return refuse('invalid_request', `The ${displayed(header)} header is malformed.`);
+}
+
+function several(header: string): SigraError {
+  return refuse('invalid_request', `The request has several ${displayed(header)} headers.`);
+}
+
+/** For a request that has different credentials in several places. */
+export function twoCredentials(): SigraError {
+  return refuse('invalid_request', 'The request has two credentials.');
+}
+
+/** The usual spelling of a header: `X-Api-Key`. */
+export function displayed(header: string): string {
+  return header.replace(/(?<=^|-)[a-z]/g, (letter) => letter.toUpperCase());
 }

@@ -11,28 +11,29 @@ export type RequestFinder = (context: ExecutionContext) => HttpRequest;
  * The request of a call: for a controller and for a GraphQL query the HTTP request, otherwise an object that stands for the call, with
  * the credential in its headers. Guards and decorators of parameters get the same one.
  *
+ * @param keyHeaders further headers of credentials, for the first guard of a call: what it finds is kept
  * @throws TypeError for a context that Sigra does not know, unless a guard has found its request
  * @throws SigraError `invalid_request` for two credentials in one call
  */
-export function requestOf(context: ExecutionContext): HttpRequest {
-  if (context.getType() !== 'http') return requestOfOther(context);
+export function requestOf(context: ExecutionContext, keyHeaders: readonly string[] = []): HttpRequest {
+  if (context.getType() !== 'http') return requestOfOther(context, keyHeaders);
   // By index: `switchToHttp()` creates three functions for each call.
   const request: unknown = context.getArgByIndex<unknown>(0);
   return isObject(request) ? (request as unknown as HttpRequest) : none(context);
 }
 
-function requestOfOther(context: ExecutionContext): HttpRequest {
-  return keptRequest(context) ?? keepRequest(context, findRequest(context) ?? none(context));
+function requestOfOther(context: ExecutionContext, keyHeaders: readonly string[]): HttpRequest {
+  return keptRequest(context) ?? keepRequest(context, findRequest(context, keyHeaders) ?? none(context));
 }
 
-function findRequest(context: ExecutionContext): HttpRequest | undefined {
+function findRequest(context: ExecutionContext, keyHeaders: readonly string[]): HttpRequest | undefined {
   switch (context.getType<string>()) {
     case 'graphql':
-      return requestOfOperation(context.getArgByIndex<unknown>(2));
+      return requestOfOperation(context.getArgByIndex<unknown>(2), keyHeaders);
     case 'ws':
-      return requestOfSocket(context.getArgByIndex<unknown>(0));
+      return requestOfSocket(context.getArgByIndex<unknown>(0), keyHeaders);
     case 'rpc':
-      return requestOfRpc(context.getArgByIndex<unknown>(0), context.getArgByIndex<unknown>(1));
+      return requestOfRpc(context.getArgByIndex<unknown>(0), context.getArgByIndex<unknown>(1), keyHeaders);
     default:
       return undefined;
   }

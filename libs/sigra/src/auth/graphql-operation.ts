@@ -1,5 +1,5 @@
 import type { HttpRequest } from './http-exchange.js';
-import { requestOfHandshake } from './socket-handshake.js';
+import { headersIn, requestOfHandshake } from './socket-handshake.js';
 
 /** The context of an operation, as the drivers of `@nestjs/graphql` make it. */
 interface OperationContext {
@@ -19,23 +19,29 @@ interface Connection {
 
 /**
  * The request of a GraphQL operation. For one over a WebSocket, its headers are those of the handshake, with the credential of the
- * parameters of the connection.
+ * parameters of the connection, or of their `headers`.
  *
+ * @param keyHeaders further headers of credentials
  * @throws SigraError `invalid_request` for different credentials in both
  */
-export function requestOfOperation(context: unknown): HttpRequest | undefined {
+export function requestOfOperation(context: unknown, keyHeaders: readonly string[] = []): HttpRequest | undefined {
   const { req, request, _connectionInit } = (context ?? {}) as OperationContext;
   if (isObject(req)) {
     const { extra, connectionParams } = req as Connection;
     return isObject(extra?.request) && !('headers' in req)
-      ? ofConnection(extra.request, connectionParams)
+      ? ofConnection(extra.request, connectionParams, keyHeaders)
       : (req as unknown as HttpRequest);
   }
-  return isObject(request) ? ofConnection(request, _connectionInit) : undefined;
+  return isObject(request) ? ofConnection(request, _connectionInit, keyHeaders) : undefined;
 }
 
-function ofConnection(handshake: object, parameters: unknown): HttpRequest {
-  return requestOfHandshake(handshake, sentHeaders(handshake), authorizationIn(parameters));
+function ofConnection(handshake: object, parameters: unknown, keyHeaders: readonly string[]): HttpRequest {
+  const { headers } = (parameters ?? {}) as { readonly headers?: unknown };
+  const names = ['authorization', ...keyHeaders];
+  return requestOfHandshake(handshake, sentHeaders(handshake), {
+    ...headersIn(headers, names),
+    ...headersIn(parameters, names),
+  });
 }
 
 /**
@@ -48,17 +54,6 @@ function sentHeaders(handshake: object): HttpRequest['headers'] {
   if (!sent) return headers;
   const names = new Set(sent.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()));
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.has(name)));
-}
-
-/** `authorization` in the parameters of a connection, or in their `headers`, in any case. */
-function authorizationIn(parameters: unknown): string | undefined {
-  const { headers } = (parameters ?? {}) as { readonly headers?: unknown };
-  for (const place of [parameters, headers].filter(isObject)) {
-    for (const [name, value] of Object.entries(place)) {
-      if (name.toLowerCase() === 'authorization' && typeof value === 'string') return value;
-    }
-  }
-  return undefined;
 }
 
 function isObject(value: unknown): value is object {

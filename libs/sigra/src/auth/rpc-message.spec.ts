@@ -56,6 +56,27 @@ describe('requestOfRpc', () => {
     expect(found({ authorization: AUTHORIZATION }, context)).toBe(AUTHORIZATION);
   });
 
+  it.each([
+    ['TCP', new TcpContext([{} as never, 'pattern', { 'X-Api-Key': 'of-metadata' }])],
+    ['NATS', new NatsContext(['subject', named({ 'X-Api-Key': 'of-metadata' })])],
+    ['Kafka', new KafkaContext([{ headers: { 'x-api-key': Buffer.from('of-metadata') } }] as never)],
+    ['gRPC', { ...named({ 'x-api-key': ['of-metadata'] }), getMap: () => ({}) }],
+  ])('finds a key in the metadata of %s, and not in the payload', (_transport, context) => {
+    const payload = { 'x-api-key': 'of-payload' };
+
+    expect(requestOfRpc(payload, context, ['x-api-key']).headers).toEqual({ 'x-api-key': 'of-metadata' });
+    expect(requestOfRpc(payload, undefined, ['x-api-key']).headers).toEqual({});
+    expect(requestOfRpc(payload, context).headers).toEqual({});
+  });
+
+  it('refuses several keys in the metadata', () => {
+    const context = named({ 'x-api-key': ['one', 'two'] });
+
+    expect(() => readAuthorization(requestOfRpc({}, context, ['x-api-key']), ['x-api-key'])).toThrow(
+      'several X-Api-Key headers',
+    );
+  });
+
   it('refuses several credentials in the metadata', () => {
     const context = named({ authorization: [AUTHORIZATION, 'Bearer other'] });
 

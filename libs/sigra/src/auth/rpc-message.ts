@@ -1,5 +1,6 @@
 import type { HttpRequest } from './http-exchange.js';
-import { withAuthorization } from './socket-handshake.js';
+import { displayed } from './authorization-header.js';
+import { withHeaders } from './socket-handshake.js';
 
 /** The contexts of Nest's transports that have metadata. Each has one of these methods. */
 interface RpcContext {
@@ -23,13 +24,17 @@ const BEARER = /^Bearer /i;
  * The request of a message: its only header is the credential, from the metadata of the transport, or else from the property
  * `authorization` of the payload, which it removes: handlers and validation do not meet it.
  *
+ * @param keyHeaders further headers of credentials, in the metadata
  * @throws SigraError `invalid_request` for different credentials in both
  */
-export function requestOfRpc(payload: unknown, context: unknown): HttpRequest {
-  const values = metadataOf(context ?? {});
-  const rawHeaders = values.flatMap((value) => [AUTHORIZATION, value]);
-  const headers = values[0] === undefined ? {} : { [AUTHORIZATION]: values[0] };
-  return { method: 'POST', headers: withAuthorization(headers, takeFrom(payload)), rawHeaders };
+export function requestOfRpc(payload: unknown, context: unknown, keyHeaders: readonly string[] = []): HttpRequest {
+  const metadata = metadataOf(context ?? {});
+  const sent = [AUTHORIZATION, ...keyHeaders].flatMap((name) => valuesIn(metadata, name).map((value) => [name, value]));
+  // The first of several: the raw list has all of them.
+  const headers = Object.fromEntries(sent.toReversed()) as Readonly<Record<string, string>>;
+  const authorization = takeFrom(payload);
+  const own: Record<string, string> = authorization === undefined ? {} : { authorization };
+  return { method: 'POST', headers: withHeaders(headers, own), rawHeaders: sent.flat() };
 }
 
 function takeFrom(payload: unknown): string | undefined {
@@ -41,28 +46,26 @@ function takeFrom(payload: unknown): string | undefined {
   return value;
 }
 
-function metadataOf(context: RpcContext): readonly string[] {
-  if (typeof context.getMetadata === 'function') return valuesIn(context.getMetadata());
-  if (typeof context.getHeaders === 'function') return valuesIn(context.getHeaders());
-  if (typeof context.getPacket === 'function') return valuesIn(context.getPacket()?.properties?.userProperties);
+function metadataOf(context: RpcContext): unknown {
+  if (typeof context.getMetadata === 'function') return context.getMetadata();
+  if (typeof context.getHeaders === 'function') return context.getHeaders();
+  if (typeof context.getPacket === 'function') return context.getPacket()?.properties?.userProperties;
   if (typeof context.getMessage === 'function') {
     const message = context.getMessage();
-    return valuesIn(message?.headers ?? message?.properties?.headers);
+    return message?.headers ?? message?.properties?.headers;
   }
-  return valuesIn(context);
+  return context;
 }
 
-/** The values of the credential in metadata: a plain object, or one with `get()`, such as those of gRPC and NATS. */
-function valuesIn(metadata: unknown): readonly string[] {
+/** The values of a header in metadata: a plain object, or one with `get()`, such as those of gRPC and NATS. */
+function valuesIn(metadata: unknown, header: string): readonly string[] {
   if (typeof metadata !== 'object' || metadata === null) return [];
   const named = metadata as RpcContext;
   if (typeof named.get === 'function') {
-    const values = toStrings(named.get(AUTHORIZATION));
-    return values.length > 0 ? values : toStrings(named.get('Authorization'));
+    const values = toStrings(named.get(header));
+    return values.length > 0 ? values : toStrings(named.get(displayed(header)));
   }
-  return Object.entries(metadata).flatMap(([name, value]) =>
-    name.toLowerCase() === AUTHORIZATION ? toStrings(value) : [],
-  );
+  return Object.entries(metadata).flatMap(([name, value]) => (name.toLowerCase() === header ? toStrings(value) : []));
 }
 
 /** Kafka and gRPC can have buffers. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { refuse } from '../common/sigra-error.js';
+import { twoCredentials } from './authorization-header.js';
 import type { HttpRequest } from './http-exchange.js';
 
 /** A client of socket.io, or of `ws`. */
@@ -9,35 +10,42 @@ interface SocketClient {
   /** The request of the handshake: of socket.io, and of `ws` where the application has set it. */
   readonly request?: unknown;
   /** Of socket.io: `auth` is what the client has sent when it connected. */
-  readonly handshake?: { readonly auth?: { readonly token?: unknown } };
+  readonly handshake?: { readonly auth?: { readonly token?: unknown } & Readonly<Record<string, unknown>> };
   /** Of `ws`. */
   readonly _socket?: unknown;
 }
 
-/** The request of a message: its headers are those of the handshake. Undefined when the handshake is not known. */
-export function requestOfSocket(client: unknown): HttpRequest | undefined {
+/**
+ * The request of a message: its headers are those of the handshake. Undefined when the handshake is not known.
+ *
+ * @param keyHeaders further headers of credentials, which `auth` can have, too
+ */
+export function requestOfSocket(client: unknown, keyHeaders: readonly string[] = []): HttpRequest | undefined {
   const { request, handshake, _socket: socket } = (client ?? {}) as SocketClient;
   const upgrade = request ?? (isObject(socket) ? upgrades.get(socket) : undefined);
   if (!isUpgrade(upgrade)) return undefined;
   const token = handshake?.auth?.token ?? undefined;
-  return requestOfHandshake(upgrade, upgrade.headers, token === undefined ? undefined : authorizationOf(token));
+  return requestOfHandshake(upgrade, upgrade.headers, {
+    ...headersIn(handshake?.auth, keyHeaders),
+    ...(token !== undefined && { authorization: authorizationOf(token) }),
+  });
 }
 
 /**
  * A request for one message. It inherits what middleware has added to the handshake, such as a session, and has a principal of its own.
  *
- * @param authorization that the client has sent beside the headers of the handshake
- * @throws SigraError `invalid_request` for another credential in the header
+ * @param sent headers of credentials that the client has sent beside those of the handshake
+ * @throws SigraError `invalid_request` for another credential in the same header
  */
 export function requestOfHandshake(
   upgrade: object,
   headers: HttpRequest['headers'],
-  authorization?: string,
+  sent: Readonly<Record<string, string>> = {},
 ): HttpRequest {
   const { ip, protocol, user, socket } = upgrade as HttpRequest & Partial<Pick<IncomingMessage, 'socket'>>;
   const isSecure = (socket as { readonly encrypted?: boolean } | undefined)?.encrypted === true;
   return Object.defineProperties(Object.create(upgrade) as HttpRequest, {
-    headers: { value: withAuthorization(headers, authorization) },
+    headers: { value: withHeaders(headers, sent) },
     protocol: { value: protocol ?? (isSecure ? 'https' : 'http') },
     ip: { value: ip ?? socket?.remoteAddress },
     sigra: { value: undefined, writable: true },
@@ -46,19 +54,28 @@ export function requestOfHandshake(
 }
 
 /**
- * Headers with the credential that a client has sent elsewhere.
+ * Headers with credentials that a client has sent elsewhere.
  *
- * @throws SigraError `invalid_request` for another credential in the headers
+ * @param sent by lower-case names
+ * @throws SigraError `invalid_request` for another credential in the same header
  */
-export function withAuthorization(
+export function withHeaders(
   headers: HttpRequest['headers'],
-  authorization: string | undefined,
+  sent: Readonly<Record<string, string>>,
 ): HttpRequest['headers'] {
-  if (authorization === undefined || headers.authorization === authorization) return headers;
-  if (headers.authorization !== undefined) {
-    throw refuse('invalid_request', 'The request has two credentials.');
-  }
-  return { ...headers, authorization };
+  const added = Object.entries(sent).filter(([name, value]) => headers[name] !== value);
+  if (added.length === 0) return headers;
+  if (added.some(([name]) => headers[name] !== undefined)) throw twoCredentials();
+  return { ...headers, ...Object.fromEntries(added) };
+}
+
+/** The headers that a client has sent as properties of an object, in any case. */
+export function headersIn(place: unknown, names: readonly string[]): Readonly<Record<string, string>> {
+  if (!isObject(place)) return {};
+  const found = Object.entries(place).map(([name, value]) => [name.toLowerCase(), value as unknown] as const);
+  return Object.fromEntries(
+    found.filter((each): each is readonly [string, string] => names.includes(each[0]) && typeof each[1] === 'string'),
+  );
 }
 
 function authorizationOf(token: unknown): string {

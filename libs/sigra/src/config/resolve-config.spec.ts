@@ -65,6 +65,25 @@ const RULES: Readonly<Record<string, Rule>> = {
     wrong: [...NOT_INTEGERS, 0, 10_001],
     remedy: /integer number of tokens from 1 to 10000/,
   },
+  credentials: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'credentials.headers': {
+    wrong: [
+      'x-api-key',
+      [1],
+      [],
+      ['x-api-key'],
+      ...[
+        ['', 'x api key', 'x_api_key', 'x-api-key:', '__proto__', 'é', 'x-api-key\n', ':authority', '-x', 'x-'],
+        ['Cookie', 'Set-Cookie', 'Host', 'Connection', 'Keep-Alive', 'Transfer-Encoding', 'TE', 'Trailer', 'Upgrade'],
+        ['Proxy-Authorization', 'Content-Type', 'Origin', 'Referer', 'Sec-Fetch-Site', 'Sec-WebSocket-Protocol'],
+        ['X-Forwarded-For', 'Forwarded', 'Idempotency-Key', 'User-Agent', 'Accept', 'If-Match', 'constructor'],
+      ]
+        .flat()
+        .map((name) => ['authorization', name]),
+      ['authorization', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'],
+    ],
+    remedy: /"x-api-key"|add it to the list|use at most 8$/,
+  },
   session: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'session.userId': {
     wrong: [undefined, 'userId', {}],
@@ -229,6 +248,7 @@ describe('resolveConfig', () => {
       audit: { enabled: true, retention: undefined, failureRetention: 34_560_000 },
       cleanup: { schedule: '0 3 * * *', batchSize: 1000, revokedRetention: 7_776_000 },
       realm: 'api',
+      credentials: { headers: ['authorization'] },
       lookupTimeout: 2000,
       preparedStatements: true,
       routes: 'error',

@@ -1,5 +1,6 @@
 import { CronTime } from 'cron';
 import { apiTokensSection } from './api-tokens.section.js';
+import { credentialsSection } from './credentials.section.js';
 import { jwtSection } from './jwt.section.js';
 import { metadataSection, RESOURCE_DOCUMENT, wellKnownUrl } from './metadata.section.js';
 import { flag, integer, oneOf, seconds, text } from './option-kinds.js';
@@ -24,6 +25,7 @@ export const sigraSection = section(
     apiTokens: apiTokensSection,
     jwt: jwtSection,
     trustedIssuers: option({ accepts: 'result of `trustIssuers()`', default: none, check: checkTrustedIssuers }),
+    credentials: credentialsSection,
     session: sessionSection,
     metadata: metadataSection,
     audit: section({

@@ -228,6 +228,16 @@ export interface TrustedIssuers {
   verify(jwt: string, issuer: string, within: { readonly now: Date; readonly timeout: number }): Promise<ForeignToken>;
 }
 
+/** Where clients send their credentials. */
+export interface CredentialOptions {
+  /**
+   * The headers that can hold a credential, in any case. `authorization` is always one of them: it has the scheme `Bearer` and an API
+   * token or a JWT. Each other one, such as `x-api-key`, has a bare API token. Two different credentials in one request are refused with
+   * `invalid_request`. @default ['authorization']
+   */
+  headers?: readonly string[];
+}
+
 /** Browser sessions. Without this section, every session is refused. */
 export interface SessionOptions {
   /**
@@ -319,6 +329,8 @@ export interface SigraModuleOptions<User extends object = object> {
   jwt?: JwtOptions<User>;
   /** Other issuers whose JWTs are accepted: `trustIssuers([...])` of `nestjs-sigra/issuers`. @default none */
   trustedIssuers?: TrustedIssuers;
+  /** Where clients send their credentials. @default the `Authorization` header */
+  credentials?: CredentialOptions;
   /** The browser sessions of the host. @default every session is refused */
   session?: SessionOptions;
   /** The metadata of OAuth. @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL */

@@ -13,6 +13,8 @@ import { EnforcesScopes } from '../../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../../auth/auth.guards.js';
 import { requestOf } from '../../auth/call-request.js';
 import { headerOf, type HttpRequest, responseOf } from '../../auth/http-exchange.js';
+import { keyHeadersOf } from '../../config/credentials.section.js';
+import { InjectSigraConfig, type SigraConfig } from '../../config/sigra-config.js';
 import { clientAddress } from '../../common/client-address.js';
 import type { Principal } from '../../common/principal.js';
 import { FailedCredentials } from './failed-credentials.js';
@@ -43,6 +45,9 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
   /** In milliseconds. It is also the time for which an address is blocked. */
   protected readonly failedTtl: number = 60_000;
   private failures: FailedCredentials | undefined;
+  // A property, so that a subclass with a constructor of its own does not have to pass it.
+  @InjectSigraConfig()
+  declare private readonly config: SigraConfig;
 
   constructor(
     @InjectThrottlerOptions() options: ThrottlerModuleOptions,
@@ -54,10 +59,13 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = requestOf(context);
-    const header = headerOf(request, 'authorization');
-    if (header === undefined) await this.guard.canActivate(context);
-    else await this.authenticate(context, networkOf(request), hashOf(header));
+    const keyHeaders = keyHeadersOf(this.config.credentials);
+    const request = requestOf(context, keyHeaders);
+    const sent = ['authorization', ...keyHeaders]
+      .map((name) => headerOf(request, name))
+      .filter((each) => each !== undefined);
+    if (sent.length === 0) await this.guard.canActivate(context);
+    else await this.authenticate(context, networkOf(request), hashOf(sent.join(' ')));
     return super.canActivate(context);
   }
 
