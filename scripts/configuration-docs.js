@@ -31,8 +31,9 @@ function rowsOf(name, specs, docs) {
 
 function rowsOfSpecs(specs, prefix, docs) {
   return Object.entries(specs).flatMap(([name, spec]) => {
-    if (spec.options) return [];
     const path = prefix + name;
+    // A section of the top has a table of its own.
+    if (spec.options) return prefix === '' ? [] : rowsOfSpecs(spec.options, `${path}.`, docs);
     const doc = docs.get(path);
     if (!doc?.description) throw new Error(`${TYPES} does not describe ${path}`);
     const row = [code(path), spec.accepts, defaultOf(path, spec, doc), doc.description];

@@ -7,6 +7,9 @@ export type {
   CleanupOptions,
   ControllerPaths,
   CredentialOptions,
+  DpopAlgorithm,
+  DpopMode,
+  DpopOptions,
   ForeignToken,
   JwtAlgorithm,
   JwtCheck,
@@ -46,7 +49,9 @@ export type { FamilyView } from './http/jwt.controller.js';
 export type { RefreshFamily } from './persistence/refresh-family.repository.js';
 export type { AccessTokenClaims } from './jwt/access-token-claims.js';
 export type { RefreshRequest } from './jwt/refresh-token.rotator.js';
-export type { AccessTokenGrant, TokenPair } from './jwt/token-pair.js';
+export type { AccessTokenGrant, TokenPair, TokenType } from './jwt/token-pair.js';
+export type { TokenBinding } from './jwt/token-binding.js';
+export { DpopService } from './auth/dpop.service.js';
 export type { AccessTokenResponse, TokenResponse } from './http/token-response.js';
 
 // All credentials of an owner.

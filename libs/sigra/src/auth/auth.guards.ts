@@ -23,10 +23,10 @@ abstract class CredentialGuard implements CanActivate {
   private readonly find = (context: ExecutionContext) => this.getRequest(context);
 
   constructor(
-    @InjectSigraConfig() { realm, resourceMetadata, apiTokens, credentials }: SigraConfig,
+    @InjectSigraConfig() { realm, resourceMetadata, dpop, apiTokens, credentials }: SigraConfig,
     private readonly authenticator: Authenticator,
   ) {
-    this.settings = { realm, resourceMetadata, writeImpliesRead: apiTokens.writeImpliesRead };
+    this.settings = { realm, resourceMetadata, dpop, writeImpliesRead: apiTokens.writeImpliesRead };
     this.keyHeaders = keyHeadersOf(credentials);
   }
 

@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { BearerAuthGuard, ScopeGuard, SessionAuthGuard, SigraAuthGuard } from './auth.guards.js';
 import { Authenticator } from './authenticator.js';
 import { BearerStrategy } from './bearer.strategy.js';
+import { DpopService } from './dpop.service.js';
 import { RouteChecks } from './route.checks.js';
 import { SigraExceptionFilter } from './sigra-exception.filter.js';
 import { SocketHandshakes } from './socket-handshake.js';
@@ -15,6 +16,7 @@ export const authExports = [
   SessionAuthGuard,
   ScopeGuard,
   BearerStrategy,
+  DpopService,
 ];
 
 /** Everything that Nest instantiates in this folder. */

@@ -13,6 +13,7 @@ import { UserDirectory } from '../persistence/user-directory.js';
 import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.verifier.js';
 import { IssueReplayer } from '../tokens/issue.replayer.js';
 import { readAuthorization } from './authorization-header.js';
+import { DpopService } from './dpop.service.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
 import { mayActWithCookie } from './same-origin.js';
 import { withStoredSession } from './stored-session.js';
@@ -40,6 +41,7 @@ export class Authenticator {
     private readonly owners: OwnerRepository,
     private readonly ceiling: ScopeCeiling,
     private readonly replayer: IssueReplayer,
+    private readonly dpop: DpopService,
   ) {
     this.keyHeaders = keyHeadersOf(config.credentials);
   }
@@ -47,8 +49,8 @@ export class Authenticator {
   /**
    * @param call the call of a handler that several guards can stand before: they read a credential once
    * @returns undefined for a request without a credential that the route accepts
-   * @throws SigraError `invalid_request`, `invalid_token`, `token_revoked`, `token_expired`, `epoch_mismatch`, `cross_origin`,
-   * `unavailable`
+   * @throws SigraError `invalid_request`, `invalid_token`, `token_revoked`, `token_expired`, `epoch_mismatch`, `invalid_dpop_proof`,
+   * `cross_origin`, `unavailable`
    */
   authenticate(
     request: HttpRequest,
@@ -63,6 +65,8 @@ export class Authenticator {
         return accepted.bearer ? this.byBearer(authorization.credential, request, call) : undefined;
       case 'key':
         return accepted.bearer ? this.byKey(authorization.credential, request, call) : undefined;
+      case 'dpop':
+        return accepted.bearer && this.config.dpop ? this.byDpop(authorization.credential, request, call) : undefined;
       case 'foreign':
         return undefined;
     }
@@ -78,7 +82,7 @@ export class Authenticator {
       return this.once(call, credential, () => this.byForeignToken(credential, issuer));
     }
     if (this.accessTokens.recognizes(credential)) {
-      return this.once(call, credential, () => this.byAccessToken(credential));
+      return this.once(call, credential, () => this.byAccessToken(credential, undefined));
     }
     throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
   }
@@ -86,6 +90,26 @@ export class Authenticator {
   private byKey(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
     if (this.apiTokens.recognizes(credential)) return this.byBearer(credential, request, call);
     throw refuse('invalid_token', 'The header of the credential accepts API tokens only.');
+  }
+
+  /** Only access tokens are bound to keys. The proof is used up last: a request without a valid token makes no row. */
+  private byDpop(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
+    if (call.carrier !== undefined) {
+      throw refuse(
+        'invalid_request',
+        'A DPoP proof is for one HTTP request; messages need a credential without a key.',
+      );
+    }
+    if (!this.accessTokens.recognizes(credential)) {
+      throw refuse('invalid_token', 'The credential does not have the format of an access token.');
+    }
+    // A bearer credential has no space.
+    return this.once(call, `DPoP ${credential}`, async () => {
+      const { thumbprint } = this.dpop.read(request, credential);
+      const principal = await this.byAccessToken(credential, thumbprint);
+      await this.dpop.use(request, credential);
+      return principal;
+    });
   }
 
   /**
@@ -126,8 +150,8 @@ export class Authenticator {
     return stamped({ user, userId, method: 'api_token', scopes, tokenId }, { owner, tokenEpoch, familyEpoch, tokenId });
   }
 
-  private async byAccessToken(credential: string): Promise<Principal> {
-    const { claims, user, scopes, tokenEpoch } = await this.accessTokens.verify(credential);
+  private async byAccessToken(credential: string, thumbprint: string | undefined): Promise<Principal> {
+    const { claims, user, scopes, tokenEpoch } = await this.accessTokens.verify(credential, thumbprint);
     const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId } = claims;
     const type = this.config.users.type;
     if (tokenId !== undefined) {

@@ -4,17 +4,23 @@ import { headerOf, type HttpRequest } from './http-exchange.js';
 /** The credential in the headers of a request. */
 export type AuthorizationHeader =
   | { readonly kind: 'absent' }
-  /** A scheme other than Bearer: no credential of Sigra's, but the session does not count beside it. */
+  /** A scheme other than Bearer and DPoP: no credential of Sigra's, but the session does not count beside it. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'bearer'; readonly credential: string }
   /** In a header of its own: only an API token can stand there. */
-  | { readonly kind: 'key'; readonly credential: string };
+  | { readonly kind: 'key'; readonly credential: string }
+  /** A credential that needs the proof of a key (RFC 9449 section 7.1). */
+  | { readonly kind: 'dpop'; readonly credential: string };
 
 const AUTHORIZATION = 'authorization';
 const ABSENT: AuthorizationHeader = { kind: 'absent' };
 const FOREIGN: AuthorizationHeader = { kind: 'foreign' };
 
-/** `1*SP b64token` of RFC 6750 section 2.1: the part after the scheme. */
+const KINDS: ReadonlyMap<string, 'bearer' | 'dpop'> = new Map([
+  ['bearer', 'bearer'],
+  ['dpop', 'dpop'],
+]);
+/** `1*SP b64token` of RFC 6750 section 2.1, and of RFC 9449 section 7.1: the part after the scheme. */
 const CREDENTIAL = /^ +([A-Za-z0-9\-._~+/]+=*) *$/;
 /** The same without a scheme. Node has removed the spaces around it. */
 const KEY = /^[A-Za-z0-9\-._~+/]+=*$/;
@@ -38,8 +44,8 @@ export function readAuthorization(request: HttpRequest, keyHeaders: readonly str
   const key = keyHeaders.length === 0 ? undefined : readKey(request, keyHeaders);
   if (key === undefined) return authorization;
   // A scheme such as Basic can be that of a proxy. It does not count as a second credential.
-  if (authorization.kind !== 'bearer') return { kind: 'key', credential: key };
-  if (authorization.credential !== key) throw twoCredentials();
+  if (authorization.kind === 'absent' || authorization.kind === 'foreign') return { kind: 'key', credential: key };
+  if (authorization.kind !== 'bearer' || authorization.credential !== key) throw twoCredentials();
   return authorization;
 }
 
@@ -60,13 +66,14 @@ function readBearer(request: HttpRequest): AuthorizationHeader {
   const header = splitAuthorization(request);
   if (!header) return ABSENT;
   const { scheme, rest } = header;
-  if (scheme.toLowerCase() !== 'bearer') {
+  const kind = KINDS.get(scheme.toLowerCase());
+  if (kind === undefined) {
     if (!SCHEME.test(scheme)) throw malformed();
     return FOREIGN;
   }
   const credential = CREDENTIAL.exec(rest)?.[1];
   if (credential === undefined) throw malformed();
-  return { kind: 'bearer', credential };
+  return { kind, credential };
 }
 
 /**

@@ -36,6 +36,8 @@ export interface HttpRequest {
   readonly method: string;
   /** Undefined in a request that a host constructs. */
   readonly url?: string;
+  /** The URL before Express removed the path of a router. */
+  readonly originalUrl?: string;
   readonly headers: Readonly<Record<string, HeaderValue>>;
   readonly rawHeaders?: readonly string[];
   /** Node's own request, on Fastify. */

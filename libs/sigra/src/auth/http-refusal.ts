@@ -36,14 +36,18 @@ export class HttpRefusal extends HttpException {
 /** Goes with 503. The value is in seconds. */
 export const RETRY_LATER = { 'Retry-After': '1' };
 
-/** `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. */
-type Challenge = 'realm' | 'error' | 'scope';
+/**
+ * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a proof, for
+ * the scheme DPoP alone (RFC 9449 section 7.1).
+ */
+type Challenge = 'realm' | 'error' | 'scope' | 'proof';
 
 const CHALLENGES: Partial<Record<SigraErrorCode, Challenge>> = {
   // RFC 6750 section 3.1: a request without a credential gets no error code in the header.
   unauthorized: 'realm',
   invalid_request: 'error',
   insufficient_scope: 'scope',
+  invalid_dpop_proof: 'proof',
 };
 
 /** The settings of an application that its challenges name. */
@@ -52,6 +56,16 @@ export interface ChallengeSettings {
   readonly realm: string;
   /** The URL of the metadata of RFC 9728 section 5.1, for answers with 401. @default none */
   readonly resourceMetadata?: string | undefined;
+  /** The settings of DPoP (RFC 9449 section 7.1). @default the scheme DPoP is not accepted */
+  readonly dpop?: DpopChallenge | undefined;
+}
+
+/** The parts of the settings of DPoP that challenges name. */
+export interface DpopChallenge {
+  /** Whether access tokens need a key. */
+  readonly required: boolean;
+  /** The signature algorithms of proofs. */
+  readonly algorithms: readonly string[];
 }
 
 /** The HTTP form of a refusal: RFC 6750 section 3 for a refused request, a plain 400 for refused input. */
@@ -104,16 +118,22 @@ export function describeCause(thrown: unknown): string {
   return cause instanceof Error ? `${message} ${cause.message}` : message;
 }
 
-function challengeOf(
-  kind: Challenge,
-  { statusCode, error, message, required = [] }: HttpRefusalBody,
-  settings: ChallengeSettings,
-): string {
+function challengeOf(kind: Challenge, body: HttpRefusalBody, settings: ChallengeSettings): string {
+  const { statusCode, error, message, required = [] } = body;
   const parameters = [`realm="${settings.realm}"`];
   if (kind !== 'realm') parameters.push(`error="${error}"`, `error_description="${quotable(message)}"`);
   if (kind === 'scope') parameters.push(`scope="${required.join(' ')}"`);
   if (statusCode === 401) parameters.push(...resourceParameter(settings));
-  return `Bearer ${parameters.join(', ')}`;
+  // API tokens are bearer credentials in every mode, so they are not told to send a proof.
+  const isBearer = kind !== 'proof' && !(settings.dpop?.required && statusCode === 401);
+  return challenges(parameters, settings, isBearer);
+}
+
+/** The challenges for all schemes that are accepted. */
+function challenges(parameters: readonly string[], { dpop }: ChallengeSettings, isBearer: boolean): string {
+  const all = isBearer ? [`Bearer ${parameters.join(', ')}`] : [];
+  if (dpop) all.push(`DPoP ${[...parameters, `algs="${dpop.algorithms.join(' ')}"`].join(', ')}`);
+  return all.join(', ');
 }
 
 /** The parameter of RFC 9728 section 5.1, if there is one. */
@@ -121,9 +141,9 @@ function resourceParameter({ resourceMetadata }: ChallengeSettings): readonly st
   return resourceMetadata === undefined ? [] : [`resource_metadata="${resourceMetadata}"`];
 }
 
-/** The challenge of a request without a credential (RFC 6750 section 3.1). */
+/** The challenge of a request without a credential (RFC 6750 section 3.1), for a route that API tokens can use in every mode. */
 export function bearerChallenge(settings: ChallengeSettings): string {
-  return `Bearer ${[`realm="${settings.realm}"`, ...resourceParameter(settings)].join(', ')}`;
+  return challenges([`realm="${settings.realm}"`, ...resourceParameter(settings)], settings, true);
 }
 
 /**

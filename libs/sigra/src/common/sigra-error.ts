@@ -26,6 +26,8 @@ export type SigraErrorCode =
   | 'reuse_detected'
   | 'refresh_aborted'
   | 'jwt_disabled'
+  // The proof of a key beside a credential.
+  | 'invalid_dpop_proof'
   // A request that is not allowed.
   | 'unauthorized'
   | 'invalid_request'
@@ -65,6 +67,7 @@ const STATUSES: Partial<Record<SigraErrorCode, number>> = {
   token_expired: 401,
   epoch_mismatch: 401,
   reuse_detected: 401,
+  invalid_dpop_proof: 401,
   unauthorized: 401,
   insufficient_scope: 403,
   cross_origin: 403,

@@ -1,3 +1,4 @@
+import { dpopSection } from './dpop.section.js';
 import { JWT_ALGORITHMS, jwtKeys, jwtSecret, keyRing } from './jwt-keys.js';
 import { callback, integer, oneOf, seconds, text } from './option-kinds.js';
 import { type SpecsOf, switchedSection } from './option-section.js';
@@ -37,6 +38,7 @@ export const jwtSection = switchedSection(
     }),
     check: oneOf<JwtCheck, JwtCheck>(['stateless', 'epoch', 'family'], { default: 'epoch' }),
     reuseLeeway: seconds({ min: 0, max: MAX_REUSE_LEEWAY, default: 0 }),
+    dpop: dpopSection,
   } satisfies SpecsOf<Omit<JwtOptions, 'enabled'>>,
   ({ secret, keys, algorithm, ...rest }) => {
     if (rest.absoluteTtl < Math.max(rest.refreshTtl, rest.accessTtl)) {

@@ -18,6 +18,9 @@ export const metadataSection = section({
   scopes: registeredScopes({ default: [] }),
 } satisfies SpecsOf<MetadataOptions>);
 
+/** The metadata options of the host after validation. */
+export type ResolvedMetadata = ReturnType<typeof metadataSection.resolve>;
+
 function url() {
   return option({
     accepts: '`http` or `https` URL without a query',

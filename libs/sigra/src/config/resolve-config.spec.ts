@@ -245,6 +245,7 @@ describe('resolveConfig', () => {
       session: undefined,
       metadata: { baseUrl: undefined, resource: undefined, authorizationServers: [], scopes: [] },
       resourceMetadata: undefined,
+      dpop: undefined,
       audit: { enabled: true, retention: undefined, failureRetention: 34_560_000 },
       cleanup: { schedule: '0 3 * * *', batchSize: 1000, revokedRetention: 7_776_000 },
       realm: 'api',

@@ -1,6 +1,7 @@
 import { CronTime } from 'cron';
 import { apiTokensSection } from './api-tokens.section.js';
 import { credentialsSection } from './credentials.section.js';
+import { resolveDpop } from './dpop.section.js';
 import { jwtSection } from './jwt.section.js';
 import { metadataSection, RESOURCE_DOCUMENT, wellKnownUrl } from './metadata.section.js';
 import { flag, integer, oneOf, seconds, text } from './option-kinds.js';
@@ -67,7 +68,8 @@ export const sigraSection = section(
     const { resource } = options.metadata;
     // In the challenge of RFC 6750 section 3, as RFC 9728 section 5.1 has it.
     const resourceMetadata = resource === undefined ? undefined : wellKnownUrl(resource, RESOURCE_DOCUMENT).href;
-    return { ...options, resourceMetadata };
+    const dpop = options.jwt && resolveDpop(options.jwt.dpop, options.jwt.issuer, options.metadata);
+    return { ...options, resourceMetadata, dpop };
   },
 );
 

@@ -140,6 +140,34 @@ export type JwtKeyOptions = {
     }
 );
 
+/** Signature algorithms of DPoP proofs (RFC 9449 section 4.3): asymmetric ones. `Ed25519` is another name of `EdDSA` (RFC 9864). */
+export type DpopAlgorithm = Exclude<JwtAlgorithm, 'HS256'> | 'Ed25519';
+
+/** Whether access tokens are bound to keys of clients; see `DpopOptions.mode`. */
+export type DpopMode = 'off' | 'optional' | 'required';
+
+/** Tokens that only the holder of a key can use (RFC 9449). */
+export interface DpopOptions {
+  /**
+   * Whether access and refresh tokens are bound to a key of the client. `off` refuses tokens that are bound. `optional` binds those of
+   * clients that send a proof. `required` issues and accepts only JWTs that are bound; API tokens are not concerned.
+   * @default 'off'
+   */
+  mode?: DpopMode;
+  /**
+   * Where clients reach the root of the application, such as `https://myapp.example`: a proof has to name a URL that begins with one
+   * of them. An empty list stands for `metadata.baseUrl` or else the origin of `jwt.issuer`. @default []
+   */
+  baseUrls?: readonly string[];
+  /**
+   * The signature algorithms of proofs that are accepted.
+   * @default ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256', 'RS256', 'RS512']
+   */
+  algorithms?: readonly DpopAlgorithm[];
+  /** How long a proof is accepted after its `iat`, in seconds, besides `jwt.clockTolerance`. @default 60 */
+  proofTtl?: number;
+}
+
 /** JWTs (RFC 9068) and their refresh tokens. */
 export interface JwtOptions<User extends object = object> {
   /**
@@ -197,6 +225,8 @@ export interface JwtOptions<User extends object = object> {
    * unused. It helps clients that lose answers or refresh in several tabs. @default 0
    */
   reuseLeeway?: number;
+  /** Tokens that only the holder of a key can use (RFC 9449). @default off */
+  dpop?: DpopOptions;
 }
 
 /** A valid JWT of another issuer, as the application reads it. */

@@ -8,11 +8,14 @@ import {
   Param,
   Post,
   Query,
+  Req,
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
 import { CurrentCaller, CurrentPrincipal, RequireScopes } from '../auth/auth.decorators.js';
 import { SessionAuthGuard, SigraAuthGuard } from '../auth/auth.guards.js';
+import { DpopService } from '../auth/dpop.service.js';
+import type { HttpRequest } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
@@ -51,6 +54,7 @@ export class JwtController {
   constructor(
     @InjectSigraConfig() config: SigraConfig,
     private readonly jwt: SigraJwtService,
+    private readonly dpop: DpopService,
   ) {
     assertJwtEnabled(config, 'jwt');
   }
@@ -64,9 +68,11 @@ export class JwtController {
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
     @Body() body: unknown,
+    @Req() request: HttpRequest,
   ): Promise<TokenResponse> {
     const { scopes } = parseBody(body, ['scopes']) as { scopes: readonly string[] };
-    return tokenResponse(await this.jwt.generateTokens(principal.user, scopes, caller));
+    const binding = { dpopThumbprint: await this.dpop.thumbprintOf(request) };
+    return tokenResponse(await this.jwt.generateTokens(principal.user, scopes, caller, binding));
   }
 
   @Get()

@@ -35,7 +35,7 @@ export class OAuthClientAuthenticator {
    * Finds the principal of a client. A secret that is sent is checked, wherever it stands, so that a client cannot believe in a
    * check that did not happen.
    *
-   * @param bearer whether a bearer credential is another way to authenticate here. If not, it is ignored: clients that send one
+   * @param bearer whether a bearer credential, or one with a proof, is another way to authenticate here. If not, it is ignored: clients that send one
    * with every request do not mean it as client authentication
    * @returns undefined for a public client
    * @throws OAuthError `invalid_client`; `invalid_request` for two ways at once
@@ -69,11 +69,12 @@ export class OAuthClientAuthenticator {
   ): ClientCredentials | undefined {
     const header = splitAuthorization(request);
     const scheme = header?.scheme.toLowerCase();
+    const isToken = scheme === 'bearer' || (scheme === 'dpop' && this.config.dpop !== undefined);
     const inBody = secret !== undefined || assertion !== undefined || type !== undefined;
-    if (inBody && header && !(scheme === 'bearer' && bearer === 'ignored')) {
+    if (inBody && header && !(isToken && bearer === 'ignored')) {
       throw new OAuthError(400, 'invalid_request', 'A client authenticates in one way only.');
     }
-    if (header && scheme !== 'bearer') {
+    if (header && !isToken) {
       const found = scheme === 'basic' ? basicCredentials(header.rest) : undefined;
       if (!found) throw invalidClient(INVALID_CLIENT, this.challenge);
       if (id !== undefined && id !== found.id) {

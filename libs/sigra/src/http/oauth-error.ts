@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
 import { isBadCredential, isOutage, SigraError, type SigraErrorCode } from '../common/sigra-error.js';
 
-/** Error codes of RFC 6749 section 5.2 and RFC 7009 section 2.2.1, and for what no RFC has a code for. */
+/** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1 and RFC 9449 section 5, and for what no RFC has a code for. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -10,6 +10,7 @@ export type OAuthErrorCode =
   | 'invalid_scope'
   | 'unsupported_grant_type'
   | 'unsupported_token_type'
+  | 'invalid_dpop_proof'
   | 'invalid_token'
   | 'insufficient_scope'
   | 'access_denied'
@@ -61,6 +62,7 @@ export function toOAuthError(thrown: unknown): OAuthError {
 /** A refusal by a service. */
 function ofService(cause: SigraError): OAuthError {
   if (isBadCredential(cause)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
+  if (cause.code === 'invalid_dpop_proof') return new OAuthError(400, cause.code, cause.message, { cause });
   if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
   if (!isOutage(cause)) return new OAuthError(400, 'invalid_request', cause.message, { cause });
   // Without `Retry-After`, when the request may have been executed: RFC 6749 has no code that says so.
@@ -71,6 +73,7 @@ function ofService(cause: SigraError): OAuthError {
 const CODES_OF_GUARDS: Readonly<Partial<Record<string, OAuthErrorCode>>> = {
   unauthorized: 'invalid_client',
   invalid_token: 'invalid_token',
+  invalid_dpop_proof: 'invalid_dpop_proof',
   insufficient_scope: 'insufficient_scope',
 };
 

@@ -1,5 +1,6 @@
 import { Body, Controller, Header, HttpCode, Post, Req, UseFilters, UseGuards } from '@nestjs/common';
 import { AllowAnonymous } from '../auth/auth.decorators.js';
+import { DpopService } from '../auth/dpop.service.js';
 import { callerOf, countWait, type HttpRequest } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
 import { unlessOutage } from '../common/sigra-error.js';
@@ -34,13 +35,15 @@ export class OAuthController {
     private readonly apiTokens: ApiTokenService,
     private readonly apiTokenVerifier: ApiTokenVerifier,
     private readonly apiTokenRevoker: ApiTokenRevoker,
+    private readonly dpop: DpopService,
   ) {
     assertJwtEnabled(config, 'oauth');
   }
 
   /**
    * The refresh grant of RFC 6749 section 6, for public clients too, and `client_credentials` of section 4.4, for API tokens. An API
-   * token that authenticates a refresh is checked; the refresh token belongs to its user, not to a client.
+   * token that authenticates a refresh is checked; the refresh token belongs to its user, not to a client. With a DPoP proof, the tokens
+   * are bound to its key (RFC 9449 section 5).
    */
   @Post('token')
   @AllowAnonymous()
@@ -55,11 +58,14 @@ export class OAuthController {
     switch (requireParameter(parameters, 'grant_type')) {
       case 'refresh_token': {
         const refreshToken = requireParameter(parameters, 'refresh_token');
-        return tokenResponse(await this.jwt.refresh(refreshToken, { scopes }, callerOf(request)));
+        const dpopThumbprint = this.dpop.readThumbprint(request);
+        return tokenResponse(await this.jwt.refresh(refreshToken, { scopes, dpopThumbprint }, callerOf(request)));
       }
-      case 'client_credentials':
+      case 'client_credentials': {
         if (!client) throw invalidClient('This grant needs client authentication.', this.clients.challenge);
-        return accessTokenResponse(await this.clientTokens.issue(client, scopes, callerOf(request)));
+        const binding = { dpopThumbprint: await this.dpop.thumbprintOf(request) };
+        return accessTokenResponse(await this.clientTokens.issue(client, scopes, callerOf(request), binding));
+      }
       default:
         throw new OAuthError(400, 'unsupported_grant_type', 'The grants are refresh_token and client_credentials.');
     }

@@ -57,7 +57,7 @@ export class PublicDocuments {
 
   /** RFC 8414 section 2. An issuer that is not a URL has no metadata. */
   private server() {
-    const { jwt, metadata } = this.config;
+    const { jwt, metadata, dpop } = this.config;
     const token = this.routes.of('oauth', 'token');
     if (!jwt || token === undefined || !isPlainUrl(jwt.issuer)) return undefined;
     const base = (metadata.baseUrl ?? new URL(jwt.issuer).origin).replace(/\/$/, '');
@@ -74,13 +74,15 @@ export class PublicDocuments {
       token_endpoint_auth_methods_supported: ['none', ...AUTH_METHODS],
       revocation_endpoint_auth_methods_supported: ['none', ...AUTH_METHODS],
       introspection_endpoint_auth_methods_supported: [...AUTH_METHODS, 'Bearer'],
+      // RFC 9449 section 5.1.
+      ...(dpop && { dpop_signing_alg_values_supported: dpop.algorithms }),
       ...this.scopes(),
     };
   }
 
   /** RFC 9728 section 2. */
   private resource() {
-    const { metadata, jwt, trustedIssuers } = this.config;
+    const { metadata, jwt, trustedIssuers, dpop } = this.config;
     if (metadata.resource === undefined) return undefined;
     const accepted = [...(jwt ? [jwt.issuer] : []), ...(trustedIssuers?.issuers ?? [])].filter(isPlainUrl);
     const servers = metadata.authorizationServers.length > 0 ? metadata.authorizationServers : accepted;
@@ -88,6 +90,10 @@ export class PublicDocuments {
       resource: metadata.resource,
       ...(servers.length > 0 && { authorization_servers: servers }),
       bearer_methods_supported: ['header'],
+      ...(dpop && {
+        dpop_signing_alg_values_supported: dpop.algorithms,
+        dpop_bound_access_tokens_required: dpop.required,
+      }),
       ...this.scopes(),
     };
   }

@@ -1,9 +1,9 @@
-import type { AccessTokenGrant, TokenPair } from '../jwt/token-pair.js';
+import type { AccessTokenGrant, TokenPair, TokenType } from '../jwt/token-pair.js';
 
 /** An access token in the names of RFC 6749 section 5.1, without a refresh token. */
 export interface AccessTokenResponse {
   readonly access_token: string;
-  readonly token_type: 'Bearer';
+  readonly token_type: TokenType;
   /** Lifetime of the access token, in seconds. */
   readonly expires_in: number;
   /** Separated by spaces. */

@@ -26,6 +26,8 @@ export interface AccessTokenClaims {
   readonly api_token_id?: string;
   /** The owner's token epoch in such a token. */
   readonly api_token_epoch?: number;
+  /** The thumbprint of the key that the token is bound to (RFC 9449 section 6.1). Missing in a token that is not bound. */
+  readonly cnf?: { readonly jkt: string };
   /** The claims that `jwt.claims` adds. */
   readonly [claim: string]: unknown;
 }

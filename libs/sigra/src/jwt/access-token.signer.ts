@@ -7,9 +7,10 @@ import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
 import type { AccessTokenClaims } from './access-token-claims.js';
-import { MAX_JWT_LENGTH } from './compact-jws.reader.js';
+import { MAX_JWT_LENGTH } from './compact-jws.js';
 import { CompactJwsWriter } from './compact-jws.writer.js';
 import { enabledJwt } from './jwt-config.js';
+import type { TokenType } from './token-pair.js';
 
 /** The credential that an access token belongs to: it ends with it. */
 export type AccessTokenOrigin =
@@ -27,6 +28,8 @@ export interface AccessTokenSubject {
   readonly ownClaims: Readonly<Record<string, unknown>>;
   /** The scopes that the token grants. */
   readonly scopes: readonly string[];
+  /** The thumbprint of the key that the token is bound to. @default the token is not bound */
+  readonly dpopThumbprint?: string | undefined;
 }
 
 /** A signed access token. */
@@ -35,6 +38,7 @@ export interface SignedAccessToken {
   /** Seconds until the token expires. */
   readonly expiresIn: number;
   readonly expiresAt: Date;
+  readonly tokenType: TokenType;
 }
 
 /** The type of owners whose tokens have no `owner_type`. */
@@ -56,6 +60,7 @@ const RESERVED = [
   'owner_type',
   'api_token_id',
   'api_token_epoch',
+  'cnf',
 ] as const;
 
 /** Signs access tokens (RFC 9068). */
@@ -89,7 +94,7 @@ export class AccessTokenSigner {
    * @throws TypeError when the application's claims make the token too long to be accepted
    */
   async sign(
-    { owner, origin, epoch, endsAt, ownClaims, scopes }: AccessTokenSubject,
+    { owner, origin, epoch, endsAt, ownClaims, scopes, dpopThumbprint }: AccessTokenSubject,
     now: Date = this.clock.now(),
   ): Promise<SignedAccessToken> {
     const config = enabledJwt(this.config);
@@ -114,6 +119,7 @@ export class AccessTokenSigner {
         : { sid: origin.familyId }),
       // Owners of other types can have the same ids, and the same key.
       ...(owner.type !== DEFAULT_OWNER_TYPE && { owner_type: owner.type }),
+      ...(dpopThumbprint !== undefined && { cnf: { jkt: dpopThumbprint } }),
     };
     this.writer ??= new CompactJwsWriter(config.signingKey, this.config.lookupTimeout);
     const accessToken = await this.writer.write(claims);
@@ -122,7 +128,8 @@ export class AccessTokenSigner {
         `sigra: jwt.claims makes an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted`,
       );
     }
-    return { accessToken, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
+    const tokenType = dpopThumbprint === undefined ? 'Bearer' : 'DPoP';
+    return { accessToken, expiresIn: exp - iat, expiresAt: new Date(exp * 1000), tokenType };
   }
 }
 

@@ -44,18 +44,28 @@ export class AccessTokenVerifier {
   }
 
   /**
-   * Verifies an access token.
+   * Verifies an access token that is presented. One that is bound to a key is refused without the proof of that key, and any other with
+   * one (RFC 9449 section 7.1).
    *
+   * @param dpopThumbprint the thumbprint of the key that the caller has proved to hold; undefined for a bearer
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch`, `token_revoked`,
    * `unavailable`
    */
-  verify(jwt: string): Promise<VerifiedAccessToken> {
-    return traced(
-      jwtChannels.verify,
-      {},
-      () => this.check(jwt),
-      ({ claims }) => ({ sub: claims.sub, jti: claims.jti, sid: claims.sid }),
+  verify(jwt: string, dpopThumbprint: string | undefined): Promise<VerifiedAccessToken> {
+    return this.traced(() =>
+      this.check(jwt, (claims) => {
+        assertHolder(claims, dpopThumbprint);
+      }),
     );
+  }
+
+  /**
+   * Verifies an access token for another service, to which it is presented (RFC 7662): that service checks the proof.
+   *
+   * @throws SigraError as `verify`
+   */
+  inspect(jwt: string): Promise<VerifiedAccessToken> {
+    return this.traced(() => this.check(jwt));
   }
 
   /**
@@ -71,8 +81,23 @@ export class AccessTokenVerifier {
     return claims;
   }
 
-  private async check(jwt: string): Promise<VerifiedAccessToken> {
+  private traced(verify: () => Promise<VerifiedAccessToken>): Promise<VerifiedAccessToken> {
+    return traced(jwtChannels.verify, {}, verify, ({ claims }) => ({
+      sub: claims.sub,
+      jti: claims.jti,
+      sid: claims.sid,
+    }));
+  }
+
+  private async check(
+    jwt: string,
+    assertPresented?: (claims: AccessTokenClaims) => void,
+  ): Promise<VerifiedAccessToken> {
     const claims = this.read(jwt);
+    assertPresented?.(claims);
+    if (this.config.dpop?.required && claims.cnf === undefined) {
+      throw invalid('The token is not bound to a key, and jwt.dpop.mode is required.');
+    }
     const { check } = enabledJwt(this.config);
     const scopes = scopesOf(claims);
     if (check === 'stateless') {
@@ -107,6 +132,21 @@ export class AccessTokenVerifier {
     if (hasExpired(endsAt, this.clock.now())) {
       throw refuse('token_expired', `The ${name} has ended.`);
     }
+  }
+}
+
+/**
+ * A token with any confirmation other than the key is refused, such as a certificate (RFC 8705 section 3): nothing here can check it.
+ *
+ * @throws SigraError `invalid_token`
+ */
+function assertHolder({ cnf }: { readonly cnf?: unknown }, thumbprint: string | undefined): void {
+  if (cnf === undefined && thumbprint === undefined) return;
+  if (cnf === undefined) throw invalid('The token is not bound to a key; send it as Bearer.');
+  if (thumbprint === undefined) throw invalid('The token is bound to a key; send it as DPoP, with a proof.');
+  const isKey = typeof cnf === 'object' && cnf !== null && Object.keys(cnf).join() === 'jkt';
+  if (!isKey || (cnf as { readonly jkt: unknown }).jkt !== thumbprint) {
+    throw invalid('The token is bound to another key than that of the proof.');
   }
 }
 

@@ -10,6 +10,7 @@ import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner, outlives } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
+import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import type { AccessTokenGrant } from './token-pair.js';
 
 /**
@@ -33,12 +34,19 @@ export class ClientTokenIssuer {
    * @param client the principal of the API token
    * @param requested at most the scopes of the API token. @default all of them
    * @param caller where the call comes from
-   * @throws SigraError `jwt_disabled`, `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes;
+   * @param binding the key that the token is bound to
+   * @throws SigraError `jwt_disabled`, `invalid_dpop_proof`, `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes;
    * `token_revoked`, `token_expired` or `epoch_mismatch` when the API token ended in the meantime; `too_many_makers`,
    * `unavailable`
    */
-  async issue(client: Principal, requested: readonly string[] | undefined, caller: Caller): Promise<AccessTokenGrant> {
+  async issue(
+    client: Principal,
+    requested: readonly string[] | undefined,
+    caller: Caller,
+    binding: TokenBinding = {},
+  ): Promise<AccessTokenGrant> {
     enabledJwt(this.config);
+    const dpopThumbprint = thumbprintIn(binding, this.config);
     const { owner, tokenId } = stampOf(client) ?? {};
     if (!owner || tokenId === undefined) throw new TypeError('sigra: the client is not an API token');
     const scopes = requested ? this.scopes.narrow(client.scopes, parseScopes(requested)) : client.scopes;
@@ -52,7 +60,7 @@ export class ClientTokenIssuer {
         const since = await deadline.limit(this.gate.enter(owner, by));
         const ownClaims = await this.signer.ownClaims(client.user);
         const origin = { apiTokenId: tokenId, tokenEpoch: since.tokenEpoch };
-        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes };
+        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, dpopThumbprint };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt: null }));
         return this.database.transaction(async (manager) => {
           const { endsAt } = await this.gate.admit(manager, 'refresh_family', owner, since, by);
@@ -64,8 +72,8 @@ export class ClientTokenIssuer {
           );
           // Rare: the API token ends soon.
           const fitting = outlives(signed, endsAt) ? await this.signer.sign({ ...claims, endsAt }) : signed;
-          const { accessToken, expiresIn } = fitting;
-          return { accessToken, expiresIn, tokenType: 'Bearer', scope: scopes.join(' ') };
+          const { accessToken, expiresIn, tokenType } = fitting;
+          return { accessToken, expiresIn, tokenType, scope: scopes.join(' ') };
         }, deadline.left);
       },
       () => ({ tokenId }),

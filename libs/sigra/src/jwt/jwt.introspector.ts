@@ -36,11 +36,11 @@ export class JwtIntrospector {
   }
 
   private async accessToken(jwt: string): Promise<IntrospectedToken | undefined> {
-    const verified = await this.verifier.verify(jwt).catch(unlessOutage);
+    const verified = await this.verifier.inspect(jwt).catch(unlessOutage);
     if (!verified) return undefined;
     // Without the claims that mean nothing outside.
     const { epoch, api_token_id, api_token_epoch, owner_type, scope = '', ...claims } = verified.claims;
-    return { ...claims, scope, token_type: 'Bearer' };
+    return { ...claims, scope, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP' };
   }
 
   private async refreshToken(rawToken: string): Promise<IntrospectedToken | undefined> {
@@ -57,6 +57,7 @@ export class JwtIntrospector {
       exp: Math.floor(token.expiresAt.getTime() / 1000),
       scope: this.ceiling.limit(user, family.scopes).join(' '),
       sid: family.id,
+      ...(family.dpopThumbprint !== null && { cnf: { jkt: family.dpopThumbprint } }),
     };
   }
 }

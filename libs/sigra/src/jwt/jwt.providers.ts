@@ -1,6 +1,7 @@
 import { AccessTokenSigner } from './access-token.signer.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 import { ClientTokenIssuer } from './client-token.issuer.js';
+import { DpopProofVerifier } from './dpop-proof.verifier.js';
 import { ForeignTokenVerifier } from './foreign-token.verifier.js';
 import { JwkSet } from './jwk-set.js';
 import { JwtIntrospector } from './jwt.introspector.js';
@@ -14,6 +15,7 @@ export const jwtProviders = [
   AccessTokenSigner,
   AccessTokenVerifier,
   ClientTokenIssuer,
+  DpopProofVerifier,
   ForeignTokenVerifier,
   RefreshTokenIssuer,
   RefreshTokenRotator,

@@ -19,6 +19,7 @@ const FAMILY: RefreshFamilyRow = {
   revokeReason: null,
   ipAddress: null,
   userAgent: null,
+  dpopThumbprint: null,
   createdAt: at(-100),
 };
 const TOKEN: RefreshTokenRow = {

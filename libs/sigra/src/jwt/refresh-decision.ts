@@ -4,7 +4,11 @@ import type { RefreshFamilyRow } from '../persistence/tables.js';
 
 /** The treatment of a presented refresh token. */
 export type RefreshDecision =
-  | { readonly kind: 'refuse'; readonly code: 'token_revoked' | 'token_expired'; readonly message: string }
+  | {
+      readonly kind: 'refuse';
+      readonly code: 'invalid_token' | 'token_revoked' | 'token_expired';
+      readonly message: string;
+    }
   | { readonly kind: 'rotate' }
   /**
    * The client lost an answer, or several of its tabs refresh: it gets the token of the family that is unused. Each successor is
@@ -24,6 +28,9 @@ const LEAST_TOLERANCE = 5;
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
  * @param tolerance `jwt.clockTolerance`, in seconds
+ * @param dpopThumbprint the key of the client. Another key than the family's gets nothing, and ends nothing: who has only the token
+ * could also revoke it. But a used token is reuse with every key: it can be from before the family had one, and a thief's key be
+ * the family's
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
@@ -31,6 +38,7 @@ export function decideRefresh(
   now: Date,
   leeway: number,
   tolerance: number,
+  dpopThumbprint?: string,
 ): RefreshDecision {
   // Far below 0, the clock has been set back, and the time since then is not known.
   const earliest = -Math.max(tolerance, LEAST_TOLERANCE);
@@ -48,7 +56,8 @@ export function decideRefresh(
   if (endsWithinSecond(family.absoluteExpiresAt, now) || token.expiresAt <= now) {
     return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
   }
-  if (!token.consumedAt) return { kind: 'rotate' };
+  const isHolder = holdsFamily(family, dpopThumbprint);
+  if (!token.consumedAt) return isHolder ? { kind: 'rotate' } : WRONG_KEY;
   const last = successors.at(-1)?.token;
   const consumed = [{ token, consumedFor }, ...successors.slice(0, -1)];
   const sealed = consumed.flatMap((use) => (isInTime(use) ? (use.token.sealedSuccessor ?? []) : []));
@@ -56,5 +65,19 @@ export function decideRefresh(
   if (!first || sealed.length < consumed.length || !last || last.consumedAt) return { kind: 'reuse' };
   if (last.expiresAt <= now)
     return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
-  return { kind: 'replay', sealedSuccessors: [first, ...others] };
+  return isHolder ? { kind: 'replay', sealedSuccessors: [first, ...others] } : WRONG_KEY;
+}
+
+const WRONG_KEY: RefreshDecision = {
+  kind: 'refuse',
+  code: 'invalid_token',
+  message: 'The refresh token is bound to another key.',
+};
+
+/** Whether a client with this key, or with none, can use the tokens of a family. Every key can use a family without one. */
+export function holdsFamily(
+  { dpopThumbprint: bound }: Pick<RefreshFamilyRow, 'dpopThumbprint'>,
+  presented: string | undefined,
+): boolean {
+  return bound === null || bound === presented;
 }

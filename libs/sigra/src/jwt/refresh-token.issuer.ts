@@ -21,6 +21,7 @@ import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner, outlives } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
+import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
 /** Starts families, each with its first refresh token and access token. */
@@ -41,8 +42,14 @@ export class RefreshTokenIssuer {
   ) {}
 
   /** Starts a family. See `SigraJwtService.generateTokens`. */
-  async issue(userRef: UserRef, requested: readonly string[], caller: Caller): Promise<TokenPair> {
+  async issue(
+    userRef: UserRef,
+    requested: readonly string[],
+    caller: Caller,
+    binding: TokenBinding,
+  ): Promise<TokenPair> {
     enabledJwt(this.config);
+    const dpopThumbprint = thumbprintIn(binding, this.config);
     const scopes = this.scopes.parseGrant(requested);
     assertMayGrant(caller.principal, scopes, this.config.apiTokens.writeImpliesRead);
     const requestedOwner = this.users.ownerOf(userRef);
@@ -62,13 +69,14 @@ export class RefreshTokenIssuer {
         const ownClaims = await this.signer.ownClaims(user);
         const { absoluteTtl } = enabledJwt(this.config);
         const endsAt = later(this.clock.now(), absoluteTtl);
-        const claims = { owner, origin: { familyId: id }, epoch: since.familyEpoch, ownClaims, scopes };
+        const origin = { familyId: id };
+        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, dpopThumbprint };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt }));
         return this.database.transaction(async (manager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
           const { family, token, rawToken } = this.begin(id, owner, scopes, mint, caller);
           await this.makeRoom(manager, owner, family.createdAt, caller);
-          await this.families.insert(manager, family, token);
+          await this.families.insert(manager, { ...family, dpopThumbprint }, token);
           const metadata = { userId: owner.id, scopes };
           await this.audit.record(
             manager,

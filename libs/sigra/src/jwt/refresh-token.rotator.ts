@@ -25,11 +25,12 @@ import { jwtChannels, refreshReuseDetected } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner, ofFamily } from './access-token.signer.js';
 import { enabledJwt } from './jwt-config.js';
-import { decideRefresh, type RefreshDecision } from './refresh-decision.js';
+import { decideRefresh, holdsFamily, type RefreshDecision } from './refresh-decision.js';
+import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
 /** The options of a refresh. */
-export interface RefreshRequest {
+export interface RefreshRequest extends TokenBinding {
   /** The scopes of the new access token: a subset of the family's, at most 256. @default all scopes of the family */
   readonly scopes?: readonly string[] | undefined;
 }
@@ -49,6 +50,8 @@ interface Presented extends RefreshTokenOfFamily {
   /** The scopes of the family that the user can have now. */
   readonly granted: readonly string[];
   readonly requestedScopes: readonly string[] | undefined;
+  /** The key of the client; undefined for a bearer. */
+  readonly dpopThumbprint: string | undefined;
   /**
    * Narrows the scopes and signs the access token, once. Not before it is known that the token is not reused, and not while a lock
    * is held, because the signer of the application can take long.
@@ -87,6 +90,7 @@ export class RefreshTokenRotator {
       trace,
       async () => {
         const requestedScopes = request.scopes === undefined ? undefined : parseScopes(request.scopes);
+        const dpopThumbprint = thumbprintIn(request, this.config);
         const deadline = this.database.deadlineOf(caller);
         const found = isRefreshToken(rawToken)
           ? await deadline.limit(this.refreshTokens.findWithOwner(hashSecret(rawToken)))
@@ -99,8 +103,8 @@ export class RefreshTokenRotator {
         const ownClaims = await this.signer.ownClaims(user);
         // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
         const { family } = record;
-        const prepare = once(() => this.prepare(family, granted, requestedScopes, ownClaims));
-        const presented = { ...record, rawToken, granted, requestedScopes, prepare, caller };
+        const prepare = once(() => this.prepare(family, granted, requestedScopes, ownClaims, dpopThumbprint));
+        const presented = { ...record, rawToken, granted, requestedScopes, dpopThumbprint, prepare, caller };
         return accept(await this.settle(presented, deadline), record);
       },
       () => ({ familyId: trace.familyId }),
@@ -109,9 +113,10 @@ export class RefreshTokenRotator {
 
   /** Tries twice: when the first try loses a race, the winner has committed before the second. */
   private async settle(presented: Presented, deadline: Deadline): Promise<RefreshOutcome> {
-    const { token, family } = presented;
+    const { token, family, dpopThumbprint } = presented;
     const isOver = family.revokedAt !== null || endsWithinSecond(family.absoluteExpiresAt, this.clock.now());
-    const looksUnused = !token.consumedAt && !isOver;
+    // A family gets its key when its unused token is consumed, so the key of an unused token is known here.
+    const looksUnused = !token.consumedAt && !isOver && holdsFamily(family, dpopThumbprint);
     try {
       return await this.attempt(presented, looksUnused, deadline).catch((error: unknown) => {
         if (!isLostRace(error)) throw error;
@@ -160,7 +165,8 @@ export class RefreshTokenRotator {
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
     // Read after the lock, because the wait can take long.
     const now = this.clock.now();
-    const decision = decideRefresh(family, state, now, reuseLeeway, clockTolerance);
+    const { dpopThumbprint } = presented;
+    const decision = decideRefresh(family, state, now, reuseLeeway, clockTolerance, dpopThumbprint);
     switch (decision.kind) {
       case 'refuse':
         return decision;
@@ -200,6 +206,7 @@ export class RefreshTokenRotator {
     const rotation = {
       tokenId: token.id,
       family,
+      boundTo: family.dpopThumbprint === null ? presented.dpopThumbprint : undefined,
       child: {
         id: uuidv7(),
         tokenHash: hashSecret(successor),
@@ -219,9 +226,10 @@ export class RefreshTokenRotator {
     granted: readonly string[],
     requested: readonly string[] | undefined,
     ownClaims: Readonly<Record<string, unknown>>,
+    dpopThumbprint: string | undefined,
   ): Promise<PairWith> {
     const scopes = this.narrow(granted, requested);
-    const signed = await this.signer.sign({ ...ofFamily(family), ownClaims, scopes });
+    const signed = await this.signer.sign({ ...ofFamily(family), ownClaims, scopes, dpopThumbprint });
     return (refreshToken) => tokenPair(signed, refreshToken, scopes);
   }
 

@@ -11,6 +11,7 @@ import { enabledJwt } from './jwt-config.js';
 import { RefreshTokenIssuer } from './refresh-token.issuer.js';
 import { RefreshTokenRevoker } from './refresh-token.revoker.js';
 import { type RefreshRequest, RefreshTokenRotator } from './refresh-token.rotator.js';
+import type { TokenBinding } from './token-binding.js';
 import type { TokenPair } from './token-pair.js';
 
 /** A page of `listFamilies`. */
@@ -53,22 +54,30 @@ export class SigraJwtService {
    * spaces
    * @param caller where the call comes from; with a principal, only scopes that the principal holds can be granted, and the
    * family does not outlive the principal's credential
-   * @throws SigraError `jwt_disabled`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,
+   * @param binding the key of the client that the pair is bound to, from `DpopService.thumbprintOf`
+   * @throws SigraError `jwt_disabled`, `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,
    * `insufficient_scope`, `not_found` for a user that does not exist or is not active; `token_revoked`, `token_expired` or
    * `epoch_mismatch` when the principal's credential, or all families of the user, ended in the meantime
    */
-  async generateTokens(user: UserRef, scopes: readonly string[], caller: Caller = {}): Promise<TokenPair> {
-    return this.issuer.issue(user, scopes, caller);
+  async generateTokens(
+    user: UserRef,
+    scopes: readonly string[],
+    caller: Caller = {},
+    binding: TokenBinding = {},
+  ): Promise<TokenPair> {
+    return this.issuer.issue(user, scopes, caller, binding);
   }
 
   /**
    * Verifies an access token: its signature, its claims and, according to `jwt.check`, its current state in the database.
    *
+   * @param binding the key that the caller has proved to hold, from `DpopService.thumbprintOf`. @default a token that is bound to a
+   * key is refused, as it is without a proof
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch` (all families of the
    * user were revoked), `token_revoked` (with `check: 'family'`)
    */
-  async verifyAccess(jwt: string): Promise<AccessTokenClaims> {
-    const { claims } = await this.verifier.verify(jwt);
+  async verifyAccess(jwt: string, { dpopThumbprint }: TokenBinding = {}): Promise<AccessTokenClaims> {
+    const { claims } = await this.verifier.verify(jwt, dpopThumbprint);
     return claims;
   }
 
@@ -78,8 +87,10 @@ export class SigraJwtService {
    *
    * The audit row is written in the same transaction: do not also call `AuditService.auditJwtRefresh`.
    *
-   * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, or its user does not exist or is not active),
-   * `token_expired`, `token_revoked`, `reuse_detected`, `refresh_aborted` (the token was not consumed; try again),
+   * A token that is bound to a key is refused with another key, or without one, as `invalid_token`, and stays valid.
+   *
+   * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, bound to another key, or its user does not exist or is not active),
+   * `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`, `token_expired`, `token_revoked`, `reuse_detected`, `refresh_aborted` (the token was not consumed; try again),
    * `outcome_unknown` (it may have been consumed), `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes
    */
   async refresh(refreshToken: string, request: RefreshRequest = {}, caller: Caller = {}): Promise<TokenPair> {

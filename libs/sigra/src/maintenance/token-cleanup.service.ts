@@ -98,6 +98,7 @@ export class TokenCleanupService {
     const refreshTokens = await run.drain((manager, limit) => rows.deleteEndedRefreshTokens(manager, ended, limit));
     const refreshFamilies = await run.drain((manager, limit) => rows.deleteEndedFamilies(manager, ended, limit));
     await run.drain((manager, limit) => rows.deleteIdempotencyKeys(manager, ended, limit));
+    await run.drain((manager, limit) => rows.deleteDpopProofs(manager, ended, limit));
     await run.drain((manager, limit) => rows.forgetSealedSuccessors(manager, ended, limit));
     const oldEvents =
       retention === undefined

@@ -112,6 +112,13 @@ export class CleanupRepository {
     return this.take(manager, { table, from, orderBy: 't.expires_at', key: 'key_hash' }, before, limit);
   }
 
+  /** Deletes up to `limit` proofs that expired at `before` or earlier. */
+  deleteDpopProofs(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.dpopProofs;
+    const from = `${table} t WHERE t.expires_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 't.expires_at', key: 'proof_hash' }, before, limit);
+  }
+
   /** Deletes up to `limit` audit events that occurred before `before`. */
   deleteAuditEvents(manager: EntityManager, before: Date, limit: number): Promise<number> {
     const table = this.database.names.auditEvents;

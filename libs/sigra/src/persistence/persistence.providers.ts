@@ -4,6 +4,7 @@ import { ApiTokenRepository } from './api-token.repository.js';
 import { AuditEventRepository } from './audit-event.repository.js';
 import { BootChecks } from './boot-checks.js';
 import { CleanupRepository } from './cleanup.repository.js';
+import { DpopProofRepository } from './dpop-proof.repository.js';
 import { IdempotencyKeyRepository } from './idempotency-key.repository.js';
 import { LineageRepository } from './lineage.repository.js';
 import { OwnerTypeClaim } from './owner-type.claim.js';
@@ -27,6 +28,7 @@ export const persistenceProviders: Provider[] = [
   AuditEventRepository,
   RefreshFamilyRepository,
   RefreshTokenRepository,
+  DpopProofRepository,
   IdempotencyKeyRepository,
   LineageRepository,
   OwnerRepository,

@@ -44,6 +44,8 @@ export interface Rotation {
   readonly tokenId: string;
   readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId'>;
   readonly child: NewRefreshToken & { readonly createdAt: Date };
+  /** The key that the family gets. Undefined leaves the family as it is. */
+  readonly boundTo?: string | undefined;
   readonly sealedSuccessor: Buffer | null;
   /** `jwt.reuseLeeway`, in seconds. */
   readonly leeway: number;
@@ -184,7 +186,7 @@ export class RefreshTokenRepository {
     return rows.length === 1;
   }
 
-  private rotationOf({ tokenId, family, child, sealedSuccessor, leeway, event }: Rotation) {
+  private rotationOf({ tokenId, family, boundTo, child, sealedSuccessor, leeway, event }: Rotation) {
     const { names } = this.database;
     const parameters = new Parameters();
     const now = parameters.add(child.createdAt);
@@ -205,10 +207,15 @@ export class RefreshTokenRepository {
          UPDATE ${this.table} parent SET sealed_successor = NULL FROM consumed
          WHERE parent.id = consumed.parent_id AND parent.sealed_successor IS NOT NULL
            AND parent.consumed_at <= ${databaseNow} - make_interval(secs => ${parameters.add(leeway)})
-       )${event ? `, audit AS (${auditEvents.insertFrom('consumed', names.auditEvents, event, parameters)})` : ''}
+       )${boundTo === undefined ? '' : `, bound AS (${this.binding(boundTo, parameters)})`}${event ? `, audit AS (${auditEvents.insertFrom('consumed', names.auditEvents, event, parameters)})` : ''}
        ${refreshTokens.insertFrom('consumed', this.table, successor, parameters)}
        RETURNING id`;
     return { text, values: parameters.values };
+  }
+
+  private binding(thumbprint: string, parameters: Parameters): string {
+    return `UPDATE ${this.database.names.refreshFamilies} f SET dpop_thumbprint = ${parameters.add(thumbprint)}
+         FROM consumed WHERE f.id = consumed.family_id AND f.dpop_thumbprint IS NULL`;
   }
 }
 

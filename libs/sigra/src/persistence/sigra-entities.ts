@@ -1,6 +1,7 @@
 import {
   apiTokens,
   auditEvents,
+  dpopProofs,
   idempotencyKeys,
   leases,
   owners,
@@ -24,6 +25,8 @@ export const OwnerEntity = owners.entity('SigraOwner');
 export const OwnerTypeEntity = ownerTypes.entity('SigraOwnerType');
 /** Rows of `sigra_idempotency_keys`. */
 export const IdempotencyKeyEntity = idempotencyKeys.entity('SigraIdempotencyKey');
+/** Rows of `sigra_dpop_proofs`. */
+export const DpopProofEntity = dpopProofs.entity('SigraDpopProof');
 /** Rows of `sigra_leases`. */
 export const LeaseEntity = leases.entity('SigraLease');
 /** Rows of `sigra_sweeps`. */
@@ -33,6 +36,7 @@ export const SweepEntity = sweeps.entity('SigraSweep');
 export const sigraEntities = [
   ApiTokenEntity,
   AuditEventEntity,
+  DpopProofEntity,
   IdempotencyKeyEntity,
   LeaseEntity,
   OwnerEntity,

@@ -28,6 +28,8 @@ export const MAX_ACTION_LENGTH = 255;
 const MAX_OWNER_TYPE_LENGTH = 32;
 /** The types of actors and targets in the audit trail, in characters. */
 const MAX_TYPE_LENGTH = 255;
+/** SHA-256 in base64url, in characters. */
+const THUMBPRINT_LENGTH = 43;
 /** The metadata of an audit event, in characters of JSON. */
 export const MAX_METADATA_LENGTH = 65_536;
 
@@ -183,6 +185,18 @@ export const idempotencyKeys = new Table(
 /** An answer that is kept under an idempotency key. */
 export type IdempotencyKeyRow = RowOf<typeof idempotencyKeys.columns>;
 
+/** Proofs of keys (RFC 9449) that have been used, until none of them is accepted any more. */
+export const dpopProofs = new Table(
+  'sigra_dpop_proofs',
+  {
+    /** SHA-256 of the thumbprint of the key and the `jti`. */
+    proofHash: hash(),
+    /** By the clock of the database. */
+    expiresAt: time(),
+  },
+  'proofHash',
+);
+
 /** Refresh families: each holds the refresh tokens that descend from one sign-in. */
 export const refreshFamilies = new Table(
   'sigra_refresh_families',
@@ -211,6 +225,8 @@ export const refreshFamilies = new Table(
     ipAddress: nullable(observed(MAX_IP_LENGTH)),
     /** The client's `User-Agent` when the family began. */
     userAgent: nullable(observed(MAX_USER_AGENT_LENGTH)),
+    /** The thumbprint of the key that the family's tokens are bound to (RFC 9449 section 5). It never changes. */
+    dpopThumbprint: nullable(text(THUMBPRINT_LENGTH)),
     createdAt: time(),
   },
   'id',
@@ -272,6 +288,7 @@ export type AuditEvent = RowOf<typeof auditEvents.columns>;
 export const sigraTables = {
   apiTokens,
   auditEvents,
+  dpopProofs,
   idempotencyKeys,
   leases,
   owners,

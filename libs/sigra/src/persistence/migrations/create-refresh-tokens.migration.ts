@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
 
-/** Tables and indexes of refresh families and their tokens. */
+/** Tables and indexes of refresh families and their tokens, and of the proofs of their clients. */
 export class CreateRefreshTokens1767225600001 implements MigrationInterface {
   readonly name = 'CreateRefreshTokens1767225600001';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens, named } = migrationNames(runner);
+    const { dpopProofs, refreshFamilies, refreshTokens, named } = migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${refreshFamilies} (
         id uuid CONSTRAINT ${named('sigra_refresh_families_pkey')} PRIMARY KEY,
@@ -22,6 +22,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         revoke_reason text,
         ip_address text,
         user_agent text,
+        dpop_thumbprint text,
         created_at timestamptz(3) NOT NULL
       )`);
     await runner.query(
@@ -63,10 +64,17 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX ${named('sigra_refresh_tokens_sealed')} ON ${refreshTokens} (consumed_at) WHERE sealed_successor IS NOT NULL`,
     );
+    await runner.query(`
+      CREATE TABLE ${dpopProofs} (
+        proof_hash bytea CONSTRAINT ${named('sigra_dpop_proofs_pkey')} PRIMARY KEY,
+        expires_at timestamptz(3) NOT NULL
+      )`);
+    await runner.query(`CREATE INDEX ${named('sigra_dpop_proofs_end')} ON ${dpopProofs} (expires_at)`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { refreshFamilies, refreshTokens } = migrationNames(runner);
+    const { dpopProofs, refreshFamilies, refreshTokens } = migrationNames(runner);
+    await runner.query(`DROP TABLE ${dpopProofs}`);
     await runner.query(`DROP TABLE ${refreshTokens}`);
     await runner.query(`DROP TABLE ${refreshFamilies}`);
   }

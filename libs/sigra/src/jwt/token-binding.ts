@@ -1,0 +1,29 @@
+import { refuse } from '../common/sigra-error.js';
+import type { SigraConfig } from '../config/sigra-config.js';
+
+/** The key that tokens are bound to (RFC 9449 section 6). */
+export interface TokenBinding {
+  /**
+   * The SHA-256 thumbprint of the public key (RFC 7638), in base64url, as `DpopService.thumbprintOf` returns it.
+   * @default no key
+   */
+  readonly dpopThumbprint?: string | undefined;
+}
+
+const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * The key that new tokens are bound to.
+ *
+ * @throws SigraError `invalid_dpop_proof` without a key where one is required
+ * @throws TypeError for a key where DPoP is off, because nothing would accept the tokens, or a thumbprint that is not one
+ */
+export function thumbprintIn({ dpopThumbprint }: TokenBinding, { dpop }: SigraConfig): string | undefined {
+  if (dpopThumbprint === undefined) {
+    if (dpop?.required) throw refuse('invalid_dpop_proof', 'The request needs a DPoP proof.');
+    return undefined;
+  }
+  if (!dpop) throw new TypeError("sigra: a token cannot be bound to a key while jwt.dpop.mode is 'off'");
+  if (!THUMBPRINT.test(dpopThumbprint)) throw new TypeError('sigra: dpopThumbprint is not a SHA-256 in base64url');
+  return dpopThumbprint;
+}
