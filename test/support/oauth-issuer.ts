@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import express, { type RequestHandler } from 'express';
-import { ApiTokenService, SigraJwtService, type TokenPair } from 'nestjs-sigra';
+import { ApiTokenService, type DpopOptions, SigraJwtService, type TokenPair } from 'nestjs-sigra';
 import { freePort } from '../../tools/local-postgres/src/free-port.js';
 import { onDatabase } from './database.js';
 import { startHost } from './host-app.js';
@@ -33,8 +33,15 @@ export interface Issuer {
   close(): Promise<void>;
 }
 
-/** @param alg the algorithm of the signing key. @default 'RS256' */
-export async function startIssuer(adapter: Adapter, alg: Parameters<typeof keyOf>[0] = 'RS256'): Promise<Issuer> {
+/**
+ * @param alg the algorithm of the signing key. @default 'RS256'
+ * @param dpop the options of DPoP. @default off
+ */
+export async function startIssuer(
+  adapter: Adapter,
+  alg: Parameters<typeof keyOf>[0] = 'RS256',
+  dpop: DpopOptions = {},
+): Promise<Issuer> {
   const database = await createMigratedDatabase(USERS);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -43,7 +50,14 @@ export async function startIssuer(adapter: Adapter, alg: Parameters<typeof keyOf
     port,
     databaseUrl: database.url,
     sigra: {
-      jwt: { enabled: true, issuer: url, audience: AUDIENCE, check: 'family', keys: [keyOf(alg, 'key-1').option] },
+      jwt: {
+        enabled: true,
+        issuer: url,
+        audience: AUDIENCE,
+        check: 'family',
+        keys: [keyOf(alg, 'key-1').option],
+        dpop,
+      },
       controllers: { ...OAUTH_CONTROLLERS, scopes: 'api/scopes' },
       metadata: { resource: url, scopes: ['read:notes'] },
     },
