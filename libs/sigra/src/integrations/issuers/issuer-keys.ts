@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { createLocalJWKSet } from 'jose';
+import { Deadline } from '../../common/deadline.js';
 import { refuse } from '../../common/sigra-error.js';
 import { isSafeUrl, readDocument } from './issuer-document.js';
 import type { TrustedIssuer } from './trusted-issuer.section.js';
@@ -51,9 +52,10 @@ export class IssuerKeys {
     if (this.keys && age >= 0 && age < REFRESH_AFTER) return this.keys;
     const reading = this.read(now, timeout);
     const keysBefore = this.usable(now);
-    // While the issuer is known to fail, requests do not wait for it.
+    // While the issuer is known to fail, requests with keys do not wait for it, and never so long that these come too late.
     if (keysBefore && this.failure !== undefined) return keysBefore;
-    await reading;
+    if (keysBefore) await within(timeout / 2, reading);
+    else await reading;
     const keys = this.usable(now);
     if (keys) return keys;
     throw this.unavailable();
@@ -79,9 +81,7 @@ export class IssuerKeys {
     const pause = this.failure === undefined ? COOL_DOWN : RETRY_AFTER;
     if (sinceTry >= 0 && sinceTry < pause) return Promise.resolve();
     this.triedAt = now.getTime();
-    // Less than the requests have that wait for it, so that cached keys can still serve them.
-    const signal = AbortSignal.timeout(Math.ceil(timeout / 2));
-    this.reading = this.fetch(signal)
+    this.reading = this.fetch(AbortSignal.timeout(timeout))
       .then(
         (keys) => {
           this.keys = keys;
@@ -125,6 +125,11 @@ export class IssuerKeys {
   private unavailable() {
     return refuse('unavailable', 'The keys of the issuer cannot be read.', { cause: this.failure });
   }
+}
+
+/** Waits for a step that never rejects, at most for a time in milliseconds. */
+async function within(time: number, step: Promise<void>): Promise<void> {
+  await new Deadline(performance.now() + time).limit(step).catch(() => undefined);
 }
 
 /** Whether a key can be public: a shared secret, of type `oct`, must never verify. */
