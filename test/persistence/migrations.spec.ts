@@ -6,6 +6,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 const TABLES = [
   'sigra_api_tokens',
   'sigra_audit_events',
+  'sigra_dpop_proofs',
   'sigra_idempotency_keys',
   'sigra_leases',
   'sigra_owner_types',
@@ -72,6 +73,8 @@ describe('sigraMigrations', () => {
       'sigra_audit_events_target',
       'sigra_audit_events_target_type',
       'sigra_audit_events_time',
+      'sigra_dpop_proofs_end',
+      'sigra_dpop_proofs_pkey',
       'sigra_idempotency_keys_end',
       'sigra_idempotency_keys_of_token',
       'sigra_idempotency_keys_pkey',

@@ -234,6 +234,7 @@ describe('the names of the tables of Sigra', () => {
       expect(names).toEqual({
         apiTokens: '"public"."sigra_api_tokens"',
         auditEvents: '"public"."sigra_audit_events"',
+        dpopProofs: '"public"."sigra_dpop_proofs"',
         idempotencyKeys: '"public"."sigra_idempotency_keys"',
         leases: '"public"."sigra_leases"',
         ownerTypes: '"public"."sigra_owner_types"',
