@@ -131,6 +131,8 @@ const hosts: Host[] = [
       '@types/passport-jwt': '4.0.1',
       'class-transformer': '0.5.1',
       'class-validator': '0.15.1',
+      // The last major that Jest loads with require().
+      jose: '5.10.0',
       'passport-jwt': '4.0.1',
     },
   },

@@ -15,6 +15,7 @@ import {
   SigraModule,
 } from 'nestjs-sigra';
 import type { Principal } from 'nestjs-sigra';
+import { trustIssuers } from 'nestjs-sigra/issuers';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { CreateUsers, User } from './user.js';
 
@@ -87,7 +88,13 @@ export class Jobs {
       }),
     }),
     SigraModule.forRootAsync({
-      useFactory: () => ({ users: { entity: User }, apiTokens: { scopes: ['read:projects', 'write:projects'] } }),
+      useFactory: () => ({
+        users: { entity: User },
+        apiTokens: { scopes: ['read:projects', 'write:projects'] },
+        trustedIssuers: trustIssuers([
+          { issuer: 'https://issuer.example', audience: 'projects', owner: ({ sub }) => sub },
+        ]),
+      }),
     }),
   ],
   controllers: [ProjectsController],
