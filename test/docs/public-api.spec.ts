@@ -107,6 +107,8 @@ describe('nestjs-sigra', () => {
       'FamilyView',
       'ForeignToken',
       'ForgetOptions',
+      'HostCredential',
+      'HostRequest',
       'HttpRefusalBody',
       'HttpRequest',
       'IssuedApiToken',

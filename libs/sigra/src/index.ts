@@ -11,6 +11,8 @@ export type {
   DpopMode,
   DpopOptions,
   ForeignToken,
+  HostCredential,
+  HostRequest,
   JwtAlgorithm,
   JwtCheck,
   RouteChecking,

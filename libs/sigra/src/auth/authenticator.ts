@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { Clock, hasExpired } from '../common/clock.js';
 import { isOwnerId, type Principal, stamped } from '../common/principal.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import type { SessionRequest } from '../config/sigra-options.js';
+import type { CredentialOptions, SessionRequest } from '../config/sigra-options.js';
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
 import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
@@ -14,6 +15,7 @@ import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.ver
 import { IssueReplayer } from '../tokens/issue.replayer.js';
 import { readAuthorization } from './authorization-header.js';
 import { DpopService } from './dpop.service.js';
+import { askHost, askHostAgain, type CheckedCredential } from './host-credential.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
 import { mayActWithCookie } from './same-origin.js';
 import { withStoredSession } from './stored-session.js';
@@ -23,6 +25,8 @@ export interface AcceptedCredentials {
   readonly bearer: boolean;
   readonly session: boolean;
 }
+
+const NO_ORIGINS: ReadonlySet<string> = new Set();
 
 /**
  * Finds the principal of a request. A header with a credential decides alone: an invalid one is refused even beside a valid
@@ -42,6 +46,7 @@ export class Authenticator {
     private readonly ceiling: ScopeCeiling,
     private readonly replayer: IssueReplayer,
     private readonly dpop: DpopService,
+    private readonly clock: Clock,
   ) {
     this.keyHeaders = keyHeadersOf(config.credentials);
   }
@@ -60,7 +65,7 @@ export class Authenticator {
     const authorization = readAuthorization(request, this.keyHeaders);
     switch (authorization.kind) {
       case 'absent':
-        return accepted.session ? this.bySession(request, call) : undefined;
+        return accepted.session ? this.byHost(request, call, true, () => this.bySession(request, call)) : undefined;
       case 'bearer':
         return accepted.bearer ? this.byBearer(authorization.credential, request, call) : undefined;
       case 'key':
@@ -68,12 +73,20 @@ export class Authenticator {
       case 'dpop':
         return accepted.bearer && this.config.dpop ? this.byDpop(authorization.credential, request, call) : undefined;
       case 'foreign':
-        return undefined;
+        // Browsers also attach credentials of Basic and Negotiate to what other sites cause.
+        return accepted.bearer ? this.byHost(request, call, true, () => undefined) : undefined;
     }
   }
 
-  /** The form of a bearer credential alone decides its kind, and the issuer that a JWT names decides who verifies it. */
-  private byBearer(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
+  /**
+   * The form of a bearer credential alone decides its kind, and the issuer that a JWT names decides who verifies it. The host is asked
+   * about all others.
+   */
+  private byBearer(
+    credential: string,
+    request: HttpRequest,
+    call: GuardedCall,
+  ): Principal | undefined | Promise<Principal | undefined> {
     if (this.apiTokens.recognizes(credential)) {
       return this.once(call, credential, () => this.byApiToken(credential, request));
     }
@@ -81,13 +94,15 @@ export class Authenticator {
     if (issuer !== undefined) {
       return this.once(call, credential, () => this.byForeignToken(credential, issuer));
     }
-    if (this.accessTokens.recognizes(credential)) {
-      return this.once(call, credential, () => this.byAccessToken(credential, undefined));
-    }
-    throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
+    return this.byHost(request, call, false, () => {
+      if (this.accessTokens.recognizes(credential)) {
+        return this.once(call, credential, () => this.byAccessToken(credential, undefined));
+      }
+      throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
+    });
   }
 
-  private byKey(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
+  private byKey(credential: string, request: HttpRequest, call: GuardedCall) {
     if (this.apiTokens.recognizes(credential)) return this.byBearer(credential, request, call);
     throw refuse('invalid_token', 'The header of the credential accepts API tokens only.');
   }
@@ -171,6 +186,49 @@ export class Authenticator {
     const owner = { type: this.config.users.type, id: userId };
     const stamp = { owner, tokenEpoch, familyEpoch, endsAt: token.endsAt };
     return stamped({ user, userId, method: 'jwt', scopes, issuer }, stamp);
+  }
+
+  /**
+   * Asks the host first, if it has credentials of its own.
+   *
+   * @param isAmbient whether a browser may have attached the credential by itself
+   */
+  private byHost(
+    request: HttpRequest,
+    call: GuardedCall,
+    isAmbient: boolean,
+    otherwise: () => Principal | undefined | Promise<Principal | undefined>,
+  ): Principal | undefined | Promise<Principal | undefined> {
+    const { resolve } = this.config.credentials;
+    if (!resolve) return otherwise();
+    if (call.host?.by !== this) call.host = { by: this, credential: askHost(resolve, request) };
+    return call.host.credential.then((found) => {
+      if (!found) return otherwise();
+      if (isAmbient && !mayActWithCookie(request, this.config.session?.trustedOrigins ?? NO_ORIGINS, call.carrier)) {
+        throw refuse(
+          'cross_origin',
+          'A credential of a browser can change something only from the pages of this origin.',
+        );
+      }
+      // Neither a bearer credential nor what stands for a session begins like this.
+      return this.once(call, `host ${found.userId}`, () => this.ofHost(resolve, found, request));
+    });
+  }
+
+  private async ofHost(
+    resolve: NonNullable<CredentialOptions['resolve']>,
+    found: CheckedCredential,
+    request: HttpRequest,
+  ): Promise<Principal> {
+    const { expiresAt: endsAt } = found;
+    if (hasExpired(endsAt ?? null, this.clock.now())) throw refuse('token_expired', 'The credential has expired.');
+    const { record, user } = (await this.owners.find(this.users.canonicalId(found.userId))) ?? {};
+    if (!record || !user) throw refuse('invalid_token', 'The credential belongs to no active user.');
+    const { ownerId: userId, tokenEpoch, familyEpoch } = record;
+    const scopes = this.ceiling.limit(user, found.scopes);
+    const owner = { type: this.config.users.type, id: userId };
+    const isLive = async () => (await askHostAgain(resolve, request))?.userId === found.userId;
+    return stamped({ user, userId, method: 'host', scopes }, { owner, tokenEpoch, familyEpoch, endsAt, isLive });
   }
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
+import type { CheckedCredential } from './host-credential.js';
 
 /**
  * How a call arrived, if not as an HTTP request: as a message of a WebSocket, whose request is its handshake, or as a message of
@@ -8,16 +9,18 @@ import type { Principal } from '../common/principal.js';
  */
 export type Carrier = 'socket' | 'microservice';
 
-/** What the guards before a handler know about one call of it. */
+/** What the guards before a handler know about one call of it, each part by the authenticator of one module. */
 export interface GuardedCall {
   /** Undefined for an HTTP request. */
   readonly carrier?: Carrier;
-  /** The latest credential that was read, by the authenticator of one module. */
+  /** The latest credential that was read. */
   identified?: {
     readonly by: object;
     readonly credential: string;
     readonly principal: Promise<Principal | undefined>;
   };
+  /** The answer of the host: guards that follow must not ask about what the guards before them have added to the request. */
+  host?: { readonly by: object; readonly credential: Promise<CheckedCredential | undefined> };
 }
 
 /** The header of an idempotency key. */

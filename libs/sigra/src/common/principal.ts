@@ -1,7 +1,7 @@
 import { isStorable } from './storable-text.js';
 
-/** How the principal was authenticated. */
-export type AuthMethod = 'session' | 'api_token' | 'jwt';
+/** How the principal was authenticated; `host` by `credentials.resolve`. */
+export type AuthMethod = 'session' | 'api_token' | 'jwt' | 'host';
 
 /**
  * Who makes a request, and what the credential allows.
@@ -14,7 +14,7 @@ export interface Principal<User extends object = object> {
   /** The user's id as a string, as stored in `sigra_api_tokens.owner_id`. */
   readonly userId: string;
   readonly method: AuthMethod;
-  /** The scopes of the token or JWT; for a session, `session.scopes`. Without those that `users.scopes` excludes. */
+  /** The scopes of the token or JWT; for a session, `session.scopes`; those that the host states. Without those that `users.scopes` excludes. */
   readonly scopes: readonly string[];
   /** The id of the API token: when `method` is `api_token`, and of a JWT that an API token got by `client_credentials`. */
   readonly tokenId?: string;
@@ -53,9 +53,9 @@ export interface Stamp {
   readonly tokenId?: string | undefined;
   /** The id of the JWT's refresh family. */
   readonly familyId?: string | undefined;
-  /** The end of a JWT that has no family here. */
+  /** The end of a JWT that has no family here, or of a credential of the host. */
   readonly endsAt?: Date | undefined;
-  /** Whether a session is still that of the owner. */
+  /** Whether a session or a credential of the host is still that of the owner. */
   readonly isLive?: (() => Promise<boolean>) | undefined;
 }
 

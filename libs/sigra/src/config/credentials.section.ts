@@ -1,4 +1,4 @@
-import { option, rejectOption, describe } from './option-spec.js';
+import { describe, none, option, rejectOption } from './option-spec.js';
 import { section, type SpecsOf } from './option-section.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { CredentialOptions } from './sigra-options.js';
@@ -13,7 +13,13 @@ export const credentialsSection = section({
     default: [AUTHORIZATION],
     check: checkHeaders,
   }),
+  resolve: option({ accepts: '`(request) => credential`, or a promise of it', default: none, check: checkResolve }),
 } satisfies SpecsOf<CredentialOptions>);
+
+function checkResolve(path: string, value: unknown): NonNullable<CredentialOptions['resolve']> {
+  if (typeof value === 'function') return value as NonNullable<CredentialOptions['resolve']>;
+  throw new SigraConfigError(path, 'must be a function of the request, which returns { userId, scopes } or undefined');
+}
 
 /** The headers that hold a bare API token. */
 export function keyHeadersOf({ headers }: { readonly headers: readonly string[] }): readonly string[] {

@@ -84,6 +84,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     ],
     remedy: /"x-api-key"|add it to the list|use at most 8$/,
   },
+  'credentials.resolve': { wrong: [true, 'jwt', {}], remedy: /^must be a function of the request/ },
   session: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'session.userId': {
     wrong: [undefined, 'userId', {}],
@@ -249,7 +250,7 @@ describe('resolveConfig', () => {
       audit: { enabled: true, retention: undefined, failureRetention: 34_560_000 },
       cleanup: { schedule: '0 3 * * *', batchSize: 1000, revokedRetention: 7_776_000 },
       realm: 'api',
-      credentials: { headers: ['authorization'] },
+      credentials: { headers: ['authorization'], resolve: undefined },
       lookupTimeout: 2000,
       preparedStatements: true,
       routes: 'error',

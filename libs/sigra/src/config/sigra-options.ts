@@ -266,6 +266,23 @@ export interface CredentialOptions {
    * `invalid_request`. @default ['authorization']
    */
   headers?: readonly string[];
+  /**
+   * Recognizes a credential of the application itself, such as a JWT of another issuer or a client certificate: returns whose it is, and
+   * what it allows. It is called once for each call without an API token, before JWTs and sessions, and again before the principal
+   * makes a credential. `undefined` leaves the request to Sigra; an error refuses it. Do not return a user that the session has:
+   * that is `session.userId`. @default none
+   */
+  resolve?: (request: HostRequest) => HostCredential | null | undefined | Promise<HostCredential | null | undefined>;
+}
+
+/** A credential that the application has verified. */
+export interface HostCredential {
+  /** The id of the user, who is read as the owner of a token: without an active one, the credential is refused. */
+  userId: string | number | bigint;
+  /** What the credential allows, such as `['read:projects']`, or `['*']`. `users.scopes` limits it. */
+  scopes: readonly string[];
+  /** The end of the credential. It is refused afterwards, and nothing that it makes lives longer. @default no end */
+  expiresAt?: Date;
 }
 
 /** Browser sessions. Without this section, every session is refused. */
@@ -294,6 +311,12 @@ export interface SessionRequest {
   readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>>;
   /** The request of Node, on Fastify. */
   readonly raw?: { readonly session?: { readonly userId?: SessionUserId } & Readonly<Record<string, unknown>> };
+}
+
+/** A request with what guards of the application have added to it. */
+export interface HostRequest extends SessionRequest {
+  /** The user that a guard in front of Sigra's has found, such as `AuthGuard('jwt')` of Passport. */
+  readonly user?: unknown;
 }
 
 /**

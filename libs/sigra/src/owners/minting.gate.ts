@@ -35,6 +35,7 @@ const EPOCHS_OF_MAKER: Readonly<Record<Principal['method'], readonly (keyof Epoc
   api_token: ['tokenEpoch'],
   jwt: ['familyEpoch'],
   session: ['tokenEpoch', 'familyEpoch'],
+  host: ['tokenEpoch', 'familyEpoch'],
 };
 
 /**
@@ -122,7 +123,10 @@ export class MintingGate {
     isOwn: boolean,
   ): Promise<Omit<Mint, keyof Epochs>> {
     if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, isOwn);
-    if (familyId === undefined) return { ...IN_PERSON, endsAt: endsAt ?? null };
+    if (familyId === undefined) {
+      if (hasExpired(endsAt ?? null, this.clock.now())) throw expired();
+      return { ...IN_PERSON, endsAt: endsAt ?? null };
+    }
     const family = await this.families.lock(manager, familyId, owner);
     if (family ? family.revokedAt : isOwn) throw revoked();
     if (family && hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();

@@ -113,6 +113,7 @@ function credentialOf({
 }: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'familyId'> {
   switch (method) {
     case 'session':
+    case 'host':
       return { method };
     case 'api_token':
       return { method, tokenId: tokenId ?? randomUUID() };
