@@ -32,9 +32,15 @@ export function inherited(metadata: string, target: Target): unknown {
   return Reflect.getMetadata(metadata, target);
 }
 
-/** The values of a handler: those of the base classes' methods with its name, its own, and that of the function. */
+/**
+ * The values of a handler: those of the base classes' methods with its name, its own, and that of the function.
+ *
+ * A function that stands for a method, such as a bound one or the wrapper of a tracing library, has the values of the method with its
+ * name. If it has none, it could stand for any method and has the values of all.
+ */
 export function ofHandler(metadata: string, controller: Target, handler: Target): readonly unknown[] {
-  const places = placesOf(controller, handler);
+  const declared = placesOf(controller, handler);
+  const places = declared.length > 0 ? declared : placesOfSubstitute(controller, handler);
   const named = places.map(({ prototype, name }) => Reflect.getOwnMetadata(metadata, prototype, name) as unknown);
   return [...named, Reflect.getMetadata(metadata, handler) as unknown].filter((value) => value !== undefined);
 }
@@ -61,6 +67,14 @@ function placesOf(controller: Target, handler: Target): readonly Place[] {
     .slice(0, own + 1)
     .filter((prototype) => Object.hasOwn(prototype, name))
     .map((prototype) => ({ prototype, name }));
+}
+
+function placesOfSubstitute(controller: Target, { name }: Target): readonly Place[] {
+  const all = prototypesOf(controller).flatMap((prototype) =>
+    Reflect.ownKeys(prototype).map((key) => ({ prototype, name: key })),
+  );
+  const named = all.filter((place) => place.name === name.replace(/^(?:bound )+/, ''));
+  return named.length > 0 ? named : all;
 }
 
 function nameIn(prototype: object, handler: Target): string | symbol | undefined {
