@@ -9,6 +9,8 @@ interface Host {
   readonly project: Project;
   readonly sources: string[];
   readonly dependencies: Record<string, string>;
+  /** Names of the clients in `clients.ts`. @default ['http'] */
+  readonly transports?: string[];
 }
 
 /** A kind of new project: its manifest, and its files at the root. */
@@ -136,9 +138,38 @@ const hosts: Host[] = [
       'passport-jwt': '4.0.1',
     },
   },
+  {
+    host: 'Nest 12 with GraphQL on Apollo',
+    project: nest12,
+    sources: ['hosts/common', 'hosts/express', 'hosts/graphql'],
+    dependencies: {
+      ...pick(demo.dependencies, ['@nestjs/platform-express']),
+      ...pick(workspace.devDependencies, [
+        '@apollo/server',
+        '@as-integrations/express5',
+        '@nestjs/apollo',
+        '@nestjs/graphql',
+        'graphql',
+      ]),
+    },
+    transports: ['graphql'],
+  },
+  {
+    host: 'Nest 11 with a gateway on socket.io and a microservice on TCP',
+    project: nest11,
+    sources: ['hosts/common', 'hosts/express', 'hosts/messages'],
+    dependencies: {
+      '@nestjs/microservices': '11.2.6',
+      '@nestjs/platform-express': '11.2.10',
+      '@nestjs/platform-socket.io': '11.2.6',
+      '@nestjs/websockets': '11.2.6',
+      ...pick(workspace.devDependencies, ['socket.io-client']),
+    },
+    transports: ['gateway', 'tcp'],
+  },
 ];
 
-describe.each(hosts)('$host', ({ project, sources, dependencies }) => {
+describe.each(hosts)('$host', ({ project, sources, dependencies, transports = ['http'] }) => {
   let app: ScratchApp;
   let database: TestDatabase;
 
@@ -159,7 +190,8 @@ describe.each(hosts)('$host', ({ project, sources, dependencies }) => {
 
     const report = await app.run(process.execPath, ['dist/main.js'], { DATABASE_URL: database.url });
 
-    expect(JSON.parse(report.trim().split('\n').at(-1)!)).toEqual(EXPECTED);
+    const outcomes = Object.fromEntries(transports.map((transport) => [transport, EXPECTED]));
+    expect(JSON.parse(report.trim().split('\n').at(-1)!)).toEqual(outcomes);
   });
 
   it('passes its own tests', async () => {
