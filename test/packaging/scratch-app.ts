@@ -24,20 +24,25 @@ export const tarball = join(root, 'dist', `${library.name}-${library.version}.tg
 export const pick = (from: Record<string, string>, names: string[]): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, from[name]!]));
 
-/** Runs a command outside of the repository, without the npm settings and the NODE_OPTIONS of this run. */
+/** The environment of a command outside of the repository: without the npm settings and the NODE_OPTIONS of this run. */
+export function cleanEnvironment(extra: Record<string, string>): Record<string, string | undefined> {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^npm_|^NODE_OPTIONS$|^NODE_ENV$|^JEST_|^INIT_CWD$/.test(name),
+  );
+  return { ...Object.fromEntries(kept), ...extra };
+}
+
+/** Runs a command outside of the repository. */
 export async function run(
   cwd: string,
   command: string,
   args: string[],
   extra: Record<string, string> = {},
 ): Promise<string> {
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !/^npm_|^NODE_OPTIONS$|^NODE_ENV$|^JEST_|^INIT_CWD$/.test(name),
-  );
   try {
     const { stdout } = await promisify(execFile)(command, args, {
       cwd,
-      env: { ...Object.fromEntries(kept), ...extra },
+      env: cleanEnvironment(extra),
       maxBuffer: 64 * 1024 * 1024,
     });
     return stdout;
