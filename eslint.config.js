@@ -27,6 +27,7 @@ export const arrows = {
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
   integrations: ['config', 'common', 'auth'],
   cli: ['config'],
+  schematics: [],
   // The testing kit puts tokens into states that no service creates, so it uses internals.
   testing: ['common', 'persistence', 'audit', 'tokens', 'jwt', 'auth'],
 };

@@ -56,7 +56,9 @@ describe('the packed library', () => {
     expect(
       files.filter(
         (file) =>
-          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|dist\/cjs\/package.json|docs\/[a-z-]+\.md|[^/]+)$/.test(file),
+          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|dist\/cjs\/package.json|docs\/[a-z-]+\.md|schematics\/[a-z.-]+\.json|[^/]+)$/.test(
+            file,
+          ),
       ),
     ).toEqual([]);
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
