@@ -155,6 +155,10 @@ class ChildController extends AbstractController {
   }
 }
 
+class RoutelessBase {
+  name = 'base';
+}
+
 function Listing<Base extends Type<object>>(base: Base) {
   class ListingMixin extends base {
     @Get('mixed')
@@ -167,7 +171,7 @@ function Listing<Base extends Type<object>>(base: Base) {
 }
 
 @Controller('mixin')
-class MixinController extends Listing(class {}) {}
+class MixinController extends Listing(RoutelessBase) {}
 
 @Controller('of-class')
 @AllowAnonymous()
@@ -421,11 +425,7 @@ describe.each(ADAPTERS)('A guard or a decorator that seems to be lost, on %s', (
         UnroutedController,
       ],
       providers: [{ provide: Reflector, useClass: BlindReflector }],
-      imports: [
-        dynamicModule,
-        RoutedModule,
-        RouterModule.register([{ path: 'prefix', module: RoutedModule }]) as DynamicModule,
-      ],
+      imports: [dynamicModule, RoutedModule, RouterModule.register([{ path: 'prefix', module: RoutedModule }])],
       prepare: (app) => {
         app.enableVersioning({ type: VersioningType.URI });
         app.setGlobalPrefix('', { exclude: [{ path: 'plain/scoped', method: RequestMethod.GET }] });
