@@ -104,7 +104,7 @@ describe('Providers of an application that Sigra calls', () => {
       provideInjectionTokensFrom: [CurrentSession],
     });
 
-    // Nest 12 refuses the filter of the module first; Nest 11 would boot without its guards.
+    // Nest 12 refuses the filter of the module first.
     await expect(start(sigra)).rejects.toThrow(/request-scoped/);
   });
 

@@ -24,7 +24,9 @@ describe('the documents of the package', () => {
 
   it('are copied from the repository by the prepack script', async () => {
     expect(manifest.scripts.prepack).toContain('node scripts/package-docs.js');
-    expect((await readdir(folder)).sort()).toEqual(manifest.files.filter((file) => !['dist', 'schematics'].includes(file)).sort());
+    expect((await readdir(folder)).sort()).toEqual(
+      manifest.files.filter((file) => !['dist', 'schematics'].includes(file)).sort(),
+    );
     expect(packed('README.md').text).toBe(packageReadme());
     for (const path of ['CHANGELOG.md', 'docs/security.md']) {
       expect(packed(path).text).toBe(readFileSync(root + path, 'utf8'));

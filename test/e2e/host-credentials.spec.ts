@@ -329,7 +329,7 @@ describe('A user that a guard of Passport has found', () => {
   });
 
   const get = async (path: string, headers: Record<string, string>) =>
-    (await (await fetch(`${host.url}/${path}`, { headers })).json());
+    await (await fetch(`${host.url}/${path}`, { headers })).json();
 
   it.each(['old', 'scoped'])('is the principal behind it, at /%s', async (path) => {
     const authorization = `Bearer ${await oldToken(test.user.id, ['read:notes'])}`;
