@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired } from '../common/clock.js';
-import { isOwnerId, type Principal, stamped } from '../common/principal.js';
+import { isOwnerId, type Principal, type Stamp, stamped } from '../common/principal.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { keyHeadersOf } from '../config/credentials.section.js';
@@ -9,7 +9,7 @@ import type { CredentialOptions, SessionRequest } from '../config/sigra-options.
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
 import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
+import { OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.verifier.js';
 import { IssueReplayer } from '../tokens/issue.replayer.js';
@@ -182,10 +182,7 @@ export class Authenticator {
 
   private async byForeignToken(credential: string, issuer: string): Promise<Principal> {
     const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer);
-    const { ownerId: userId, tokenEpoch, familyEpoch } = record;
-    const owner = { type: this.config.users.type, id: userId };
-    const stamp = { owner, tokenEpoch, familyEpoch, endsAt: token.endsAt };
-    return stamped({ user, userId, method: 'jwt', scopes, issuer }, stamp);
+    return this.ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt });
   }
 
   /**
@@ -224,11 +221,9 @@ export class Authenticator {
     if (hasExpired(endsAt ?? null, this.clock.now())) throw refuse('token_expired', 'The credential has expired.');
     const { record, user } = (await this.owners.find(this.users.canonicalId(found.userId))) ?? {};
     if (!record || !user) throw refuse('invalid_token', 'The credential belongs to no active user.');
-    const { ownerId: userId, tokenEpoch, familyEpoch } = record;
     const scopes = this.ceiling.limit(user, found.scopes);
-    const owner = { type: this.config.users.type, id: userId };
     const isLive = async () => (await askHostAgain(resolve, request))?.userId === found.userId;
-    return stamped({ user, userId, method: 'host', scopes }, { owner, tokenEpoch, familyEpoch, endsAt, isLive });
+    return this.ofOwner(user, record, { method: 'host', scopes }, { endsAt, isLive });
   }
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {
@@ -253,12 +248,21 @@ export class Authenticator {
     // A session can have another spelling of the id than credentials, such as an upper-case UUID.
     const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
     if (!record || !user) return undefined;
-    const { ownerId: userId, tokenEpoch, familyEpoch } = record;
     const scopes = this.ceiling.limit(user, session.scopes);
-    const owner = { type: this.config.users.type, id: userId };
     const isLive = async () =>
       String(await session.userId(await withStoredSession(request as unknown as SessionRequest))) === given;
-    return stamped({ user, userId, method: 'session', scopes }, { owner, tokenEpoch, familyEpoch, isLive });
+    return this.ofOwner(user, record, { method: 'session', scopes }, { isLive });
+  }
+
+  /** The principal of a credential that is not in the tables: its epochs are those with which the owner was read. */
+  private ofOwner(
+    user: object,
+    { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
+    made: Pick<Principal, 'method' | 'scopes' | 'issuer'>,
+    origin: Pick<Stamp, 'endsAt' | 'isLive'>,
+  ): Principal {
+    const owner = { type: this.config.users.type, id: userId };
+    return stamped({ user, userId, ...made }, { owner, tokenEpoch, familyEpoch, ...origin });
   }
 
   private once<P extends Principal | undefined>(
