@@ -15,6 +15,8 @@ describe('the pages without a mouse', () => {
   const press = (key: string) => visit.page.keyboard.press(key);
   const type = (text: string) => visit.page.keyboard.type(text);
   const isFocused = async (target: Locator) => (await target.and(visit.page.locator(':focus')).count()) === 1;
+  /** A browser gives the focus to a field with `autofocus` when it draws the page, which can be after `load`. */
+  const toHaveFocus = (target: Locator) => target.and(visit.page.locator(':focus')).waitFor();
 
   /** Presses Tab until the target has the focus, and checks that the focus is always visible. */
   const tabTo = async (target: Locator) => {
@@ -29,6 +31,7 @@ describe('the pages without a mouse', () => {
   it('support sign-in, and creating, copying, using and revoking a token', async () => {
     const { page } = visit;
     await page.goto('/login');
+    await toHaveFocus(page.getByLabel('Email'));
     await type('ada@example.com');
     await press('Tab');
     await type('sigra-demo');
@@ -47,6 +50,7 @@ describe('the pages without a mouse', () => {
     const raw = await page.locator('#raw-token').innerText();
 
     // The new token has the focus, so the button is next.
+    await toHaveFocus(page.locator('#issued'));
     await press('Tab');
     expect(await isFocused(page.getByRole('button', { name: 'Copy' }))).toBe(true);
     await press('Space');
@@ -72,6 +76,7 @@ describe('the pages without a mouse', () => {
     expect(await isFocused(skip)).toBe(true);
     expect((await skip.boundingBox())!.y).toBeGreaterThanOrEqual(0);
     await press('Enter');
+    await page.waitForURL('**#main');
     await press('Tab');
 
     expect(await page.evaluate<boolean>('document.activeElement.closest("main") !== null')).toBe(true);
@@ -85,7 +90,7 @@ describe('the pages without a mouse', () => {
     await press('Enter');
     await page.getByText('Give the token a name.').waitFor();
 
-    expect(await isFocused(page.getByLabel('Name'))).toBe(true);
+    await toHaveFocus(page.getByLabel('Name'));
     expect(await page.getByLabel('Name').getAttribute('aria-describedby')).toBe('name-error');
   });
 });
