@@ -28,12 +28,13 @@ export interface HostOptions {
   readonly http2?: boolean;
   /** The URL of a database that has the tables, such as a test application's. */
   readonly databaseUrl: string;
-  readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
+  /** Options of `SigraModule.forRoot()`, or the module itself. */
+  readonly sigra?: (Partial<SigraModuleOptions<User>> & SigraModuleExtras) | DynamicModule;
   readonly typeOrm?: Partial<TypeOrmModuleOptions>;
   readonly controllers?: Type<object>[];
   readonly providers?: Provider[];
-  /** The global guard, which is a provider of the application. @default SigraAuthGuard */
-  readonly guard?: Type<CanActivate>;
+  /** The global guard, which is a provider of the application, or `null`. @default SigraAuthGuard */
+  readonly guard?: Type<CanActivate> | null;
   /** Further modules of the application. */
   readonly imports?: (Type<object> | DynamicModule)[];
   /** Receives all logs of the application. @default logs are discarded */
@@ -50,6 +51,8 @@ export interface HostApp {
 
 /** Boots an application as a host's `main.ts` does: with `NestFactory`, the system's clock and its own settings. */
 export async function startHost(options: HostOptions): Promise<HostApp> {
+  const { sigra = {}, guard = SigraAuthGuard } = options;
+
   @Module({
     imports: [
       TypeOrmModule.forRoot({
@@ -60,11 +63,11 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
         connectTimeoutMS: 10_000,
         ...options.typeOrm,
       } as TypeOrmModuleOptions),
-      SigraModule.forRoot({ ...SIGRA_OPTIONS, ...options.sigra }),
+      'module' in sigra ? sigra : SigraModule.forRoot({ ...SIGRA_OPTIONS, ...sigra }),
       ...(options.imports ?? []),
     ],
     controllers: [...(options.controllers ?? [])],
-    providers: [{ provide: APP_GUARD, useExisting: options.guard ?? SigraAuthGuard }, ...(options.providers ?? [])],
+    providers: [...(guard ? [{ provide: APP_GUARD, useExisting: guard }] : []), ...(options.providers ?? [])],
   })
   class HostModule {}
 
