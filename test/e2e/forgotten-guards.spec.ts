@@ -26,7 +26,7 @@ import { LazyModuleLoader, ModuleRef, Reflector, REQUEST, RouterModule } from '@
 import { AllowAnonymous, OptionalAuth, RequireScopes, SigraAuthGuard } from 'nestjs-sigra';
 import { of } from 'rxjs';
 import { type HostApp, startHost } from '../support/host-app.js';
-import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
+import { ADAPTERS, startTestApp, type TestApp, withoutGlobalGuard } from '../support/test-app.js';
 
 const OPEN = { open: true };
 type Method = (...given: unknown[]) => unknown;
@@ -529,8 +529,76 @@ class NotAGuard {
 @UseGuards(new NotAGuard())
 class ForeignGuardController extends BareController {}
 
+@Controller('replaced')
+class ReplacedController {
+  constructor() {
+    this.list = this.list.bind(this);
+  }
+
+  @Get()
+  @UseGuards(SigraAuthGuard)
+  list() {
+    return OPEN;
+  }
+}
+
+@Controller('replaced-scoped')
+class ReplacedScopedController extends ReplacedController {
+  @Get()
+  @UseGuards(SigraAuthGuard)
+  @RequireScopes('admin')
+  override list() {
+    return OPEN;
+  }
+}
+
+class GuardedBase {
+  @Get()
+  @UseGuards(SigraAuthGuard)
+  list() {
+    return OPEN;
+  }
+}
+
+@Controller('redeclared')
+class RedeclaredController extends GuardedBase {
+  @Get()
+  override list() {
+    return OPEN;
+  }
+}
+
+/** As TypeScript compiles it with the target ES5. */
+const FunctionController = function () {
+  return undefined;
+} as unknown as Type<object>;
+FunctionController.prototype = { constructor: FunctionController, list: () => OPEN };
+Reflect.defineMetadata('path', 'function', FunctionController);
+for (const [key, value] of [
+  ['path', '/'],
+  ['method', RequestMethod.GET],
+] as const) {
+  Reflect.defineMetadata(key, value, (FunctionController.prototype as { list: object }).list);
+}
+RequireScopes('admin')(
+  FunctionController.prototype as object,
+  'list',
+  Object.getOwnPropertyDescriptor(FunctionController.prototype, 'list')!,
+);
+
+const NO_GUARD = /requires scopes, but no guard enforces them: use SigraAuthGuard/;
+const NOT_CALLED = /looks guarded, but its guard does not run/;
+
 describe('An application without a global guard does not boot', () => {
-  it.each<[string, { controllers?: Type<object>[]; imports?: Type<object>[] }]>([
+  it.each<[string, { controllers?: Type<object>[]; imports?: Type<object>[] }, RegExp?]>([
+    ['when the constructor replaces a guarded method', { controllers: [ReplacedController] }, NOT_CALLED],
+    ['when the constructor replaces a guarded method with scopes', { controllers: [ReplacedScopedController] }],
+    [
+      'when a subclass declares a guarded method without scopes anew',
+      { controllers: [RedeclaredController] },
+      NOT_CALLED,
+    ],
+    ['when a class is compiled to a function', { controllers: [FunctionController] }],
     ['when a controller names no guard', { controllers: [BareController] }],
     ['when a subclass declares the guarded method anew', { controllers: [OverridingController] }],
     ['when a wrapper hides the guard', { controllers: [HiddenController] }],
@@ -538,10 +606,109 @@ describe('An application without a global guard does not boot', () => {
     ['when a request-scoped controller names no guard', { controllers: [BareRequestScopedController] }],
     ['when the controller is in another module', { imports: [BareModule] }],
     ['when the guard is an object of the application', { controllers: [ForeignGuardController] }],
-  ])('%s', async (_what, { controllers, imports }) => {
+  ])('%s', async (_what, { controllers, imports }, message = NO_GUARD) => {
     const refusal = startTestApp({ withoutGuard: true, controllers, imports, sigra: { routes: 'error' } });
 
     await expect(refusal).rejects.toMatchObject({ name: 'SigraConfigError', option: 'routes' });
-    await expect(refusal).rejects.toThrow(/requires scopes, but no guard enforces them: use SigraAuthGuard/);
+    await expect(refusal).rejects.toThrow(message);
   });
 });
+
+@Controller('shadowing')
+class ShadowingController extends AbstractController {
+  @Get('inherited')
+  other() {
+    return OPEN;
+  }
+}
+
+class AnonymousBase {
+  @Get()
+  @AllowAnonymous()
+  list() {
+    return OPEN;
+  }
+}
+
+@Controller('scoped-heir')
+@RequireScopes('admin')
+class ScopedHeirController extends AnonymousBase {}
+
+@Controller('both')
+class AnonymousAndGuardedController {
+  @Get()
+  @AllowAnonymous()
+  @UseGuards(SigraAuthGuard)
+  list() {
+    return OPEN;
+  }
+}
+
+@Controller('class-both')
+@AllowAnonymous()
+@UseGuards(SigraAuthGuard)
+class AnonymousAndGuardedClass {
+  @Get()
+  list() {
+    return OPEN;
+  }
+}
+
+describe('An application with a global guard does not boot', () => {
+  it.each<[string, Type<object>, RegExp]>([
+    [
+      'when another method takes the route of a scoped one',
+      ShadowingController,
+      /ShadowingController\.inherited has the route of ShadowingController\.other, which answers in its place/,
+    ],
+    ['when a base class opens a method of a scoped class', ScopedHeirController, /ScopedHeirController\.list is open/],
+    [
+      'when a method is anonymous and guarded',
+      AnonymousAndGuardedController,
+      /AnonymousAndGuardedController\.list names a guard and allows requests without a credential/,
+    ],
+    [
+      'when a class is anonymous and guarded',
+      AnonymousAndGuardedClass,
+      /AnonymousAndGuardedClass names a guard and allows requests without a credential/,
+    ],
+  ])('%s', async (_what, controller, message) => {
+    const refusal = startTestApp({ controllers: [controller], sigra: { routes: 'error' } });
+
+    await expect(refusal).rejects.toMatchObject({ name: 'SigraConfigError', option: 'routes' });
+    await expect(refusal).rejects.toThrow(message);
+  });
+
+  it('when a provider with the name of the guard is not the global guard', async () => {
+    const refusal = startTestApp({
+      withoutGuard: true,
+      controllers: [BareController],
+      sigra: { routes: 'error' },
+      configure: withoutGlobalGuard,
+    });
+
+    await expect(refusal).rejects.toThrow(NO_GUARD);
+  });
+
+  it.each([
+    ['a method', () => controllerWithBoth()],
+    ['a class', () => AllowAnonymous()(OptionalClassController)],
+  ])('when %s is anonymous and optional', (_what, define) => {
+    expect(define).toThrow(
+      new TypeError('@AllowAnonymous() and @OptionalAuth() contradict each other: remove one of them'),
+    );
+  });
+});
+
+function controllerWithBoth() {
+  @Controller('open')
+  class OpenController {
+    @Get()
+    @AllowAnonymous()
+    @OptionalAuth()
+    list() {
+      return OPEN;
+    }
+  }
+  return OpenController;
+}

@@ -4,7 +4,7 @@ import type { Principal } from '../common/principal.js';
 import { type RequiredScopes, type ScopeRequirement, toRequirement } from '../scopes/assert-scopes.js';
 import { requestOf } from './call-request.js';
 import { HttpCaller } from './http-exchange.js';
-import { declaring } from './route-metadata.js';
+import { declaring, type Target } from './route-metadata.js';
 
 /** The metadata that these decorators leave on handlers and controllers; `routeRules` reads it. */
 export const ROUTE_ACCESS = 'sigra:access';
@@ -35,18 +35,35 @@ export function RequireScopes(...given: RequiredScopes): ClassDecorator & Method
 
 /**
  * Opens a handler, or all handlers of a controller, to everybody: no credential is read. On a handler it also lifts the
- * controller's scopes. The application does not boot where the same handler or controller requires scopes itself. Subclasses of the
- * controller are not open, nor is a handler that names one of Sigra's guards itself.
+ * controller's scopes. The application does not boot where the same handler or controller requires scopes or names one of Sigra's guards
+ * itself. Subclasses of the controller are not open, nor is a handler that names one of Sigra's guards itself.
+ *
+ * @throws TypeError while the class is defined, beside `@OptionalAuth()`
  */
-export const AllowAnonymous = (): ClassDecorator & MethodDecorator =>
-  declaring<RouteAccess>(ROUTE_ACCESS, () => 'anonymous');
+export const AllowAnonymous = (): ClassDecorator & MethodDecorator => declaringAccess('anonymous');
 
 /**
  * Lets requests without a credential pass, without a principal. A credential that is present must be valid: an invalid one
  * is refused as on any route. Subclasses of a controller do not inherit it.
+ *
+ * @throws TypeError while the class is defined, beside `@AllowAnonymous()`
  */
-export const OptionalAuth = (): ClassDecorator & MethodDecorator =>
-  declaring<RouteAccess>(ROUTE_ACCESS, () => 'optional');
+export const OptionalAuth = (): ClassDecorator & MethodDecorator => declaringAccess('optional');
+
+function declaringAccess(access: RouteAccess): ClassDecorator & MethodDecorator {
+  const declare = declaring<RouteAccess>(ROUTE_ACCESS, () => access);
+  return (target: object, name?: string | symbol, descriptor?: PropertyDescriptor) => {
+    const below: unknown =
+      name === undefined
+        ? Reflect.getOwnMetadata(ROUTE_ACCESS, target)
+        : Reflect.getOwnMetadata(ROUTE_ACCESS, target, name);
+    if (below !== undefined && below !== access) {
+      throw new TypeError('@AllowAnonymous() and @OptionalAuth() contradict each other: remove one of them');
+    }
+    if (name === undefined || !descriptor) (declare as ClassDecorator)(target as Target);
+    else declare(target, name, descriptor);
+  };
+}
 
 /**
  * Declares that a guard of your own enforces `@RequireScopes()`, because it calls `admit()`. Without it, the application does not

@@ -81,7 +81,8 @@ function nameIn(prototype: object, handler: Target): string | symbol | undefined
   return Reflect.ownKeys(prototype).find((name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === handler);
 }
 
-function prototypesOf(controller: Target): readonly object[] {
+/** The prototypes of a class, base classes first. */
+export function prototypesOf(controller: Target): readonly object[] {
   const chain: object[] = [];
   let prototype = controller.prototype as object | null;
   while (prototype && prototype !== Object.prototype) {

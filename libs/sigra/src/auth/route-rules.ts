@@ -69,6 +69,11 @@ export function guardsOf(target: Target): readonly unknown[] {
   return (Reflect.getMetadata(GUARDS, target) as readonly unknown[] | undefined) ?? [];
 }
 
+/** Those of a class itself, without its base classes. */
+export function ownGuardsOf(target: Target): readonly unknown[] {
+  return (Reflect.getOwnMetadata(GUARDS, target) as readonly unknown[] | undefined) ?? [];
+}
+
 /** Whether a guard, a class or an object, enforces `@RequireScopes()`. */
 export function enforcesScopes(guard: unknown): boolean {
   const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;

@@ -1,24 +1,18 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type Type } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { SigraAuthGuard } from './auth.guards.js';
 import { ROUTE_ACCESS, ROUTE_SCOPES } from './auth.decorators.js';
-import { ofClass, type Target } from './route-metadata.js';
+import { handlersOf, type RouteHandler } from './route-handlers.js';
+import { ofClass } from './route-metadata.js';
 import { sharedCacheOf } from './response-cache.js';
-import { declaredBy, enforcesScopes, guardsOf, rulesOf } from './route-rules.js';
+import { declaredBy, enforcesScopes, guardsOf, ownGuardsOf, rulesOf } from './route-rules.js';
 
-/** Where Nest keeps that a method handles HTTP requests, or messages. */
-const RPC_HANDLER = 'microservices:pattern';
-const WS_HANDLER = 'websockets:message_mapping';
-const FIELD_RESOLVERS = ['graphql:resolve_property', 'graphql:resolve_reference'];
-const HANDLER_KEYS = ['path', RPC_HANDLER, WS_HANDLER, 'graphql:resolver_type', ...FIELD_RESOLVERS];
-const GATEWAY = 'websockets:is_gateway';
-/** What Nest calls on a gateway without its guards. */
-const GATEWAY_HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'];
 /** The options of a `GraphQLModule`. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
+const CONTRADICTION = 'requires scopes and allows requests without a credential: remove one of the decorators';
 /** The most handlers that an error names. */
 const MAX_NAMED = 20;
 
@@ -28,8 +22,6 @@ const MAX_NAMED = 20;
  */
 @Injectable()
 export class RouteChecks implements OnApplicationBootstrap {
-  private readonly scanner = new MetadataScanner();
-
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly modules: ModulesContainer,
@@ -53,58 +45,72 @@ export class RouteChecks implements OnApplicationBootstrap {
   }
 
   private *problems(): Iterable<string> {
-    const isGuarded = this.hasGlobalGuard();
-    const interceptors = this.globalInterceptors();
-    const registries = this.instancesOf(ScopeRegistry);
-    for (const controller of this.classes()) {
-      for (const name of this.scanner.getAllMethodNames(controller.prototype as object)) {
-        const handler = (controller.prototype as Readonly<Record<string, unknown>>)[name];
-        if (typeof handler !== 'function') continue;
-        const place = `${controller.name}.${name}`;
-        const { access, scopes } = declaredBy(controller, handler);
-        const isHandler = HANDLER_KEYS.some((key) => Reflect.hasMetadata(key, handler));
-        if (!isHandler && scopes.length === 0) continue;
-        if (scopes.length > 0 && access !== undefined) {
-          yield `${place} requires scopes and allows requests without a credential: remove one of the decorators`;
-        }
-        const rules = rulesOf(controller, handler);
-        const cache = rules.access === 'anonymous' ? undefined : sharedCacheOf(handler, controller, interceptors);
-        if (cache !== undefined && (isGuarded || namesGuard(controller, handler))) {
-          yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
-        }
-        const { requirements } = rules;
-        if (requirements.length === 0) continue;
-        const unguarded = this.unguarded(controller, handler, isGuarded);
-        if (unguarded !== undefined) yield `${place} requires scopes, but ${unguarded}`;
-        for (const scope of new Set(requirements.flatMap((requirement) => requirement.scopes))) {
-          if (!registries.some((registry) => registry.canBeGranted(scope))) {
-            yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
-          }
-        }
-      }
-      if (ofClass(ROUTE_ACCESS, controller) !== undefined && declaresScopes(controller)) {
-        yield `${controller.name} requires scopes and allows requests without a credential: remove one of the decorators`;
+    for (const handlers of handlersOf(this.modules)) {
+      for (const handler of handlers) yield* this.problemsOf(handler);
+      const { controller } = handlers[0] ?? {};
+      if (!controller) continue;
+      yield* routesTwice(handlers);
+      if (ofClass(ROUTE_ACCESS, controller) === undefined) continue;
+      if (ofClass(ROUTE_SCOPES, controller) !== undefined) yield `${controller.name} ${CONTRADICTION}`;
+      if (isAnonymous(ofClass(ROUTE_ACCESS, controller)) && ownGuardsOf(controller).some(enforcesScopes)) {
+        yield `${controller.name} names a guard and allows requests without a credential: remove one of the decorators`;
       }
     }
   }
 
-  /** Why no guard enforces the scopes of a handler, and the remedy. */
-  private unguarded(controller: Target, handler: Target, hasGlobalGuard: boolean): string | undefined {
-    if (Reflect.hasMetadata(GATEWAY, controller) && GATEWAY_HOOKS.includes(handler.name)) {
-      return 'no guard runs before it: check the credential in the handlers of messages';
+  private *problemsOf(handler: RouteHandler): Iterable<string> {
+    const { controller, method, place } = handler;
+    const { access, scopes } = declaredBy(controller, method);
+    if (handler.kind === undefined && scopes.length === 0) return;
+    if (scopes.length > 0 && access !== undefined) yield `${place} ${CONTRADICTION}`;
+    if (isAnonymous(access) && guardsOf(method).some(enforcesScopes)) {
+      yield `${place} names a guard and allows requests without a credential: remove one of the decorators`;
     }
-    if (FIELD_RESOLVERS.some((key) => Reflect.hasMetadata(key, handler)) && !this.guardsFields()) {
+    if (isAnonymous(access) && handler.isInherited && ofClass(ROUTE_SCOPES, controller) !== undefined) {
+      yield `${place} is open, because a base class says so, although ${controller.name} requires scopes: declare the method anew, with the rules that it should have`;
+    }
+    const rules = rulesOf(controller, method);
+    if (rules.access === 'anonymous') return;
+    const cache = sharedCacheOf(method, controller, this.globalInterceptors);
+    if (cache !== undefined && (this.hasGlobalGuard || namesGuard(handler))) {
+      yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
+    }
+    const isScoped = rules.requirements.length > 0;
+    const unguarded = isScoped || this.expectsGuard(handler) ? this.unguarded(handler, isScoped) : undefined;
+    if (unguarded !== undefined) yield `${place} ${isScoped ? 'requires scopes' : 'looks guarded'}, but ${unguarded}`;
+    for (const scope of new Set(rules.requirements.flatMap((requirement) => requirement.scopes))) {
+      if (!this.registries.some((registry) => registry.canBeGranted(scope))) {
+        yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
+      }
+    }
+  }
+
+  /** Whether a reader of the code takes a handler without scopes for guarded. */
+  private expectsGuard({ kind, controller, method, overridden }: RouteHandler): boolean {
+    if ([method, ...overridden].some((each) => guardsOf(each).some(enforcesScopes))) return true;
+    if (kind === 'hook' || kind === 'field' || kind === undefined) return false;
+    return this.hasGlobalGuard || guardsOf(controller).some(enforcesScopes);
+  }
+
+  /** Why no guard of Sigra runs before a handler, and the remedy. */
+  private unguarded(handler: RouteHandler, isScoped: boolean): string | undefined {
+    const { kind } = handler;
+    if (kind === 'hook') return 'no guard runs before it: check the credential in the handlers of messages';
+    if (kind === 'field' && !this.guardsFields()) {
       return "no guard runs before the resolver of a field: add 'guards' to fieldResolverEnhancers of GraphQLModule";
     }
-    if (namesGuard(controller, handler)) return undefined;
-    if (!hasGlobalGuard) {
+    if (namesGuard(handler)) return undefined;
+    if (!this.hasGlobalGuard && !isScoped) {
+      return 'its guard does not run, because a subclass or a constructor replaces the method: name the guard on the class';
+    }
+    if (!this.hasGlobalGuard) {
       return 'no guard enforces them: use SigraAuthGuard, ScopeGuard after a guard of another library, or @EnforcesScopes() on a guard that calls admit()';
     }
-    if (Reflect.hasMetadata(WS_HANDLER, handler)) {
-      return 'Nest 11 applies no global guard to gateways: add @UseGuards(SigraAuthGuard) to the class';
+    if (kind === 'ws') {
+      return 'Nest 11 applies no global guard to gateways: add @UseGuards(SigraAuthGuard) to the class, or @AllowAnonymous() if it needs no credential';
     }
-    if (Reflect.hasMetadata(RPC_HANDLER, handler) && this.isHybrid()) {
-      return 'a global guard reaches the message handlers of a hybrid application only with inheritAppConfig: add @UseGuards(SigraAuthGuard) to the class';
+    if (kind === 'rpc' && this.isHybrid()) {
+      return 'a global guard reaches the message handlers of a hybrid application only with inheritAppConfig: add @UseGuards(SigraAuthGuard) to the class, or @AllowAnonymous() if it needs no credential';
     }
     return undefined;
   }
@@ -119,29 +125,23 @@ export class RouteChecks implements OnApplicationBootstrap {
     return options.every(({ fieldResolverEnhancers }) => fieldResolverEnhancers?.includes('guards'));
   }
 
-  /** The classes of controllers and providers; resolvers and gateways are providers. */
-  private *classes(): Iterable<Target> {
-    const seen = new Set<Target>();
-    for (const { controllers, providers } of this.modules.values()) {
-      for (const { metatype } of [...controllers.values(), ...providers.values()]) {
-        // The metatype of a factory is a function, too.
-        if (typeof metatype !== 'function' || seen.has(metatype) || !isClass(metatype)) continue;
-        seen.add(metatype);
-        yield metatype;
-      }
-    }
-  }
-
-  private hasGlobalGuard(): boolean {
+  private get hasGlobalGuard(): boolean {
+    const guards: readonly unknown[] = this.application.getGlobalGuards();
     const requestScoped = this.application.getGlobalRequestGuards().map(({ metatype }) => metatype as unknown);
-    if ([...this.application.getGlobalGuards(), ...requestScoped].some(enforcesScopes)) return true;
-    // If a test has replaced the guard, it is not known what the application uses.
-    return this.instancesOf(SigraAuthGuard).some((guard) => !(guard instanceof SigraAuthGuard));
+    if ([...guards, ...requestScoped].some(enforcesScopes)) return true;
+    // If a test has replaced the global guard, it is not known what the application uses.
+    return this.instancesOf(SigraAuthGuard).some(
+      (guard) => !(guard instanceof SigraAuthGuard) && guards.includes(guard),
+    );
   }
 
-  private globalInterceptors(): readonly unknown[] {
+  private get globalInterceptors(): readonly unknown[] {
     const requestScoped = this.application.getGlobalRequestInterceptors().map(({ metatype }) => metatype as unknown);
     return [...this.application.getGlobalInterceptors(), ...requestScoped];
+  }
+
+  private get registries(): readonly ScopeRegistry[] {
+    return this.instancesOf(ScopeRegistry);
   }
 
   /** What the modules provide under a token: its instances, or what a test has put in their place. */
@@ -155,15 +155,29 @@ export class RouteChecks implements OnApplicationBootstrap {
   }
 }
 
-function isClass(type: Target): boolean {
-  return typeof type.prototype === 'object' && Object.getOwnPropertyDescriptor(type, 'prototype')?.writable === false;
+/** Whether a handler or its controller names a guard of Sigra that Nest calls. */
+function namesGuard({ called, controller }: RouteHandler): boolean {
+  return [...guardsOf(called), ...guardsOf(controller)].some(enforcesScopes);
 }
 
-/** Whether a handler or its controller names a guard of Sigra. */
-function namesGuard(controller: Target, handler: Target): boolean {
-  return [...guardsOf(handler), ...guardsOf(controller)].some(enforcesScopes);
+function isAnonymous(access: unknown): boolean {
+  return access === 'anonymous';
 }
 
-function declaresScopes(controller: Target): boolean {
-  return ofClass(ROUTE_SCOPES, controller) !== undefined;
+/** Finds handlers of one class with the same route and different rules: the first one answers. */
+function* routesTwice(handlers: readonly RouteHandler[]): Iterable<string> {
+  const seen = new Map<string, RouteHandler>();
+  for (const handler of handlers) {
+    const { route, place } = handler;
+    if (route === undefined) continue;
+    const first = seen.get(route);
+    if (!first) seen.set(route, handler);
+    else if (rulesAsText(first) !== rulesAsText(handler)) {
+      yield `${place} has the route of ${first.place}, which answers in its place with other rules: give both the same name or other paths`;
+    }
+  }
+}
+
+function rulesAsText(handler: RouteHandler): string {
+  return JSON.stringify([rulesOf(handler.controller, handler.method), namesGuard(handler)]);
 }

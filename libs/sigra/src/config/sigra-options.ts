@@ -405,9 +405,9 @@ export interface SigraModuleOptions<User extends object = object> {
    */
   preparedStatements?: boolean;
   /**
-   * What happens at boot when handlers require scopes that no guard enforces, or that are not registered, have decorators that
-   * contradict each other, or answer a principal behind a cache that others share: `error` does not boot, `warn` logs them, `off`
-   * does not look. @default 'error'
+   * What happens at boot when handlers require scopes that no guard enforces, or that are not registered, have a guard that does not
+   * run or decorators that contradict each other, or answer a principal behind a cache that others share: `error` does not boot,
+   * `warn` logs them, `off` does not look. @default 'error'
    */
   routes?: RouteChecking;
 }
