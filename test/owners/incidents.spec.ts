@@ -141,7 +141,8 @@ describe('After an incident', () => {
 
   it('a signing key that leaked: one call ends what forged JWTs made, with its rotations', async () => {
     const test = await startJwtApp();
-    const { accessToken } = await test.jwt.generateTokens(test.user, SCOPES);
+    const own = await test.jwt.generateTokens(test.user, ['*']);
+    const { accessToken } = own;
     const issue = () => test.tokens.create(test.user, REQUEST_TO_MAKE);
     const [mine, untouched] = [await issue(), await issue()];
     const forged = forge(accessToken, { sub: test.user.id, scope: '*', exp: 4_000_000_000 });
@@ -150,7 +151,8 @@ describe('After an incident', () => {
     const rotated = (await TokenClient.withToken(test, rotating.rawToken).rotate(rotating.token.id)).body;
     const other = await test.tokens.create(test.user, REQUEST);
     const taken = (await TokenClient.withToken(test, forged).rotate(other.token.id)).body;
-    const principal = { user: test.user, userId: test.user.id, method: 'jwt', scopes: ['*'] } as const;
+    const familyId = familyIdOf(own);
+    const principal = { user: test.user, userId: test.user.id, method: 'jwt', scopes: ['*'], familyId } as const;
     const family = await test.jwt.generateTokens(test.user, SCOPES, { principal });
     // What clean-up does at the end of the grace period, in which the thief has rotated the token again.
     const cleaned = (await TokenClient.withToken(test, forged).rotate(mine.token.id)).body;

@@ -19,7 +19,9 @@ const hosts = [
       'rxjs',
       'typeorm',
     ]),
+    optional: pick(workspace.devDependencies, ['@nestjs/throttler', 'jose']),
     typescript: workspace.devDependencies.typescript!,
+    resolution: ['--module', 'esnext', '--moduleResolution', 'bundler'],
   },
   {
     // The output of `nest new` before Nest 12, which loads the library with require().
@@ -37,7 +39,9 @@ const hosts = [
       rxjs: '7.8.2',
       typeorm: '0.3.20',
     },
+    optional: { '@nestjs/throttler': '6.7.1', jose: '5.10.0' },
     typescript: '5.9.3',
+    resolution: ['--module', 'commonjs', '--moduleResolution', 'node10'],
   },
 ];
 
@@ -88,7 +92,7 @@ describe('the packed library', () => {
   });
 });
 
-describe.each(hosts)('the packed library under $host', ({ type, dependencies, typescript }) => {
+describe.each(hosts)('the packed library under $host', ({ type, dependencies, optional, typescript, resolution }) => {
   let app: ScratchApp;
   let database: TestDatabase;
 
@@ -97,7 +101,7 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
     app = await ScratchApp.create(
       {
         type,
-        dependencies,
+        dependencies: { ...dependencies, ...optional },
         devDependencies: {
           typescript,
           ...pick(workspace.devDependencies, ['@types/express', '@types/node']),
@@ -124,8 +128,9 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
           include: ['src'],
         },
         'identity.cjs': `
-          const required = [require('nestjs-sigra'), require('nestjs-sigra/testing')];
-          Promise.all([import('nestjs-sigra'), import('nestjs-sigra/testing')]).then((imported) => {
+          const paths = ['nestjs-sigra', 'nestjs-sigra/testing', 'nestjs-sigra/issuers', 'nestjs-sigra/throttler'];
+          const required = paths.map((path) => require(path));
+          Promise.all(paths.map((path) => import(path))).then((imported) => {
             const names = imported.map((module, index) =>
               Object.keys(module).filter((name) => module[name] === required[index][name]).length);
             console.log(JSON.stringify(names.map((count, index) => count === Object.keys(imported[index]).length)));
@@ -154,6 +159,10 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
     });
   });
 
+  it(`compiles with ${resolution.join(' ')}`, async () => {
+    await expect(app.bin('tsc', ['--noEmit', ...resolution])).resolves.toBe('');
+  });
+
   it.each(['20', '22', '24', '26'])('compiles with the types of Node %s', async (version) => {
     await app.run('npm', [
       'install',
@@ -170,6 +179,6 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, ty
   it('has each class once, whether it is imported or required', async () => {
     const same = await app.run(process.execPath, ['identity.cjs']);
 
-    expect(JSON.parse(same)).toEqual([true, true]);
+    expect(JSON.parse(same)).toEqual([true, true, true, true]);
   });
 });

@@ -79,7 +79,7 @@ describe('The sweep of a process that is killed', () => {
   const unmarked = () => count('sigra_api_tokens WHERE revoked_at IS NULL');
 
   it('is finished by another one, and everything is refused all the time', async () => {
-    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['*'] });
     await putTokens(test, 5_000);
     const other = await ServerNode.start({ adapter: 'fastify', databaseUrl: test.databaseUrl, cleanup });
     const node = await ServerNode.start({ adapter: 'express', databaseUrl: test.databaseUrl, cleanup });

@@ -6,7 +6,7 @@ import { SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.j
 describe('a caller that acts through a principal', () => {
   let test: TestApp;
   const holding = (...scopes: string[]): { principal: Principal } => ({
-    principal: { user: test.user, userId: test.user.id, method: 'api_token', scopes, tokenId: 'a-token' },
+    principal: { user: test.user, userId: test.user.id, method: 'host', scopes },
   });
 
   beforeAll(async () => {
@@ -105,7 +105,7 @@ describe('writeImpliesRead', () => {
     const principal: Principal = {
       user: test.user,
       userId: test.user.id,
-      method: 'api_token',
+      method: 'host',
       scopes: ['write:notes', 'profile:read'],
     };
     const create = (scope: string) => test.tokens.create(test.user, { name: 'CI', scopes: [scope] }, { principal });

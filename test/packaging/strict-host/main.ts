@@ -1,20 +1,22 @@
 import 'reflect-metadata';
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import {
   ApiTokenService,
   Clock,
   CurrentPrincipal,
   RequireScopes,
-  SigraAuthGuard,
   SigraError,
   SigraModule,
   sigraEntities,
   sigraMigrations,
   type Principal,
 } from 'nestjs-sigra';
+import { trustIssuers } from 'nestjs-sigra/issuers';
 import { FakeClock } from 'nestjs-sigra/testing';
+import { limitOf, SigraThrottlerGuard } from 'nestjs-sigra/throttler';
 import { Column, DataSource, Entity, PrimaryGeneratedColumn, type MigrationInterface, type QueryRunner } from 'typeorm';
 
 // A minimal host. It is compiled and run outside of this repository, against the packed library.
@@ -41,7 +43,7 @@ class CreateUsers implements MigrationInterface {
 }
 
 @Controller('projects')
-@UseGuards(SigraAuthGuard)
+@UseGuards(SigraThrottlerGuard)
 class ProjectController {
   @Get()
   @RequireScopes('read:projects')
@@ -59,9 +61,17 @@ class ProjectController {
       migrations: [...sigraMigrations, CreateUsers],
       migrationsRun: true,
     }),
-    SigraModule.forRoot({ users: { entity: User }, apiTokens: { scopes: ['read:projects', 'write:projects'] } }),
+    ThrottlerModule.forRoot([{ ttl: 60_000, limit: limitOf((principal) => (principal ? 100 : 10)) }]),
+    SigraModule.forRoot({
+      users: { entity: User },
+      apiTokens: { scopes: ['read:projects', 'write:projects'] },
+      trustedIssuers: trustIssuers([
+        { issuer: 'https://issuer.example', audience: 'projects', owner: ({ sub }) => sub },
+      ]),
+    }),
   ],
   controllers: [ProjectController],
+  providers: [SigraThrottlerGuard],
 })
 class AppModule {}
 

@@ -9,6 +9,7 @@ import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { mintRefreshToken } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialRevoker } from '../owners/credential.revoker.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
@@ -36,6 +37,7 @@ export class RefreshTokenIssuer {
     private readonly gate: MintingGate,
     private readonly ceiling: ScopeCeiling,
     private readonly owners: OwnerRepository,
+    private readonly revoker: CredentialRevoker,
     private readonly families: RefreshFamilyRepository,
     private readonly signer: AccessTokenSigner,
     private readonly audit: AuditWriter,
@@ -127,13 +129,18 @@ export class RefreshTokenIssuer {
     };
   }
 
-  /** Revokes the families that were refreshed longest ago, so that one more does not exceed `maxFamiliesPerOwner`. */
+  /**
+   * Revokes the families that were refreshed longest ago, so that one more does not exceed `maxFamiliesPerOwner`.
+   *
+   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of them
+   */
   private async makeRoom(manager: EntityManager, owner: Owner, now: Date, caller: Caller): Promise<void> {
     const keep = enabledJwt(this.config).maxFamiliesPerOwner - 1;
     const evicted = await this.families.revokeLeastRecent(manager, owner, now, keep);
+    for (const family of evicted) this.revoker.assertMayRevoke(family, caller);
     await this.audit.recordAll(
       manager,
-      evicted.map((familyId) => ({
+      evicted.map(({ id: familyId }) => ({
         action: 'api.jwt_revoke',
         targetId: familyId,
         targetType: 'refresh_family',

@@ -13,7 +13,6 @@ import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { assertMayManage } from '../scopes/assert-scopes.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 
 /** Revokes refresh families, with the audit row in the same transaction. */
@@ -96,11 +95,6 @@ export class RefreshTokenRevoker {
           upTo: (limit, { at, familyEpoch }, manager) =>
             this.families.countLive(manager, owner, at, familyEpoch - 1, limit),
           all: ({ at, familyEpoch }) => this.families.countEnded(owner, familyEpoch - 1, at, reason),
-        },
-        alongside: async ({ at, familyEpoch }, manager) => {
-          if (!caller.principal || this.revoker.isInPerson(owner, caller)) return;
-          const scopes = await this.families.liveScopes(manager, owner, at, familyEpoch - 1);
-          assertMayManage(caller.principal, scopes, this.config.apiTokens.writeImpliesRead);
         },
       },
       caller,

@@ -3,18 +3,23 @@ import type { EntityManager } from 'typeorm';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import type { Owner } from '../common/principal.js';
+import { type Owner, stampOf } from '../common/principal.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { CredentialKind } from '../persistence/lineage.repository.js';
-import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
+import { type EpochKinds, type Epochs, type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf, ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';
 import { CredentialSweeper } from './credential.sweeper.js';
 import { LineageRevoker } from './lineage.revoker.js';
+
+/** The time and the new epochs of a revocation. */
+export interface EpochStep extends Epochs {
+  readonly at: Date;
+}
 
 /** Locks out one credential: revokes it together with everything that was made with it, to any depth. */
 @Injectable()
@@ -100,9 +105,32 @@ export class CredentialRevoker {
     assertMayManage(principal, credential.scopes, this.config.apiTokens.writeImpliesRead);
   }
 
+  /**
+   * Checks a principal that ends all credentials of some kinds, which the step has ended.
+   *
+   * @throws SigraError `insufficient_scope` when it does not hold all of their scopes
+   */
+  async assertMayEndAll(
+    manager: EntityManager,
+    owner: Owner,
+    kinds: EpochKinds,
+    { at, tokenEpoch, familyEpoch }: EpochStep,
+    caller: Caller,
+  ): Promise<void> {
+    const { principal } = caller;
+    if (!principal || principal.scopes.includes('*') || this.isInPerson(owner, caller)) return;
+    const scopes = [
+      ...(kinds.tokens ? await this.tokens.activeScopes(manager, owner, at, tokenEpoch - 1) : []),
+      ...(kinds.families ? await this.families.liveScopes(manager, owner, at, familyEpoch - 1) : []),
+    ];
+    assertMayManage(principal, scopes, this.config.apiTokens.writeImpliesRead);
+  }
+
   /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */
   isInPerson(owner: Owner, { principal }: Caller): boolean {
-    return principal?.method === 'session' && principal.userId === owner.id && owner.type === this.config.users.type;
+    if (principal?.method !== 'session') return false;
+    const { type, id } = stampOf(principal)?.owner ?? { type: this.config.users.type, id: principal.userId };
+    return id === owner.id && type === owner.type;
   }
 
   /** Clean-up deletes a token at the end of its grace period, and its successors can live. */

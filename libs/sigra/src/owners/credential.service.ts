@@ -56,7 +56,8 @@ export class CredentialService {
    * @param user the owner, or its id
    * @param caller where the call comes from, for the audit row
    * @throws SigraError `not_found` when no such user exists and none ever had credentials: an id has one spelling;
-   * `unavailable`: then nothing has changed
+   * `insufficient_scope` when the caller's principal does not hold all scopes of these credentials, other than a session of the
+   * owner; `unavailable`: then nothing has changed
    */
   async lockOut(user: UserRef, caller: Caller = {}): Promise<void> {
     const reason = 'locked_out';
@@ -73,7 +74,7 @@ export class CredentialService {
    *
    * @param user the owner, or its id; it can be deleted already
    * @param caller where the call comes from, for the audit row
-   * @throws SigraError `unavailable`: then nothing has changed
+   * @throws SigraError `insufficient_scope` as `lockOut`; `unavailable`: then nothing has changed
    */
   async forget(user: UserRef, { anonymizeAudit = false }: ForgetOptions = {}, caller: Caller = {}): Promise<void> {
     const task = anonymizeAudit ? 'forget_and_anonymize' : 'forget';

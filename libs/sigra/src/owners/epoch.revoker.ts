@@ -6,18 +6,14 @@ import type { Caller } from '../common/caller.js';
 import { Clock, replacedTime } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
-import { type EpochKinds, type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
+import { type EpochKinds, OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { UserDirectory } from '../persistence/user-directory.js';
+import { CredentialRevoker, type EpochStep } from './credential.revoker.js';
 import { CredentialSweeper, type SweepRequest } from './credential.sweeper.js';
 
 /** More credentials are counted after the revocation, which must not wait for it. */
 const COUNTED_AT_ONCE = 10_000;
-
-/** The time and the new epochs of a revocation. */
-export interface EpochStep extends Epochs {
-  readonly at: Date;
-}
 
 /** A revocation of all credentials of some kinds. */
 export interface EpochRevocation {
@@ -50,13 +46,14 @@ export class EpochRevoker {
     private readonly database: SigraDatabase,
     private readonly owners: OwnerRepository,
     private readonly users: UserDirectory,
+    private readonly credentials: CredentialRevoker,
     private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
   ) {}
 
   /**
    * @returns the number of credentials ended
-   * @throws SigraError `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
+   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of these credentials; `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
    */
   async end(owner: Owner, revocation: EpochRevocation, caller: Caller): Promise<number> {
     const { kinds, action, sweeps, metadata, count, alongside } = revocation;
@@ -67,6 +64,7 @@ export class EpochRevoker {
       const epochs = await this.owners.bump(manager, owner, kinds, replacedTime(this.clock));
       const at = this.clock.now();
       const step = { ...epochs, at };
+      await this.credentials.assertMayEndAll(manager, owner, kinds, step, caller);
       const counted = count ? await count.upTo(COUNTED_AT_ONCE + 1, step, manager) : 0;
       await this.sweeper.request(manager, owner, epochs, ...sweeps.map((sweep) => ({ ...sweep, at })));
       await alongside?.(step, manager);

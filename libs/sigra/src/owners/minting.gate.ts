@@ -58,10 +58,10 @@ export class MintingGate {
    * The owner's epochs when the call was authorized: those of the caller's stamp, or the current ones. Call it first, before
    * anything that takes time.
    *
-   * @throws SigraError `unavailable`, `token_revoked` when the session has ended
+   * @throws SigraError `unavailable`, `token_revoked` when the session has ended, or its user is not active any more
    */
   async enter(owner: Owner, { principal }: Caller): Promise<Epochs> {
-    await this.assertSessionLives(principal);
+    await this.assertMakerLives(principal);
     const stamp = stampOf(principal);
     const own = stamp && isSame(stamp.owner, owner) ? stamp : undefined;
     const { tokenEpoch, familyEpoch } = own ?? {};
@@ -71,14 +71,17 @@ export class MintingGate {
   }
 
   /**
-   * Checks a session again. It was read before the epochs of its stamp: only if it still lives, they are those of a time at
-   * which it lived. Call it before the transaction, because the application can need a connection for it.
+   * Checks a session and its user again. The session was read before the epochs of its stamp: only if it still lives, they are
+   * those of a time at which it lived. Call it before the transaction, because the application can need a connection for it.
    *
-   * @throws SigraError `token_revoked`
+   * @throws SigraError `token_revoked`, `unavailable`
    */
-  async assertSessionLives(principal: Principal | undefined): Promise<void> {
-    const { isLive } = stampOf(principal) ?? {};
+  async assertMakerLives(principal: Principal | undefined): Promise<void> {
+    const { isLive, owner } = stampOf(principal) ?? {};
     if (isLive && !(await isLive())) throw refuse('token_revoked', 'The session has ended in the meantime.');
+    // The users of another module are not known here.
+    if (owner?.type !== this.config.users.type) return;
+    if (!(await this.owners.find(owner.id))?.user) throw refuse('token_revoked', 'The user is not active any more.');
   }
 
   /**
@@ -113,24 +116,25 @@ export class MintingGate {
         );
       }
     }
-    return { ...current, ...(await this.lockMaker(manager, stamp, stampOf(principal) !== undefined)) };
+    return { ...current, ...(await this.lockMaker(manager, stamp, ofMaker ?? current, principal)) };
   }
 
-  /** @param isOwn whether a guard made the principal, so that its credential must have a row */
+  /** @param epochs the current ones of the maker's owner */
   private async lockMaker(
     manager: EntityManager,
     { owner, tokenId, familyId, endsAt }: Stamp,
-    isOwn: boolean,
+    epochs: Epochs,
+    principal: Principal,
   ): Promise<Omit<Mint, keyof Epochs>> {
-    if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, isOwn);
+    if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, epochs);
     if (familyId === undefined) {
+      if (!isKnown(principal)) throw revoked();
       if (hasExpired(endsAt ?? null, this.clock.now())) throw expired();
       return { ...IN_PERSON, endsAt: endsAt ?? null };
     }
     const family = await this.families.lock(manager, familyId, owner);
-    if (family ? family.revokedAt : isOwn) throw revoked();
-    if (family && hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();
-    if (!family) return { ...IN_PERSON, endsAt: endsAt ?? null };
+    if (family?.epoch !== epochs.familyEpoch || family.revokedAt) throw revoked();
+    if (hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();
     const descendsFrom = await this.lineageOf(manager, 'refresh_family', familyId, familyId);
     return { endsAt: family.absoluteExpiresAt, madeByTokenId: null, madeByFamilyId: familyId, descendsFrom };
   }
@@ -139,13 +143,10 @@ export class MintingGate {
     manager: EntityManager,
     owner: Owner,
     tokenId: string,
-    isOwn: boolean,
+    { tokenEpoch }: Epochs,
   ): Promise<Omit<Mint, keyof Epochs>> {
     const presented = await this.tokens.lock(manager, tokenId, owner);
-    if (!presented) {
-      if (isOwn) throw revoked();
-      return IN_PERSON;
-    }
+    if (presented?.tokenEpoch !== tokenEpoch) throw revoked();
     const madeByTokenId = makerIdOf(presented);
     // A token in its grace period makes credentials for its successor, which is the same credential to its owner.
     const heir =
@@ -181,6 +182,14 @@ function unstamped({ userId, tokenId, familyId }: Principal, type: string): Stam
     tokenId: isUuid(tokenId) ? tokenId : undefined,
     familyId: isUuid(familyId) ? familyId : undefined,
   };
+}
+
+/**
+ * Whether it is known what a principal without the id of a credential is: the application makes sessions and principals of its own
+ * without a stamp, but a token or JWT without one, such as a copy by way of JSON, could have been revoked.
+ */
+function isKnown(principal: Principal): boolean {
+  return stampOf(principal) !== undefined || principal.method === 'session' || principal.method === 'host';
 }
 
 function isSame(one: Owner, other: Owner): boolean {

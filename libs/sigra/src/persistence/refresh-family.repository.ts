@@ -81,10 +81,15 @@ export class RefreshFamilyRepository {
   /**
    * Revokes the families of an owner that were refreshed longest ago, and keeps `keep` of the live ones.
    *
-   * @returns the ids of the families revoked
+   * @returns the families revoked
    */
-  async revokeLeastRecent(manager: EntityManager, owner: Owner, at: Date, keep: number): Promise<readonly string[]> {
-    const rows = await this.database.query<{ id: string }>(
+  async revokeLeastRecent(
+    manager: EntityManager,
+    owner: Owner,
+    at: Date,
+    keep: number,
+  ): Promise<readonly RefreshFamilyRow[]> {
+    const rows = await this.database.query<PackedFamily>(
       `WITH surplus AS (
          SELECT f.id FROM ${this.table} f
          JOIN ${this.database.names.refreshTokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $3
@@ -94,11 +99,11 @@ export class RefreshFamilyRepository {
          SELECT f.id FROM ${this.table} f JOIN surplus ON surplus.id = f.id ORDER BY f.id FOR NO KEY UPDATE OF f
        )
        UPDATE ${this.table} f SET revoked_at = $3, revoke_reason = 'too_many_families'
-       FROM locked WHERE f.id = locked.id AND f.revoked_at IS NULL RETURNING f.id`,
+       FROM locked WHERE f.id = locked.id AND f.revoked_at IS NULL RETURNING ${PACKED}`,
       [owner.type, owner.id, at, keep],
       manager,
     );
-    return rows.map(({ id }) => id);
+    return rows.map(({ family }) => refreshFamilies.unpack(family));
   }
 
   /** Counts the live families of an owner in an epoch, up to `limit`. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { Owner } from '../common/principal.js';
+import type { OwnerFilter } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
 import { type Sweep, sweeps } from './tables.js';
@@ -67,14 +67,14 @@ export class SweepRepository {
    * Takes the oldest sweep that no other node works on, until the transaction ends.
    *
    * @param except the ids of sweeps to leave
-   * @param owner takes only sweeps of this owner
+   * @param owner takes only sweeps of this owner, or of all owners of the type: others can have other rules for audit rows
    */
-  async take(manager: EntityManager, except: readonly string[], owner?: Owner): Promise<Sweep | undefined> {
+  async take(manager: EntityManager, except: readonly string[], owner: OwnerFilter): Promise<Sweep | undefined> {
     const [row] = await this.database.query<{ sweep: string }>(
       `SELECT ${sweeps.packed('s')} AS sweep FROM ${this.database.names.sweeps} s
-       WHERE ($1::text IS NULL OR (s.owner_type = $1 AND s.owner_id = $2)) AND s.id <> ALL ($3::uuid[])
+       WHERE s.owner_type = $1 AND ($2::text IS NULL OR s.owner_id = $2) AND s.id <> ALL ($3::uuid[])
        ORDER BY s.id LIMIT 1 FOR UPDATE SKIP LOCKED`,
-      [owner?.type ?? null, owner?.id ?? null, except],
+      [owner.type, owner.id ?? null, except],
       manager,
     );
     return row && sweeps.unpack(row.sweep);

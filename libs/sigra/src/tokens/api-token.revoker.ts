@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -9,13 +8,12 @@ import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialRevoker } from '../owners/credential.revoker.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
-import { EpochRevoker, type EpochStep } from '../owners/epoch.revoker.js';
+import { EpochRevoker } from '../owners/epoch.revoker.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { type OwnerFilter, OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
-import { assertMayManage } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { notFound } from './token-request.js';
@@ -96,36 +94,13 @@ export class ApiTokenRevoker {
                 this.tokens.countActive(manager, owner, at, limit, tokenEpoch - 1),
               all: ({ at, tokenEpoch }) => this.tokens.countEnded(owner, tokenEpoch - 1, at, reason),
             },
-            alongside: (step, manager) => this.endAlongside(manager, owner, step, caller),
+            // Another epoch ends families, so those that tokens made are revoked one by one.
+            alongside: ({ at }, manager) => this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, caller),
           },
           caller,
         ),
       (count) => count,
     );
-  }
-
-  private async endAlongside(
-    manager: EntityManager,
-    owner: Owner,
-    { at, tokenEpoch }: EpochStep,
-    caller: Caller,
-  ): Promise<void> {
-    await this.assertMayManageAll(manager, owner, tokenEpoch - 1, at, caller);
-    // Another epoch ends families, so those that tokens made are revoked one by one.
-    await this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, caller);
-  }
-
-  /** A principal manages only tokens whose scopes it holds. */
-  private async assertMayManageAll(
-    manager: EntityManager,
-    owner: Owner,
-    epoch: number,
-    now: Date,
-    { principal }: Caller,
-  ): Promise<void> {
-    if (!principal || principal.scopes.includes('*') || this.revoker.isInPerson(owner, { principal })) return;
-    const scopes = await this.tokens.activeScopes(manager, owner, now, epoch);
-    assertMayManage(principal, scopes, this.config.apiTokens.writeImpliesRead);
   }
 
   private async revokeOne(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {

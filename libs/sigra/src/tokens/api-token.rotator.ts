@@ -80,7 +80,7 @@ export class ApiTokenRotator {
       tokenTrace(tokenId),
       async () => {
         const deadline = this.database.deadlineOf(caller);
-        await deadline.limit(this.gate.assertSessionLives(caller.principal));
+        await deadline.limit(this.gate.assertMakerLives(caller.principal));
         let left: Owner | undefined;
         const issue = async (manager: EntityManager) => {
           const { issued, isComplete } = await this.replace(

@@ -1,21 +1,35 @@
-import { ArgumentsHost, Catch, Controller, Get, Injectable, Module, Post, ValidationPipe } from '@nestjs/common';
+import {
+  ArgumentsHost,
+  Catch,
+  Controller,
+  Get,
+  HttpException,
+  Injectable,
+  Module,
+  Post,
+  UseGuards,
+  ValidationPipe,
+} from '@nestjs/common';
 import type { ExceptionFilter } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
-import { APP_FILTER, APP_GUARD, APP_PIPE, BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
-import { PassportModule, PassportStrategy } from '@nestjs/passport';
+import { APP_FILTER, APP_GUARD, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
+import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
-import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { jwtVerify } from 'jose';
 import {
+  AllowAnonymous,
+  ApiTokenService,
   CurrentPrincipal,
   RequireScopes,
-  SigraAuthGuard,
   sigraEntities,
   sigraMigrations,
   SigraModule,
 } from 'nestjs-sigra';
 import type { Principal } from 'nestjs-sigra';
 import { trustIssuers } from 'nestjs-sigra/issuers';
+import { limitOf, SigraThrottlerGuard } from 'nestjs-sigra/throttler';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { CreateUsers, User } from './user.js';
 
@@ -34,13 +48,15 @@ export class ProjectsController {
   }
 }
 
-/** The application's own JWTs. */
+/** The secret of the application's own JWTs. */
+export const OWN_SECRET = 'a secret of the application itself';
+
 @Injectable()
 export class OwnJwtStrategy extends PassportStrategy(Strategy) {
   constructor() {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
-      secretOrKey: 'a secret of the application itself',
+      secretOrKey: OWN_SECRET,
     });
   }
 
@@ -49,24 +65,49 @@ export class OwnJwtStrategy extends PassportStrategy(Strategy) {
   }
 }
 
-@Catch()
-export class CatchAllFilter extends BaseExceptionFilter implements ExceptionFilter {
-  constructor({ httpAdapter }: HttpAdapterHost) {
-    super(httpAdapter);
+async function ownClaims(header: unknown) {
+  const token = /^Bearer (.+)$/.exec(String(header))?.[1] ?? '';
+  const verified = await jwtVerify(token, new TextEncoder().encode(OWN_SECRET)).catch(() => undefined);
+  return verified?.payload;
+}
+
+@Controller('own')
+export class OwnController {
+  constructor(private readonly tokens: ApiTokenService) {}
+
+  /** As before: a guard of Passport alone. */
+  @Get()
+  @AllowAnonymous()
+  @UseGuards(AuthGuard('jwt'))
+  before() {
+    return { before: true };
   }
 
-  override catch(error: unknown, host: ArgumentsHost): void {
-    super.catch(error, host);
+  @Get('error')
+  @AllowAnonymous()
+  async error() {
+    await this.tokens.revoke('01234567-89ab-7def-8123-456789abcdef');
+  }
+}
+
+@Catch()
+export class CatchAllFilter implements ExceptionFilter {
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const status = error instanceof HttpException ? error.getStatus() : 500;
+    const body = error instanceof HttpException ? error.getResponse() : {};
+    this.host.httpAdapter.reply(host.switchToHttp().getResponse(), body, status);
   }
 }
 
 @Injectable()
 export class Jobs {
-  ticks = 0;
+  readonly seconds: number[] = [];
 
   @Cron('* * * * * *')
   tick(): void {
-    this.ticks++;
+    this.seconds.push(Math.floor(Date.now() / 1000));
   }
 }
 
@@ -74,7 +115,7 @@ export class Jobs {
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
     ScheduleModule.forRoot(),
-    ThrottlerModule.forRoot([{ ttl: 60_000, limit: 1000 }]),
+    ThrottlerModule.forRoot([{ ttl: 60_000, limit: limitOf((principal) => (principal ? 1000 : 10)) }]),
     PassportModule,
     TypeOrmModule.forRootAsync({
       inject: [ConfigService],
@@ -91,18 +132,24 @@ export class Jobs {
       useFactory: () => ({
         users: { entity: User },
         apiTokens: { scopes: ['read:projects', 'write:projects'] },
+        credentials: {
+          resolve: async ({ headers }) => {
+            const claims = await ownClaims(headers.authorization);
+            return claims && { userId: String(claims.sub), scopes: ['read:projects'] };
+          },
+        },
         trustedIssuers: trustIssuers([
           { issuer: 'https://issuer.example', audience: 'projects', owner: ({ sub }) => sub },
         ]),
       }),
     }),
   ],
-  controllers: [ProjectsController],
+  controllers: [ProjectsController, OwnController],
   providers: [
     Jobs,
     OwnJwtStrategy,
-    { provide: APP_GUARD, useClass: ThrottlerGuard },
-    { provide: APP_GUARD, useExisting: SigraAuthGuard },
+    SigraThrottlerGuard,
+    { provide: APP_GUARD, useExisting: SigraThrottlerGuard },
     { provide: APP_FILTER, useClass: CatchAllFilter },
     { provide: APP_PIPE, useValue: new ValidationPipe({ whitelist: true }) },
   ],
