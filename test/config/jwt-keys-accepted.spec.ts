@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import type { SigraModuleOptions } from 'nestjs-sigra';
 import { resolveConfig } from '../../libs/sigra/src/config/resolve-config.js';
@@ -21,6 +21,14 @@ describe('Valid keys', () => {
   it.each([
     ['a secret of 32 bytes', { secret: SECRET.slice(0, 32) }, 'HS256'],
     ['a secret of 16 characters with two bytes each', { secret: 'ü'.repeat(16) }, 'HS256'],
+    ['a random secret in base64', { secret: randomBytes(32).toString('base64') }, 'HS256'],
+    ['a random secret in base64url', { secret: randomBytes(64).toString('base64url') }, 'HS256'],
+    ['a random secret in hex', { secret: randomBytes(32).toString('hex') }, 'HS256'],
+    [
+      'random bytes that begin as DER does',
+      { keys: [{ kid: 'a', secret: Buffer.from(`301e${'5a'.repeat(30)}`, 'hex') }] },
+      'HS256',
+    ],
     ['a Buffer', { keys: [{ kid: 'a', secret: Buffer.alloc(32, 1) }] }, 'HS256'],
     ['PKCS #8 in PEM format', { keys: [{ kid: 'a', privateKey: pem(RSA.privateKey) }] }, 'RS256'],
     [

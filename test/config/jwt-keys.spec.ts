@@ -21,6 +21,28 @@ const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const SECP256K1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
 const ED25519 = generateKeyPairSync('ed25519');
 
+const der = (key: KeyObject, type: 'spki' | 'pkcs1' | 'pkcs8' | 'sec1' = 'spki') =>
+  key.export({ type: type as 'spki', format: 'der' });
+
+/** A certificate for a P-256 key, signed with itself. Its end does not matter. */
+const CERTIFICATE = Buffer.from(
+  'MIIBiTCCAS+gAwIBAgIUfXAtgBkhTAuKuJWISuO3JB5MmhswCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwOaXNzdWVyLmV4YW1wbGUw' +
+    'IBcNMjYxMTI2MjAxMTM0WhgPMjEyNjExMDIyMDExMzRaMBkxFzAVBgNVBAMMDmlzc3Vlci5leGFtcGxlMFkwEwYHKoZIzj0CAQYI' +
+    'KoZIzj0DAQcDQgAEz2xT9RYvbo9XkrLU5jrx+ULUobRUWe5BTkudhwjMJB7+q1t2wuUOFShQECDbZdkrrOyohFGoLoQf2BoGeKIv' +
+    'KKNTMFEwHQYDVR0OBBYEFDAkLVjE4EY0cM6l1z2X77bscluKMB8GA1UdIwQYMBaAFDAkLVjE4EY0cM6l1z2X77bscluKMA8GA1Ud' +
+    'EwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgRb5DNI2id5Em8jMS4TqOZMAipaMhpKsLEXrHOYnT6aACIQDDH7UzIHVFkV9P' +
+    'ovkb18dADL2RToGCJCba2x2lpDvvLA==',
+  'base64',
+);
+
+/** The blob of a public key in the format of SSH, in base64. */
+const SSH_BLOB = Buffer.concat(
+  ['ssh-ed25519', ED25519.publicKey.export({ format: 'jwk' }).x ?? ''].map((part, index) => {
+    const bytes = Buffer.from(part, index === 0 ? 'utf8' : 'base64url');
+    return Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
+  }),
+).toString('base64');
+
 const optionsWith = (jwt: object): SigraModuleOptions => ({
   users: { entity: User },
   jwt: { enabled: true, issuer: 'https://issuer.example', ...jwt },
@@ -249,16 +271,46 @@ const WRONG: readonly WrongKey[] = [
       ['a private key in PEM format', pem(EC.privateKey)],
       ['a public key with escaped line breaks', pem(RSA.publicKey).replaceAll('\n', '\\n')],
       ['a public key in PEM format, as base64', Buffer.from(pem(RSA.publicKey)).toString('base64')],
+      ['a certificate in PEM format', `-----BEGIN CERTIFICATE-----\n${CERTIFICATE.toString('base64')}`],
       ['a public key as a JWK', JSON.stringify(RSA.publicKey.export({ format: 'jwk' }))],
-      ['a public key of SSH', `ssh-ed25519 AAAA${'C3'.repeat(20)} ada@example.com`],
+      ['a JWK with escaped quotes', JSON.stringify(JSON.stringify(EC.publicKey.export({ format: 'jwk' })))],
+      ['a JWK as base64url', Buffer.from(JSON.stringify(EC.publicKey.export({ format: 'jwk' }))).toString('base64url')],
+      ['a JWK set', JSON.stringify({ keys: [EC.publicKey.export({ format: 'jwk' })] }, undefined, 2)],
+      ['the keys of a JWK set', JSON.stringify([EC.publicKey.export({ format: 'jwk' })])],
+      ['a public key of SSH', `ssh-ed25519 ${SSH_BLOB} ada@example.com`],
+      ['a line of known_hosts', `example.com ssh-ed25519 ${SSH_BLOB}`],
+      ['a public key of SSH without its type', SSH_BLOB],
+      [
+        'a public key of SSH in its own armor',
+        `---- BEGIN SSH2 PUBLIC KEY ----\n${SSH_BLOB}\n---- END SSH2 PUBLIC KEY ----`,
+      ],
+      ...(
+        [
+          ['SPKI, for RSA', der(RSA.publicKey)],
+          ['SPKI, for P-256', der(EC.publicKey)],
+          ['SPKI, for Ed25519', der(ED25519.publicKey)],
+          ['PKCS #1', der(RSA.publicKey, 'pkcs1')],
+          ['PKCS #8', der(EC.privateKey, 'pkcs8')],
+          ['PKCS #1, private', der(RSA.privateKey, 'pkcs1')],
+          ['SEC 1', der(EC.privateKey, 'sec1')],
+          ['a certificate', CERTIFICATE],
+        ] as const
+      ).flatMap(([what, bytes]) => [
+        [`DER: ${what}`, bytes] as const,
+        [`DER as base64: ${what}`, bytes.toString('base64')] as const,
+        [`DER as base64url: ${what}`, bytes.toString('base64url')] as const,
+        [`DER as hex: ${what}`, bytes.toString('hex')] as const,
+        [`DER as base64 with line breaks: ${what}`, `${bytes.toString('base64').replace(/.{64}/g, '$&\n')}\n`] as const,
+      ]),
+      ['the x5c of a JWK', JSON.stringify([CERTIFICATE.toString('base64'), CERTIFICATE.toString('base64')])],
     ] as const
   ).flatMap(([what, secret]) => {
-    const problem = `is a key in PEM, JWK or SSH format; a secret is random. ${KEYGEN}`;
+    const problem = `is an asymmetric key or a certificate; a secret is random. ${KEYGEN}`;
     return [
       { what: `a secret that is ${what}`, jwt: { secret }, option: 'jwt.secret', problem },
       {
         what: `a secret of a key that is ${what}`,
-        jwt: { keys: [{ kid: 'a', secret: Buffer.from(secret) }] },
+        jwt: { keys: [{ kid: 'a', secret: Buffer.from(secret as string) }] },
         option: 'jwt.keys[0].secret',
         problem,
       },

@@ -1,4 +1,11 @@
-import { createHash, createPrivateKey, createPublicKey, createSecretKey, KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  KeyObject,
+  X509Certificate,
+} from 'node:crypto';
 import { flag, oneOf, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option } from './option-spec.js';
@@ -171,9 +178,9 @@ function checkSecret(path: string, secret: unknown): Buffer {
     throw new SigraConfigError(path, `must be a string or a Buffer, not a value of type ${typeof secret}. ${KEYGEN}`);
   }
   const bytes = Buffer.from(secret as string);
-  if (isPublishable(bytes.toString())) {
+  if (isKeyOrCertificate(bytes)) {
     // Anyone who has the public key could sign with it.
-    throw new SigraConfigError(path, `is a key in PEM, JWK or SSH format; a secret is random. ${KEYGEN}`);
+    throw new SigraConfigError(path, `is an asymmetric key or a certificate; a secret is random. ${KEYGEN}`);
   }
   if (bytes.length < MIN_SECRET_BYTES) {
     throw new SigraConfigError(path, `has ${bytes.length} bytes; HS256 needs at least ${MIN_SECRET_BYTES}. ${KEYGEN}`);
@@ -205,14 +212,48 @@ function pemOf(text: string): string {
   return pem.replaceAll('\\r', '').replaceAll('\\n', '\n');
 }
 
-/** Whether a text is a key that others can have: in PEM format, as a certificate, a JWK or a key of SSH. */
-function isPublishable(text: string): boolean {
-  return [text, pemOf(text)].some(
-    (each) =>
-      /-----BEGIN [A-Z0-9 ]+-----/.test(each) ||
-      /^\s*\{[^]*"kty"/.test(each) ||
-      /^\s*(?:ssh|ecdsa)-[a-z0-9-]+ AAAA/.test(each),
+/**
+ * Whether bytes are a key of a pair, or a certificate, in a format that such keys are given away in: PEM, DER, JWK or that of SSH, as it
+ * is or encoded, as environment variables have it.
+ */
+function isKeyOrCertificate(bytes: Buffer): boolean {
+  const text = bytes.toString().replace(/\\[rn]/g, '\n');
+  // The decoder skips what is between the digits, such as the quotes and the commas of `x5c`, and reads base64url as well.
+  const forms = [bytes, Buffer.from(text, 'base64'), Buffer.from(text.trim(), 'hex')];
+  return forms.some((form) => isArmored(form.toString('latin1')) || isDer(form));
+}
+
+/** The blob of a public key of SSH begins with the length and the name of its type (RFC 4253 section 6.6). */
+const SSH_BLOB = /^\0\0\0.(?:sk-)?(?:ssh|ecdsa)-/;
+
+function isArmored(text: string): boolean {
+  return (
+    /-----? ?BEGIN [A-Z0-9 ]+-----?/.test(text) ||
+    /"kty\\?"\s*:/.test(text) ||
+    SSH_BLOB.test(text) ||
+    text
+      .split(/\s/)
+      .some((word) => word.startsWith('AAAA') && SSH_BLOB.test(Buffer.from(word, 'base64').toString('latin1')))
   );
+}
+
+function isDer(key: Buffer): boolean {
+  const parsers = [
+    () => createPublicKey({ key, format: 'der', type: 'spki' }),
+    () => createPublicKey({ key, format: 'der', type: 'pkcs1' }),
+    () => createPrivateKey({ key, format: 'der', type: 'pkcs8' }),
+    () => createPrivateKey({ key, format: 'der', type: 'pkcs1' }),
+    () => createPrivateKey({ key, format: 'der', type: 'sec1' }),
+    () => new X509Certificate(key),
+  ];
+  return parsers.some((parse) => {
+    try {
+      parse();
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function isSigner(value: unknown): value is JwtSigner {
