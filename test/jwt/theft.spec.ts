@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { TokenPair } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { familyRow, refreshRows } from '../support/family-rows.js';
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 import { refusalOf } from '../support/refusal.js';
 
 const THIEF = { ipAddress: '198.51.100.66', userAgent: 'thief' };
@@ -65,6 +67,53 @@ describe.each([
       { action: 'api.jwt_refresh', outcome: 'success', ...step, ...seen(first) },
       { action: 'api.jwt_refresh_reuse', outcome: 'failure', ...step, ...seen(second) },
     ]);
+  });
+});
+
+/** What the thief, who has refreshed first, can call, or make the owner call. */
+describe.each<[string, (test: OAuthApp, won: TokenPair) => Promise<unknown>]>([
+  [
+    'ends all families over HTTP',
+    (test, { accessToken }) =>
+      fetch(`${test.url}/api/jwt`, { method: 'DELETE', headers: { authorization: `Bearer ${accessToken}` } }),
+  ],
+  ['ends the family at the revocation endpoint', (test, { refreshToken: token }) => test.post('revoke', { token })],
+  ['lets the user sign out everywhere', (test) => test.jwt.signOutEverywhere(test.user)],
+  ['lets the user end all families', (test) => test.jwt.revokeAllRefresh(test.user)],
+  ['lets the family become idle for too long', async ({ clock }) => clock.advance({ days: 40 })],
+])('when a thief makes an API token, and then %s', (_what, end) => {
+  let test: OAuthApp;
+
+  beforeAll(async () => {
+    test = await startOAuthApp({ absoluteTtl: 90 * 86_400 });
+  });
+  afterAll(() => test.close());
+
+  it('the reuse is detected once, and the API token revoked', async () => {
+    const original = await test.signIn('*');
+    const won = await test.jwt.refresh(original.refreshToken, {}, THIEF);
+    const made = await fetch(`${test.url}/api/tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${won.accessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'backdoor', scopes: ['read:notes'] }),
+    });
+    const { rawToken } = (await made.json()) as { rawToken: string };
+    await end(test, won);
+    const before = await test.present(rawToken);
+
+    const unused = await refusalOf(test.jwt.refresh(won.refreshToken));
+    const refusals = [
+      await refusalOf(test.jwt.refresh(original.refreshToken, {}, OWNER)),
+      await refusalOf(test.jwt.refresh(original.refreshToken, {}, OWNER)),
+    ];
+
+    expect([made.status, before.status]).toEqual([201, 200]);
+    expect(['token_revoked', 'token_expired']).toContain(unused);
+    expect(refusals).toEqual(['reuse_detected', 'token_revoked']);
+    expect((await test.present(rawToken)).status).toBe(401);
+    const actions = await auditActions(test.dataSource, familyIdOf(original));
+    expect(actions.filter((action) => action === 'api.jwt_refresh_reuse')).toHaveLength(1);
+    expect(await familyRow(test.dataSource, familyIdOf(original))).toMatchObject({ revoke_reason: 'reuse_detected' });
   });
 });
 

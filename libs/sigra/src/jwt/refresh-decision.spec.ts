@@ -57,8 +57,26 @@ interface Case {
   readonly family?: Partial<RefreshFamilyRow>;
   readonly state: RefreshTokenState;
   readonly leeway?: number;
+  readonly dpopThumbprint?: string | undefined;
   readonly outcome: string;
 }
+
+const EXPIRED = tokenOf(FRESH, { expiresAt: NOW });
+const REASONS = [
+  'revoked',
+  'revoke_all',
+  'reuse_detected',
+  'sign_out_everywhere',
+  'locked_out',
+  'made_by_revoked',
+  'too_many_families',
+] as const;
+/** Clients of a family that has the key `key`. */
+const KEYS = [
+  { key: 'with the key of its family', dpopThumbprint: 'key', isHolder: true },
+  { key: 'with another key', dpopThumbprint: 'another', isHolder: false },
+  { key: 'without a key', dpopThumbprint: undefined, isHolder: false },
+];
 
 const CASES: readonly Case[] = [
   { what: 'a fresh token', state: FRESH, outcome: 'rotate' },
@@ -90,32 +108,33 @@ const CASES: readonly Case[] = [
     state: FRESH,
     outcome: 'rotate',
   },
-  { what: 'a revoked family', family: { revokedAt: at(-1) }, state: FRESH, outcome: 'token_revoked' },
-  {
-    what: 'a used token of a family that was signed out',
-    family: { revokedAt: at(-1), revokeReason: 'revoked' },
-    state: CONSUMED,
-    outcome: 'reuse',
-  },
-  {
-    what: 'a used token of a family that was signed out, within the leeway',
-    family: { revokedAt: at(-1), revokeReason: 'revoked' },
-    state: CONSUMED,
-    leeway: 10,
-    outcome: 'token_revoked',
-  },
-  {
-    what: 'a used token of a family whose reuse is known',
-    family: { revokedAt: at(-1), revokeReason: 'reuse_detected' },
-    state: CONSUMED,
-    outcome: 'token_revoked',
-  },
-  {
-    what: 'a used token of a family that was signed out and would have ended',
-    family: { revokedAt: at(-2), revokeReason: 'revoked', absoluteExpiresAt: at(-1) },
-    state: CONSUMED,
-    outcome: 'token_revoked',
-  },
+  ...REASONS.flatMap((revokeReason): Case[] => {
+    const family = { revokedAt: at(-1), revokeReason };
+    const what = `of a family that ended by ${revokeReason}`;
+    return [
+      { what: `an unused token ${what}`, family, state: FRESH, outcome: 'token_revoked' },
+      { what: `an unused token that has expired, ${what}`, family, state: EXPIRED, outcome: 'token_revoked' },
+      {
+        what: `a used token ${what}`,
+        family,
+        state: CONSUMED,
+        outcome: revokeReason === 'reuse_detected' ? 'token_revoked' : 'reuse',
+      },
+      {
+        what: `a used token ${what}, within the leeway`,
+        family,
+        state: CONSUMED,
+        leeway: 10,
+        outcome: 'token_revoked',
+      },
+      {
+        what: `a used token ${what} and would have ended`,
+        family: { ...family, absoluteExpiresAt: at(-1) },
+        state: CONSUMED,
+        outcome: 'token_revoked',
+      },
+    ];
+  }),
   { what: 'an older epoch', state: { ...FRESH, currentEpoch: 4 }, outcome: 'token_revoked' },
   { what: 'a newer epoch than the current one', state: { ...FRESH, currentEpoch: 2 }, outcome: 'token_revoked' },
   { what: 'a consumed token', state: CONSUMED, outcome: 'reuse' },
@@ -197,31 +216,79 @@ const CASES: readonly Case[] = [
     state: { ...CONSUMED, consumedFor: -4.9 },
     outcome: 'reuse',
   },
-  // A family that has ended is not revoked again, so these outcomes precede reuse.
+  // Nothing that ends the family or the token meanwhile hides the reuse.
+  { what: 'a consumed token of an older epoch', state: { ...CONSUMED, currentEpoch: 4 }, outcome: 'reuse' },
   {
-    what: 'a consumed token of a revoked family',
-    family: { revokedAt: at(-1) },
-    state: CONSUMED,
+    what: 'a consumed token of an older epoch, within the leeway',
+    state: { ...CONSUMED, currentEpoch: 4 },
+    leeway: 6,
     outcome: 'token_revoked',
   },
-  { what: 'a consumed token of an older epoch', state: { ...CONSUMED, currentEpoch: 4 }, outcome: 'token_revoked' },
   {
-    what: 'a consumed token that has expired',
+    what: 'a consumed token of an older epoch whose reuse is known',
+    family: { revokedAt: at(-1), revokeReason: 'reuse_detected' },
+    state: { ...CONSUMED, currentEpoch: 4 },
+    outcome: 'token_revoked',
+  },
+  { what: 'a consumed token that has expired', state: tokenOf(CONSUMED, { expiresAt: NOW }), outcome: 'reuse' },
+  {
+    what: 'a consumed token that has expired, within the leeway',
     state: tokenOf(CONSUMED, { expiresAt: NOW }),
-    leeway: 60,
+    leeway: 6,
+    outcome: 'replay',
+  },
+  {
+    what: 'a consumed token of a family that has been idle for too long',
+    state: {
+      ...tokenOf(CONSUMED, { expiresAt: at(-9) }),
+      successors: [{ ...UNUSED, token: { ...UNUSED.token, expiresAt: NOW } }],
+    },
+    outcome: 'reuse',
+  },
+  {
+    what: 'a consumed token of a family at its absolute end, when all that the family made has ended',
+    family: { absoluteExpiresAt: NOW },
+    state: CONSUMED,
     outcome: 'token_expired',
   },
+  // Late is reuse with every key.
+  ...KEYS.flatMap(({ key, dpopThumbprint, isHolder }): Case[] =>
+    [
+      { what: `an unused token ${key}`, state: FRESH, outcome: isHolder ? 'rotate' : 'invalid_token' },
+      {
+        what: `a used token within the leeway, ${key}`,
+        state: CONSUMED,
+        leeway: 6,
+        outcome: isHolder ? 'replay' : 'invalid_token',
+      },
+      { what: `a used token after the leeway, ${key}`, state: CONSUMED, leeway: 5, outcome: 'reuse' },
+    ].map((each) => ({ ...each, family: { dpopThumbprint: 'key' }, dpopThumbprint })),
+  ),
   {
-    what: 'an expired token of a revoked family',
-    family: { revokedAt: at(-1) },
-    state: tokenOf(FRESH, { expiresAt: NOW }),
-    outcome: 'token_revoked',
+    what: 'an unused token with a key, of a family without one',
+    state: FRESH,
+    dpopThumbprint: 'key',
+    outcome: 'rotate',
+  },
+  {
+    what: 'a used token with a key, of a family without one, within the leeway',
+    state: CONSUMED,
+    leeway: 6,
+    dpopThumbprint: 'key',
+    outcome: 'replay',
+  },
+  {
+    what: 'a used token with a key, of a family without one, after the leeway',
+    state: CONSUMED,
+    leeway: 5,
+    dpopThumbprint: 'key',
+    outcome: 'reuse',
   },
 ];
 
 describe('decideRefresh', () => {
-  it.each(CASES)('answers $what with $outcome', ({ family, state, leeway = 0, outcome }) => {
-    const decision = decideRefresh({ ...FAMILY, ...family }, state, NOW, leeway, 0);
+  it.each(CASES)('answers $what with $outcome', ({ family, state, leeway = 0, dpopThumbprint, outcome }) => {
+    const decision = decideRefresh({ ...FAMILY, ...family }, state, NOW, leeway, 0, dpopThumbprint);
 
     expect(decision.kind === 'refuse' ? decision.code : decision.kind).toBe(outcome);
   });

@@ -2,13 +2,16 @@ import { endsWithinSecond } from '../common/clock.js';
 import type { RefreshTokenState, RefreshTokenUse } from '../persistence/refresh-token.repository.js';
 import type { RefreshFamilyRow } from '../persistence/tables.js';
 
+/** Nothing is written. */
+interface Refusal {
+  readonly kind: 'refuse';
+  readonly code: 'invalid_token' | 'token_revoked' | 'token_expired';
+  readonly message: string;
+}
+
 /** The treatment of a presented refresh token. */
 export type RefreshDecision =
-  | {
-      readonly kind: 'refuse';
-      readonly code: 'invalid_token' | 'token_revoked' | 'token_expired';
-      readonly message: string;
-    }
+  | Refusal
   | { readonly kind: 'rotate' }
   /**
    * The client lost an answer, or several of its tabs refresh: it gets the token of the family that is unused. Each successor is
@@ -23,8 +26,8 @@ const LEAST_TOLERANCE = 5;
 /**
  * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse unless
  * it, and every consumed token after it, was consumed within the leeway: tabs that are restored together present tokens of
- * different ages. Reuse counts also in a family that has ended by a sign-out: a thief could sign out, so that the reuse is not
- * detected.
+ * different ages. Nothing that has ended the family or the token meanwhile hides the reuse, or a thief could hide it by a sign-out:
+ * what the family made can be in use until the family's absolute end.
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
  * @param tolerance `jwt.clockTolerance`, in seconds
@@ -34,45 +37,47 @@ const LEAST_TOLERANCE = 5;
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
-  { token, successors, currentEpoch, consumedFor }: RefreshTokenState,
+  state: RefreshTokenState,
   now: Date,
   leeway: number,
   tolerance: number,
   dpopThumbprint?: string,
 ): RefreshDecision {
+  const { token, successors, currentEpoch } = state;
+  const sealedSuccessors = token.consumedAt ? sealedWithin(state, leeway, tolerance) : undefined;
+  const isOver = endsWithinSecond(family.absoluteExpiresAt, now);
+  const isReuse = token.consumedAt !== null && !sealedSuccessors;
+  // Recorded once, and not when everything that the family made has ended, too, and clean-up can have deleted its tokens.
+  if (isReuse && !isOver && family.revokeReason !== 'reuse_detected') return { kind: 'reuse' };
+  if (family.revokedAt) return refused('token_revoked', 'The family has been revoked.');
+  if (family.epoch !== currentEpoch) return refused('token_revoked', 'The user has signed out everywhere.');
+  const unused = successors.at(-1)?.token ?? token;
+  if (isOver || unused.expiresAt <= now) return refused('token_expired', 'The refresh token has expired.');
+  if (!holdsFamily(family, dpopThumbprint))
+    return refused('invalid_token', 'The refresh token is bound to another key.');
+  return sealedSuccessors ? { kind: 'replay', sealedSuccessors } : { kind: 'rotate' };
+}
+
+/** The sealed successors of a consumed token up to the unused one; undefined unless all of them were consumed within the leeway. */
+function sealedWithin(
+  { token, consumedFor, successors }: RefreshTokenState,
+  leeway: number,
+  tolerance: number,
+): readonly [Buffer, ...Buffer[]] | undefined {
   // Far below 0, the clock has been set back, and the time since then is not known.
   const earliest = -Math.max(tolerance, LEAST_TOLERANCE);
-  const isInTime = ({ consumedFor }: Pick<RefreshTokenUse, 'consumedFor'>) =>
+  const isInTime = ({ consumedFor }: RefreshTokenUse) =>
     leeway > 0 && consumedFor !== null && consumedFor >= earliest && consumedFor < leeway;
-  if (family.revokedAt) {
-    const isKnown = family.revokeReason !== 'revoked' && family.revokeReason !== 'too_many_families';
-    return isKnown || !token.consumedAt || isInTime({ consumedFor }) || family.absoluteExpiresAt <= now
-      ? { kind: 'refuse', code: 'token_revoked', message: 'The family has been revoked.' }
-      : { kind: 'reuse' };
-  }
-  if (family.epoch !== currentEpoch) {
-    return { kind: 'refuse', code: 'token_revoked', message: 'The user has signed out everywhere.' };
-  }
-  if (endsWithinSecond(family.absoluteExpiresAt, now) || token.expiresAt <= now) {
-    return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
-  }
-  const isHolder = holdsFamily(family, dpopThumbprint);
-  if (!token.consumedAt) return isHolder ? { kind: 'rotate' } : WRONG_KEY;
   const last = successors.at(-1)?.token;
   const consumed = [{ token, consumedFor }, ...successors.slice(0, -1)];
   const sealed = consumed.flatMap((use) => (isInTime(use) ? (use.token.sealedSuccessor ?? []) : []));
   const [first, ...others] = sealed;
-  if (!first || sealed.length < consumed.length || !last || last.consumedAt) return { kind: 'reuse' };
-  if (last.expiresAt <= now)
-    return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
-  return isHolder ? { kind: 'replay', sealedSuccessors: [first, ...others] } : WRONG_KEY;
+  return first && sealed.length === consumed.length && last && !last.consumedAt ? [first, ...others] : undefined;
 }
 
-const WRONG_KEY: RefreshDecision = {
-  kind: 'refuse',
-  code: 'invalid_token',
-  message: 'The refresh token is bound to another key.',
-};
+function refused(code: Refusal['code'], message: string): Refusal {
+  return { kind: 'refuse', code, message };
+}
 
 /** Whether a client with this key, or with none, can use the tokens of a family. Every key can use a family without one. */
 export function holdsFamily(
