@@ -7,6 +7,7 @@ import { unlessOutage } from '../common/sigra-error.js';
 import { isRefreshToken, looksLikeJwt } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ClientTokenIssuer } from '../jwt/client-token.issuer.js';
+import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { type IntrospectedToken, JwtIntrospector } from '../jwt/jwt.introspector.js';
 import { RefreshTokenRevoker } from '../jwt/refresh-token.revoker.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
@@ -32,6 +33,7 @@ export class OAuthController {
     private readonly clientTokens: ClientTokenIssuer,
     private readonly revoker: RefreshTokenRevoker,
     private readonly introspector: JwtIntrospector,
+    private readonly foreignTokens: ForeignTokenVerifier,
     private readonly apiTokens: ApiTokenService,
     private readonly apiTokenVerifier: ApiTokenVerifier,
     private readonly apiTokenRevoker: ApiTokenRevoker,
@@ -72,7 +74,8 @@ export class OAuthController {
   }
 
   /**
-   * RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2). The form of a token alone
+   * RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2), but not one that stays valid
+   * because nothing here can end it (section 2.2.1). The form of a token alone
    * decides its type, so the hint changes nothing (section 2.1).
    */
   @Post('revoke')
@@ -116,6 +119,9 @@ export class OAuthController {
       'This access token belongs to no family: revoke the credential that it was issued to.',
     );
   }
+    if (this.foreignTokens.issuerOf(token) !== undefined) {
+      throw new OAuthError(400, 'unsupported_token_type', 'Another server has issued this token: revoke it there.');
+    }
 
   private async introspectApiToken(rawToken: string): Promise<IntrospectedToken | undefined> {
     const token = await this.apiTokens.verify(rawToken).catch(unlessOutage);
