@@ -14,6 +14,7 @@ import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
 import { DEFAULT_OWNER_TYPE } from './access-token.signer.js';
 import { CompactJwsReader } from './compact-jws.reader.js';
 import { enabledJwt } from './jwt-config.js';
+import { isThumbprint } from './token-binding.js';
 
 /** A valid access token and its user. */
 export interface VerifiedAccessToken {
@@ -60,12 +61,17 @@ export class AccessTokenVerifier {
   }
 
   /**
-   * Verifies an access token for another service, to which it is presented (RFC 7662): that service checks the proof.
+   * Verifies an access token for another service, to which it is presented (RFC 7662): that service checks the proof. One that no proof
+   * would make valid here is refused.
    *
    * @throws SigraError as `verify`
    */
   inspect(jwt: string): Promise<VerifiedAccessToken> {
-    return this.traced(() => this.check(jwt));
+    return this.traced(() =>
+      this.check(jwt, (claims) => {
+        assertHolder(claims, this.config.dpop && boundKeyOf(claims));
+      }),
+    );
   }
 
   /**
@@ -89,12 +95,9 @@ export class AccessTokenVerifier {
     }));
   }
 
-  private async check(
-    jwt: string,
-    assertPresented?: (claims: AccessTokenClaims) => void,
-  ): Promise<VerifiedAccessToken> {
+  private async check(jwt: string, assertPresented: (claims: AccessTokenClaims) => void): Promise<VerifiedAccessToken> {
     const claims = this.read(jwt);
-    assertPresented?.(claims);
+    assertPresented(claims);
     if (this.config.dpop?.required && claims.cnf === undefined) {
       throw invalid('The token is not bound to a key, and jwt.dpop.mode is required.');
     }
@@ -135,19 +138,28 @@ export class AccessTokenVerifier {
   }
 }
 
+interface Confirmed {
+  readonly cnf?: unknown;
+}
+
 /**
  * A token with any confirmation other than the key is refused, such as a certificate (RFC 8705 section 3): nothing here can check it.
  *
  * @throws SigraError `invalid_token`
  */
-function assertHolder({ cnf }: { readonly cnf?: unknown }, thumbprint: string | undefined): void {
-  if (cnf === undefined && thumbprint === undefined) return;
-  if (cnf === undefined) throw invalid('The token is not bound to a key; send it as Bearer.');
+function assertHolder(claims: Confirmed, thumbprint: string | undefined): void {
+  const isBound = claims.cnf !== undefined;
+  if (!isBound && thumbprint === undefined) return;
+  if (!isBound) throw invalid('The token is not bound to a key; send it as Bearer.');
   if (thumbprint === undefined) throw invalid('The token is bound to a key; send it as DPoP, with a proof.');
+  if (boundKeyOf(claims) !== thumbprint) throw invalid('The token is bound to another key than that of the proof.');
+}
+
+/** The key that a token is bound to, if a proof of it is all that the token asks for. */
+function boundKeyOf({ cnf }: Confirmed): string | undefined {
   const isKey = typeof cnf === 'object' && cnf !== null && Object.keys(cnf).join() === 'jkt';
-  if (!isKey || (cnf as { readonly jkt: unknown }).jkt !== thumbprint) {
-    throw invalid('The token is bound to another key than that of the proof.');
-  }
+  const jkt = isKey ? (cnf as { readonly jkt: unknown }).jkt : undefined;
+  return isThumbprint(jkt) ? jkt : undefined;
 }
 
 /** The credential that a token ends with. @throws SigraError `invalid_token` */

@@ -12,7 +12,10 @@ import { isRefreshToken } from '../common/token-format.js';
 /** The members of an active token (RFC 7662 section 2.2). */
 export type IntrospectedToken = Readonly<Record<string, unknown>>;
 
-/** Introspects access and refresh tokens, without side effects: a consumed refresh token is inactive, and no reuse. */
+/**
+ * Introspects access and refresh tokens, without side effects: a consumed refresh token is inactive, and no reuse. Only tokens that this
+ * application accepts are active.
+ */
 @Injectable()
 export class JwtIntrospector {
   constructor(
@@ -49,6 +52,8 @@ export class JwtIntrospector {
     const user = (await this.owners.find(found.ownerId))?.user;
     if (!user) return undefined;
     const { token, family } = found;
+    // A refresh with it is refused.
+    if (family.dpopThumbprint !== null && !this.config.dpop) return undefined;
     return {
       iss: this.config.jwt?.issuer,
       sub: found.ownerId,

@@ -10,7 +10,10 @@ export interface TokenBinding {
   readonly dpopThumbprint?: string | undefined;
 }
 
-const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
+/** Whether a value has the form of a SHA-256 thumbprint in base64url. */
+export function isThumbprint(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{43}$/.test(value);
+}
 
 /**
  * The key that new tokens are bound to.
@@ -24,6 +27,6 @@ export function thumbprintIn({ dpopThumbprint }: TokenBinding, { dpop }: SigraCo
     return undefined;
   }
   if (!dpop) throw new TypeError("sigra: a token cannot be bound to a key while jwt.dpop.mode is 'off'");
-  if (!THUMBPRINT.test(dpopThumbprint)) throw new TypeError('sigra: dpopThumbprint is not a SHA-256 in base64url');
+  if (!isThumbprint(dpopThumbprint)) throw new TypeError('sigra: dpopThumbprint is not a SHA-256 in base64url');
   return dpopThumbprint;
 }
