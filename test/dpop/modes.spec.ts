@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DpopOptions } from 'nestjs-sigra';
+import type { DpopOptions, SigraModuleOptions } from 'nestjs-sigra';
+import { trustIssuers } from 'nestjs-sigra/issuers';
 import { answerOf, INVALID_TOKEN, UNAUTHORIZED } from '../support/answers.js';
 import { DpopClient } from '../support/dpop-client.js';
 import { claimsOf, closeJwtApps } from '../support/jwt-app.js';
 import { INVALID_GRANT, type OAuthApp, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 import { refusalOf } from '../support/refusal.js';
+import type { User } from '../support/test-app.js';
 
 const BASE = 'https://api.example';
+const ISSUER = { issuer: 'https://login.example', audience: BASE, owner: () => undefined };
 
 describe('The modes of DPoP', () => {
   let off: OAuthApp;
@@ -32,6 +35,10 @@ describe('The modes of DPoP', () => {
   const binding = () => ({ dpopThumbprint: client.thumbprint });
   const present = (app: OAuthApp, accessToken: string) =>
     fetch(`${app.url}/notes/me`, { headers: client.headers('GET', `${BASE}/notes/me`, accessToken) });
+  const introspect = async (app: OAuthApp, token: string) => {
+    const { rawToken } = await off.tokens.create(off.user, { name: 'RS', scopes: ['oauth:introspect'] });
+    return (await app.post('introspect', { token }, { authorization: `Bearer ${rawToken}` })).body;
+  };
   const refresh = (app: OAuthApp, refreshToken: string) =>
     app.post(
       'token',
@@ -47,6 +54,10 @@ describe('The modes of DPoP', () => {
       expect(withoutResource(await answerOf(await present(off, accessToken)))).toEqual(UNAUTHORIZED);
       expect(await refusalOf(off.jwt.verifyAccess(accessToken))).toBe('invalid_token');
       expect((await refresh(off, refreshToken)).body).toEqual(INVALID_GRANT);
+      for (const app of [off, optional]) {
+        const answers = [await introspect(app, accessToken), await introspect(app, refreshToken)];
+        expect(answers).toMatchObject([{ active: app === optional }, { active: app === optional }]);
+      }
       expect((await refresh(optional, refreshToken)).status).toBe(200);
     });
 
@@ -95,7 +106,10 @@ describe('The modes of DPoP', () => {
       const answer = await answerOf(await required.present(accessToken));
 
       expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_token' } });
-      expect(answer.challenge).toMatch(/^DPoP realm="api", error="invalid_token", .*algs="ES256"$/);
+      // API tokens are accepted as bearer credentials.
+      expect(answer.challenge).toMatch(
+        /^Bearer realm="api", error="invalid_token", .*, DPoP realm="api", error="invalid_token", .*algs="ES256"$/,
+      );
       expect((await present(required, bound.accessToken)).status).toBe(200);
       expect((await required.present(rawToken)).status).toBe(200);
     });
@@ -107,6 +121,21 @@ describe('The modes of DPoP', () => {
         dpop_signing_alg_values_supported: ['ES256'],
         dpop_bound_access_tokens_required: true,
       });
+    });
+
+    it.each<[string, Partial<SigraModuleOptions<User>>]>([
+      ['whose tokens are trusted', { metadata: { resource: BASE }, trustedIssuers: trustIssuers([ISSUER]) }],
+      ['that the application names', { metadata: { resource: BASE, authorizationServers: [ISSUER.issuer] } }],
+    ])('announces nothing of keys to clients of other servers %s, and names both schemes', async (_what, sigra) => {
+      const shared = { databaseUrl: off.databaseUrl, clock: off.clock, sigra };
+      const app = await startOAuthApp({ issuer: `${BASE}/`, dpop: { mode: 'required' } }, shared);
+
+      const resource = await (await fetch(`${app.url}/.well-known/oauth-protected-resource`)).text();
+      const { challenge } = await answerOf(await fetch(`${app.url}/notes/me`));
+
+      expect(resource).toContain(ISSUER.issuer);
+      expect(resource).not.toContain('dpop');
+      expect(challenge).toMatch(/^Bearer realm="api", .*, DPoP realm="api", /);
     });
 
     it('refuses proofs of another algorithm', async () => {

@@ -62,8 +62,6 @@ export interface ChallengeSettings {
 
 /** The parts of the settings of DPoP that challenges name. */
 export interface DpopChallenge {
-  /** Whether access tokens need a key. */
-  readonly required: boolean;
   /** The signature algorithms of proofs. */
   readonly algorithms: readonly string[];
 }
@@ -124,13 +122,11 @@ function challengeOf(kind: Challenge, body: HttpRefusalBody, settings: Challenge
   if (kind !== 'realm') parameters.push(`error="${error}"`, `error_description="${quotable(message)}"`);
   if (kind === 'scope') parameters.push(`scope="${required.join(' ')}"`);
   if (statusCode === 401) parameters.push(...resourceParameter(settings));
-  // API tokens are bearer credentials in every mode, so they are not told to send a proof.
-  const isBearer = kind !== 'proof' && !(settings.dpop?.required && statusCode === 401);
-  return challenges(parameters, settings, isBearer);
+  return challenges(parameters, settings, kind !== 'proof');
 }
 
-/** The challenges for all schemes that are accepted. */
-function challenges(parameters: readonly string[], { dpop }: ChallengeSettings, isBearer: boolean): string {
+/** The challenges for all schemes that are accepted: API tokens, and tokens of other issuers, are bearer credentials in every mode. */
+function challenges(parameters: readonly string[], { dpop }: ChallengeSettings, isBearer = true): string {
   const all = isBearer ? [`Bearer ${parameters.join(', ')}`] : [];
   if (dpop) all.push(`DPoP ${[...parameters, `algs="${dpop.algorithms.join(' ')}"`].join(', ')}`);
   return all.join(', ');
@@ -141,9 +137,9 @@ function resourceParameter({ resourceMetadata }: ChallengeSettings): readonly st
   return resourceMetadata === undefined ? [] : [`resource_metadata="${resourceMetadata}"`];
 }
 
-/** The challenge of a request without a credential (RFC 6750 section 3.1), for a route that API tokens can use in every mode. */
+/** The challenge of a request without a credential (RFC 6750 section 3.1). */
 export function bearerChallenge(settings: ChallengeSettings): string {
-  return challenges([`realm="${settings.realm}"`, ...resourceParameter(settings)], settings, true);
+  return challenges([`realm="${settings.realm}"`, ...resourceParameter(settings)], settings);
 }
 
 /**

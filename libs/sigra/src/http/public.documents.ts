@@ -86,14 +86,18 @@ export class PublicDocuments {
     if (metadata.resource === undefined) return undefined;
     const accepted = [...(jwt ? [jwt.issuer] : []), ...(trustedIssuers?.issuers ?? [])].filter(isPlainUrl);
     const servers = metadata.authorizationServers.length > 0 ? metadata.authorizationServers : accepted;
+    // Access tokens of other issuers are bearer tokens in every mode, so what is said about keys would be wrong for their clients.
+    const isOwn = !trustedIssuers && servers.every((server) => server === jwt?.issuer);
     return {
       resource: metadata.resource,
       ...(servers.length > 0 && { authorization_servers: servers }),
       bearer_methods_supported: ['header'],
-      ...(dpop && {
-        dpop_signing_alg_values_supported: dpop.algorithms,
-        dpop_bound_access_tokens_required: dpop.required,
-      }),
+      ...(dpop &&
+        isOwn && {
+          dpop_signing_alg_values_supported: dpop.algorithms,
+          // Of access tokens, which come from the servers above. API tokens, which do not, are bearer credentials in every mode.
+          dpop_bound_access_tokens_required: dpop.required,
+        }),
       ...this.scopes(),
     };
   }
