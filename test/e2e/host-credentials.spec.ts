@@ -118,6 +118,28 @@ describe.each(ADAPTERS)('Credentials of the host, on %s', (adapter) => {
     });
   });
 
+  it('are asked for with every scheme, also with DPoP where Sigra does not use it', async () => {
+    resolve = ({ headers }) =>
+      /^(DPoP|Basic|Custom) mine$/i.test(String(headers.authorization))
+        ? { userId: test.user.id, scopes: ['read:notes', 'write:notes'] }
+        : undefined;
+    const statuses = [];
+
+    for (const scheme of ['DPoP', 'dpop', 'Basic', 'Custom']) {
+      statuses.push((await call('GET', '/notes', { authorization: `${scheme} mine` })).status);
+    }
+    // No browser attaches it by itself.
+    const fromElsewhere = {
+      authorization: 'DPoP mine',
+      origin: 'https://other.example',
+      'sec-fetch-site': 'cross-site',
+    };
+
+    expect(statuses).toEqual([200, 200, 200, 200]);
+    expect((await call('GET', '/notes', { authorization: 'DPoP theirs' })).status).toBe(401);
+    expect((await call('POST', '/notes', fromElsewhere)).status).toBe(201);
+  });
+
   it('are subject to the scopes of a route', async () => {
     const headers = await bearer('read:notes');
 

@@ -123,7 +123,6 @@ describe.each(ADAPTERS)('A client at the OAuth endpoints on %s', (adapter) => {
     'Basic %%%',
     `Basic ${encode('without a colon')}`,
     `Basic ${Buffer.from([0xff, 0x3a, 0xff]).toString('base64')}`,
-    'DPoP x',
     'Digest username="x"',
     '"strange',
   ])('is refused with the header %j, and told to use Basic', async (authorization) => {
@@ -190,18 +189,30 @@ describe.each(ADAPTERS)('A client at the OAuth endpoints on %s', (adapter) => {
     expect((await test.refresh(refreshToken)).status).toBe(200);
   });
 
-  it('can send its bearer credential, valid or not, with every request: it does not authenticate a client', async () => {
+  it('can send its bearer credential or one with a key, valid or not, with every request: it does not authenticate a client', async () => {
     const { accessToken, refreshToken } = await test.signIn();
-    const headers = ['Bearer x', 'Bearer', 'bearer "', `Bearer ${accessToken}`].map((authorization) => ({
-      authorization,
-    }));
+    const headers = ['Bearer x', 'Bearer', 'bearer "', `Bearer ${accessToken}`, 'DPoP x', 'dpop'].map(
+      (authorization) => ({ authorization }),
+    );
 
     const refreshed = [];
     for (const each of headers) refreshed.push(await test.post('token', await grant(), each));
-    const revoked = await test.post('revoke', { token: refreshToken }, { authorization: 'Bearer x' });
+    const other = await test.signIn();
+    const revoked = [
+      await test.post('revoke', { token: refreshToken }, { authorization: 'Bearer x' }),
+      await test.post('revoke', { token: other.refreshToken }, { authorization: 'DPoP x' }),
+    ];
+    const introspection = await test.post('introspect', { token: 'x' }, { authorization: 'DPoP x' });
 
-    expect(refreshed.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect(revoked.status).toBe(200);
+    expect(refreshed.map(({ status }) => status)).toEqual(headers.map(() => 200));
+    expect(revoked.map(({ status }) => status)).toEqual([200, 200]);
+    expect(refusalIn(introspection)).toEqual([
+      401,
+      'Bearer realm="api", Basic realm="api"',
+      'invalid_client',
+      'no-store',
+    ]);
+    expect(await refusalOf(test.jwt.refresh(other.refreshToken))).toBe('token_revoked');
     expect(await refusalOf(test.jwt.refresh(refreshToken))).toBe('token_revoked');
   });
 

@@ -71,7 +71,10 @@ export class Authenticator {
       case 'key':
         return accepted.bearer ? this.byKey(authorization.credential, request, call) : undefined;
       case 'dpop':
-        return accepted.bearer && this.config.dpop ? this.byDpop(authorization.credential, request, call) : undefined;
+        if (!accepted.bearer) return undefined;
+        return this.config.dpop
+          ? this.byDpop(authorization.credential, request, call)
+          : this.byHost(request, call, false, () => undefined);
       case 'foreign':
         // Browsers also attach credentials of Basic and Negotiate to what other sites cause.
         return accepted.bearer ? this.byHost(request, call, true, () => undefined) : undefined;

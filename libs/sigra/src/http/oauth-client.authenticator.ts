@@ -69,7 +69,7 @@ export class OAuthClientAuthenticator {
   ): ClientCredentials | undefined {
     const header = splitAuthorization(request);
     const scheme = header?.scheme.toLowerCase();
-    const isToken = scheme === 'bearer' || (scheme === 'dpop' && this.config.dpop !== undefined);
+    const isToken = scheme === 'bearer' || scheme === 'dpop';
     const inBody = secret !== undefined || assertion !== undefined || type !== undefined;
     if (inBody && header && !(isToken && bearer === 'ignored')) {
       throw new OAuthError(400, 'invalid_request', 'A client authenticates in one way only.');
