@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired } from '../common/clock.js';
 import { isOwnerId, type Principal, type Stamp, stamped } from '../common/principal.js';
+import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { keyHeadersOf } from '../config/credentials.section.js';
@@ -178,14 +179,16 @@ export class Authenticator {
       return stamped(made, { owner: { type, id: userId }, ...epochs, tokenId });
     }
     // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
-    const origin = epoch !== undefined && isUuid(familyId) ? { familyId } : { endsAt: new Date(exp * 1000) };
+    const isOfFamily = epoch !== undefined && isUuid(familyId);
+    const origin = isOfFamily ? { familyId } : { endsAt: new Date(exp * 1000), jwtHash: hashSecret(credential) };
     const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
     return stamped(principal, { owner: { type, id: userId }, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
   }
 
   private async byForeignToken(credential: string, issuer: string): Promise<Principal> {
     const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer);
-    return this.ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt });
+    const jwtHash = hashSecret(credential);
+    return this.ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt, jwtHash });
   }
 
   /**
@@ -262,7 +265,7 @@ export class Authenticator {
     user: object,
     { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
     made: Pick<Principal, 'method' | 'scopes' | 'issuer'>,
-    origin: Pick<Stamp, 'endsAt' | 'isLive'>,
+    origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash'>,
   ): Principal {
     const owner = { type: this.config.users.type, id: userId };
     return stamped({ user, userId, ...made }, { owner, tokenEpoch, familyEpoch, ...origin });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
 import { type ExecutionContext, RequestMethod } from '@nestjs/common';
-import { stampOf } from '../common/principal.js';
+import { credentialOf, stampOf } from '../common/principal.js';
 import { requestOf } from './call-request.js';
 import { declaring, inherited, type Target } from './route-metadata.js';
 
@@ -51,9 +51,8 @@ export function perPrincipal(
   if (!key || isNeverStored(context.getHandler())) return undefined;
   const principal = requestOf(context).sigra;
   if (!principal) return key;
-  const { userId, method, scopes, tokenId, familyId } = principal;
   const type = stampOf(principal)?.owner.type;
-  const facts = JSON.stringify([type, userId, method, tokenId, familyId, [...scopes].sort()]);
+  const facts = JSON.stringify([type, ...credentialOf(principal), [...principal.scopes].sort()]);
   // In front: a URL begins with a slash, so no client can name the key of a principal.
   return `sigra:${createHash('sha256').update(facts).digest('base64url')}:${key}`;
 }

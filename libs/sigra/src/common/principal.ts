@@ -24,6 +24,18 @@ export interface Principal<User extends object = object> {
   readonly issuer?: string;
 }
 
+/** The members of a principal that identify its credential. */
+export type CredentialMembers = Pick<Principal, 'method' | 'userId' | 'tokenId' | 'familyId' | 'issuer'>;
+
+/**
+ * Identifies the credential of a principal among those of its type of owners: an API token with the JWTs that it got, a refresh family
+ * with its JWTs, or one JWT that has neither. A person is the same in every session, and so are the credentials of the host for a user.
+ */
+export function credentialOf(principal: CredentialMembers): readonly (string | null)[] {
+  const { method, userId, tokenId, familyId, issuer } = principal;
+  return [method, userId, issuer ?? null, stampOf(principal)?.jwtHash ?? tokenId ?? familyId ?? null];
+}
+
 /** Whose a credential is. */
 export interface Owner {
   /** `users.type`. */
@@ -53,6 +65,8 @@ export interface Stamp {
   readonly tokenId?: string | undefined;
   /** The id of the JWT's refresh family. */
   readonly familyId?: string | undefined;
+  /** The SHA-256 of a JWT that has neither a family nor an API token here. Its `jti` can be missing, or that of another token. */
+  readonly jwtHash?: string | undefined;
   /** The end of a JWT that has no family here, or of a credential of the host. */
   readonly endsAt?: Date | undefined;
   /** Whether a session or a credential of the host is still that of the owner. */
@@ -68,6 +82,6 @@ export function stamped<P extends Principal>(principal: P, stamp: Stamp): P {
 }
 
 /** The stamp of a principal; undefined for a principal that the application made itself. */
-export function stampOf(principal: Principal | undefined): Stamp | undefined {
+export function stampOf(principal: object | undefined): Stamp | undefined {
   return (principal as { readonly [STAMP]?: Stamp } | undefined)?.[STAMP];
 }

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import type { Deadline } from '../common/deadline.js';
-import type { Principal } from '../common/principal.js';
+import { type CredentialMembers, credentialOf } from '../common/principal.js';
 import { seal, unseal } from '../common/sealing.js';
 import { isOutage, refuse, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -131,17 +131,8 @@ export class IssueReplayer {
 }
 
 /** Identifies a key of a credential for a subject, whose owner has the type. */
-function keyHashOf(type: string, subject: IssueSubject, maker: Maker | undefined, key: string): string {
-  return hashOf([type, subject, makerOf(maker), key]);
-}
-
-type Maker = Pick<Principal, 'method' | 'userId' | 'tokenId' | 'familyId'>;
-
-/** The credential that makes the request; a person in any session is one and the same maker. */
-function makerOf(principal: Maker | undefined): unknown {
-  if (!principal) return 'application';
-  const { method, userId, tokenId, familyId } = principal;
-  return [method, userId, tokenId ?? familyId ?? null];
+function keyHashOf(type: string, subject: IssueSubject, maker: CredentialMembers | undefined, key: string): string {
+  return hashOf([type, subject, maker ? credentialOf(maker) : 'application', key]);
 }
 
 /** The time of an expiry in the properties of a request. */
