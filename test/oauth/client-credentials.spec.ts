@@ -134,7 +134,7 @@ describe.each(ADAPTERS)('The grant client_credentials on %s (RFC 6749 section 4.
 
     const { status, body } = await ask(test, client);
 
-    expect([status, body]).toMatchObject([400, { error: 'invalid_grant' }]);
+    expect([status, body]).toMatchObject([401, { error: 'invalid_client' }]);
   });
 
   it('introspects such an access token, with the API token as its client', async () => {
@@ -270,6 +270,45 @@ describe.each(['epoch', 'family'] as const)('The access token of an API token, w
 
     expect(status).toBe(401);
   });
+});
+
+describe('A client that ends after it has been authenticated', () => {
+  let test: OAuthApp;
+  let meanwhile: (() => Promise<unknown>) | undefined;
+
+  beforeAll(async () => {
+    test = await startOAuthApp({
+      claims: async () => {
+        await meanwhile?.();
+        return {};
+      },
+    });
+  });
+  afterAll(() => test.close());
+
+  it.each<[string, (id: string) => Promise<unknown>]>([
+    ['is revoked', (id) => test.tokens.revoke(id)],
+    ['has expired', async () => test.clock.advance({ hours: 2 })],
+    ['is revoked with all others', () => test.tokens.revokeAll(test.user)],
+  ])(
+    '%s: it is an invalid client, and nothing is said about refresh tokens (RFC 6749 section 5.2)',
+    async (_what, end) => {
+      const client = await service(test, test.user, ['read:notes'], new Date(test.clock.now().getTime() + 3_600_000));
+      meanwhile = () => end(client.id);
+
+      const { status, headers, body } = await ask(test, client);
+      meanwhile = undefined;
+
+      expect([status, headers.get('www-authenticate'), body]).toEqual([
+        401,
+        'Basic realm="api"',
+        {
+          error: 'invalid_client',
+          error_description: 'The client credentials are invalid, revoked or expired.',
+        },
+      ]);
+    },
+  );
 });
 
 describe('The grant client_credentials beside a revocation', () => {

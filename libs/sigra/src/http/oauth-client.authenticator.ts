@@ -52,9 +52,17 @@ export class OAuthClientAuthenticator {
     try {
       return await this.authenticator.authenticateClient(id, secret, request);
     } catch (error) {
-      if (error instanceof SigraError && isBadCredential(error)) throw invalidClient(INVALID_CLIENT, challenge);
-      throw error;
+      throw this.refusalOf(error, challenge);
     }
+  }
+
+  /**
+   * The refusal of a client whose API token is not valid, or not any more; any other error as it is.
+   *
+   * @param challenge undefined for a client that did not authenticate in a header
+   */
+  refusalOf(error: unknown, challenge: string | undefined): unknown {
+    return error instanceof SigraError && isBadCredential(error) ? invalidClient(INVALID_CLIENT, challenge) : error;
   }
 
   /** The challenge for `client_secret_basic` (RFC 7617 section 2). */

@@ -66,7 +66,13 @@ export class OAuthController {
       case 'client_credentials': {
         if (!client) throw invalidClient('This grant needs client authentication.', this.clients.challenge);
         const binding = { dpopThumbprint: await this.dpop.thumbprintOf(request) };
-        return accessTokenResponse(await this.clientTokens.issue(client, scopes, callerOf(request), binding));
+        const issued = this.clientTokens.issue(client, scopes, callerOf(request), binding);
+        return accessTokenResponse(
+          await issued.catch((error: unknown) => {
+            // The client has ended since it was authenticated.
+            throw this.clients.refusalOf(error, this.clients.challenge);
+          }),
+        );
       }
       default:
         throw new OAuthError(400, 'unsupported_grant_type', 'The grants are refresh_token and client_credentials.');
