@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { claimsOf } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
 import { type OAuthApp, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 
@@ -32,7 +33,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
 
   it('can have unknown parameters (RFC 6749 section 3.2), access_token among them', async () => {
     const { accessToken } = await test.signIn();
-    const more = { client_id: 'web', resource: 'https://api.example', constructor: 'x', access_token: accessToken };
+    const more = { client_id: 'web', audience: 'https://api.example', constructor: 'x', access_token: accessToken };
 
     const answer = await test.post('token', { ...(await grant()), ...more });
 
@@ -150,5 +151,55 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
       const { error_description: description } = body as { error_description: string };
       expect(description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
     }
+  });
+});
+
+describe.each(ADAPTERS)('The parameter resource at the token endpoint on %s (RFC 8707)', (adapter) => {
+  const RESOURCE = 'https://api.example';
+  let test: OAuthApp;
+
+  beforeAll(async () => {
+    test = await startOAuthApp({ audience: 'notes' }, { adapter, sigra: { metadata: { resource: RESOURCE } } });
+  });
+  afterAll(() => test.close());
+
+  it.each(['notes', RESOURCE, `${RESOURCE}/`])('can be %s, and the token is for the audience', async (resource) => {
+    const answer = await test.refresh((await test.signIn()).refreshToken, { resource });
+
+    expect(answer.status).toBe(200);
+    expect(claimsOf(tokensIn(answer).access_token).aud).toBe('notes');
+  });
+
+  it.each(['https://other.example', `${RESOURCE}/notes`, 'Notes', 'api', 'x'.repeat(10_000)])(
+    'cannot be another one, and nothing is consumed',
+    async (resource) => {
+      const { refreshToken } = await test.signIn();
+      const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] });
+      const client = { grant_type: 'client_credentials', client_id: token.id, client_secret: rawToken };
+
+      const answers = [
+        await test.refresh(refreshToken, { resource }),
+        await test.post('token', { ...client, resource }),
+      ];
+
+      const error_description = 'Tokens of this server are not for this resource.';
+      expect(answers.map(({ status, body }) => [status, body])).toEqual(
+        answers.map(() => [400, { error: 'invalid_target', error_description }]),
+      );
+      expect((await test.refresh(refreshToken)).status).toBe(200);
+    },
+  );
+
+  it('can be sent once', async () => {
+    const parameters = [
+      ['grant_type', 'refresh_token'],
+      ['refresh_token', (await test.signIn()).refreshToken],
+      ['resource', 'notes'],
+      ['resource', RESOURCE],
+    ] as const;
+
+    const { status, body } = await test.post('token', parameters);
+
+    expect([status, body]).toEqual([400, invalidRequest(INVALID_PARAMETER)]);
   });
 });

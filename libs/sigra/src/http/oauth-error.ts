@@ -2,12 +2,13 @@ import { HttpException } from '@nestjs/common';
 import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
 import { isBadCredential, isOutage, SigraError, type SigraErrorCode } from '../common/sigra-error.js';
 
-/** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1 and RFC 9449 section 5, and for what no RFC has a code for. */
+/** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2 and RFC 9449 section 5, and for what no RFC has a code for. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_scope'
+  | 'invalid_target'
   | 'unsupported_grant_type'
   | 'unsupported_token_type'
   | 'invalid_dpop_proof'

@@ -38,6 +38,22 @@ export function requireParameter(parameters: OAuthParameters, name: string): str
 }
 
 /**
+ * Checks the parameter `resource` (RFC 8707 section 2), by which a client names the API that it wants a token for.
+ *
+ * @param apis the identifiers of the API that every token is for
+ * @throws OAuthError `invalid_target` for any other one
+ */
+export function assertResource(resource: string | undefined, apis: readonly (string | undefined)[]): void {
+  if (resource === undefined || apis.some((api) => api !== undefined && isSameIdentifier(resource, api))) return;
+  throw new OAuthError(400, 'invalid_target', 'Tokens of this server are not for this resource.');
+}
+
+/** Clients write a URL as its parser does: an origin then ends with a slash. */
+function isSameIdentifier(one: string, other: string): boolean {
+  return one === other || (URL.canParse(one) && URL.canParse(other) && new URL(one).href === new URL(other).href);
+}
+
+/**
  * Splits the parameter `scope` (RFC 6749 section 3.3). The service checks each scope.
  *
  * @throws OAuthError `invalid_scope` for a text that is too long to be a list of scopes

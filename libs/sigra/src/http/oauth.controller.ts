@@ -19,7 +19,7 @@ import { assertJwtEnabled } from './jwt.controller.js';
 import { OAuthClientAuthenticator } from './oauth-client.authenticator.js';
 import { invalidClient, OAuthError } from './oauth-error.js';
 import { OAuthExceptionFilter } from './oauth-exception.filter.js';
-import { parseOAuthParameters, parseScope, requireParameter } from './oauth-request.js';
+import { assertResource, parseOAuthParameters, parseScope, requireParameter } from './oauth-request.js';
 import { type AccessTokenResponse, accessTokenResponse, tokenResponse } from './token-response.js';
 
 /** The token endpoint (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662). */
@@ -27,7 +27,7 @@ import { type AccessTokenResponse, accessTokenResponse, tokenResponse } from './
 @UseFilters(OAuthExceptionFilter)
 export class OAuthController {
   constructor(
-    @InjectSigraConfig() config: SigraConfig,
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clients: OAuthClientAuthenticator,
     private readonly jwt: SigraJwtService,
     private readonly clientTokens: ClientTokenIssuer,
@@ -56,6 +56,7 @@ export class OAuthController {
     countWait(request);
     const parameters = parseOAuthParameters(body);
     const client = await this.clients.authenticate(request, parameters);
+    assertResource(parameters.resource, [this.config.jwt?.audience, this.config.metadata.resource]);
     const scopes = parseScope(parameters.scope);
     switch (requireParameter(parameters, 'grant_type')) {
       case 'refresh_token': {
@@ -118,6 +119,9 @@ export class OAuthController {
   private async revokeToken(token: string, caller: Caller): Promise<void> {
     if (isRefreshToken(token)) return this.jwt.revokeRefresh(token, caller);
     if (!looksLikeJwt(token)) return this.apiTokenRevoker.revokeByRawToken(token, caller);
+    if (this.foreignTokens.issuerOf(token) !== undefined) {
+      throw new OAuthError(400, 'unsupported_token_type', 'Another server has issued this token: revoke it there.');
+    }
     if (await this.revoker.revokeByAccessToken(token, caller)) return;
     throw new OAuthError(
       400,
@@ -125,9 +129,6 @@ export class OAuthController {
       'This access token belongs to no family: revoke the credential that it was issued to.',
     );
   }
-    if (this.foreignTokens.issuerOf(token) !== undefined) {
-      throw new OAuthError(400, 'unsupported_token_type', 'Another server has issued this token: revoke it there.');
-    }
 
   private async introspectApiToken(rawToken: string): Promise<IntrospectedToken | undefined> {
     const token = await this.apiTokens.verify(rawToken).catch(unlessOutage);
