@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type INestApplication, VersioningType } from '@nestjs/common';
-import type { SigraModuleExtras, SigraModuleOptions } from 'nestjs-sigra';
-import { type HostApp, startHost } from '../support/host-app.js';
+import { RouterModule } from '@nestjs/core';
+import { SigraModule, type SigraModuleExtras, type SigraModuleOptions } from 'nestjs-sigra';
+import { type HostApp, type HostOptions, startHost } from '../support/host-app.js';
 import { rsaKey } from '../support/jwt-forge.js';
 import { JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { OAUTH_CONTROLLERS } from '../support/oauth-app.js';
@@ -42,11 +43,13 @@ describe.each(ADAPTERS)('Metadata on %s', (adapter) => {
   const start = async (
     sigra: Partial<SigraModuleOptions<User>> & SigraModuleExtras = {},
     prepare?: (app: INestApplication) => void,
+    imports: HostOptions['imports'] = [],
   ) => {
     const { databaseUrl, user } = database;
     const host = await startHost({
       adapter,
       databaseUrl,
+      imports,
       sigra: { jwt: RSA_JWT, controllers: OAUTH_CONTROLLERS, ...sigra },
       ...(prepare && { prepare }),
     });
@@ -95,6 +98,33 @@ describe.each(ADAPTERS)('Metadata on %s', (adapter) => {
       expect([endpoint.status, await endpoint.json()]).toMatchObject([400, { error: 'invalid_request' }]);
     },
   );
+
+  it.each([
+    ['alone', undefined, '/v1'],
+    ['below a prefix', (app: INestApplication) => app.setGlobalPrefix('api'), '/api/v1'],
+    [
+      'with a prefix that does not apply to it',
+      (app: INestApplication) => app.setGlobalPrefix('api', { exclude: ['v1/oauth/{*any}'] }),
+      '/v1',
+    ],
+  ])('names the endpoints below the path of a RouterModule, %s', async (_what, prepare, path) => {
+    const routes = RouterModule.register([{ path: 'v1', module: SigraModule }]);
+    const { url } = await start({}, prepare, [routes]);
+
+    const { body } = await read(url + SERVER);
+    const { token_endpoint } = body as { token_endpoint: string };
+    const endpoint = token_endpoint.replace('https://issuer.example', url);
+    const answers = [
+      await fetch(endpoint, { method: 'POST' }),
+      await fetch(endpoint, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' }),
+      await fetch(endpoint),
+    ];
+
+    expect(body).toEqual(metadata(`https://issuer.example${path}`));
+    expect((await read(url + KEYS)).status).toBe(200);
+    expect(answers.map(({ status }) => status)).toEqual([400, 400, 405]);
+    for (const answer of answers) expect(await answer.json()).toMatchObject({ error: 'invalid_request' });
+  });
 
   it('serves the keys below the prefix as well', async () => {
     const { url } = await start({}, (app) => app.setGlobalPrefix('api'));
