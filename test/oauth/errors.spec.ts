@@ -109,6 +109,27 @@ describe.each(VARIANTS)(
         expect(answer.text).not.toContain('sigra_rt_secret');
       });
 
+      it('has it for every method other than POST, with Allow, and leaves preflight requests to the application', async () => {
+        const url = `${host.url}${prefix === undefined ? '' : `/${prefix}`}/oauth/${endpoint}`;
+        const methods = ['GET', 'PUT', 'PATCH', 'DELETE'];
+
+        const answers = await Promise.all(methods.map((method) => fetch(`${url}?token=x`, { method })));
+        const head = await fetch(url, { method: 'HEAD' });
+        const preflight = await fetch(url, { method: 'OPTIONS' });
+
+        for (const answer of answers) {
+          expect([answer.status, answer.headers.get('allow'), answer.headers.get('cache-control')]).toEqual([
+            405,
+            'POST',
+            'no-store',
+          ]);
+          expect(answer.headers.get('content-type')).toMatch(/^application\/json\b/);
+          expect(await answer.json()).toEqual({ error: 'invalid_request', error_description: 'The method is POST.' });
+        }
+        expect([head.status, await head.text()]).toEqual([405, '']);
+        expect(preflight.status).not.toBe(405);
+      });
+
       it('has it for a media type that cannot be parsed', async () => {
         const answer = await send(endpoint, 'multipart/form-data; boundary=x', '--x--\r\n');
 

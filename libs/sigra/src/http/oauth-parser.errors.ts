@@ -5,8 +5,11 @@ import { ofStatus, toOAuthError } from './oauth-error.js';
 
 const ENDPOINTS = ['token', 'revoke', 'introspect'];
 
+const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' };
+const OTHER_METHOD = { error: 'invalid_request', error_description: 'The method is POST.' };
+
 /**
- * Answers errors that happen before the OAuth endpoints, such as a body that cannot be parsed, in the form of RFC 6749 section 5.2.
+ * Answers errors that happen before the OAuth endpoints, such as another method or a body that cannot be parsed, in the form of RFC 6749 section 5.2.
  * They never reach the controller and its filter.
  */
 @Injectable()
@@ -22,16 +25,20 @@ export class OAuthParserErrors {
   register(): void {
     const paths = new Set(ENDPOINTS.map((endpoint) => this.routes.of('oauth', endpoint)?.toLowerCase()));
     if (paths.has(undefined)) return;
-    this.hooks.answerErrors(
-      // Express ignores case, and a slash at the end.
-      (path) => paths.has(path.toLowerCase().replace(/\/$/, '')),
-      (thrown) => {
-        const error = thrown instanceof HttpException ? toOAuthError(thrown) : ofStatus(statusOf(thrown), thrown);
-        const status = error.getStatus();
-        if (status >= 500) this.logger.error(thrown instanceof Error ? thrown.stack : String(thrown));
-        return { status, headers: error.headers, body: error.getResponse() };
-      },
+    // Express ignores case, and a slash at the end.
+    const isEndpoint = (path: string) => paths.has(path.toLowerCase().replace(/\/$/, ''));
+    this.hooks.answerFirst((method, path) =>
+      // The application answers the preflight requests of its pages.
+      isEndpoint(path) && method !== 'POST' && method !== 'OPTIONS'
+        ? { status: 405, headers: { Allow: 'POST', ...NO_STORE }, body: OTHER_METHOD }
+        : undefined,
     );
+    this.hooks.answerErrors(isEndpoint, (thrown) => {
+      const error = thrown instanceof HttpException ? toOAuthError(thrown) : ofStatus(statusOf(thrown), thrown);
+      const status = error.getStatus();
+      if (status >= 500) this.logger.error(thrown instanceof Error ? thrown.stack : String(thrown));
+      return { status, headers: error.headers, body: error.getResponse() };
+    });
   }
 }
 
