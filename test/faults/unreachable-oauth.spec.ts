@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { SigraJwtService, type TokenPair } from 'nestjs-sigra';
 import { JWT } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
+import { failAudit } from '../support/audit-faults.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 
 describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %s', (adapter) => {
@@ -81,5 +82,26 @@ describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %
     await reached;
 
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, null]);
+    expect(await response.json()).toEqual({
+      error: 'temporarily_unavailable',
+      error_description: expect.stringContaining('may have'),
+    });
+  });
+
+  it('a refresh that loses a race twice is answered with 503 and a time to retry, and the token still works', async () => {
+    const { refreshToken } = await test.host.app.get(SigraJwtService).generateTokens(test.sound.user, ['read:notes']);
+    const refresh = () =>
+      fetch(`${test.host.url}/oauth/token`, form({ grant_type: 'refresh_token', refresh_token: refreshToken }));
+    const fault = await failAudit(test.sound.dataSource, '40001', Number.MAX_SAFE_INTEGER);
+
+    const response = await refresh();
+    await fault.mend();
+
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await response.json()).toEqual({
+      error: 'temporarily_unavailable',
+      error_description: 'The refresh token was not used; try again.',
+    });
+    expect((await refresh()).status).toBe(200);
   });
 });
