@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type TokenResponse } from 'nestjs-sigra';
+import { DpopClient } from '../support/dpop-client.js';
+import { API, ForeignIssuer } from '../support/foreign-issuer.js';
 import { type JwtApp, JWT, startJwtApp } from '../support/jwt-app.js';
 import { JwtNode } from '../support/jwt-node.js';
+import { ServerNode } from '../support/server-node.js';
 
 const LEEWAY = 10;
 const TEN_MINUTES = 600;
@@ -56,5 +60,71 @@ describe('Nodes whose clocks are ten minutes behind, right, and ten minutes ahea
         expect(await refresh(second, token, 0)).toEqual({ refusal: 'reuse_detected' });
       }
     }
+  });
+});
+
+/** With the default of `clockTolerance`. */
+describe.each(['epoch', 'family'] as const)('Nodes whose clocks are two seconds apart, with the check %s', (check) => {
+  const SKEWS = [0, 2];
+  const BASE = 'https://api.example';
+  const now = (skew: number) => () => new Date(Date.now() + skew * 1000);
+  let test: JwtApp;
+  let nodes: ServerNode[] = [];
+  let issuers: ForeignIssuer[] = [];
+
+  beforeAll(async () => {
+    test = await startJwtApp();
+    issuers = await Promise.all(SKEWS.map((skew) => ForeignIssuer.start(now(skew))));
+    nodes = await Promise.all(
+      SKEWS.map((skew) =>
+        ServerNode.start({
+          adapter: 'express',
+          databaseUrl: test.databaseUrl,
+          jwt: { ...JWT, clockTolerance: undefined, check, dpop: { mode: 'optional', baseUrls: [BASE] } },
+          issuers: issuers.map(({ url: issuer }) => ({ issuer, audience: API, algorithms: ['ES256'] })),
+          skew,
+        }),
+      ),
+    );
+  }, 120_000);
+  afterAll(async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+    await Promise.all(issuers.map((issuer) => issuer.close()));
+    await test.close();
+  });
+
+  const signIn = async (node: ServerNode, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${node.url}/api/jwt`, {
+      method: 'POST',
+      headers: { 'x-session-user': test.user.id, 'content-type': 'application/json', ...headers },
+      body: '{"scopes":["read:notes"]}',
+    });
+    return (await answer.json()) as TokenResponse;
+  };
+  const present = async (node: ServerNode, headers: Record<string, string>) =>
+    (await fetch(`${node.url}/me`, { headers })).status;
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  it.each([
+    ['behind', 1, 0],
+    ['ahead', 0, 1],
+  ])('accept fresh credentials of the other one, on the node that is %s', async (_what, from, to) => {
+    const [maker, verifier] = [nodes[from]!, nodes[to]!];
+    const pair = await signIn(maker);
+    const client = new DpopClient(now(SKEWS[from]!));
+    const bound = await signIn(maker, { dpop: client.proof('POST', `${BASE}/api/jwt`) });
+
+    const ofOwn = await present(verifier, bearer(pair.access_token));
+    const ofProof = await present(verifier, client.headers('GET', `${BASE}/me`, bound.access_token));
+    const ofForeign = await present(verifier, bearer(await issuers[from]!.sign(test.user.id)));
+    const refreshed = await fetch(`${verifier.url}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: pair.refresh_token }),
+    });
+    const { access_token: next } = (await refreshed.json()) as TokenResponse;
+
+    expect(bound.token_type).toBe('DPoP');
+    expect([ofOwn, ofProof, ofForeign, refreshed.status]).toEqual([200, 200, 200, 200]);
+    expect(await present(maker, bearer(next))).toBe(200);
   });
 });

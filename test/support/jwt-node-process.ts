@@ -3,6 +3,7 @@ import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Clock, sigraEntities, SigraError, SigraJwtService, SigraModule } from 'nestjs-sigra';
 import { FakeClock } from 'nestjs-sigra/testing';
+import { setClock } from './wrong-clock.js';
 import type { JwtNodeSetup, NodeAnswer, NodeCall, Outcome } from './jwt-node.js';
 
 // The program of `JwtNode`. Its work arrives as messages.
@@ -40,18 +41,6 @@ async function boot(reuseLeeway: number): Promise<SigraJwtService> {
   const module = await builder.compile();
   await module.init();
   return module.get(SigraJwtService);
-}
-
-/** Makes everything in this process believe a wrong clock. */
-function setClock(skewSeconds: number): void {
-  const RealDate = Date;
-  const now = () => RealDate.now() + skewSeconds * 1000;
-  globalThis.Date = new Proxy(RealDate, {
-    construct: (target, args: readonly unknown[], newTarget: typeof Date) =>
-      Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget) as Date,
-    get: (target, property, receiver) =>
-      property === 'now' ? now : (Reflect.get(target, property, receiver) as unknown),
-  });
 }
 
 const send = (answer: NodeAnswer) => process.send?.(answer);

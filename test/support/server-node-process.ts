@@ -17,6 +17,8 @@ import {
   SigraJwtService,
   SigraModule,
 } from 'nestjs-sigra';
+import { trustIssuers } from 'nestjs-sigra/issuers';
+import { setClock } from './wrong-clock.js';
 import type { Holdings, ServerNodeSetup } from './server-node.js';
 
 // The program of `ServerNode`.
@@ -27,11 +29,15 @@ const {
   owners,
   endsSessions,
   lookupTimeout = 30_000,
+  skew = 0,
+  issuers,
   poolSize = 10,
   preparedStatements = true,
   cleanup,
   cutsConnections = true,
 } = JSON.parse(process.argv[2] ?? '') as ServerNodeSetup;
+
+setClock(skew);
 
 @Entity(owners?.table ?? 'users')
 class User {
@@ -100,6 +106,7 @@ class MeController {
         },
         apiTokens: { scopes: ['read:notes', 'oauth:introspect'] },
         jwt,
+        ...(issuers && { trustedIssuers: trustIssuers(issuers.map((each) => ({ ...each, owner: ({ sub }) => sub }))) }),
         cleanup: cleanup ?? { schedule: false },
         lookupTimeout,
         preparedStatements,

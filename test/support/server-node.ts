@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { JwtOptions } from 'nestjs-sigra';
+import type { TrustedIssuerOptions } from 'nestjs-sigra/issuers';
 import { NodeProcess } from './node-process.js';
 import type { Adapter } from './test-app.js';
 
@@ -14,6 +15,10 @@ export interface ServerNodeSetup {
   readonly endsSessions?: boolean;
   /** In milliseconds. @default 30,000: a slow machine is not an unreachable database */
   readonly lookupTimeout?: number;
+  /** The seconds by which its clock is wrong. @default 0 */
+  readonly skew?: number;
+  /** Options of `trustIssuers()`; the user of a token is the one in `sub`. @default none */
+  readonly issuers?: readonly Omit<TrustedIssuerOptions, 'owner'>[];
   /** Connections to the database. @default 10 */
   readonly poolSize?: number;
   /** @default true */
