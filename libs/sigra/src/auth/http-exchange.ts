@@ -37,6 +37,8 @@ const GUARDED_SINCE = Symbol('sigra.guardedSince');
  */
 export interface HttpRequest {
   readonly method: string;
+  /** The method that was sent, where Express's middleware overrides it. */
+  readonly originalMethod?: string;
   /** Undefined in a request that a host constructs. */
   readonly url?: string;
   /** The URL before Express removed the path of a router. */
@@ -44,7 +46,7 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, HeaderValue>>;
   readonly rawHeaders?: readonly string[];
   /** Node's own request, on Fastify. */
-  readonly raw?: { readonly rawHeaders?: readonly string[] };
+  readonly raw?: { readonly method?: string; readonly rawHeaders?: readonly string[] };
   /** `http` or `https`, as the framework sees it. */
   readonly protocol?: string;
   readonly ip?: string;

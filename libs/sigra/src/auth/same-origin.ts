@@ -24,7 +24,21 @@ export function mayActWithCookie(
 
 /** A WebSocket begins with a GET, which other sites can send too, and then carries any message. */
 function isSafe(request: HttpRequest): boolean {
-  return SAFE_METHODS.has(request.method) && headerOf(request, 'upgrade') === undefined;
+  const { method, originalMethod = method, raw } = request;
+  // Middleware that overrides a method keeps the one that was sent at most as `originalMethod`.
+  const methods = [method, originalMethod, raw?.method ?? method];
+  if (!methods.every((each) => SAFE_METHODS.has(each)) || headerOf(request, 'upgrade') !== undefined) return false;
+  return !hasBodyOfBrowser(request);
+}
+
+/**
+ * Whether a browser has sent the request with a method that allows a body, whatever the method is now. A browser sends `Content-Length`
+ * with such methods only, also for an empty body, and then always names the origin. Some proxies add a length to every request, so one
+ * without an origin does not count.
+ */
+function hasBodyOfBrowser(request: HttpRequest): boolean {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  return (length !== undefined || encoding !== undefined) && headerOf(request, 'origin') !== undefined;
 }
 
 function isOwnOrigin(origin: string, request: HttpRequest): boolean {
