@@ -26,6 +26,8 @@ export interface HostOptions {
   readonly port?: number;
   /** Whether Fastify uses HTTP/2 without TLS. @default false */
   readonly http2?: boolean;
+  /** The setting of Express, and the option of Fastify, such as 'loopback'. @default off */
+  readonly trustProxy?: boolean | string;
   /** The URL of a database that has the tables, such as a test application's. */
   readonly databaseUrl: string;
   /** Options of `SigraModule.forRoot()`, or the module itself. */
@@ -71,13 +73,19 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
   })
   class HostModule {}
 
-  const adapter = options.adapter === 'express' ? new ExpressAdapter() : fastifyAdapter(options.http2);
+  const adapter = options.adapter === 'express' ? expressAdapter(options) : fastifyAdapter(options);
   const app = await NestFactory.create(HostModule, adapter, { logger: options.logger ?? false, abortOnError: false });
   options.prepare?.(app);
   await app.listen(options.port ?? 0, '127.0.0.1');
   return { app, url: await app.getUrl(), close: () => app.close() };
 }
 
-function fastifyAdapter(http2?: boolean) {
-  return http2 ? new FastifyAdapter({ http2 }) : new FastifyAdapter();
+function expressAdapter({ trustProxy }: HostOptions) {
+  const adapter = new ExpressAdapter();
+  if (trustProxy !== undefined) adapter.set('trust proxy', trustProxy);
+  return adapter;
+}
+
+function fastifyAdapter({ http2, trustProxy = false }: HostOptions) {
+  return http2 ? new FastifyAdapter({ http2 }) : new FastifyAdapter({ trustProxy });
 }

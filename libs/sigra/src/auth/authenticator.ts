@@ -14,7 +14,7 @@ import { OwnerRepository, type OwnerState } from '../persistence/owner.repositor
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.verifier.js';
 import { IssueReplayer } from '../tokens/issue.replayer.js';
-import { readAuthorization } from './authorization-header.js';
+import { type AuthorizationHeader, readAuthorization } from './authorization-header.js';
 import { DpopService } from './dpop.service.js';
 import { askHost, askHostAgain, type CheckedCredential } from './host-credential.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
@@ -63,7 +63,7 @@ export class Authenticator {
     accepted: AcceptedCredentials,
     call: GuardedCall = {},
   ): Principal | undefined | Promise<Principal | undefined> {
-    const authorization = readAuthorization(request, this.keyHeaders);
+    const authorization = this.credentialOf(request);
     switch (authorization.kind) {
       case 'absent':
         return accepted.session ? this.byHost(request, call, true, () => this.bySession(request, call)) : undefined;
@@ -79,6 +79,32 @@ export class Authenticator {
       case 'foreign':
         // Browsers also attach credentials of Basic and Negotiate to what other sites cause.
         return accepted.bearer ? this.byHost(request, call, true, () => undefined) : undefined;
+    }
+  }
+
+  /**
+   * The credential in the headers of a request. Nothing of it is verified.
+   *
+   * @throws SigraError `invalid_request`
+   */
+  credentialOf(request: HttpRequest): AuthorizationHeader {
+    return readAuthorization(request, this.keyHeaders);
+  }
+
+  /**
+   * Whether a bearer credential is a JWT that this application, or an issuer that it trusts, has signed, and that has not expired. It
+   * asks nothing of the database.
+   */
+  async isSigned(credential: string): Promise<boolean> {
+    try {
+      const issuer = this.foreignTokens.issuerOf(credential);
+      if (issuer !== undefined) await this.foreignTokens.read(credential, issuer);
+      else if (this.accessTokens.recognizes(credential)) this.accessTokens.read(credential);
+      else return false;
+      return true;
+    } catch (error) {
+      if (error instanceof SigraError) return false;
+      throw error;
     }
   }
 
@@ -138,7 +164,7 @@ export class Authenticator {
    * @throws the refusal in all other cases; SigraError `unavailable`
    */
   async afterRotation(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
-    const authorization = readAuthorization(request, this.keyHeaders);
+    const authorization = this.credentialOf(request);
     if (!isEnded(refusal) || !('credential' in authorization)) throw refusal;
     const { credential } = authorization;
     const rotated = this.apiTokens.recognizes(credential) ? await this.apiTokens.findRotated(credential) : undefined;

@@ -14,9 +14,19 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
   400: 'BAD_REQUEST',
   401: 'UNAUTHENTICATED',
   403: 'FORBIDDEN',
+  429: 'TOO_MANY_REQUESTS',
 };
 /** Codes of gRPC, by HTTP status: INVALID_ARGUMENT, UNAUTHENTICATED and so on. */
-const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 422: 9, 503: 14 };
+const GRPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  409: 10,
+  422: 9,
+  429: 8,
+  503: 14,
+};
 
 const logger = new Logger('SigraAuthGuard');
 
@@ -29,9 +39,19 @@ const logger = new Logger('SigraAuthGuard');
 export function refuseCall(error: unknown, settings: ChallengeSettings, context: ExecutionContext): Promise<never> {
   const type = context.getType<string>();
   if (type === 'http' || !(error instanceof SigraError)) throwRefusal(error, settings, context);
-  const refusal = toHttpRefusal(error, settings);
-  if (type === 'graphql') throw forGraphql(refusal.applyHeaders(responseOf(context)));
-  return refuseMessage(refusal, context);
+  return refuseWith(toHttpRefusal(error, settings), context);
+}
+
+/** Refuses a call as `refuseCall` does, with the headers of the refusal where the context has headers. */
+export function refuseWith(refusal: HttpRefusal, context: ExecutionContext): Promise<never> {
+  switch (context.getType<string>()) {
+    case 'http':
+      throw refusal.applyHeaders(responseOf(context));
+    case 'graphql':
+      throw forGraphql(refusal.applyHeaders(responseOf(context)));
+    default:
+      return refuseMessage(refusal, context);
+  }
 }
 
 /** Drivers copy `extensions` of an error to the answer. Those of Apollo's driver for an `HttpException` are the same. */

@@ -4,7 +4,7 @@ import { isScope, isScopeList } from '../common/scope-grammar.js';
 import { refuse } from '../common/sigra-error.js';
 import { looksLikeJwt } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import type { ForeignToken, TrustedIssuers } from '../config/sigra-options.js';
+import type { ForeignToken } from '../config/sigra-options.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
 import { UserDirectory } from '../persistence/user-directory.js';
@@ -50,24 +50,34 @@ export class ForeignTokenVerifier {
   }
 
   /**
+   * Verifies signature and claims, and asks nothing of the database.
+   *
+   * @param issuer the result of `issuerOf`
+   * @throws SigraError `invalid_token`, `token_expired`, `unavailable`
+   */
+  async read(jwt: string, issuer: string): Promise<ForeignToken> {
+    const { trustedIssuers, lookupTimeout: timeout } = this.config;
+    if (!trustedIssuers) throw new Error('sigra: there are no trusted issuers');
+    return trustedIssuers.verify(jwt, issuer, { now: this.clock.now(), timeout });
+  }
+
+  /**
    * Verifies a token.
    *
    * @param issuer the result of `issuerOf`
    * @throws SigraError `invalid_token`, `token_expired`, `epoch_mismatch`, `unavailable`
    */
   verify(jwt: string, issuer: string): Promise<VerifiedForeignToken> {
-    const { trustedIssuers } = this.config;
-    if (!trustedIssuers) throw new Error('sigra: there are no trusted issuers');
     return traced(
       jwtChannels.verify,
       {},
-      () => this.check(jwt, issuer, trustedIssuers),
+      () => this.check(jwt, issuer),
       ({ token: { claims }, record }) => ({ sub: record.ownerId, jti: claims.jti, iss: issuer }),
     );
   }
 
-  private async check(jwt: string, issuer: string, trusted: TrustedIssuers): Promise<VerifiedForeignToken> {
-    const token = await trusted.verify(jwt, issuer, { now: this.clock.now(), timeout: this.config.lookupTimeout });
+  private async check(jwt: string, issuer: string): Promise<VerifiedForeignToken> {
+    const token = await this.read(jwt, issuer);
     const scopes = this.registeredOf(token.scopes);
     // An issuer can have another spelling of the id than the tables, such as an upper-case UUID.
     const found = await this.owners.findWithEpochTime(this.users.canonicalId(token.ownerId));

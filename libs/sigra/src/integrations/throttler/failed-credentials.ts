@@ -10,6 +10,14 @@ interface Network {
   blockedUntil: number;
 }
 
+/** Why a network waits. */
+export interface Block {
+  /** Seconds until its credentials are verified again, at least 1. */
+  readonly wait: number;
+  /** Whether the credential itself has failed. Otherwise it has not been seen, and the network is guessing. */
+  readonly hasFailed: boolean;
+}
+
 /**
  * Remembers which credentials failed from which network, and which were good. A network that sends too many bad credentials is
  * blocked, but not the honest users behind the same address: a credential that has not failed is still verified, until there are
@@ -23,17 +31,18 @@ export class FailedCredentials {
   constructor(private readonly limit: number) {}
 
   /**
-   * The time until a credential is verified again.
+   * Looks whether a credential has to wait.
    *
    * @param credential a hash
-   * @returns seconds, at least 1; undefined when it is verified now
+   * @returns undefined when it is verified now
    */
-  waitOf(network: string, credential: string): number | undefined {
+  blockOf(network: string, credential: string): Block | undefined {
     const known = this.networks.get(network);
     const left = known ? known.blockedUntil - performance.now() : 0;
     if (!known || left <= 0) return undefined;
+    const hasFailed = known.failed.has(credential);
     const isTrusted = known.failed.size < this.limit * DISTRUST || this.good.has(credential);
-    return isTrusted && !known.failed.has(credential) ? undefined : Math.ceil(left / 1000);
+    return isTrusted && !hasFailed ? undefined : { wait: Math.ceil(left / 1000), hasFailed };
   }
 
   /**
@@ -54,7 +63,7 @@ export class FailedCredentials {
     trim(this.networks);
   }
 
-  /** Records that a credential is good. */
+  /** Records that a credential is good. Only of one that has been verified: otherwise junk forgets honest credentials. */
   recordGood(credential: string): void {
     this.good.delete(credential);
     this.good.add(credential);

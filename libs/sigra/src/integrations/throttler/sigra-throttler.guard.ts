@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ExecutionContext, HttpException, HttpStatus, Injectable } from '@nestjs/common';
+import { type ExecutionContext, HttpException, HttpStatus, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import {
   InjectThrottlerOptions,
@@ -11,26 +11,46 @@ import {
 } from '@nestjs/throttler';
 import { EnforcesScopes } from '../../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../../auth/auth.guards.js';
+import { Authenticator } from '../../auth/authenticator.js';
+import { MessageRefusal, refusalOf, refuseWith } from '../../auth/call-refusal.js';
 import { requestOf } from '../../auth/call-request.js';
 import { headerOf, type HttpRequest, responseOf } from '../../auth/http-exchange.js';
+import { HttpRefusal } from '../../auth/http-refusal.js';
+import { routeRules } from '../../auth/route-rules.js';
 import { keyHeadersOf } from '../../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../../config/sigra-config.js';
 import { clientAddress } from '../../common/client-address.js';
 import type { Principal } from '../../common/principal.js';
+import { SigraError, withoutStack } from '../../common/sigra-error.js';
 import { FailedCredentials } from './failed-credentials.js';
 
 const NAME = 'sigra-failed';
 
+/** How a request presents a credential. */
+interface Attempt {
+  readonly network: string;
+  /** A hash. */
+  readonly credential: string;
+  /**
+   * The credential, if it is one that can be guessed or kept: in `Authorization` with the scheme Bearer or DPoP, or in a header of keys.
+   * Undefined for what only `credentials.resolve` understands, which can differ with each request.
+   */
+  readonly token: string | undefined;
+}
+
 /**
- * Authenticates as `SigraAuthGuard` does, and limits requests: failed authentication by address, and good credentials by token
- * or owner, with the limits of `ThrottlerModule`. Use it in place of `SigraAuthGuard` and `ThrottlerGuard`.
+ * Authenticates as `SigraAuthGuard` does, and limits requests: failed authentication by address, and all others by token or owner, with
+ * the limits of `ThrottlerModule`. Use it in place of `SigraAuthGuard` and `ThrottlerGuard`.
  *
  * An address that sends more than `failedLimit` bad credentials within `failedTtl` is answered 429 without a lookup, except for
- * credentials that have not failed from there: honest users behind the same proxy are not locked out. A request without a
- * credential needs no lookup, and is limited by address on the routes that accept it.
+ * credentials that have not failed from there: honest users behind the same proxy are not locked out. After ten times as many different
+ * ones, only JWTs with a valid signature and credentials that were good before are verified.
  *
- * Every 429 has `Retry-After` and the body `{ statusCode, error: 'too_many_requests', message }`; other answers have
- * `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`.
+ * Refusals of other kinds, such as 403, count like the requests that are allowed. A request without a credential needs no lookup: it is
+ * limited by address on the routes that accept it, and everywhere with `credentials.resolve`.
+ *
+ * Every 429 has `Retry-After` and the body `{ statusCode, error: 'too_many_requests', message }`, in the form of the context. Answers to
+ * requests that count have `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, with 429 those of the limit that is exceeded.
  *
  * @example
  * imports: [ThrottlerModule.forRoot([{ ttl: 60_000, limit: limitOf((principal) => (principal ? 600 : 60)) }])],
@@ -45,9 +65,11 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
   /** In milliseconds. It is also the time for which an address is blocked. */
   protected readonly failedTtl: number = 60_000;
   private failures: FailedCredentials | undefined;
-  // A property, so that a subclass with a constructor of its own does not have to pass it.
+  // Properties, so that a subclass with a constructor of its own does not have to pass them.
   @InjectSigraConfig()
   declare private readonly config: SigraConfig;
+  @Inject(Authenticator)
+  declare private readonly authenticator: Authenticator;
 
   constructor(
     @InjectThrottlerOptions() options: ThrottlerModuleOptions,
@@ -59,13 +81,9 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    const keyHeaders = keyHeadersOf(this.config.credentials);
-    const request = requestOf(context, keyHeaders);
-    const sent = ['authorization', ...keyHeaders]
-      .map((name) => headerOf(request, name))
-      .filter((each) => each !== undefined);
-    if (sent.length === 0) await this.guard.canActivate(context);
-    else await this.authenticate(context, networkOf(request), hashOf(sent.join(' ')));
+    // No credential is read there.
+    if (routeRules(context).access === 'anonymous') await this.guard.canActivate(context);
+    else await this.authenticate(context, this.attemptOf(context));
     return super.canActivate(context);
   }
 
@@ -81,28 +99,84 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
 
   protected override throwThrottlingException(
     context: ExecutionContext,
-    { timeToBlockExpire }: ThrottlerLimitDetail,
+    { limit, timeToBlockExpire }: ThrottlerLimitDetail,
   ): Promise<void> {
-    return Promise.reject(tooManyRequests(context, timeToBlockExpire));
+    return this.refuse(context, limit, timeToBlockExpire);
   }
 
-  private async authenticate(context: ExecutionContext, network: string, credential: string): Promise<void> {
+  private async authenticate(context: ExecutionContext, attempt: Attempt | undefined): Promise<void> {
     // Only now: a subclass sets its limit after this constructor has run.
     const failures = (this.failures ??= new FailedCredentials(this.failedLimit));
-    const wait = failures.waitOf(network, credential);
-    if (wait !== undefined) throw tooManyRequests(context, wait);
+    const block = attempt && failures.blockOf(attempt.network, attempt.credential);
+    if (block && (block.hasFailed || (await this.isGuessed(attempt)))) {
+      await this.refuse(context, this.failedLimit, block.wait);
+    }
     try {
       await this.guard.canActivate(context);
     } catch (error) {
-      if (!isBadCredential(error)) throw error;
-      const ttl = this.failedTtl;
-      const { storageService } = this;
-      const counted = await storageService.increment(`${NAME}:${network}`, ttl, this.failedLimit, ttl, NAME);
-      failures.recordBad(network, credential, counted.isBlocked ? counted.timeToBlockExpire : 0);
-      if (counted.isBlocked) throw tooManyRequests(context, counted.timeToBlockExpire);
+      const refusal = refusalIn(error);
+      if (attempt && refusal?.code === 'invalid_token') await this.countFailure(context, failures, attempt);
+      else if (refusal && this.needsLimit(refusal)) await super.canActivate(context);
       throw error;
     }
-    failures.recordGood(credential);
+    const method = requestOf(context).sigra?.method;
+    // A client can get any number of JWTs, and their signature is enough.
+    if (attempt?.token !== undefined && method !== undefined && method !== 'jwt') {
+      failures.recordGood(attempt.credential);
+    }
+  }
+
+  private async countFailure(
+    context: ExecutionContext,
+    failures: FailedCredentials,
+    { network, credential }: Attempt,
+  ): Promise<void> {
+    const { failedTtl: ttl, failedLimit: limit } = this;
+    const counted = await this.storageService.increment(`${NAME}:${network}`, ttl, limit, ttl, NAME);
+    failures.recordBad(network, credential, counted.isBlocked ? counted.timeToBlockExpire : 0);
+    if (counted.isBlocked) await this.refuse(context, limit, counted.timeToBlockExpire);
+  }
+
+  /** Undefined for a request without a credential, or one that the guard refuses for its form. */
+  private attemptOf(context: ExecutionContext): Attempt | undefined {
+    const { credentials } = this.config;
+    try {
+      const request = requestOf(context, keyHeadersOf(credentials));
+      const sent = this.authenticator.credentialOf(request);
+      const token = 'credential' in sent ? sent.credential : undefined;
+      const name = sent.kind === 'absent' ? 'cookie' : 'authorization';
+      // Only a resolver looks at these.
+      const credential = token ?? (credentials.resolve && headerOf(request, name));
+      return credential === undefined
+        ? undefined
+        : { network: networkOf(request), credential: hashOf(credential), token };
+    } catch (error) {
+      if (error instanceof SigraError) return undefined;
+      throw error;
+    }
+  }
+
+  private async isGuessed({ token }: Attempt): Promise<boolean> {
+    return token !== undefined && !(await this.authenticator.isSigned(token));
+  }
+
+  /** An outage is not the client's, and a request without a credential costs nothing unless the application looks for one. */
+  private needsLimit({ status, code }: Refusal): boolean {
+    return status < 500 && (code !== 'unauthorized' || this.config.credentials.resolve !== undefined);
+  }
+
+  /** @param seconds until the client can come back */
+  private refuse(context: ExecutionContext, limit: number, seconds: number): Promise<never> {
+    const wait = String(Math.max(Math.ceil(seconds), 1));
+    const names = this.commonOptions.setHeaders === false ? [] : ['Limit', 'Remaining', 'Reset'];
+    const values = [String(limit), '0', wait];
+    const headers = Object.fromEntries(
+      names.map((name, index) => [`${this.headerPrefix}-${name}`, values[index] ?? '']),
+    );
+    const message = `There were too many requests. Try again in ${wait} s.`;
+    const body = { statusCode: HttpStatus.TOO_MANY_REQUESTS, error: 'too_many_requests', message };
+    const refusal = withoutStack(() => new HttpRefusal(body.statusCode, body, { ...headers, 'Retry-After': wait }));
+    return refuseWith(refusal, context);
   }
 }
 
@@ -144,14 +218,15 @@ function hashOf(header: string): string {
   return createHash('sha256').update(header).digest('base64');
 }
 
-function isBadCredential(error: unknown): boolean {
-  if (!(error instanceof HttpException) || error.getStatus() !== (HttpStatus.UNAUTHORIZED as number)) return false;
-  return (error.getResponse() as { error?: unknown }).error === 'invalid_token';
+/** The public part of a refusal. */
+interface Refusal {
+  readonly status: number;
+  readonly code: unknown;
 }
 
-function tooManyRequests(context: ExecutionContext, seconds: number): HttpException {
-  responseOf(context)?.header('Retry-After', String(Math.max(Math.ceil(seconds), 1)));
-  const status = HttpStatus.TOO_MANY_REQUESTS;
-  const message = 'There were too many requests. Try again later.';
-  return new HttpException({ statusCode: status, error: 'too_many_requests', message }, status);
+/** The refusal of a guard of Sigra, in any context. */
+function refusalIn(error: unknown): Refusal | undefined {
+  const refusal = error instanceof MessageRefusal ? refusalOf(error) : error;
+  if (!(refusal instanceof HttpException)) return undefined;
+  return { status: refusal.getStatus(), code: (refusal.getResponse() as { error?: unknown }).error };
 }
