@@ -4,6 +4,7 @@ import { AuthGuard, PassportStrategy } from '@nestjs/passport';
 import { Query, Resolver } from '@nestjs/graphql';
 import { jwtVerify, SignJWT } from 'jose';
 import {
+  AllowAnonymous,
   CredentialService,
   type HostCredential,
   type HostRequest,
@@ -21,6 +22,7 @@ import { INVALID_TOKEN } from '../support/answers.js';
 import { apollo } from '../support/context-hosts.js';
 import { type HostApp, startHost } from '../support/host-app.js';
 import { JWT } from '../support/jwt-app.js';
+import { recordingLogger } from '../support/log-lines.js';
 import { ADAPTERS, startTestApp, type TestApp, User } from '../support/test-app.js';
 
 /** The JWTs that the application had before: of another issuer, with another secret. */
@@ -314,7 +316,29 @@ function controllerOf(path: string, ...guards: Type<object>[]): Type<object> {
   return GuardedController;
 }
 
+@Controller('forgetful')
+@UseGuards(AuthGuard('jwt'))
+class ForgetfulController {
+  @Get('user')
+  user(@CurrentUser() user: unknown) {
+    return { user };
+  }
+
+  @Get('principal')
+  principal(@CurrentPrincipal() principal: unknown) {
+    return { principal };
+  }
+
+  @Get('open')
+  @AllowAnonymous()
+  open(@CurrentUser() user: unknown) {
+    return { user: user ?? null };
+  }
+}
+
 describe('A user that a guard of Passport has found', () => {
+  const logger = recordingLogger();
+  const logged = () => logger.lines.join('\n');
   let test: TestApp;
   let host: HostApp;
   const old = AuthGuard('jwt');
@@ -338,11 +362,14 @@ describe('A user that a guard of Passport has found', () => {
       controllers: [
         controllerOf('old', old, SigraAuthGuard),
         controllerOf('scoped', old, SigraAuthGuard, ScopeGuard),
+        controllerOf('only-scopes', old, ScopeGuard),
+        ForgetfulController,
         controllerOf('twice', SigraAuthGuard, SigraAuthGuard),
       ],
       providers: [OldTokenStrategy, PassingGuard, MethodResolver],
       guard: PassingGuard,
       imports: [apollo()],
+      logger,
     });
   });
   afterAll(async () => {
@@ -353,7 +380,7 @@ describe('A user that a guard of Passport has found', () => {
   const get = async (path: string, headers: Record<string, string>) =>
     await (await fetch(`${host.url}/${path}`, { headers })).json();
 
-  it.each(['old', 'scoped'])('is the principal behind it, at /%s', async (path) => {
+  it.each(['old', 'scoped', 'only-scopes'])('is the principal behind it, at /%s', async (path) => {
     const authorization = `Bearer ${await oldToken(test.user.id, ['read:notes'])}`;
     const poor = `Bearer ${await oldToken(test.user.id, [])}`;
 
@@ -366,6 +393,16 @@ describe('A user that a guard of Passport has found', () => {
     expect(await get(path, {})).toMatchObject({ statusCode: 401 });
   });
 
+  it('is not silently missing where only Passport looked for it', async () => {
+    const authorization = `Bearer ${await oldToken(test.user.id, ['read:notes'])}`;
+
+    for (const path of ['forgetful/user', 'forgetful/principal']) {
+      expect(await get(path, { authorization })).toMatchObject({ statusCode: 500 });
+    }
+    expect(logged()).toContain('ForgetfulController.user has @CurrentUser(), but no guard has looked for a principal');
+    expect(await get('forgetful/open', { authorization })).toEqual({ user: null });
+  });
+
   it('is not mistaken for the user that a guard of Sigra has put there', async () => {
     const session = { 'x-session-user': test.user.id };
     const query = await fetch(`${host.url}/graphql`, {
@@ -376,5 +413,36 @@ describe('A user that a guard of Passport has found', () => {
 
     expect(await get('twice', session)).toMatchObject({ method: 'session' });
     expect(await query.json()).toEqual({ data: { first: 'session', second: 'session', third: 'session' } });
+  });
+});
+
+describe('A user that a guard of Passport has found, without credentials.resolve', () => {
+  let test: TestApp;
+  let host: HostApp;
+  const logger = recordingLogger();
+
+  beforeAll(async () => {
+    test = await startTestApp();
+    host = await startHost({
+      adapter: 'express',
+      databaseUrl: test.databaseUrl,
+      controllers: [controllerOf('only-scopes', AuthGuard('jwt'), ScopeGuard)],
+      providers: [OldTokenStrategy],
+      guard: null,
+      logger,
+    });
+  });
+  afterAll(async () => {
+    await host.close();
+    await test.close();
+  });
+
+  it('is a mistake of the application, which the log explains', async () => {
+    const authorization = `Bearer ${await oldToken(test.user.id, ['read:notes'])}`;
+
+    const answer = await fetch(`${host.url}/only-scopes`, { headers: { authorization } });
+
+    expect(answer.status).toBe(500);
+    expect(logger.lines.join('\n')).toContain('has left request.user, which has no scopes: set credentials.resolve');
   });
 });

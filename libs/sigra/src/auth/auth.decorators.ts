@@ -4,17 +4,16 @@ import type { Principal } from '../common/principal.js';
 import { type RequiredScopes, type ScopeRequirement, toRequirement } from '../scopes/assert-scopes.js';
 import { requestOf } from './call-request.js';
 import { HttpCaller } from './http-exchange.js';
-import { declaring, type Target } from './route-metadata.js';
-
-/** The metadata that these decorators leave on handlers and controllers; `routeRules` reads it. */
-export const ROUTE_ACCESS = 'sigra:access';
-export const ROUTE_SCOPES = 'sigra:scopes';
-export const ROUTE_REPEATS_ROTATION = 'sigra:repeats-rotation';
-/** On guards. */
-export const ENFORCES_SCOPES = 'sigra:enforces-scopes';
-
-/** `anonymous`: no credential is read; `optional`: a credential counts, but none is needed. */
-export type RouteAccess = 'anonymous' | 'optional';
+import {
+  declaring,
+  ENFORCES_SCOPES,
+  ROUTE_ACCESS,
+  ROUTE_REPEATS_ROTATION,
+  ROUTE_SCOPES,
+  type RouteAccess,
+  type Target,
+} from './route-metadata.js';
+import { routeRules } from './route-rules.js';
 
 /**
  * Scopes that the caller's credential must hold: all of them, or any of them. Requirements add up: of a controller, of the
@@ -77,18 +76,36 @@ export const EnforcesScopes = (): ClassDecorator => declaring<true>(ENFORCES_SCO
  */
 export const RepeatsRotation = (): MethodDecorator => declaring<true>(ROUTE_REPEATS_ROTATION, () => true);
 
-/** The `Principal` of the request; undefined for an anonymous request on an `@OptionalAuth()` route. */
-export const CurrentPrincipal = createParamDecorator(
-  (_data: unknown, context: ExecutionContext): Principal | undefined => requestOf(context).sigra,
+/**
+ * The `Principal` of the request; undefined for an anonymous request on an `@OptionalAuth()` or `@AllowAnonymous()` route.
+ *
+ * @throws TypeError when no guard of Sigra has looked for a principal
+ */
+export const CurrentPrincipal = createParamDecorator((_data: unknown, context: ExecutionContext) =>
+  principalOf(context, '@CurrentPrincipal()'),
 );
 
-/** The host's user who makes the request, or one property of it: `@CurrentUser()`, `@CurrentUser('email')`. */
+/**
+ * The host's user who makes the request, or one property of it: `@CurrentUser()`, `@CurrentUser('email')`. Undefined where the principal
+ * is.
+ *
+ * @throws TypeError when no guard of Sigra has looked for a principal
+ */
 // The type is spelled out because the inferred one names a type that Nest 11 does not have.
 export const CurrentUser: (...propertyOrPipes: (string | PipeTransform | Type<PipeTransform>)[]) => ParameterDecorator =
   createParamDecorator((property: string | undefined, context: ExecutionContext): unknown => {
-    const user = requestOf(context).sigra?.user as Readonly<Record<string, unknown>> | undefined;
+    const user = principalOf(context, '@CurrentUser()')?.user as Readonly<Record<string, unknown>> | undefined;
     return property === undefined ? user : user?.[property];
   });
+
+/** Guards leave the property on each request, undefined without a principal. */
+function principalOf(context: ExecutionContext, decorator: string): Principal | undefined {
+  const request = requestOf(context);
+  if ('sigra' in request || routeRules(context).access === 'anonymous') return request.sigra;
+  throw new TypeError(
+    `sigra: ${context.getClass().name}.${context.getHandler().name} has ${decorator}, but no guard has looked for a principal: use SigraAuthGuard, or ScopeGuard with credentials.resolve after a guard of another library`,
+  );
+}
 
 /** The `Caller` of the request, for the services that a handler calls. */
 export const CurrentCaller = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {

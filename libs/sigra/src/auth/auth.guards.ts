@@ -2,6 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
+import { withImpliedRead } from '../scopes/can.js';
 import { admit, type AdmissionSettings } from './admit.js';
 import { EnforcesScopes } from './auth.decorators.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
@@ -78,21 +79,49 @@ export class SessionAuthGuard extends CredentialGuard {
 }
 
 /**
- * Enforces `@RequireScopes()` for a principal that something else has authenticated, such as `AuthGuard('bearer')`. The
- * other guards of Sigra do that themselves.
+ * Enforces `@RequireScopes()` for a principal that something else has authenticated, such as `AuthGuard('bearer')`. Behind a guard of
+ * another library, `credentials.resolve` makes the principal from what that guard has left on the request. The other guards of Sigra do
+ * all of this themselves.
  */
 @Injectable()
 @EnforcesScopes()
 export class ScopeGuard implements CanActivate {
-  constructor(@InjectSigraConfig() private readonly config: SigraConfig) {}
+  private readonly keyHeaders: readonly string[];
 
-  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly authenticator: Authenticator,
+  ) {
+    this.keyHeaders = keyHeadersOf(config.credentials);
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { writeImpliesRead } = this.config.apiTokens;
     try {
-      const { requirements } = routeRules(context);
-      assertScopes(requestOf(context).sigra, requirements, this.config.apiTokens.writeImpliesRead);
+      const { access, requirements } = routeRules(context);
+      if (access === 'anonymous') return true;
+      const request = requestOf(context, this.keyHeaders);
+      if (!request.sigra) {
+        const principal = await this.authenticator.authenticateHost(request, guardedCall(context, request));
+        if (!principal) this.assertNoUser(request);
+        request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
+      }
+      assertScopes(request.sigra, requirements, writeImpliesRead);
       return true;
     } catch (error) {
       return refuseCall(error, this.config, context);
     }
   }
+
+  /** A user who is signed in would get 401 for each request, and the application would look for the reason in the credential. */
+  private assertNoUser(request: HttpRequest): void {
+    if (isNullish(request.user) || this.config.credentials.resolve) return;
+    throw new TypeError(
+      'sigra: a guard in front of ScopeGuard has left request.user, which has no scopes: set credentials.resolve, which returns its id and scopes',
+    );
+  }
+}
+
+function isNullish(value: unknown): boolean {
+  return value === undefined || value === null;
 }

@@ -83,6 +83,20 @@ export class Authenticator {
   }
 
   /**
+   * Finds the principal of a credential of the host, such as the user that a guard of Passport has put on the request. Sigra's own
+   * credentials do not count.
+   *
+   * @param call as for `authenticate`
+   * @returns undefined without such a credential
+   * @throws SigraError `invalid_request`, `invalid_token`, `token_expired`, `cross_origin`, `unavailable`
+   */
+  authenticateHost(request: HttpRequest, call: GuardedCall): Principal | undefined | Promise<Principal | undefined> {
+    const sent = this.credentialOf(request);
+    const isOwn = 'credential' in sent && this.apiTokens.recognizes(sent.credential);
+    return isOwn ? undefined : this.byHost(request, call, !('credential' in sent), () => undefined);
+  }
+
+  /**
    * The credential in the headers of a request. Nothing of it is verified.
    *
    * @throws SigraError `invalid_request`

@@ -4,6 +4,16 @@ import 'reflect-metadata';
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 export type Target = Function;
 
+/** The metadata that the decorators leave on handlers and controllers; `routeRules` reads it. */
+export const ROUTE_ACCESS = 'sigra:access';
+export const ROUTE_SCOPES = 'sigra:scopes';
+export const ROUTE_REPEATS_ROTATION = 'sigra:repeats-rotation';
+/** On guards. */
+export const ENFORCES_SCOPES = 'sigra:enforces-scopes';
+
+/** `anonymous`: no credential is read; `optional`: a credential counts, but none is needed. */
+export type RouteAccess = 'anonymous' | 'optional';
+
 /**
  * Makes a decorator that declares a value for a class or a method. For a method, it is kept by its name as well as on the function:
  * a decorator above this one can replace the function.

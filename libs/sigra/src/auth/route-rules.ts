@@ -2,12 +2,16 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { ScopeRequirement } from '../scopes/assert-scopes.js';
 import {
   ENFORCES_SCOPES,
+  inherited,
+  ofClass,
+  ofHandler,
+  ofOwnHandler,
   ROUTE_ACCESS,
   ROUTE_REPEATS_ROTATION,
   ROUTE_SCOPES,
   type RouteAccess,
-} from './auth.decorators.js';
-import { inherited, ofClass, ofHandler, ofOwnHandler, type Target } from './route-metadata.js';
+  type Target,
+} from './route-metadata.js';
 
 /** The conditions of a route for its callers. */
 export interface RouteRules {
@@ -78,6 +82,14 @@ export function ownGuardsOf(target: Target): readonly unknown[] {
 export function enforcesScopes(guard: unknown): boolean {
   const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
   return typeof type === 'function' && inherited(ENFORCES_SCOPES, type) === true;
+}
+
+/** Whether a guard, a class or an object, finds a user: one of Sigra, or of Passport, which makes a class for each strategy. */
+export function authenticates(guard: unknown): boolean {
+  if (enforcesScopes(guard)) return true;
+  const type = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
+  const { logIn, handleRequest, getAuthenticateOptions } = (type?.prototype ?? {}) as Readonly<Record<string, unknown>>;
+  return [logIn, handleRequest, getAuthenticateOptions].every((method) => typeof method === 'function');
 }
 
 /** Several places can have the same requirement: a method is kept by its name and on the function. */

@@ -4,11 +4,10 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { SigraAuthGuard } from './auth.guards.js';
-import { ROUTE_ACCESS, ROUTE_SCOPES } from './auth.decorators.js';
 import { handlersOf, type RouteHandler } from './route-handlers.js';
-import { ofClass } from './route-metadata.js';
+import { ofClass, ROUTE_ACCESS, ROUTE_SCOPES } from './route-metadata.js';
 import { sharedCacheOf } from './response-cache.js';
-import { declaredBy, enforcesScopes, guardsOf, ownGuardsOf, rulesOf } from './route-rules.js';
+import { authenticates, declaredBy, enforcesScopes, guardsOf, ownGuardsOf, rulesOf } from './route-rules.js';
 
 /** The options of a `GraphQLModule`. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
@@ -72,7 +71,8 @@ export class RouteChecks implements OnApplicationBootstrap {
     const rules = rulesOf(controller, method);
     if (rules.access === 'anonymous') return;
     const cache = sharedCacheOf(method, controller, this.globalInterceptors);
-    if (cache !== undefined && (this.hasGlobalGuard || namesGuard(handler))) {
+    const guards = [...this.globalGuards, ...guardsOf(handler.called), ...guardsOf(controller)];
+    if (cache !== undefined && (this.hasGlobalGuard || guards.some(authenticates))) {
       yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
     }
     const isScoped = rules.requirements.length > 0;
@@ -104,7 +104,7 @@ export class RouteChecks implements OnApplicationBootstrap {
       return 'its guard does not run, because a subclass or a constructor replaces the method: name the guard on the class';
     }
     if (!this.hasGlobalGuard) {
-      return 'no guard enforces them: use SigraAuthGuard, ScopeGuard after a guard of another library, or @EnforcesScopes() on a guard that calls admit()';
+      return "no guard enforces them: use SigraAuthGuard, ScopeGuard after AuthGuard('bearer') or, with credentials.resolve, after a guard of another library, or @EnforcesScopes() on a guard that calls admit()";
     }
     if (kind === 'ws') {
       return 'Nest 11 applies no global guard to gateways: add @UseGuards(SigraAuthGuard) to the class, or @AllowAnonymous() if it needs no credential';
@@ -125,13 +125,17 @@ export class RouteChecks implements OnApplicationBootstrap {
     return options.every(({ fieldResolverEnhancers }) => fieldResolverEnhancers?.includes('guards'));
   }
 
-  private get hasGlobalGuard(): boolean {
-    const guards: readonly unknown[] = this.application.getGlobalGuards();
+  private get globalGuards(): readonly unknown[] {
     const requestScoped = this.application.getGlobalRequestGuards().map(({ metatype }) => metatype as unknown);
-    if ([...guards, ...requestScoped].some(enforcesScopes)) return true;
+    return [...this.application.getGlobalGuards(), ...requestScoped];
+  }
+
+  private get hasGlobalGuard(): boolean {
+    const { globalGuards } = this;
+    if (globalGuards.some(enforcesScopes)) return true;
     // If a test has replaced the global guard, it is not known what the application uses.
     return this.instancesOf(SigraAuthGuard).some(
-      (guard) => !(guard instanceof SigraAuthGuard) && guards.includes(guard),
+      (guard) => !(guard instanceof SigraAuthGuard) && globalGuards.includes(guard),
     );
   }
 

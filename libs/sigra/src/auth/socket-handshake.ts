@@ -48,7 +48,8 @@ export function requestOfHandshake(
     headers: { value: withHeaders(headers, sent) },
     protocol: { value: protocol ?? (isSecure ? 'https' : 'http') },
     ip: { value: ip ?? socket?.remoteAddress },
-    sigra: { value: undefined, writable: true },
+    // Not that of the handshake. Otherwise its absence says that no guard has run.
+    ...('sigra' in upgrade && { sigra: { value: undefined, writable: true } }),
     user: { value: user, writable: true },
   });
 }
