@@ -11,6 +11,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
 import {
   AllowAnonymous,
   ApiTokenService,
@@ -22,6 +23,7 @@ import {
   RequireScopes,
   type RouteChecking,
   SigraAuthGuard,
+  SigraJwtService,
 } from 'nestjs-sigra';
 import { type HostApp, startHost } from '../support/host-app.js';
 import { JWT } from '../support/jwt-app.js';
@@ -80,6 +82,8 @@ interface Caching {
   readonly controllers?: Type<object>[];
   readonly mounted?: Record<string, string>;
   readonly routes?: RouteChecking;
+  /** Whether the application has no global guard. @default false */
+  readonly withoutGuard?: boolean;
   readonly adapter?: (typeof ADAPTERS)[number];
 }
 
@@ -89,9 +93,11 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-function start({ interceptor, controllers = [], mounted = {}, routes = 'error', adapter = 'express' }: Caching) {
+function start({ interceptor, controllers = [], mounted = {}, routes = 'error', ...rest }: Caching) {
+  const { adapter = 'express', withoutGuard = false } = rest;
   return startHost({
     adapter,
+    ...(withoutGuard && { guard: null }),
     databaseUrl: test.databaseUrl,
     sigra: { jwt: JWT, routes, controllers: mounted },
     imports: [CacheModule.register({ isGlobal: true, ttl: 60_000 })],
@@ -187,6 +193,16 @@ class NamedController {
   }
 }
 
+@Controller('passport')
+class PassportController {
+  @Get('list')
+  @UseGuards(AuthGuard('bearer'))
+  @UseInterceptors(CacheInterceptor)
+  list() {
+    return {};
+  }
+}
+
 @Controller('ofclass')
 @UseInterceptors(ByHeaderInterceptor)
 class OfClassController {
@@ -225,14 +241,9 @@ describe('The check at boot of interceptors that cache', () => {
       /MineController\.either answers a principal/,
     ],
     [
-      'a global one before the list of API tokens',
-      { interceptor: CacheInterceptor, mounted: { tokens: 'api/tokens' } },
-      /ApiTokenController\.list answers a principal/,
-    ],
-    [
-      'a global one before the list of refresh families',
-      { interceptor: CacheInterceptor, mounted: { jwt: 'api/jwt' } },
-      /JwtController\.list answers a principal/,
+      "one of a handler behind Passport's guard",
+      { controllers: [PassportController], withoutGuard: true },
+      /PassportController\.list answers/,
     ],
     ['one of a handler', { controllers: [NamedController] }, /NamedController\.list answers a principal/],
     [
@@ -259,5 +270,25 @@ describe('The check at boot of interceptors that cache', () => {
 
     expect(answers[0]).toEqual(answers[1]);
     expect(shared[0]).toEqual(shared[1]);
+  });
+});
+
+describe.each(ADAPTERS)('The ready-made controllers behind a CacheInterceptor of Nest, on %s', (adapter) => {
+  it.each(['error', 'off'] as const)('answer each caller themselves, with routes: %j', async (routes) => {
+    const mounted = { ...SIGRA_OPTIONS.controllers, jwt: 'api/jwt' };
+    const host = await start({ interceptor: CacheInterceptor, mounted, routes, adapter });
+    const grace = await test.addUser(`grace-${adapter}-${routes}@example.com`);
+    const [ada, other] = [{ 'x-session-user': test.user.id }, { 'x-session-user': grace.id }];
+    await host.app.get(ApiTokenService).create(test.user, { name: 'CI', scopes: ['read:notes'] });
+    await host.app.get(SigraJwtService).generateTokens(test.user, ['read:notes']);
+    for (const path of ['api/tokens', 'api/jwt'])
+      expect(await get(host, path, ada)).not.toEqual(await get(host, path, other));
+
+    const [tokens, families] = [await get(host, 'api/tokens', other), await get(host, 'api/jwt', other)];
+    const scopes = await fetch(`${host.url}/api/scopes`, { headers: other });
+    await host.close();
+
+    expect([tokens.tokens, families.families]).toEqual([[], []]);
+    expect(scopes.headers.get('cache-control')).toBe('no-store');
   });
 });

@@ -1,23 +1,33 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
-import { type ExecutionContext, RequestMethod } from '@nestjs/common';
+import { applyDecorators, type ExecutionContext, Header, RequestMethod, SetMetadata } from '@nestjs/common';
 import { credentialOf, stampOf } from '../common/principal.js';
 import { requestOf } from './call-request.js';
 import { declaring, inherited, type Target } from './route-metadata.js';
 
 /** On interceptors. */
 const CACHES_PER_PRINCIPAL = 'sigra:caches-per-principal';
-/** Where Nest keeps interceptors, headers and methods, and where `@CacheKey()` keeps its key. */
+/** Where Nest keeps interceptors, headers and methods, and where `@CacheKey()` and `@CacheTTL()` keep their values. */
 const INTERCEPTORS = '__interceptors__';
 const HEADERS = '__headers__';
 const METHOD = 'method';
 const CACHE_KEY = 'cache_module:cache_key';
+const CACHE_TTL = 'cache_module:cache_ttl';
 
 /**
  * Declares that an interceptor for caching keeps the answers to principals apart, because its `trackBy()` uses `perPrincipal()`.
  * Without it, the application does not boot when a `CacheInterceptor` stands before a route that has a principal and no `@CacheKey()`.
  */
 export const CachesPerPrincipal = (): ClassDecorator => declaring<true>(CACHES_PER_PRINCIPAL, () => true);
+
+/** A `CacheInterceptor` asks for the time before it calls the handler, and caches nothing when it gets none. */
+const NEVER = (): never => {
+  throw new Error('sigra: the answer is never cached');
+};
+
+/** Keeps an answer out of every cache: those of HTTP, and any `CacheInterceptor`, which ignores their header. */
+export const NeverCached = (): MethodDecorator =>
+  applyDecorators(Header('Cache-Control', 'no-store'), SetMetadata(CACHE_TTL, NEVER));
 
 /** The versions of `@nestjs/cache-manager` return different types. */
 type CacheKey = string | null | undefined;
@@ -66,7 +76,7 @@ export function sharedCacheOf(
   const method: unknown = Reflect.getMetadata(METHOD, handler);
   if (method !== RequestMethod.GET && method !== RequestMethod.ALL) return undefined;
   // The application itself says which callers share an answer.
-  if (Reflect.hasMetadata(CACHE_KEY, handler)) return undefined;
+  if (Reflect.hasMetadata(CACHE_KEY, handler) || Reflect.getMetadata(CACHE_TTL, handler) === NEVER) return undefined;
   return [...globalInterceptors, ...interceptorsOf(controller), ...interceptorsOf(handler)]
     .map(classOf)
     .find((type) => type && isCache(type) && inherited(CACHES_PER_PRINCIPAL, type) !== true)?.name;

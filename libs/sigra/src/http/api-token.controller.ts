@@ -4,7 +4,6 @@ import {
   Controller,
   Delete,
   Get,
-  Header,
   Headers,
   HttpCode,
   Param,
@@ -16,6 +15,7 @@ import {
 import { CurrentCaller, CurrentPrincipal, RepeatsRotation, RequireScopes } from '../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../auth/auth.guards.js';
 import { IDEMPOTENCY_KEY } from '../auth/http-exchange.js';
+import { NeverCached } from '../auth/response-cache.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -67,7 +67,7 @@ export class ApiTokenController {
 
   @Get()
   @RequireScopes('api_tokens:read')
-  @Header('Cache-Control', 'no-store')
+  @NeverCached()
   async list(
     @CurrentPrincipal() principal: Principal,
     @Query('limit') limit?: unknown,
@@ -82,7 +82,7 @@ export class ApiTokenController {
 
   @Post()
   @RequireScopes('api_tokens:write')
-  @Header('Cache-Control', 'no-store')
+  @NeverCached()
   async create(
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
@@ -120,7 +120,7 @@ export class ApiTokenController {
   @Post(':id/rotate')
   @RepeatsRotation()
   @RequireScopes('api_tokens:write')
-  @Header('Cache-Control', 'no-store')
+  @NeverCached()
   async rotate(
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
@@ -153,6 +153,7 @@ export class ScopeController {
   constructor(private readonly tokens: ApiTokenService) {}
 
   @Get()
+  @NeverCached()
   list(): { scopes: readonly string[] } {
     return { scopes: this.tokens.listScopes() };
   }

@@ -16,6 +16,7 @@ import { CurrentCaller, CurrentPrincipal, RequireScopes } from '../auth/auth.dec
 import { SessionAuthGuard, SigraAuthGuard } from '../auth/auth.guards.js';
 import { DpopService } from '../auth/dpop.service.js';
 import type { HttpRequest } from '../auth/http-exchange.js';
+import { NeverCached } from '../auth/response-cache.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
@@ -62,7 +63,7 @@ export class JwtController {
   @Post()
   @UseGuards(SessionAuthGuard)
   @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
+  @NeverCached()
   @Header('Pragma', 'no-cache')
   async issue(
     @CurrentPrincipal() principal: Principal,
@@ -78,7 +79,7 @@ export class JwtController {
   @Get()
   @UseGuards(SigraAuthGuard)
   @RequireScopes('sessions:read')
-  @Header('Cache-Control', 'no-store')
+  @NeverCached()
   async list(
     @CurrentPrincipal() principal: Principal,
     @Query('limit') limit?: unknown,
