@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Global, Injectable, Module } from '@nestjs/common';
-import { getDataSourceToken } from '@nestjs/typeorm';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import {
   ApiTokenService,
   AuditService,
@@ -119,6 +119,19 @@ describe('the DataSource', () => {
     });
 
     await expect(booting).rejects.toThrow("sigra: dataSource does not know Sigra's tables");
+  });
+
+  it('fails the boot when TypeORM has not initialized it, and says so', async () => {
+    const typeOrm = TypeOrmModule.forRoot({
+      type: 'postgres',
+      url: database.url,
+      entities,
+      manualInitialization: true,
+    });
+
+    const booting = boot({ imports: [typeOrm, SigraModule.forRoot({ users: { entity: User }, cleanup })] });
+
+    await expect(booting).rejects.toThrow(/^sigra: dataSource is not initialized, .*; remove manualInitialization/);
   });
 
   it('fails the boot when its type is not postgres', async () => {

@@ -81,6 +81,13 @@ export class SigraDatabase {
       throw new SigraConfigError('dataSource', `must be of type "postgres", not "${dataSource.options.type}"`);
     }
     if (!sigraEntities.every((entity) => dataSource.hasMetadata(entity))) {
+      // TypeORM knows no entity before, so that the other message would be wrong.
+      if (!dataSource.isInitialized) {
+        throw new SigraConfigError(
+          'dataSource',
+          'is not initialized, but Sigra reads its tables when the application boots; remove manualInitialization, or initialize the DataSource in dataSourceFactory of TypeOrmModule.forRootAsync()',
+        );
+      }
       throw new SigraConfigError(
         'dataSource',
         `does not know Sigra's tables; add ...sigraEntities to its entities and ...sigraMigrations to its migrations`,
