@@ -4,6 +4,7 @@ import { BearerAuthGuard, ScopeGuard, SessionAuthGuard, SigraAuthGuard } from '.
 import { Authenticator } from './authenticator.js';
 import { BearerStrategy } from './bearer.strategy.js';
 import { DpopService } from './dpop.service.js';
+import { ProxyCheck } from './proxy.check.js';
 import { RouteChecks } from './route.checks.js';
 import { SigraExceptionFilter } from './sigra-exception.filter.js';
 import { SocketHandshakes } from './socket-handshake.js';
@@ -24,6 +25,7 @@ export const authProviders: Provider[] = [
   ...authExports,
   SigraExceptionFilter,
   RouteChecks,
+  ProxyCheck,
   SocketHandshakes,
   { provide: APP_FILTER, useExisting: SigraExceptionFilter },
 ];
