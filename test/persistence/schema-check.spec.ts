@@ -7,8 +7,8 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
 
 const REMEDY =
-  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run `npx typeorm migration:run`, " +
-  'or set migrationsRun: true';
+  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run " +
+  '`npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
 const USERS = { provider: { findByIds: () => Promise.resolve([]) } };
 
 describe('An application whose database lacks something', () => {
@@ -78,6 +78,43 @@ describe('An application whose database lacks something', () => {
     await dataSource.query(sql);
 
     await expect(start(database.url)).rejects.toThrow(`sigra: dataSource ${problem}. ${remedy}`);
+  });
+
+  it.each([
+    [
+      'a column of another type',
+      'ALTER TABLE sigra_api_tokens ALTER scopes TYPE jsonb USING to_jsonb(scopes)',
+      'has the column "scopes" in "public"."sigra_api_tokens" as jsonb NOT NULL, not as text[] NOT NULL. Undo',
+    ],
+    [
+      'a column that can be null',
+      'ALTER TABLE sigra_refresh_families ALTER epoch DROP NOT NULL',
+      'has the column "epoch" in "public"."sigra_refresh_families" as integer, not as integer NOT NULL',
+    ],
+    [
+      'an index that is not unique',
+      'DROP INDEX sigra_api_tokens_hash; CREATE INDEX sigra_api_tokens_hash ON sigra_api_tokens (token_hash)',
+      'has the index "sigra_api_tokens_hash" as btree (token_hash), not as unique btree (token_hash). Drop it. Create it: CREATE UNIQUE',
+    ],
+    [
+      'an index of other columns',
+      'DROP INDEX sigra_dpop_proofs_end; CREATE INDEX sigra_dpop_proofs_end ON sigra_dpop_proofs (lower(proof_hash::text), expires_at)',
+      'has the index "sigra_dpop_proofs_end" as btree (?, expires_at), not as btree (expires_at)',
+    ],
+    [
+      'a unique index without its condition',
+      'DROP INDEX sigra_refresh_tokens_live; CREATE UNIQUE INDEX sigra_refresh_tokens_live ON sigra_refresh_tokens (family_id)',
+      'has the index "sigra_refresh_tokens_live" as unique btree (family_id), not as unique btree (family_id) with a condition',
+    ],
+    [
+      'a foreign key',
+      'ALTER TABLE sigra_refresh_tokens DROP CONSTRAINT sigra_refresh_tokens_family',
+      'has no valid foreign key "sigra_refresh_tokens_family" with ON DELETE CASCADE',
+    ],
+  ])('does not boot with a difference: %s', async (_what, sql, problem) => {
+    await dataSource.query(sql);
+
+    await expect(start(database.url)).rejects.toThrow(`sigra: dataSource ${problem}`);
   });
 
   it('does not boot when the tables are in another schema than that of the DataSource', async () => {

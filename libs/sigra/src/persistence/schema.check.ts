@@ -6,17 +6,49 @@ import { SigraDatabase } from './sigra-database.js';
 import { sigraTables } from './tables.js';
 
 const REMEDY =
-  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run `npx typeorm migration:run`, " +
-  'or set migrationsRun: true';
-/** Names in the statements of the migrations. */
-const INDEX = /CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?("(?:[^"]|"")+")|CONSTRAINT ("(?:[^"]|"")+") PRIMARY KEY/;
+  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run " +
+  '`npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
+/** A quoted name. */
+const NAME = '("(?:[^"]|"")+")';
+/** Parts of the statements of the migrations. */
+const INDEX = new RegExp(
+  `CREATE (?<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?${NAME}\\s+ON\\s+(?:${NAME}\\.)?${NAME}\\s+(?:USING (?<method>\\w+) )?\\((?<columns>[^)]+)\\)(?<partial>\\s+WHERE)?`,
+);
+const PRIMARY_KEY = new RegExp(`CONSTRAINT ${NAME} PRIMARY KEY`);
+const FOREIGN_KEY = new RegExp(`CONSTRAINT ${NAME}\\s+REFERENCES`, 'g');
+/** The names that PostgreSQL gives to types of columns, where they differ. */
+const TYPES: Readonly<Record<string, string>> = {
+  varchar: 'character varying',
+  timestamptz: 'timestamp with time zone',
+};
 
-/** A table as the database has it. */
+/** A table as the database has it. All are JSON arrays; `columns` is null when the table does not exist. */
 interface FoundTable {
   readonly name: string;
-  /** JSON arrays of names; null when the table does not exist. */
-  readonly columns: string | null;
-  readonly indexes: string | null;
+  readonly columns: readonly FoundColumn[] | null;
+  readonly indexes: readonly FoundIndex[] | null;
+  /** The names of valid foreign keys that delete with the row that they refer to. */
+  readonly foreignKeys: readonly string[] | null;
+}
+
+interface FoundColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly notNull: boolean;
+}
+
+interface FoundIndex {
+  readonly name: string;
+  /** What the index does, as `shapeOf` writes it. */
+  readonly shape: string;
+}
+
+/** An index or a foreign key of the migrations. */
+interface Migrated {
+  readonly name: string;
+  /** Undefined for what is compared by its name. */
+  readonly shape?: string;
+  readonly remedy: string;
 }
 
 /** Compares the tables of the database with those that the migrations make. */
@@ -25,40 +57,70 @@ export class SchemaCheck {
   constructor(private readonly database: SigraDatabase) {}
 
   /**
-   * Checks that all tables, columns and valid indexes exist.
+   * Checks that all tables, columns, foreign keys and valid indexes exist, and are as the migrations make them. Lengths, defaults and the
+   * conditions of partial indexes are not compared.
    *
-   * @throws SigraConfigError when something is missing
+   * @throws SigraConfigError when something is missing or different
    * @throws SigraError `unavailable`
    */
   async assertComplete(): Promise<void> {
     const { names } = this.database;
     const keys = Object.keys(sigraTables) as (keyof typeof sigraTables)[];
-    const found = await this.database.query<FoundTable>(
-      `SELECT wanted.name,
-         (SELECT json_agg(a.attname)::text FROM pg_catalog.pg_attribute a
-          WHERE a.attrelid = to_regclass(wanted.name) AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
-         (SELECT json_agg(quote_ident(c.relname))::text FROM pg_catalog.pg_index i
-          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-          WHERE i.indrelid = to_regclass(wanted.name) AND i.indisvalid) AS indexes
-       FROM unnest($1::text[]) AS wanted(name)`,
-      [keys.map((key) => names[key])],
-    );
-    const indexes = new Set<string>();
+    const tables = await this.find(keys.map((key) => names[key]));
     for (const key of keys) {
-      const table = found.find(({ name }) => name === names[key]);
-      const columns = parse(table?.columns);
+      const columns = tables.find(({ name }) => name === names[key])?.columns;
       if (!columns) throw incomplete(`has no table ${names[key]}`);
-      const missing = sigraTables[key].columnNames.find((column) => !columns.includes(column));
-      if (missing !== undefined) throw incomplete(`has no column "${missing}" in ${names[key]}`);
-      for (const index of parse(table?.indexes) ?? []) indexes.add(unquote(index));
+      assertColumns(names[key], sigraTables[key].columnTypes, columns);
     }
-    for (const { name, remedy } of await this.migratedIndexes()) {
-      if (!indexes.has(unquote(name))) throw incomplete(`has no valid index ${name}`, remedy);
+    const { indexes, foreignKeys } = await this.migrated();
+    const shapes = new Map(tables.flatMap((table) => table.indexes ?? []).map(({ name, shape }) => [name, shape]));
+    for (const { name, shape, remedy } of indexes) {
+      const found = shapes.get(unquote(name));
+      if (found === undefined) throw incomplete(`has no valid index ${name}`, remedy);
+      if (shape !== undefined && found !== shape) {
+        throw incomplete(`has the index ${name} as ${found}, not as ${shape}`, `Drop it. ${remedy}`);
+      }
     }
+    const found = new Set(tables.flatMap((table) => table.foreignKeys ?? []));
+    const missing = foreignKeys.find((name) => !found.has(unquote(name)));
+    if (missing !== undefined) throw incomplete(`has no valid foreign key ${missing} with ON DELETE CASCADE`);
   }
 
-  /** The indexes that the migrations create, and what to do when one is missing. */
-  private async migratedIndexes(): Promise<readonly { readonly name: string; readonly remedy: string }[]> {
+  private async find(tables: readonly string[]): Promise<readonly FoundTable[]> {
+    const rows = await this.database.query<{ found: string }>(
+      `SELECT json_build_object(
+         'name', wanted.name,
+         'columns', (
+           SELECT json_agg(json_build_object(
+             'name', a.attname, 'type', format_type(a.atttypid, NULL), 'notNull', a.attnotnull))
+           FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = to_regclass(wanted.name) AND a.attnum > 0 AND NOT a.attisdropped),
+         'indexes', (
+           SELECT json_agg(json_build_object('name', c.relname, 'shape', concat(
+             CASE WHEN i.indisunique THEN 'unique ' END, m.amname, ' (', (
+               SELECT string_agg(coalesce(a.attname, '?'), ', ' ORDER BY key.place)
+               FROM unnest(i.indkey) WITH ORDINALITY AS key(attnum, place)
+               LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum),
+             ')', CASE WHEN i.indpred IS NOT NULL THEN ' with a condition' END)))
+           FROM pg_catalog.pg_index i
+           JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+           JOIN pg_catalog.pg_am m ON m.oid = c.relam
+           WHERE i.indrelid = to_regclass(wanted.name) AND i.indisvalid),
+         'foreignKeys', (
+           SELECT json_agg(f.conname) FROM pg_catalog.pg_constraint f
+           WHERE f.conrelid = to_regclass(wanted.name) AND f.contype = 'f' AND f.convalidated AND f.confdeltype = 'c')
+       )::text AS found
+       FROM unnest($1::text[]) AS wanted(name)`,
+      [tables],
+    );
+    return rows.map(({ found }) => JSON.parse(found) as FoundTable);
+  }
+
+  /** What the migrations create, and what to do when an index is missing. */
+  private async migrated(): Promise<{
+    readonly indexes: readonly Migrated[];
+    readonly foreignKeys: readonly string[];
+  }> {
     const statements: string[] = [];
     const recorder = {
       connection: this.database.dataSource,
@@ -68,23 +130,52 @@ export class SchemaCheck {
       },
     };
     for (const Migration of sigraMigrations) await new Migration().up(recorder as unknown as QueryRunner);
-    return statements.flatMap((statement) => {
-      const [, index, primaryKey] = INDEX.exec(statement) ?? [];
-      const name = index ?? primaryKey;
-      if (name === undefined) return [];
-      return [
-        { name, remedy: index === undefined ? REMEDY : `Create it: ${statement.replaceAll(/\s+/g, ' ').trim()}` },
-      ];
-    });
+    return {
+      indexes: statements.flatMap(indexesIn),
+      foreignKeys: statements.flatMap((statement) => [...statement.matchAll(FOREIGN_KEY)].map(([, name = '']) => name)),
+    };
   }
+}
+
+/** @throws SigraConfigError for the first column that is missing or different */
+function assertColumns(
+  table: string,
+  expected: ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }>,
+  found: readonly FoundColumn[],
+): void {
+  for (const [name, { type, nullable }] of expected) {
+    const column = found.find((each) => each.name === name);
+    if (!column) throw incomplete(`has no column "${name}" in ${table}`);
+    const base = type.replace(/\[\]$/, '');
+    const wanted = describe(type.replace(base, TYPES[base] ?? base), !nullable);
+    const actual = describe(column.type, column.notNull);
+    if (actual !== wanted) {
+      throw incomplete(
+        `has the column "${name}" in ${table} as ${actual}, not as ${wanted}`,
+        'Undo the change of this column',
+      );
+    }
+  }
+}
+
+function describe(type: string, notNull: boolean): string {
+  return notNull ? `${type} NOT NULL` : type;
+}
+
+/** The index that a statement creates, if it does, or that of a primary key. */
+function indexesIn(statement: string): readonly Migrated[] {
+  const primaryKey = PRIMARY_KEY.exec(statement)?.[1];
+  if (primaryKey !== undefined) return [{ name: primaryKey, remedy: REMEDY }];
+  const found = INDEX.exec(statement);
+  const name = found?.[2];
+  if (name === undefined) return [];
+  const { unique = '', method = 'btree', columns = '', partial } = found?.groups ?? {};
+  const shape = `${unique.toLowerCase()}${method} (${columns})${partial === undefined ? '' : ' with a condition'}`;
+  return [{ name, shape, remedy: `Create it: ${statement.replaceAll(/\s+/g, ' ').trim()}` }];
 }
 
 function incomplete(problem: string, remedy = REMEDY): SigraConfigError {
   return new SigraConfigError('dataSource', `${problem}. ${remedy}`);
-}
-
-function parse(names: string | null | undefined): readonly string[] | undefined {
-  return names ? (JSON.parse(names) as string[]) : undefined;
 }
 
 function unquote(identifier: string): string {

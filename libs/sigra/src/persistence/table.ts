@@ -57,9 +57,13 @@ export class Table<C extends Columns = Columns> {
     this.rowOf = decoder(this.readable, columns) as typeof this.rowOf;
   }
 
-  /** The names of all columns. */
-  get columnNames(): readonly string[] {
-    return Object.keys(this.columns).map(columnName);
+  /** The types of all columns by their names, without lengths and precisions. */
+  get columnTypes(): ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }> {
+    const types = Object.entries(this.columns).map(([property, { entity }]) => {
+      const { type, array, nullable = false } = entity;
+      return [columnName(property), { type: `${String(type)}${array ? '[]' : ''}`, nullable }] as const;
+    });
+    return new Map(types);
   }
 
   /**
