@@ -1,4 +1,5 @@
 import { type ArgumentsHost, type ExecutionContext, Logger } from '@nestjs/common';
+import { graphqlExtensions } from '../common/graphql-extensions.js';
 import { SigraError } from '../common/sigra-error.js';
 import { responseOf } from './http-exchange.js';
 import {
@@ -9,13 +10,6 @@ import {
   toHttpRefusal,
 } from './http-refusal.js';
 
-/** Codes of Apollo, by HTTP status. The codes of Sigra are in the body. */
-const GRAPHQL_CODES: Readonly<Record<number, string>> = {
-  400: 'BAD_REQUEST',
-  401: 'UNAUTHENTICATED',
-  403: 'FORBIDDEN',
-  429: 'TOO_MANY_REQUESTS',
-};
 /** Codes of gRPC, by HTTP status: INVALID_ARGUMENT, UNAUTHENTICATED and so on. */
 const GRPC_CODES: Readonly<Record<number, number>> = {
   400: 3,
@@ -54,11 +48,9 @@ export function refuseWith(refusal: HttpRefusal, context: ExecutionContext): Pro
   }
 }
 
-/** Drivers copy `extensions` of an error to the answer. Those of Apollo's driver for an `HttpException` are the same. */
+/** Gives a refusal the `extensions` that a `SigraError` has. */
 export function forGraphql(refusal: HttpRefusal): HttpRefusal {
-  const status = refusal.getStatus();
-  const code = GRAPHQL_CODES[status] ?? 'INTERNAL_SERVER_ERROR';
-  return Object.assign(refusal, { extensions: { code, originalError: refusal.getResponse() } });
+  return Object.assign(refusal, { extensions: graphqlExtensions(refusal.getStatus(), refusal.getResponse()) });
 }
 
 const REFUSAL = Symbol('sigra.refusal');

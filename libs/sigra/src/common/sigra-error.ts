@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { type GraphqlExtensions, graphqlExtensions } from './graphql-extensions.js';
 
 /** The codes of `SigraError`. They are part of the public API and change only with a major version. */
 export type SigraErrorCode =
@@ -102,6 +103,11 @@ export class SigraError extends HttpException {
     // Not enumerable, so that the error can be sent as JSON without it.
     if (cause !== undefined) Object.defineProperty(this, 'cause', { value: cause, enumerable: false });
     if (refusal) this.refusal = refusal;
+  }
+
+  /** For GraphQL, where a filter of the application passes the error on. */
+  get extensions(): GraphqlExtensions {
+    return graphqlExtensions(this.getStatus(), this.getResponse());
   }
 }
 
