@@ -1,10 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SigraJwtService } from 'nestjs-sigra';
+import { type HostCredential, type HostRequest, SigraJwtService } from 'nestjs-sigra';
 import { INVALID_TOKEN, insufficientScope, TWO_CREDENTIALS, UNAUTHORIZED } from '../support/answers.js';
 import { type ContextClient, CONTEXTS, type Presented } from '../support/context-clients.js';
 import { type ContextHosts, startContextHosts } from '../support/context-hosts.js';
 import { JWT } from '../support/jwt-app.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+
+/** A bearer credential of the application: the id of its user, with the scopes after it. */
+function ofHost({ headers: { authorization } }: HostRequest): HostCredential | undefined {
+  const [, userId, scopes = ''] = /^Bearer host\.([^.]+)\.(.*)$/.exec(String(authorization)) ?? [];
+  return userId === undefined ? undefined : { userId, scopes: scopes === '' ? [] : [scopes.replace('_', ':')] };
+}
 
 describe('Contexts by credential', () => {
   let test: TestApp;
@@ -13,7 +20,10 @@ describe('Contexts by credential', () => {
 
   beforeAll(async () => {
     test = await startTestApp({ sigra: { jwt: JWT } });
-    hosts = await startContextHosts(test, { jwt: JWT, credentials: { headers: ['authorization', 'x-api-key'] } });
+    hosts = await startContextHosts(test, {
+      jwt: JWT,
+      credentials: { headers: ['authorization', 'x-api-key'], resolve: ofHost },
+    });
   });
   afterAll(async () => {
     for (const client of open) await client.close();
@@ -82,6 +92,34 @@ describe('Contexts by credential', () => {
 
       expect(before).toMatchObject({ method: 'jwt' });
       expect(await client.ask('scoped')).toEqual(INVALID_TOKEN.body);
+    });
+
+    it('refuses an API token and a JWT that have expired', async () => {
+      const { rawToken, token } = await tokenOf('write:notes');
+      await test.dataSource.query(`UPDATE sigra_api_tokens SET expires_at = now() - interval '1 hour' WHERE id = $1`, [
+        token.id,
+      ]);
+      const now = test.clock.now();
+      test.clock.set(new Date(now.getTime() - 86_400_000));
+      const { accessToken } = await test.get(SigraJwtService).generateTokens(test.user, ['write:notes']);
+      test.clock.set(now);
+
+      for (const expired of [rawToken, accessToken]) {
+        expect(await (await present({ token: expired })).ask('me')).toEqual(INVALID_TOKEN.body);
+      }
+    });
+
+    it('accepts a credential of the application, and refuses one of an unknown user or without the scope', async () => {
+      const [good, poor] = [`host.${test.user.id}.write_notes`, `host.${test.user.id}.read_notes`];
+      const client = await present({ token: good });
+
+      expect([await client.ask('me'), await client.ask('scoped')]).toEqual([me('host'), me('host')]);
+      expect(await (await present({ token: `host.${randomUUID()}.write_notes` })).ask('me')).toEqual(
+        INVALID_TOKEN.body,
+      );
+      expect(await (await present({ token: poor })).ask('scoped')).toEqual(
+        insufficientScope(['write:notes'], ['write:notes']).body,
+      );
     });
 
     it('answers 403 to a credential that lacks a scope', async () => {

@@ -19,6 +19,12 @@ export interface Presented {
 /** The result of a handler, or the body of a refusal. */
 export type Outcome = Readonly<Record<string, unknown>>;
 
+/** @throws Error when a refusal does not have the form of its context, or a result has it */
+function checked(outcome: Outcome, hasFormOfRefusal: boolean): Outcome {
+  if ('statusCode' in outcome === hasFormOfRefusal) return outcome;
+  throw new Error(`In the form of ${hasFormOfRefusal ? 'a refusal' : 'a result'}: ${JSON.stringify(outcome)}`);
+}
+
 /** A client, with one connection where its context has connections. */
 export interface ContextClient {
   /** Calls the handler of that name. `scoped` requires `write:notes`. */
@@ -72,8 +78,11 @@ export function headersOf({ token, key, sessionOf }: Presented): Record<string, 
 
 function overHttp(url: string, presented: Presented): ContextClient {
   return {
-    ask: async (handler) =>
-      (await (await fetch(`${url}/context/${handler}`, { headers: headersOf(presented) })).json()) as Outcome,
+    ask: async (handler) => {
+      const answer = await fetch(`${url}/context/${handler}`, { headers: headersOf(presented) });
+      const outcome = (await answer.json()) as Outcome;
+      return checked(outcome, answer.status === outcome.statusCode);
+    },
     close: () => undefined,
   };
 }
@@ -99,13 +108,14 @@ interface GraphqlAnswer {
 }
 
 interface GraphqlError {
-  readonly extensions?: { readonly originalError?: Outcome };
+  readonly extensions?: { readonly code?: string; readonly originalError?: Outcome };
 }
 
 function outcomeOf({ data, errors }: GraphqlAnswer, field: string): Outcome {
-  const outcome = errors ? errors[0]?.extensions?.originalError : data?.[field];
+  const { code, originalError } = errors?.[0]?.extensions ?? {};
+  const outcome = errors ? originalError : data?.[field];
   if (!outcome) throw new Error(`Not an answer of Sigra: ${JSON.stringify({ data, errors })}`);
-  return outcome;
+  return checked(outcome, code !== undefined && code !== 'INTERNAL_SERVER_ERROR');
 }
 
 /** A bearer credential goes into the parameters of the connection, as from a browser, and a session into the upgrade. */
@@ -151,15 +161,15 @@ function overSocketIo(url: string, { token, key, sessionOf }: Presented): Contex
   });
   return {
     ask: (handler) =>
-      new Promise((resolve) => {
+      new Promise<readonly [Outcome, boolean]>((resolve) => {
         for (const event of ['answer', 'exception']) {
           socket.once(event, (outcome: Outcome) => {
             socket.off('answer').off('exception');
-            resolve(outcome);
+            resolve([outcome, event === 'exception']);
           });
         }
         socket.emit(handler, {});
-      }),
+      }).then(([outcome, isRefusal]) => checked(outcome, isRefusal)),
     close: () => void socket.close(),
   };
 }
@@ -171,8 +181,8 @@ async function overWs(url: string, presented: Presented): Promise<ContextClient>
     ask: async (handler) => {
       socket.send(JSON.stringify({ event: handler, data: {} }));
       const [message] = (await once(socket, 'message')) as [Buffer];
-      const { data } = JSON.parse(message.toString()) as { data: Outcome };
-      return data;
+      const { event, data } = JSON.parse(message.toString()) as { event: string; data: Outcome };
+      return checked(data, event === 'exception');
     },
     close: async () => {
       socket.close();
@@ -191,8 +201,9 @@ function overTcp(port: number, presented: Presented): ContextClient {
   }
   return {
     ask: (handler) =>
-      firstValueFrom(client.send<Outcome>({ cmd: handler }, headersOf(inPayload))).catch(
-        (error: unknown) => error as Outcome,
+      firstValueFrom(client.send<Outcome>({ cmd: handler }, headersOf(inPayload))).then(
+        (outcome) => checked(outcome, false),
+        (error: unknown) => checked(error as Outcome, true),
       ),
     close: () => void client.close(),
   };
