@@ -19,6 +19,7 @@ import {
   type Principal,
   RequireScopes,
   requireScopes,
+  SigraExceptionFilter,
 } from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 import { answerOf, insufficientScope, INVALID_TOKEN, MALFORMED_HEADER, UNAUTHORIZED } from '../support/answers.js';
@@ -68,6 +69,17 @@ class FilteredController {
   }
 }
 
+@Controller('kept')
+@UseFilters(SigraExceptionFilter)
+class KeptController {
+  constructor(private readonly tokens: ApiTokenService) {}
+
+  @Get()
+  token() {
+    return this.tokens.verify('sigra_sk_x');
+  }
+}
+
 /** Without a filter of the application's own. */
 @Controller('begun')
 class BegunController {
@@ -100,7 +112,7 @@ describe.each(VARIANTS)('A catch-all filter of the host on $place, on $adapter',
     host = await startHost({
       adapter,
       databaseUrl: test.databaseUrl,
-      controllers: [FilteredController],
+      controllers: [FilteredController, KeptController],
       providers: place === 'APP_FILTER' ? [{ provide: APP_FILTER, useClass: EverythingFilter }] : [],
       prepare: (app) => {
         if (place === 'the whole application') app.useGlobalFilters(new EverythingFilter(app.get(HttpAdapterHost)));
@@ -140,6 +152,10 @@ describe.each(VARIANTS)('A catch-all filter of the host on $place, on $adapter',
     const answers = await Promise.all(paths.map((path) => send(`/filtered/${path}`, { headers })));
 
     expect(answers.map(({ body }) => body)).toEqual([{ host: 400 }, { host: 401 }, { host: 404 }, { host: 403 }]);
+  });
+
+  it('comes after the filter of the library on a controller, which keeps the headers of its errors', async () => {
+    expect(await send('/kept', { headers })).toEqual(INVALID_TOKEN);
   });
 
   it('sends its own body', async () => {
