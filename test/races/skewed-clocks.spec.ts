@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type TokenResponse } from 'nestjs-sigra';
+import { CredentialService, type TokenResponse } from 'nestjs-sigra';
+import { FakeClock } from 'nestjs-sigra/testing';
 import { DpopClient } from '../support/dpop-client.js';
+import { eventually } from '../support/eventually.js';
 import { API, ForeignIssuer } from '../support/foreign-issuer.js';
 import { type JwtApp, JWT, startJwtApp } from '../support/jwt-app.js';
 import { JwtNode } from '../support/jwt-node.js';
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
+import { refusalOf } from '../support/refusal.js';
 import { ServerNode } from '../support/server-node.js';
 
 const LEEWAY = 10;
@@ -127,4 +131,71 @@ describe.each(['epoch', 'family'] as const)('Nodes whose clocks are two seconds 
     expect([ofOwn, ofProof, ofForeign, refreshed.status]).toEqual([200, 200, 200, 200]);
     expect(await present(maker, bearer(next))).toBe(200);
   });
+});
+
+describe('A node whose clock is ten minutes ahead', () => {
+  let right: OAuthApp;
+  let ahead: OAuthApp;
+
+  beforeAll(async () => {
+    right = await startOAuthApp({ check: 'family', accessTtl: 300 });
+    const clock = new FakeClock(right.clock.now());
+    clock.advance({ seconds: TEN_MINUTES });
+    ahead = await startOAuthApp({ check: 'family', accessTtl: 300 }, { databaseUrl: right.databaseUrl, clock });
+  });
+  afterAll(async () => {
+    await ahead.close();
+    await right.close();
+  });
+
+  const inFiveMinutes = () => new Date(right.clock.now().getTime() + 300_000);
+  const create = (user = right.user) =>
+    right.tokens.create(user, { name: 'CI', scopes: ['read:notes'], expiresAt: inFiveMinutes() });
+
+  it('revokes an API token that it takes for expired', async () => {
+    const { rawToken } = await create();
+
+    const { status } = await ahead.post('revoke', { token: rawToken });
+
+    expect(status).toBe(200);
+    expect(await refusalOf(right.tokens.verify(rawToken))).toBe('token_revoked');
+  });
+
+  it('revokes the family of an access token that it takes for expired', async () => {
+    const { accessToken, refreshToken } = await right.signIn();
+
+    const { status } = await ahead.post('revoke', { token: accessToken });
+
+    expect(status).toBe(200);
+    expect(await refusalOf(right.jwt.verifyAccess(accessToken))).toBe('token_revoked');
+    expect(await refusalOf(right.jwt.refresh(refreshToken))).toBe('token_revoked');
+  });
+
+  it.each([
+    ['API token', 'sigra_api_tokens', 'expires_at', 'made_by_token_id'],
+    ['family', 'sigra_refresh_families', 'absolute_expires_at', 'made_by_family_id'],
+  ])(
+    'locks out what an owner made for another with a %s that it takes for expired',
+    async (kind, table, end, maker) => {
+      const [owner, other] = [
+        await right.addUser(`${kind}-1@example.com`),
+        await right.addUser(`${kind}-2@example.com`),
+      ];
+      const made = await right.tokens.create(other, { name: 'made', scopes: ['read:notes'] });
+      if (kind === 'family') await right.jwt.generateTokens(owner, ['read:notes']);
+      else await create(owner);
+      await right.dataSource.query(`UPDATE ${table} SET ${end} = $1 WHERE owner_id = $2`, [inFiveMinutes(), owner.id]);
+      const [{ id }] = await right.dataSource.query<[{ id: string }]>(`SELECT id FROM ${table} WHERE owner_id = $1`, [
+        owner.id,
+      ]);
+      await right.dataSource.query(
+        `UPDATE sigra_api_tokens SET ${maker} = $1, descends_from = ARRAY[$1::uuid] WHERE id = $2`,
+        [id, made.token.id],
+      );
+
+      await ahead.get(CredentialService).lockOut(owner);
+
+      await eventually(async () => expect(await refusalOf(right.tokens.verify(made.rawToken))).toBe('token_revoked'));
+    },
+  );
 });

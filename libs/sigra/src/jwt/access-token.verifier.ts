@@ -80,10 +80,21 @@ export class AccessTokenVerifier {
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`
    */
   read(jwt: string): AccessTokenClaims {
+    const claims = this.identify(jwt);
+    assertTimes(claims, enabledJwt(this.config).clockTolerance, this.clock.now().getTime() / 1000);
+    return claims;
+  }
+
+  /**
+   * Verifies signature and claims, but not the times: for what ends credentials.
+   *
+   * @throws SigraError `jwt_disabled`, `invalid_token`
+   */
+  identify(jwt: string): AccessTokenClaims & TokenTimes {
     const config = enabledJwt(this.config);
     this.reader ??= new CompactJwsReader(config.keys);
     const claims = this.reader.open(jwt);
-    assertClaims(claims, { ...config, type: this.config.users.type }, this.clock.now().getTime() / 1000);
+    assertClaims(claims, { ...config, type: this.config.users.type });
     return claims;
   }
 
@@ -171,24 +182,23 @@ function originOf({ sid, api_token_id: apiTokenId }: AccessTokenClaims): JwtOrig
 
 type Payload = Readonly<Record<string, unknown>>;
 
-/** Checks the claims according to RFC 9068 section 4 and RFC 7519 section 4.1. */
+/** The times of a token, in seconds since 1970. */
+interface TokenTimes {
+  readonly exp: number;
+  readonly nbf?: number;
+}
+
+/** Checks the claims according to RFC 9068 section 4 and RFC 7519 section 4.1, but not the times. */
 function assertClaims(
   payload: Payload,
-  {
-    issuer,
-    audience,
-    clockTolerance,
-    type,
-  }: Pick<JwtConfig, 'issuer' | 'audience' | 'clockTolerance'> & { type: string },
-  now: number,
-): asserts payload is AccessTokenClaims & Payload {
+  { issuer, audience, type }: Pick<JwtConfig, 'issuer' | 'audience'> & { type: string },
+): asserts payload is AccessTokenClaims & TokenTimes & Payload {
   const { iss, aud, exp, iat, nbf, sub, jti, client_id, scope, epoch, sid, owner_type = DEFAULT_OWNER_TYPE } = payload;
   if (iss !== issuer) throw invalid('iss is not the configured issuer.');
   if (!isAudience(aud, audience)) throw invalid('aud does not include the configured audience.');
   if (!isTime(exp)) throw invalid('exp is missing or not a valid timestamp.');
   if (!isTime(iat)) throw invalid('iat is missing or not a valid timestamp.');
   if (nbf !== undefined && !isTime(nbf)) throw invalid('nbf is not a valid timestamp.');
-  if (nbf !== undefined && nbf > now + clockTolerance) throw invalid('nbf is in the future.');
   if (!isOwnerId(sub)) throw invalid('sub is missing or not a valid string.');
   if (!isText(jti)) throw invalid('jti is missing or not a valid string.');
   if (!isText(client_id)) throw invalid('client_id is missing or not a valid string.');
@@ -197,7 +207,12 @@ function assertClaims(
   if (owner_type !== type) throw invalid('The token belongs to another type of owners.');
   if (sid !== undefined && !isText(sid)) throw invalid('sid is not a valid string.');
   assertApiToken(payload);
-  if (exp + clockTolerance <= now) throw refuse('token_expired', 'The token has expired.');
+}
+
+/** @throws SigraError `invalid_token`, `token_expired` */
+function assertTimes({ exp, nbf }: TokenTimes, tolerance: number, now: number): void {
+  if (nbf !== undefined && nbf > now + tolerance) throw invalid('nbf is in the future.');
+  if (exp + tolerance <= now) throw refuse('token_expired', 'The token has expired.');
 }
 
 /** A token of an API token has both of its claims and the epoch, and no `sid`. */

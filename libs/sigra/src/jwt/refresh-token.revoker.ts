@@ -39,13 +39,14 @@ export class RefreshTokenRevoker {
   }
 
   /**
-   * Revokes the family of an access token (RFC 7009 section 2.1). An expired token has no effect: it can be in an old log.
+   * Revokes the family of an access token (RFC 7009 section 2.1), also of one that has expired: the family lives longer, and by the
+   * clock of another node the token can be valid.
    *
    * @returns false for a token that belongs to an API token or to another issuer's session, which this cannot end
-   * @throws SigraError `invalid_token`, `token_expired`; not for a token whose family has ended
+   * @throws SigraError `jwt_disabled`, `invalid_token`; not for a token whose family has ended
    */
   async revokeByAccessToken(jwt: string, caller: Caller): Promise<boolean> {
-    const { sub, sid, epoch } = this.verifier.read(jwt);
+    const { sub, sid, epoch } = this.verifier.identify(jwt);
     if (!isUuid(sid) || epoch === undefined) return false;
     await this.endFamily(sid, caller, { type: this.config.users.type, id: sub }, true);
     return true;

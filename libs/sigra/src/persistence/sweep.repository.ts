@@ -179,20 +179,20 @@ export class SweepRepository {
         return [
           {
             ...tokens,
-            from: `${apiTokens} t WHERE ${ofOwner('t')} AND t.revoked_at IS NULL AND t.token_epoch < $3
-              AND (t.expires_at IS NULL OR t.expires_at > $4)`,
+            // Also rows that have expired: a node whose clock is ahead would leave living ones, and what they made.
+            from: `${apiTokens} t WHERE ${ofOwner('t')} AND t.revoked_at IS NULL AND t.token_epoch < $3`,
             set: MARK,
           },
         ];
       case 'mark_families': {
-        const unended = `${refreshFamilies} t WHERE ${ofOwner('t')} AND t.epoch < $3 AND t.absolute_expires_at > $4`;
-        const live = `${unended} AND t.revoked_at IS NULL`;
+        const earlier = `${refreshFamilies} t WHERE ${ofOwner('t')} AND t.epoch < $3`;
+        const unrevoked = `${earlier} AND t.revoked_at IS NULL`;
         // A person who signs out keeps the tokens that were made on the device.
-        if (reason !== 'locked_out') return [{ ...families, from: live, set: MARK }];
+        if (reason !== 'locked_out') return [{ ...families, from: unrevoked, set: MARK }];
         // A lock-out ends these, too, also for families that were signed out before.
-        const signedOut = `${unended} AND t.revoked_at IS NOT NULL AND t.revoke_reason <> ALL ('${ENDS_LINEAGE}')`;
+        const signedOut = `${earlier} AND t.revoked_at IS NOT NULL AND t.revoke_reason <> ALL ('${ENDS_LINEAGE}')`;
         return [
-          { ...endedFamilies, from: live, set: MARK },
+          { ...endedFamilies, from: unrevoked, set: MARK },
           { ...endedFamilies, from: signedOut, set: 'revoke_reason = $5::text' },
         ];
       }
