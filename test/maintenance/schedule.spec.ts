@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger, Module } from '@nestjs/common';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
-import { SigraModule, type SigraModuleOptions } from 'nestjs-sigra';
+import { SigraModule, type SigraModuleOptions, TokenCleanupService } from 'nestjs-sigra';
 import { inSeconds, putTokens, remainingTokens } from '../support/aged-rows.js';
+import { eventually } from '../support/eventually.js';
 import { type HostApp, startHost } from '../support/host-app.js';
 import { QueryLog } from '../support/query-log.js';
 import { SIGRA_OPTIONS, startTestApp, type TestApp, type TestAppOptions, type User } from '../support/test-app.js';
@@ -82,6 +83,56 @@ describe('the schedule of clean-up', () => {
     await job.fireOnTick();
 
     expect([together, runs()]).toEqual([1, 2]);
+  });
+
+  it('tries a step again when the database does not answer', async () => {
+    const registry = await startScheduled({});
+    await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
+    // A sequence keeps its number when a transaction is rolled back.
+    await test.dataSource.query(`CREATE SEQUENCE outages;
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('outages') <= 2 THEN RAISE 'too many connections' USING ERRCODE = '53300'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER fail BEFORE INSERT ON sigra_leases FOR EACH ROW EXECUTE FUNCTION fail()`);
+
+    await registry.getCronJob(JOB).fireOnTick();
+
+    expect(await remainingTokens(test)).toEqual([]);
+  });
+
+  it('runs again a minute after an outage that lasts', async () => {
+    const registry = await startScheduled({});
+    const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    await test.dataSource.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE 'too many connections' USING ERRCODE = '53300';
+      END $$;
+      CREATE TRIGGER fail BEFORE INSERT ON sigra_leases FOR EACH ROW EXECUTE FUNCTION fail()`);
+
+    await registry.getCronJob(JOB).fireOnTick();
+    const [text] = error.mock.calls[0] ?? [];
+    error.mockRestore();
+
+    expect(text).toMatch(/^Clean-up failed and will run again in a minute: /);
+  });
+
+  it('ends a run between two batches when the application shuts down, and the next run does the rest', async () => {
+    const registry = await startScheduled({ batchSize: 1 });
+    const { databaseUrl } = test;
+    await putTokens(test, 500, { expiresAt: inSeconds(test, -3600) });
+    const other = await startTestApp({ databaseUrl, clock: test.clock });
+
+    const run = registry.getCronJob(JOB).fireOnTick();
+    await eventually(async () => (await remainingTokens(other)).length < 490);
+    await test.app.close();
+    await run;
+    const left = (await remainingTokens(other)).length;
+    const { complete } = await other.get(TokenCleanupService).cleanupExpiredTokens();
+
+    expect(left).toBeGreaterThan(0);
+    expect(complete).toBe(true);
+    expect(await remainingTokens(other)).toEqual([]);
+    await other.close();
   });
 
   it('stops with the application', async () => {

@@ -35,3 +35,16 @@ export class Deadline {
 export function late(): SigraError {
   return refuse('unavailable', 'The database did not answer in time.');
 }
+
+/** What a shutdown waits for a batch of background work, in milliseconds. */
+const SHUTDOWN_MS = 5000;
+
+/** Waits at a shutdown for work that ends with its current batch. Never rejects, and returns after five seconds at the latest. */
+export async function awaitBriefly(work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, SHUTDOWN_MS);
+  });
+  await Promise.race([work.catch(() => undefined), end]);
+  clearTimeout(timer);
+}

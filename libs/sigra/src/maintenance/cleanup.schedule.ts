@@ -1,8 +1,12 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { CronJob } from 'cron';
+import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { TokenCleanupService } from './token-cleanup.service.js';
+
+/** The time until a run that an outage has ended is repeated. */
+const RETRY_MS = 60_000;
 
 /** The part of `SchedulerRegistry` of `@nestjs/schedule` that is used, which the application can have or not. */
 interface Registry {
@@ -18,6 +22,7 @@ interface Registry {
 export class CleanupSchedule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(CleanupSchedule.name);
   private job: CronJob | undefined;
+  private retrying: NodeJS.Timeout | undefined;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
@@ -41,8 +46,11 @@ export class CleanupSchedule implements OnApplicationBootstrap, OnApplicationShu
     registry?.addCronJob(this.nameIn(registry), this.job);
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    await this.job?.stop();
+  /** `TokenCleanupService` stops a run that is in progress: the promise of `stop` waits for all of it. */
+  onApplicationShutdown(): void {
+    void this.job?.stop();
+    clearTimeout(this.retrying);
+    this.job = undefined;
   }
 
   /** `sigra:cleanup`, with the type of owners unless it is `user`, and with a number if another module has this name. */
@@ -74,7 +82,18 @@ export class CleanupSchedule implements OnApplicationBootstrap, OnApplicationShu
           `${refreshTokens} refresh tokens, ${auditEvents} audit events, and all credentials of ${forgottenOwners} former owners`,
       );
     } catch (error) {
-      this.logger.error(`Clean-up failed and will run again at the next scheduled time: ${String(error)}`);
+      const when = this.retry(error) ? 'in a minute' : 'at the next scheduled time';
+      this.logger.error(`Clean-up failed and will run again ${when}: ${String(error)}`);
     }
+  }
+
+  /** After an outage, the next scheduled time can be a day away. @returns whether the run is repeated */
+  private retry(error: unknown): boolean {
+    const { job } = this;
+    if (!job || !(error instanceof SigraError)) return false;
+    clearTimeout(this.retrying);
+    // As the schedule does, so that no two runs overlap.
+    this.retrying = setTimeout(() => void job.fireOnTick(), RETRY_MS).unref();
+    return true;
   }
 }

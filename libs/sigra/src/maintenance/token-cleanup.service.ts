@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock, later } from '../common/clock.js';
+import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CleanupRepository } from '../persistence/cleanup.repository.js';
@@ -30,7 +31,10 @@ export interface CleanupReport {
   readonly auditEvents: number;
   /** Owners that no longer exist, all of whose credentials were deleted. */
   readonly forgottenOwners: number;
-  /** False when another node was cleaning up: then this run deleted nothing, or stopped when that one took over. */
+  /**
+   * False when another node was cleaning up: then this run deleted nothing, or stopped when that one took over. Also false when the
+   * application shut down meanwhile.
+   */
   readonly complete: boolean;
 }
 
@@ -48,7 +52,10 @@ const MARGIN_SECONDS = 3600;
 
 /** Deletes rows that are no longer needed, in small transactions that never wait for a lock. */
 @Injectable()
-export class TokenCleanupService {
+export class TokenCleanupService implements OnApplicationShutdown {
+  private readonly running = new Set<Run>();
+  private isClosing = false;
+
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
@@ -75,13 +82,20 @@ export class TokenCleanupService {
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new RangeError('sigra: batchSize must be an integer above 0');
     }
+    if (this.isClosing) return { ...NOTHING, complete: false };
     const run = new Run(this.rows, this.database, uuidv7(), batchSize);
-    if (!(await run.holdsLease())) return { ...NOTHING, complete: false };
+    this.running.add(run);
     try {
-      return await this.cleanUp(run);
+      return await run.whole(() => this.cleanUp(run));
     } finally {
-      await run.end();
+      this.running.delete(run);
     }
+  }
+
+  /** Runs stop after their current batch. The next run, of any node, does the rest. */
+  async onApplicationShutdown(): Promise<void> {
+    this.isClosing = true;
+    await awaitBriefly(Promise.all([...this.running].map((run) => run.stop())));
   }
 
   private async cleanUp(run: Run): Promise<CleanupReport> {
@@ -92,7 +106,7 @@ export class TokenCleanupService {
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
     const { retention, failureRetention } = this.config.audit;
 
-    await this.sweeper.drain();
+    await run.tried(() => this.sweeper.drain());
     const expiredTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
     const revokedTokens = await run.drain((manager, limit) => rows.deleteRevokedTokens(manager, revokedBefore, limit));
     const refreshTokens = await run.drain((manager, limit) => rows.deleteEndedRefreshTokens(manager, ended, limit));
@@ -120,11 +134,11 @@ export class TokenCleanupService {
     let ids: readonly string[];
     let after = '';
     do {
-      ids = await this.owners.listIds(after, before, OWNERS_PER_BATCH);
-      const missing = ids.length === 0 ? [] : await this.users.missing(ids);
+      ids = (await run.tried(() => this.owners.listIds(after, before, OWNERS_PER_BATCH))) ?? [];
+      const missing = ids.length === 0 ? [] : ((await run.tried(() => this.users.missing(ids))) ?? []);
       for (const id of missing) {
-        if (!(await run.holdsLease())) return count;
-        await this.credentials.forget(id);
+        await run.tried(() => this.credentials.forget(id));
+        if (!run.complete) return count;
         count++;
       }
       after = ids.at(-1) ?? '';
@@ -135,8 +149,9 @@ export class TokenCleanupService {
 
 /** One run of clean-up on this node. */
 class Run {
-  /** Whether the run has held the lease all the time. */
+  /** Whether the run has held the lease all the time, and was not stopped. */
   complete = true;
+  private ended: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly rows: CleanupRepository,
@@ -145,43 +160,60 @@ class Run {
     private readonly batchSize: number,
   ) {}
 
-  /** Renews the lease. @returns false when another run has it: that one finishes the work */
-  async holdsLease(): Promise<boolean> {
-    if (this.complete) this.complete = await this.rows.takeLease(this.id);
-    return this.complete;
+  /** Runs all steps, and returns the lease. If the database cannot be reached, the lease expires. */
+  whole(steps: () => Promise<CleanupReport>): Promise<CleanupReport> {
+    const result = (async () => {
+      await this.tried(() => Promise.resolve());
+      if (!this.complete) return { ...NOTHING, complete: false };
+      try {
+        return await steps();
+      } finally {
+        await this.rows.returnLease(this.id).catch(() => undefined);
+      }
+    })();
+    this.ended = result;
+    return result;
+  }
+
+  /** Ends the run after the current batch. */
+  async stop(): Promise<void> {
+    this.complete = false;
+    await this.ended;
   }
 
   /** Repeats a batch until it finds too few rows. @returns the number of rows */
   async drain(deleteBatch: (manager: EntityManager, limit: number) => Promise<number>): Promise<number> {
     let count = 0;
-    while (await this.holdsLease()) {
+    for (;;) {
       const start = performance.now();
       const batch = await this.tried(() =>
         this.database.transaction((manager) => deleteBatch(manager, this.batchSize), BATCH_TIMEOUT_MS),
       );
+      if (batch === undefined) return count;
       count += batch;
-      if (batch < this.batchSize) break;
+      if (batch < this.batchSize) return count;
       // A pause after each batch leaves at least half of the time to requests.
       await setTimeout(Math.min(performance.now() - start, LONGEST_REST_MS));
     }
-    return count;
   }
 
-  /** Returns the lease. If the database cannot be reached, it expires. */
-  async end(): Promise<void> {
-    await this.rows.returnLease(this.id).catch(() => undefined);
-  }
-
-  /** Repeats a batch whose connection was lost: deleting twice deletes nothing more. */
-  private async tried<T>(batch: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+  /**
+   * Runs one step while this run holds the lease, and repeats it after an outage: deleting twice deletes nothing more. Renews the
+   * lease before each try, which takes less time than the lease lasts.
+   *
+   * @returns undefined when another run has the lease, which finishes the work, or when this one was stopped
+   */
+  async tried<T>(step: () => Promise<T>): Promise<T | undefined> {
+    for (let attempt = 1; this.complete; attempt++) {
       try {
-        return await batch();
+        this.complete = (await this.rows.takeLease(this.id)) && this.complete;
+        return this.complete ? await step() : undefined;
       } catch (error) {
         if (attempt === TRIES || !(error instanceof SigraError)) throw error;
         await setTimeout(LONGEST_REST_MS);
       }
     }
+    return undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { BackgroundTask } from '../common/background-task.js';
-import type { Deadline } from '../common/deadline.js';
+import { awaitBriefly, type Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { isLostRace } from '../persistence/database-error.js';
@@ -113,7 +113,7 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     this.isClosing = true;
     clearInterval(this.polling);
     clearTimeout(this.retrying);
-    await this.sweeping.run();
+    await awaitBriefly(this.sweeping.run());
   }
 
   /** Processes all sweeps. Resolves when none is left, except those that fail, whose rows are locked, or that other nodes work on. */
