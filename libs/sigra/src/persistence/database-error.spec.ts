@@ -12,14 +12,14 @@ describe('judged', () => {
     expect(judged(error)).toBe(error);
   });
 
-  it.each(['08006', '25006', '25P02', '25P03', '25P04', '28000', '28P01', '3D000', '40001', '40P01', '53300', '55000'])(
+  it.each(['08006', '25006', '25P02', '25P03', '25P04', '28000', '28P01', '3D000', '40001', '40P01', '42501', '53300'])(
     'counts SQLSTATE %s as an outage',
     (code) => {
       expect(codeOf(judged(withCode(code)))).toBe('unavailable');
     },
   );
 
-  it.each(['55P03', '57014', '57P01', '57P03', '58030', 'XX000', 'ECONNRESET', 'ENOTFOUND', 'EPIPE'])(
+  it.each(['55000', '55P03', '57014', '57P01', '57P03', '58030', 'XX000', 'ECONNRESET', 'ENOTFOUND', 'EPIPE'])(
     'counts %s as an outage',
     (code) => {
       expect(codeOf(judged(withCode(code)))).toBe('unavailable');

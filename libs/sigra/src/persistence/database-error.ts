@@ -3,10 +3,10 @@ import { SigraError } from '../common/sigra-error.js';
 /**
  * Classes of SQLSTATEs that a mistake of the program or of its input causes: wrong statements, wrong values, violated
  * constraints, exceeded limits, errors that triggers raise. The same statement fails again. All other errors count as
- * an outage: connections, resources, shutdown, timeouts, a standby, a changed password, serialization failures, deadlocks,
- * internal errors.
+ * an outage: connections, resources, shutdown, timeouts, a standby, a changed password, lost privileges (42501), serialization failures,
+ * deadlocks, internal errors.
  */
-const MISTAKE = /^(?:0A|0B|0F|0L|0P|0Z|10|20|21|22|23|24|26|27|2B|2D|2F|34|38|39|3B|3F|42|44|54|P0)/;
+const MISTAKE = /^(?:0A|0B|0F|0L|0P|0Z|10|20|21|22|23|24|26|27|2B|2D|2F|34|38|39|3B|3F|42(?!501)|44|54|P0)/;
 
 /**
  * SQLSTATEs of a race lost to another transaction: unique violation, serialization failure, deadlock, lock not
