@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraError, SigraJwtService, type TokenPair } from 'nestjs-sigra';
-import type { DataSource } from 'typeorm';
+import { DataSource, type EntitySubscriberInterface, EventSubscriber } from 'typeorm';
 import { eventually } from '../support/eventually.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 import { JWT } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 import { onDatabase } from '../support/database.js';
+import { User } from '../support/test-app.js';
 
 const POOL = 3;
 const SESSION = 'x-session-user';
@@ -122,6 +123,83 @@ describe('A statement that is given up', () => {
     expect(await stranded).toBe(503);
     expect(revoked.revokedAt).toBeInstanceOf(Date);
     expect(await refusalOf(test.sound.tokens.verify(rawToken))).toBe('token_revoked');
+  });
+
+  it('is cancelled also with a query_timeout of the driver, whose pool of one connection serves the next caller', async () => {
+    const single = await startFaultyApp('fastify', {
+      typeOrm: { poolSize: 1, applicationName: 'read-timeout', extra: { query_timeout: 1000 } },
+      sigra: { lookupTimeout: 2000 },
+    });
+    const url = `${single.host.url}/api/tokens`;
+    const own = { [SESSION]: single.sound.user.id };
+    await whileLocked(single.sound.dataSource, 'sigra_api_tokens', 'ACCESS EXCLUSIVE', async () => {
+      expect((await fetch(url, { headers: own })).status).toBe(503);
+
+      const waiting = await onDatabase(single.sound.databaseUrl, (client) =>
+        client.query(
+          `SELECT FROM pg_stat_activity WHERE application_name = 'read-timeout' AND wait_event_type = 'Lock'`,
+        ),
+      );
+      expect(waiting.rows).toEqual([]);
+    });
+    const { status } = await fetch(url, { headers: own });
+    const other = single.host.app.get(DataSource).query('SELECT pg_sleep(2)');
+    const timeout = await other.then(
+      () => false,
+      (error: unknown) => /read timeout/i.test(String(error)),
+    );
+    await single.close();
+
+    expect(status).toBe(200);
+    // The statements of the application have it as before.
+    expect(timeout).toBe(true);
+  });
+
+  it('can take longer than a query_timeout of the driver', async () => {
+    const single = await startFaultyApp('fastify', {
+      typeOrm: { poolSize: 1, applicationName: 'read-timeout', extra: { query_timeout: 1000 } },
+      sigra: { lookupTimeout: 60_000 },
+    });
+    let answer: Promise<Response> | undefined;
+    await whileLocked(single.sound.dataSource, 'sigra_api_tokens', 'ACCESS EXCLUSIVE', async () => {
+      answer = fetch(`${single.host.url}/api/tokens`, { headers: { [SESSION]: single.sound.user.id } });
+      await eventually(() =>
+        onDatabase(single.sound.databaseUrl, async (client) => {
+          const { rows } = await client.query(
+            `SELECT FROM pg_stat_activity WHERE application_name = 'read-timeout' AND wait_event_type = 'Lock'
+             AND clock_timestamp() > query_start + interval '1500 ms'`,
+          );
+          return rows.length > 0;
+        }),
+      );
+    });
+
+    const { status } = (await answer)!;
+    await single.close();
+
+    expect(status).toBe(200);
+  });
+
+  it('does not keep its connection when code of the application hangs in it', async () => {
+    let hangs = true;
+    @EventSubscriber()
+    class Hanging implements EntitySubscriberInterface<User> {
+      listenTo = () => User;
+      afterLoad = () => (hangs ? new Promise<void>(() => undefined) : undefined);
+    }
+    const single = await startFaultyApp('fastify', {
+      typeOrm: { poolSize: 1, subscribers: [Hanging] },
+      sigra: { lookupTimeout: 500 },
+    });
+    const read = async () =>
+      (await fetch(`${single.host.url}/api/tokens`, { headers: { [SESSION]: single.sound.user.id } })).status;
+
+    const first = await read();
+    hangs = false;
+    await eventually(async () => (await read()) === 200);
+    await single.close();
+
+    expect(first).toBe(503);
   });
 
   it('is not a statement of others: a pool of one connection serves the next caller', async () => {

@@ -29,7 +29,7 @@ interface Setting {
   /** Type parsers of `pg`. */
   readonly parsers?: readonly (readonly [types: readonly number[], parser: Parser])[];
   /** Options of the DataSource. */
-  readonly connection?: object;
+  readonly connection?: Readonly<Record<string, unknown>> & { readonly extra?: object };
   /** Settings of every session. */
   readonly session?: Readonly<Record<string, string>>;
   /** Creates the tables of the host. @default that of `User` */
@@ -166,6 +166,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
     session: { default_transaction_isolation: 'serializable', default_transaction_deferrable: 'on' },
   },
   timeouts: { session: { default_transaction_read_only: 'off', statement_timeout: '30s', lock_timeout: '30s' } },
+  query_timeout: { connection: { extra: { query_timeout: 5000 } } },
   row_security: { session: { row_security: 'off' } },
   plan_cache_mode: { session: { plan_cache_mode: 'force_custom_plan' } },
   'plan_cache_mode of generic plans': { session: { plan_cache_mode: 'force_generic_plan' } },
@@ -205,8 +206,8 @@ describe('The main flows give the same results with', () => {
       connection: {
         migrations: sigraMigrations,
         migrationsRun: true,
-        extra: { options: options.join(' ') },
         ...connection,
+        extra: { options: options.join(' '), ...connection?.extra },
       },
     });
   };

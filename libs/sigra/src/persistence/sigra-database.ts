@@ -32,6 +32,8 @@ export function preparedStatement(text: string): PreparedStatement {
 }
 
 interface PgClient extends Cancellable {
+  /** Absent in a driver other than `pg`. */
+  readonly connectionParameters?: { query_timeout?: number | false | undefined };
   query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
   end(): Promise<void>;
   on(event: 'notice', listener: (notice: Notice) => void): unknown;
@@ -308,21 +310,27 @@ export class SigraDatabase {
     const attempt: Attempt = { runner, deadline: performance.now() + timeout, state: 'working' };
     let connection: PgClient | undefined;
     let cancelled: Promise<void> | undefined;
+    let restore: (() => void) | undefined;
     const worked = (async () => {
       connection = await connect(runner);
       if (attempt.state === 'given up') throw late();
+      restore = withoutReadTimeout(connection);
       return work(attempt);
     })();
+    const release = () => {
+      restore?.();
+      return runner.release();
+    };
     const released = worked.finally(async () => {
       await cancelled;
-      await runner.release();
+      await release();
     });
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         if (attempt.state !== 'committing') reject(late());
         attempt.state = 'given up';
-        if (connection) cancelled = giveUp(connection, worked);
+        if (connection) cancelled = giveUp(connection, worked, release);
       }, timeout);
     });
     try {
@@ -369,9 +377,31 @@ async function asked<T>(ask: () => Promise<T>, judge = judged): Promise<T> {
   }
 }
 
-/** Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it. */
-async function giveUp(connection: PgClient, worked: Promise<unknown>): Promise<void> {
-  const closing = setTimeout(() => void connection.end(), GRACE_MS);
+/**
+ * Turns off the `query_timeout` of the driver while a connection is in use here. It would reject while the statement runs on, so that
+ * the next user of the connection waits behind it. Each use has a deadline of its own, which cancels the statement.
+ *
+ * @returns restores it
+ */
+function withoutReadTimeout({ connectionParameters }: PgClient): () => void {
+  const { query_timeout: timeout } = connectionParameters ?? {};
+  if (!connectionParameters || !timeout) return () => undefined;
+  connectionParameters.query_timeout = false;
+  return () => {
+    connectionParameters.query_timeout = timeout;
+  };
+}
+
+/**
+ * Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it.
+ *
+ * @param release gives a closed connection back without waiting for the work: code of the application in it can hang for ever
+ */
+async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => Promise<unknown>): Promise<void> {
+  const closing = setTimeout(() => {
+    void connection.end();
+    void release();
+  }, GRACE_MS);
   const cancelling = requestCancel(connection, GRACE_MS);
   await worked.catch(() => undefined);
   clearTimeout(closing);
