@@ -45,6 +45,18 @@ describe('AuditService.log', () => {
     ]);
   });
 
+  it('resolves when a getter of the details throws', async () => {
+    const details = {
+      get actorId(): string {
+        throw new Error('a getter of the application');
+      },
+    };
+
+    await audit.log('project.delete', details);
+
+    expect(lost).toMatchObject([{ reason: 'invalid_event', actions: ['project.delete'] }]);
+  });
+
   it('writes all given details', async () => {
     const occurredAt = new Date('2026-01-01T00:00:00.123Z');
 

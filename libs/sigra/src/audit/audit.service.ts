@@ -53,7 +53,7 @@ export class AuditService {
    */
   async log(action: string, details: AuditDetails = {}): Promise<void> {
     assertOwnAction(action);
-    await this.writer.logSafe([{ ...details, action }]);
+    await this.writer.logSafe([action], () => [{ ...details, action }]);
   }
 
   /**
@@ -133,7 +133,7 @@ export class AuditService {
   }
 
   private logJwt(action: JwtAuditAction, outcome: AuditOutcome, userId: string, details: AuditDetails): Promise<void> {
-    return this.writer.logSafe([{ outcome, ...details, action, actorId: userId }]);
+    return this.writer.logSafe([action], () => [{ outcome, ...details, action, actorId: userId }]);
   }
 }
 

@@ -49,22 +49,29 @@ export class AuditWriter {
    */
   async append(manager: EntityManager, ...events: readonly NewAuditEvent[]): Promise<void> {
     if (!this.enabled) return;
-    for (const insertion of this.insertionsOf(events)) await this.events.insert(insertion, manager);
+    for (const insertion of this.insertionsOf(() => events)) await this.events.insert(insertion, manager);
   }
 
   /**
-   * Records events that no change depends on. Never rejects: a failure is published on `sigra:audit:log_safe_error` and
-   * logged.
+   * Records events that no change depends on, a thousand in a turn of the event loop. Never rejects: a failure is published on
+   * `sigra:audit:log_safe_error` and logged. A statement that fails loses only its own events, unless the database does not answer.
+   *
+   * @param actions those of the events
+   * @param make makes the events, of details that the application gave: a getter in them can throw
    */
-  async logSafe(events: readonly NewAuditEvent[]): Promise<void> {
+  async logSafe(actions: readonly string[], make: () => readonly NewAuditEvent[]): Promise<void> {
     if (!this.enabled) return;
-    try {
-      for (const insertion of this.insertionsOf(events)) await this.events.insert(insertion);
-    } catch (error) {
-      const actions = events.map((event) => event.action);
-      const message: AuditLogSafeError = { reason: reasonOf(error), actions, error };
-      auditLogSafeError.publish(message);
-      this.logger.warn(`${events.length} audit event(s) lost (${message.reason}): ${[...new Set(actions)].join(', ')}`);
+    for (let start = 0; start < actions.length; start += MAX_PER_STATEMENT) {
+      const end = start + MAX_PER_STATEMENT;
+      try {
+        for (const insertion of this.insertionsOf(() => make().slice(start, end))) await this.events.insert(insertion);
+      } catch (error) {
+        const reason = reasonOf(error);
+        const lost = actions.slice(start, reason === 'unavailable' ? undefined : end);
+        auditLogSafeError.publish({ reason, actions: lost, error } satisfies AuditLogSafeError);
+        this.logger.warn(`${lost.length} audit event(s) lost (${reason}): ${[...new Set(lost)].join(', ')}`);
+        if (reason === 'unavailable') return;
+      }
     }
   }
 
@@ -77,8 +84,9 @@ export class AuditWriter {
    * All events are converted before the first is sent: whatever is wrong with one, such as a getter that throws, is decided
    * without the database.
    */
-  private insertionsOf(events: readonly NewAuditEvent[]): AuditInsertion[] {
+  private insertionsOf(make: () => readonly NewAuditEvent[]): AuditInsertion[] {
     try {
+      const events = make();
       const insertions: AuditInsertion[] = [];
       // A statement has at most 65,535 parameters.
       for (let start = 0; start < events.length; start += MAX_PER_STATEMENT) {

@@ -55,7 +55,10 @@ export class VerifyFailureRecorder extends BackgroundRecorder {
     this.takesAll = false;
     // Keys that wait need a later write, and those without refusals are forgotten by one.
     if (!this.counter.isEmpty) this.requestWrite();
-    await this.audit.logSafe(rows);
+    await this.audit.logSafe(
+      rows.map(({ action }) => action),
+      () => rows,
+    );
   }
 }
 
