@@ -30,6 +30,12 @@ export function replacedTime(clock: Clock): Date | null {
  */
 export const MAX_TIME = 253_402_300_799_999;
 
+/**
+ * How far the clocks of nodes can differ, in seconds: a row stays for so long after its end, because another node can take it for
+ * valid.
+ */
+export const CLOCK_MARGIN_SECONDS = 3600;
+
 /** Whether an expiry has passed. Invalid dates, such as PostgreSQL's `-infinity`, count as expired; null never expires. */
 export function hasExpired(expiresAt: Date | null, now: Date): boolean {
   return expiresAt !== null && !(expiresAt > now);

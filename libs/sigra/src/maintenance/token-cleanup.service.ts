@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { Clock, later } from '../common/clock.js';
+import { CLOCK_MARGIN_SECONDS, later } from '../common/clock.js';
 import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -44,12 +44,6 @@ const BATCH_TIMEOUT_MS = 30_000;
 const TRIES = 3;
 /** As many as a `UserProvider` is asked for at once. */
 const OWNERS_PER_BATCH = 512;
-/**
- * What has ended stays for an hour: the clocks of nodes differ, and a row that this node takes for expired can be valid for
- * another. A credential can also be older than the transaction that creates its user.
- */
-const MARGIN_SECONDS = 3600;
-
 /** Deletes rows that are no longer needed, in small transactions that never wait for a lock. */
 @Injectable()
 export class TokenCleanupService implements OnApplicationShutdown {
@@ -58,7 +52,6 @@ export class TokenCleanupService implements OnApplicationShutdown {
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly rows: CleanupRepository,
     private readonly users: UserDirectory,
@@ -100,9 +93,11 @@ export class TokenCleanupService implements OnApplicationShutdown {
 
   private async cleanUp(run: Run): Promise<CleanupReport> {
     const { rows } = this;
-    const now = this.clock.now();
+    const now = await run.tried(() => rows.now());
+    if (!now) return { ...NOTHING, complete: false };
     const ago = (seconds: number) => later(now, -seconds);
-    const ended = ago(MARGIN_SECONDS);
+    // A credential can also be older than the transaction that creates its user.
+    const ended = ago(CLOCK_MARGIN_SECONDS);
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
     const { retention, failureRetention } = this.config.audit;
 

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { CLOCK_MARGIN_SECONDS } from '../common/clock.js';
 import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { currentTime } from './columns.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter } from './owner.repository.js';
 import { literal } from './qualified-names.js';
@@ -276,21 +278,31 @@ export class ApiTokenRepository {
    * whose next use is recorded instead.
    *
    * @param thresholdSeconds skips tokens whose last use was recorded less than this long before
+   * @param replaced see `replacedTime`
    */
-  async recordUses(uses: readonly TokenUse[], thresholdSeconds: number): Promise<void> {
+  async recordUses(uses: readonly TokenUse[], thresholdSeconds: number, replaced: Date | null): Promise<void> {
+    // By a wrong clock, one use could be so late that no other is recorded after it.
+    const now = currentTime('$5');
+    const tooLate = `${now} + make_interval(secs => ${CLOCK_MARGIN_SECONDS})`;
     await this.database.query(
       `WITH uses AS (
-         SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS use(id, at, ip)
+         SELECT id, least(at, ${now}) AS at, ip FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS use(id, at, ip)
        ), due AS (
          SELECT t.id FROM ${this.table} t JOIN uses ON uses.id = t.id
-         WHERE t.last_used_at IS NULL OR t.last_used_at <= uses.at - make_interval(secs => $4)
+         WHERE t.last_used_at IS NULL OR t.last_used_at <= uses.at - make_interval(secs => $4) OR t.last_used_at > ${tooLate}
          FOR NO KEY UPDATE OF t SKIP LOCKED
        )
        UPDATE ${this.table} t SET last_used_at = uses.at, last_used_ip = nullif(uses.ip, '')
        FROM due JOIN uses ON uses.id = due.id
-       WHERE t.id = due.id AND (t.last_used_at IS NULL OR t.last_used_at < uses.at)`,
+       WHERE t.id = due.id AND (t.last_used_at IS NULL OR t.last_used_at < uses.at OR t.last_used_at > ${tooLate})`,
       // With `array_nulls = off`, a null in an array would be the string 'NULL'.
-      [uses.map((use) => use.id), uses.map((use) => use.at), uses.map((use) => use.ipAddress ?? ''), thresholdSeconds],
+      [
+        uses.map((use) => use.id),
+        uses.map((use) => use.at),
+        uses.map((use) => use.ipAddress ?? ''),
+        thresholdSeconds,
+        replaced,
+      ],
       undefined,
       BACKGROUND_TIMEOUT_MS,
     );

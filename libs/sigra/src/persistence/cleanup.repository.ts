@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { Clock, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { currentTime } from './columns.js';
 import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 
@@ -28,6 +30,7 @@ export class CleanupRepository {
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
+    private readonly clock: Clock,
     private readonly database: SigraDatabase,
   ) {
     this.lease = `cleanup:${config.users.type}`;
@@ -55,6 +58,15 @@ export class CleanupRepository {
       );
       return rows.length === 1;
     });
+  }
+
+  /** The time of the database: a node whose clock is wrong must delete nothing that lives. */
+  async now(): Promise<Date> {
+    const { now } = await this.database.queryOne<{ now: string }>(
+      `SELECT floor(extract(epoch FROM ${currentTime('$1')}) * 1000)::text AS now`,
+      [replacedTime(this.clock)],
+    );
+    return new Date(Number(now));
   }
 
   /** Returns the lease, if the run still holds it. */

@@ -1,12 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, replacedTime } from '../common/clock.js';
+import { Clock, CLOCK_MARGIN_SECONDS, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { BatchLoader } from './batch-loader.js';
 import { currentTime } from './columns.js';
 import { preparedStatement, type PreparedStatement, SigraDatabase } from './sigra-database.js';
-
-/** How far the clocks of two nodes can differ, in seconds, before a proof is forgotten that one of them still accepts. */
-const CLOCK_MARGIN = 300;
 
 /**
  * Remembers the proofs that were used, for all nodes. The table is logged like every other: without its rows, a crash or a fail-over
@@ -64,7 +61,7 @@ export class DpopProofRepository {
   private async insert(hashes: readonly string[]): Promise<ReadonlyMap<string, true>> {
     const { dpop, jwt } = this.config;
     // A proof can be issued a tolerance after its first use, and be accepted until a tolerance after its end.
-    const lifetime = (dpop?.proofTtl ?? 0) + 2 * (jwt?.clockTolerance ?? 0) + CLOCK_MARGIN;
+    const lifetime = (dpop?.proofTtl ?? 0) + 2 * (jwt?.clockTolerance ?? 0) + CLOCK_MARGIN_SECONDS;
     const parameters = [`{${hashes.join(',')}}`, replacedTime(this.clock), lifetime];
     const rows = await this.database.change(this.statement, parameters, this.config.lookupTimeout);
     return new Map(rows.map((row) => [row.sigra_key as string, true]));

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
+import { Clock, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository, type TokenUse } from '../persistence/api-token.repository.js';
 import { type ApiToken, apiTokens } from '../persistence/tables.js';
@@ -30,7 +30,8 @@ export class LastUsedRecorder extends BackgroundRecorder {
   record(token: ApiToken, caller: Caller): void {
     const at = this.clock.now();
     const last = token.lastUsedAt;
-    if (last && at.getTime() - last.getTime() < this.threshold * 1000) return;
+    // In both directions: a use that a wrong clock has put into the future must not hide those that follow.
+    if (last && Math.abs(at.getTime() - last.getTime()) < this.threshold * 1000) return;
     if (this.pending.size >= MAX_PENDING && !this.pending.has(token.id)) return;
     // Cut now: an address that a proxy forwards can be as long as a header.
     const ipAddress = lastUsedIp.encode(caller.ipAddress ?? null) as string | null;
@@ -43,7 +44,11 @@ export class LastUsedRecorder extends BackgroundRecorder {
     this.pending = new Map();
     for (let start = 0; start < uses.length; start += MAX_PER_STATEMENT) {
       try {
-        await this.tokens.recordUses(uses.slice(start, start + MAX_PER_STATEMENT), this.threshold);
+        await this.tokens.recordUses(
+          uses.slice(start, start + MAX_PER_STATEMENT),
+          this.threshold,
+          replacedTime(this.clock),
+        );
       } catch (cause) {
         throw new Error(`${uses.length - start} token(s): ${String(cause)}`, { cause });
       }
