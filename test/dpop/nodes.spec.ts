@@ -56,7 +56,7 @@ describe('A DPoP proof on two nodes', () => {
   it('is forgotten when no node accepts it any more, by the next requests and by clean-up', async () => {
     await ask(nodes[0], headers());
     const before = await rows();
-    nodes[0].clock.advance({ seconds: 361 });
+    nodes[0].clock.advance({ seconds: 3661 });
 
     const { accessToken: fresh } = await nodes[0].jwt.generateTokens(
       nodes[0].user,

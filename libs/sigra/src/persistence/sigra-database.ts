@@ -395,7 +395,7 @@ function withoutReadTimeout({ connectionParameters }: PgClient): () => void {
 /**
  * Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it.
  *
- * @param release gives a closed connection back without waiting for the work: code of the application in it can hang for ever
+ * @param release gives a closed connection back without waiting for the work: code of the application in it can hang forever
  */
 async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => Promise<unknown>): Promise<void> {
   const closing = setTimeout(() => {
