@@ -68,7 +68,7 @@ describe('A DPoP proof on two nodes', () => {
 
     expect(answer.status).toBe(200);
     expect(await rows()).toBe(before - 2 + 1);
-    nodes[0].clock.advance({ hours: 2 });
+    nodes[0].clock.advance({ hours: 3 });
     await nodes[1].get(TokenCleanupService).cleanupExpiredTokens();
     expect(await rows()).toBe(0);
   });
