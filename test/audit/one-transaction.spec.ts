@@ -66,6 +66,15 @@ describe('a change whose audit row the database refuses', () => {
     expect(await test.tokens.verify(rawToken)).toEqual(token);
   });
 
+  it('is rolled back: update', async () => {
+    const { rawToken, token } = await test.tokens.create(user, REQUEST);
+    await refuse('api.token_update');
+
+    await expect(test.tokens.update(token.id, { name: 'other' })).rejects.toThrow(QueryFailedError);
+
+    expect(await test.tokens.verify(rawToken)).toEqual(token);
+  });
+
   it('succeeds when it is retried', async () => {
     const { rawToken, token } = await test.tokens.create(user, REQUEST);
     await refuse('api.token_revoke');
@@ -96,6 +105,7 @@ describe('a change and its audit row', () => {
     const log = QueryLog.of(test.dataSource);
 
     await test.tokens.create(test.user, REQUEST);
+    await test.tokens.update(token.id, { name: 'other' });
     await test.tokens.rotate(token.id, { graceSeconds: 60 });
     await test.tokens.revoke(token.id);
     await test.tokens.revokeAll(test.user);
@@ -107,6 +117,8 @@ describe('a change and its audit row', () => {
       'SELECT',
       // The owner is locked, and its active tokens are counted.
       ...['START', 'SELECT', 'SELECT', 'INSERT', 'INSERT', 'COMMIT'],
+      // The token is read, its owner and then itself locked.
+      ...['START', 'SELECT', 'SELECT', 'SELECT', 'UPDATE', 'INSERT', 'COMMIT'],
       // The token is read, its owner and then itself locked, the active tokens are counted, and its makers are those of the
       // successor.
       ...['START', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],

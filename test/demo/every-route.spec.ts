@@ -140,6 +140,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   // A change of a token needs its scopes, too.
   'DELETE /api/tokens': { answers: api('200', [], '403') },
   'DELETE /api/tokens/:id': { answers: api('204', [], '403', '404') },
+  'PATCH /api/tokens/:id': { answers: api('200', [], '403', '404'), json: {} },
   'POST /api/tokens/:id/rotate': { answers: api('201', [], '403', '404') },
 
   'POST /api/jwt': {

@@ -57,6 +57,7 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
       'GET /api/tokens',
       'GET /health',
       'GET /metrics',
+      'PATCH /api/tokens/{id}',
       'POST /api/jwt',
       'POST /api/projects',
       'POST /api/tokens',

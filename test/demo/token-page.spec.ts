@@ -74,6 +74,15 @@ describe.each(ADAPTERS)('the token page of the demo on %s, without JavaScript', 
     expect(await tokensOf(grace)).toEqual([]);
   });
 
+  it('shows the description of a token, and keeps it in a form with errors', async () => {
+    await grace.createToken({ name: 'CI', description: 'Deploys <b>all</b>', scopes: ['read:projects'], expiry: '7' });
+    const failed = await grace.createToken({ name: '', description: 'Deploys & tests', expiry: '7' });
+
+    expect(await tokensOf(grace)).toMatchObject([{ description: 'Deploys <b>all</b>' }]);
+    expect(await grace.html('/settings/tokens')).toContain('Deploys &lt;b&gt;all&lt;/b&gt;');
+    expect(await failed.text()).toMatch(/<textarea id="description"[^>]*>Deploys &amp; tests<\/textarea>/);
+  });
+
   it('shows errors beside their fields, and keeps the input', async () => {
     const answer = await grace.createToken({
       name: '<script>alert(1)</script>'.repeat(20),

@@ -36,9 +36,10 @@ describe.each(ADAPTERS)('A caller of the token controller on %s', (adapter) => {
       anonymous.revoke(theirs.token.id),
       anonymous.revokeAll(),
       anonymous.rotate(theirs.token.id),
+      anonymous.update(theirs.token.id, { name: 'x' }),
     ]);
 
-    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 401]);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 401, 401]);
     expect(await countOf(grace)).toBe(before);
   });
 
@@ -60,6 +61,44 @@ describe.each(ADAPTERS)('A caller of the token controller on %s', (adapter) => {
       expect(await countOf(grace)).toBe(before);
     },
   );
+
+  it('changes neither tokens of others, nor those with scopes that it does not hold, nor to wider scopes', async () => {
+    const { token } = await test.tokens.create(test.user, { name: 'mine', scopes: ['admin'] });
+    const manager = await holding(...MANAGER);
+    const reader = await holding('api_tokens:read', 'admin');
+
+    const foreign = await manager.update(theirs.token.id, { name: 'x' });
+    const absent = await manager.update(ABSENT, { name: 'x' });
+    const unheld = await manager.update(token.id, { name: 'x' });
+    const unscoped = await reader.update(token.id, { name: 'x' });
+    const wider = await TokenClient.inSession(test).update(token.id, { scopes: ['admin', 'read:notes'] });
+
+    expect([foreign.status, foreign.body]).toEqual([404, absent.body]);
+    expect([unheld, unscoped, wider].map(({ status, body }) => [status, body.error])).toEqual(
+      Array.from({ length: 3 }, () => [403, 'insufficient_scope']),
+    );
+    expect(await isActive(grace, theirs.token.id)).toBe(true);
+  });
+
+  it('changes nothing in a session from another site', async () => {
+    const answer = await fetch(`${test.url}/api/tokens/${theirs.token.id}`, {
+      method: 'PATCH',
+      headers: { 'x-session-user': grace.id, 'sec-fetch-site': 'cross-site', 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'x' }),
+    });
+
+    expect([answer.status, ((await answer.json()) as AnswerBody).error]).toEqual([403, 'cross_origin']);
+  });
+
+  it('narrows its own token, once and for all', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, { name: 'mine', scopes: MANAGER });
+    const own = TokenClient.withToken(test, rawToken);
+
+    const narrowed = await own.update(token.id, { scopes: ['api_tokens:write'] });
+    const widened = await own.update(token.id, { scopes: MANAGER });
+
+    expect([narrowed.status, widened.status]).toEqual([200, 403]);
+  });
 
   it('cannot choose the owner in the query of a list or a creation', async () => {
     const mine = TokenClient.inSession(test);

@@ -207,6 +207,42 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
     });
   });
 
+  describe('in the body of a change', () => {
+    it.each<[string, unknown, string]>([
+      ['a name of null', { name: null }, 'name_required'],
+      ['a description that is an object', { description: {} }, 'invalid_description'],
+      ['metadata that are an array', { metadata: [] }, 'invalid_metadata'],
+      ['metadata that are a string', { metadata: 'a' }, 'invalid_metadata'],
+      ['scopes of null', { scopes: null }, 'scopes_required'],
+      ['an unregistered scope', { scopes: ['read:secrets'] }, 'unregistered_scopes'],
+      ['an expiry that is a number', { expiresAt: 4_000_000_000_000 }, 'invalid_expiry'],
+      ['an expiry without a time zone', { expiresAt: '2999-01-01T00:00:00' }, 'invalid_expiry'],
+      ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }, 'expiry_in_past'],
+      ['a later expiry', { expiresAt: '2999-01-02T00:00:00Z' }, 'ttl_exceeded'],
+      ['no expiry', { expiresAt: null }, 'ttl_exceeded'],
+      ['another owner', { userId: ID }, 'invalid_request'],
+      ['the time of a revocation', { revokedAt: null }, 'invalid_request'],
+      ['a hash', { tokenHash: 'aa' }, 'invalid_request'],
+      ['an array', [{ name: 'x' }], 'invalid_request'],
+    ])('refuses %s', async (_what, body, code) => {
+      const { token } = (await page.create({ ...VALID, expiresAt: '2999-01-01T00:00:00Z' })).body;
+
+      const answer = await page.update(token.id, body);
+
+      expect([answer.status, answer.body.error]).toEqual([400, code]);
+      expect((await page.list()).body.tokens).toEqual([token]);
+    });
+
+    it('keeps a member __proto__ of the metadata as data, and pollutes no prototype', async () => {
+      const { token } = (await page.create(VALID)).body;
+
+      const answer = await page.send('PATCH', `/api/tokens/${token.id}`, '{"metadata":{"a":{"__proto__x":{"p":1}}}}');
+
+      expect(answer.body.token.metadata).toEqual({ a: { __proto__x: { p: 1 } } });
+      expect(({} as { p?: unknown }).p).toBeUndefined();
+    });
+  });
+
   describe('in the body of a rotation', () => {
     it.each<[string, unknown, string]>([
       ['a negative grace', { graceSeconds: -1 }, 'invalid_grace'],

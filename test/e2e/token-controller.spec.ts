@@ -33,6 +33,8 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
         id: expect.stringMatching(UUID),
         originId: null,
         name: 'CI',
+        description: null,
+        metadata: {},
         prefix: 'sigra_sk_',
         hint: created.body.rawToken.slice(9, 13),
         scopes: ['read:notes'],
@@ -78,6 +80,37 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect((await page.revokeAll()).body).toEqual({ revoked: 0 });
   });
 
+  it('changes a token, in the answer and at once', async () => {
+    const { rawToken, token } = (
+      await page.create({ name: 'CI', description: 'old', metadata: { a: 1 }, scopes: ['read:notes', 'admin'] })
+    ).body;
+    const changes = {
+      name: 'Deploy',
+      description: 'Two\nlines',
+      metadata: { team: 'web' },
+      scopes: ['admin'],
+      expiresAt: '2999-01-31T12:00:00.000Z',
+    };
+
+    const answer = await page.update(token.id, changes);
+    const notes = await TokenClient.withToken(test, rawToken).send('GET', '/notes');
+
+    expect([answer.status, answer.body]).toEqual([200, { token: { ...token, ...changes } }]);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect((await page.list()).body.tokens).toEqual([answer.body.token]);
+    expect(notes.status).toBe(403);
+  });
+
+  it('changes only what the body names, and removes with null', async () => {
+    const { token } = (await page.create({ name: 'CI', description: 'd', metadata: { a: 1 }, scopes: ['admin'] })).body;
+
+    const empty = await page.update(token.id, {});
+    const removed = await page.update(token.id, { description: null, metadata: null });
+
+    expect(empty.body.token).toEqual(token);
+    expect(removed.body.token).toEqual({ ...token, description: null, metadata: {} });
+  });
+
   it('rotates a token, and ends the old one at once', async () => {
     const old = await create('deploy');
 
@@ -104,7 +137,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(await isAccepted(rotated.body.rawToken)).toBe(true);
   });
 
-  it('answers 409 to the rotation of a token that is revoked, rotated or expired', async () => {
+  it('answers 409 to the rotation or change of a token that is revoked, rotated or expired', async () => {
     const revoked = await create();
     await page.revoke(revoked.token.id);
     const rotated = await create();
@@ -121,6 +154,10 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
       [409, { statusCode: 409, error: 'token_expired', message: 'The token has expired.' }],
     ]);
     expect(answers.map(({ headers }) => headers.get('www-authenticate'))).toEqual([null, null, null]);
+    const changes = await Promise.all([revoked, rotated, expired].map(({ token }) => page.update(token.id, {})));
+    expect(changes.map(({ status, body }) => [status, body])).toEqual(
+      answers.map(({ status, body }) => [status, body]),
+    );
   });
 
   it('pages through tokens that were created in the same instant, without a gap or a repetition', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CredentialService, type JwtCheck, type TokenPair } from 'nestjs-sigra';
+import { CredentialService, type JwtCheck, type SigraError, type TokenPair } from 'nestjs-sigra';
 import { onDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { closeJwtApps, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
@@ -145,6 +145,105 @@ describe.each(CHECKS)(
           expect(survivors.filter(Boolean)).toHaveLength(isOwnAlive ? 1 : 0);
         }
         expect(made).toBeGreaterThan(0);
+      },
+      TIMEOUT,
+    );
+
+    it(
+      'keeps no token with more than the scopes that a stolen token was narrowed to, by making and by rotating',
+      async () => {
+        const narrow = ['read:notes', 'api_tokens:write'];
+        let made = 0;
+        for (let round = 0; round < ROUNDS; round++) {
+          const { rawToken, tokenId } = await victim();
+          const kept = [{ rawToken, id: tokenId }];
+          let hasEnded = false;
+          const steal = async (url: string, index: number) => {
+            let own = kept[0]!;
+            for (let last = false, step = index; !last; step++) {
+              last = hasEnded;
+              const [path, body] =
+                step % 3 === 2 && own.id !== tokenId
+                  ? [`/${own.id}/rotate`, { graceSeconds: step % 2 ? 0 : 60 }]
+                  : ['', { name: 'mine', scopes: last ? narrow : ['*'] }];
+              const answer = await fetch(`${url}/api/tokens${path}`, {
+                method: 'POST',
+                headers: { authorization: `Bearer ${own.rawToken}`, 'content-type': 'application/json' },
+                body: JSON.stringify(body),
+              });
+              const issued = (await answer.json()) as { rawToken?: string; token: { id: string } };
+              if (issued.rawToken === undefined) continue;
+              // Some descend from the first token, others from each other.
+              const next = { rawToken: issued.rawToken, id: issued.token.id };
+              if (index % 2 === 0) own = next;
+              kept.push(next);
+            }
+          };
+
+          const stealing = Array.from({ length: 8 }, (_, index) => steal(nodes[index % nodes.length]!.url, index));
+          await eventually(() => kept.length > 4 + (round % 3) * 4);
+          await test.tokens.update(tokenId, { scopes: narrow });
+          hasEnded = true;
+          await Promise.all(stealing);
+
+          made += kept.length - 1;
+          const lists = await Promise.all(
+            kept.map((each) =>
+              test.tokens.verify(each.rawToken).then(
+                ({ scopes }) => scopes,
+                () => [],
+              ),
+            ),
+          );
+          expect(lists.flat().filter((scope) => !narrow.includes(scope))).toEqual([]);
+          expect(lists[0]).toEqual(narrow);
+        }
+        expect(made).toBeGreaterThan(0);
+      },
+      TIMEOUT,
+    );
+
+    it(
+      'keeps no successor with more than the scopes that the chain of rotations was narrowed to',
+      async () => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const { rawToken, tokenId } = await victim();
+          const kept = [{ rawToken, id: tokenId }];
+          let hasEnded = false;
+          const steal = async (url: string) => {
+            for (let last = false; !last;) {
+              last = hasEnded;
+              const own = kept.at(-1)!;
+              const answer = await fetch(`${url}/api/tokens/${own.id}/rotate`, {
+                method: 'POST',
+                headers: { authorization: `Bearer ${own.rawToken}`, 'content-type': 'application/json' },
+                body: JSON.stringify({ graceSeconds: 600 }),
+              });
+              const issued = (await answer.json()) as { rawToken?: string; token: { id: string } };
+              if (issued.rawToken !== undefined) kept.push({ rawToken: issued.rawToken, id: issued.token.id });
+            }
+          };
+          // Only the last token of the chain can be narrowed, so the owner tries until no rotation is first.
+          const narrow = async (): Promise<void> => {
+            for (;;) {
+              const code = await test.tokens.update(kept.at(-1)!.id, { scopes: ['read:notes'] }).then(
+                () => undefined,
+                (error: unknown) => (error as SigraError).code,
+              );
+              if (code === undefined) return;
+              expect(code).toBe('token_revoked');
+            }
+          };
+
+          const stealing = Array.from({ length: 4 }, (_, index) => steal(nodes[index % nodes.length]!.url));
+          await eventually(() => kept.length > 2);
+          await narrow();
+          hasEnded = true;
+          await Promise.all(stealing);
+
+          const verified = await Promise.all(kept.map((each) => test.tokens.verify(each.rawToken)));
+          expect(verified.map(({ scopes }) => scopes)).toEqual(kept.map(() => ['read:notes']));
+        }
       },
       TIMEOUT,
     );

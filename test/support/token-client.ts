@@ -57,6 +57,10 @@ export class TokenClient {
     return this.send('DELETE', '/api/tokens');
   }
 
+  update(id: string, body: unknown): Promise<JsonAnswer> {
+    return this.send('PATCH', `/api/tokens/${id}`, body);
+  }
+
   rotate(id: string, body?: unknown): Promise<JsonAnswer> {
     return this.send('POST', `/api/tokens/${id}/rotate`, body);
   }

@@ -24,6 +24,8 @@ describe('ApiTokenService.create', () => {
     expect(token).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
       originId: null,
+      description: null,
+      metadata: {},
       ownerType: 'user',
       ownerId: test.user.id,
       tokenEpoch: 0,

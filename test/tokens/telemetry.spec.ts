@@ -7,7 +7,7 @@ import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { unknownToken } from '../support/unknown-token.js';
 
-const OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'rotate'] as const;
+const OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'update', 'rotate'] as const;
 const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 
@@ -50,6 +50,7 @@ describe('the tracing channels of API tokens', () => {
 
     const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
     await test.tokens.verify(rawToken);
+    const updated = await test.tokens.update(token.id, { description: 'new' });
     const rotated = await test.tokens.rotate(token.id);
     const revoked = await test.tokens.revoke(rotated.token.id);
     await test.tokens.create(test.user, REQUEST);
@@ -57,7 +58,7 @@ describe('the tracing channels of API tokens', () => {
 
     const success = ['start', 'end', 'asyncStart', 'asyncEnd'];
     expect(seen.map(({ event }) => event)).toEqual(
-      ['create', 'verify', 'rotate', 'revoke', 'create', 'revoke_all'].flatMap((operation) =>
+      ['create', 'verify', 'update', 'rotate', 'revoke', 'create', 'revoke_all'].flatMap((operation) =>
         success.map((phase) => `${operation}:${phase}`),
       ),
     );
@@ -65,6 +66,7 @@ describe('the tracing channels of API tokens', () => {
     expect(messageOf(seen, 'create:asyncEnd')).toEqual({ userId: test.user.id, tokenId: token.id, result: token });
     expect(messageOf(seen, 'verify:start')).toEqual({});
     expect(messageOf(seen, 'verify:asyncEnd')).toEqual({ result: token });
+    expect(messageOf(seen, 'update:asyncEnd')).toEqual({ tokenId: token.id, result: updated });
     expect(messageOf(seen, 'rotate:asyncEnd')).toEqual({ tokenId: token.id, result: rotated.token });
     expect(messageOf(seen, 'revoke:asyncEnd')).toEqual({ tokenId: rotated.token.id, result: revoked });
     expect(messageOf(seen, 'revoke_all:asyncEnd')).toEqual({ userId: test.user.id, result: 1 });

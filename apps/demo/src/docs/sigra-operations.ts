@@ -68,7 +68,7 @@ export const sigraOperations = [
     requestBody: body('CreateApiToken'),
     responses: {
       201: answer('The token, and its raw form, which is shown only here.', 'IssuedApiToken'),
-      400: refusal('The name, the scopes or the expiry is invalid.'),
+      400: refusal('A property is invalid.'),
       401: unauthorized,
       403: forbidden,
       409: refusal('You have as many active tokens as one owner can have.'),
@@ -94,10 +94,27 @@ export const sigraOperations = [
   },
   {
     ...API_TOKENS,
+    method: 'patch',
+    path: `${PATH}/{id}`,
+    summary: 'Change a token',
+    description: `${writeScope} Scopes can be narrowed, and the expiry moved to an earlier time.`,
+    parameters: [idParameter],
+    requestBody: body('UpdateApiToken'),
+    responses: {
+      200: answer('The token.', 'ChangedApiToken'),
+      400: refusal('A property is invalid, or the expiry is later than before.'),
+      401: unauthorized,
+      403: forbidden,
+      404: notFound,
+      409: refusal('The token is revoked, expired or already replaced.'),
+    },
+  },
+  {
+    ...API_TOKENS,
     method: 'post',
     path: `${PATH}/{id}/rotate`,
     summary: 'Replace a token',
-    description: `${writeScope} The new token has the same name, scopes and lifetime.`,
+    description: `${writeScope} The new token has the same properties and lifetime.`,
     parameters: [idParameter, idempotencyParameter],
     requestBody: body('RotateApiToken', false),
     responses: {

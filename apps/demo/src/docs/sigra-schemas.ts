@@ -6,6 +6,8 @@ const id = { type: 'string', format: 'uuid', example: '019b76da-a800-7000-8000-0
 const instant = { type: 'string', format: 'date-time' };
 const maybe = (schema: object, description: string) => ({ ...schema, nullable: true, description });
 const scopes = { type: 'array', items: { type: 'string' }, example: ['read:projects'] };
+const description = maybe({ type: 'string', maxLength: 1000, example: 'Deploys the web shop' }, 'What it is for.');
+const metadata = { type: 'object', additionalProperties: true, description: 'Data of your own.' };
 const nextCursor = maybe({ type: 'string' }, 'The cursor of the next page; null on the last page.');
 
 /** The bodies that Sigra's ready-made routes accept and answer with. */
@@ -16,6 +18,8 @@ export const sigraSchemas = {
       'id',
       'originId',
       'name',
+      'description',
+      'metadata',
       'prefix',
       'hint',
       'scopes',
@@ -30,6 +34,8 @@ export const sigraSchemas = {
       id,
       originId: maybe(id, 'The first token of the rotations that led to this one. Null: it was not made by rotation.'),
       name: { type: 'string', example: 'CI' },
+      description,
+      metadata,
       prefix: { type: 'string', example: 'sigra_sk_' },
       hint: { type: 'string', example: '3fT9', description: 'The first characters after the prefix.' },
       scopes,
@@ -59,9 +65,27 @@ export const sigraSchemas = {
     additionalProperties: false,
     properties: {
       name: { type: 'string', minLength: 1, maxLength: 255, example: 'CI' },
+      description,
+      metadata,
       scopes: { ...scopes, minItems: 1 },
       expiresAt: maybe(instant, 'ISO 8601 with a time zone. Without it, the token does not expire.'),
     },
+  },
+  UpdateApiToken: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      name: { type: 'string', minLength: 1, maxLength: 255, example: 'CI' },
+      description,
+      metadata: { ...metadata, nullable: true },
+      scopes: { ...scopes, minItems: 1 },
+      expiresAt: maybe(instant, 'ISO 8601 with a time zone; an earlier time than before.'),
+    },
+  },
+  ChangedApiToken: {
+    type: 'object',
+    required: ['token'],
+    properties: { token: { $ref: '#/components/schemas/ApiToken' } },
   },
   RotateApiToken: {
     type: 'object',

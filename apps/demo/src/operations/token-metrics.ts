@@ -3,7 +3,7 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { SigraError, type SigraTrace } from 'nestjs-sigra';
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
-const API_TOKEN_OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'rotate'];
+const API_TOKEN_OPERATIONS = ['create', 'verify', 'revoke', 'revoke_all', 'update', 'rotate'];
 const JWT_OPERATIONS = ['generate', 'verify', 'refresh'];
 
 interface Subscription {

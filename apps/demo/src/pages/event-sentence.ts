@@ -27,6 +27,8 @@ function textOf({ action, metadata }: AuditEvent, target: string): string {
   switch (action) {
     case 'api.token_create':
       return `Token ${target} created with ${scopesOf(metadata)}`;
+    case 'api.token_update':
+      return `Token ${target} changed: ${namesOf(metadata.after)}`;
     case 'api.token_rotate':
       return `Token ${target} replaced by a new one; the old one ${graceOf(metadata)}`;
     case 'api.token_revoke':
@@ -60,6 +62,13 @@ function textOf({ action, metadata }: AuditEvent, target: string): string {
     default:
       return action;
   }
+}
+
+/** The names of changed properties. */
+function namesOf(changes: unknown): string {
+  return Object.keys(Object(changes) as object)
+    .map((name) => (name === 'expiresAt' ? 'expiry' : name))
+    .join(', ');
 }
 
 function actorOf({ actorType, metadata }: AuditEvent, names: ReadonlyMap<string, string>): string {

@@ -16,7 +16,7 @@ const LABELS = new Map([
   ['read:projects', 'List your projects'],
   ['write:projects', 'Create projects'],
   ['api_tokens:read', 'List your API tokens'],
-  ['api_tokens:write', 'Create, rotate and revoke your API tokens'],
+  ['api_tokens:write', 'Create, change, rotate and revoke your API tokens'],
   ['admin', 'See the statistics of the demo'],
 ]);
 

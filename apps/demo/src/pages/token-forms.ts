@@ -4,6 +4,7 @@ import { type FormBody, textOf, textsOf } from './form-fields.js';
 /** The values of the form that creates a token. */
 export interface TokenForm {
   readonly name: string;
+  readonly description: string;
   readonly scopes: readonly string[];
   /** A number of days, `never`, or `custom` for the date in `expiresOn`. */
   readonly expiry: string;
@@ -11,7 +12,7 @@ export interface TokenForm {
   readonly expiresOn: string;
 }
 
-export type TokenField = 'name' | 'scopes' | 'expiry';
+export type TokenField = 'name' | 'description' | 'scopes' | 'expiry';
 export type TokenFormErrors = Partial<Record<TokenField, string>>;
 
 export const EXPIRY_CHOICES = [
@@ -23,13 +24,14 @@ export const EXPIRY_CHOICES = [
   { value: 'custom', label: 'On a day of my choice' },
 ] as const;
 
-export const EMPTY_TOKEN_FORM: TokenForm = { name: '', scopes: [], expiry: '30', expiresOn: '' };
+export const EMPTY_TOKEN_FORM: TokenForm = { name: '', description: '', scopes: [], expiry: '30', expiresOn: '' };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 export function parseTokenForm(body: FormBody): TokenForm {
   return {
     name: textOf(body, 'name'),
+    description: textOf(body, 'description'),
     scopes: textsOf(body, 'scopes'),
     expiry: textOf(body, 'expiry'),
     expiresOn: textOf(body, 'expiresOn'),
@@ -40,7 +42,7 @@ type Checked = { readonly request: CreateApiToken } | { readonly errors: TokenFo
 
 /** Returns all errors of the form, or the request for the token service, which can still reject it. */
 export function checkTokenForm(form: TokenForm, offered: readonly string[], now: Date): Checked {
-  const { name, scopes } = form;
+  const { name, description, scopes } = form;
   const expiresAt = expiryOf(form, now);
   const errors: TokenFormErrors = {
     ...(name.trim() === '' && { name: 'Give the token a name.' }),
@@ -48,7 +50,7 @@ export function checkTokenForm(form: TokenForm, offered: readonly string[], now:
     ...(!scopes.every((scope) => offered.includes(scope)) && { scopes: 'Choose from the scopes below.' }),
     ...(expiresAt === undefined && { expiry: 'Choose when the token expires.' }),
   };
-  return Object.keys(errors).length > 0 ? { errors } : { request: { name, scopes, expiresAt } };
+  return Object.keys(errors).length > 0 ? { errors } : { request: { name, description, scopes, expiresAt } };
 }
 
 function expiryOf({ expiry, expiresOn }: TokenForm, now: Date): Date | null | undefined {
@@ -69,6 +71,8 @@ const FIELD_OF_CODE: Partial<Record<SigraErrorCode, TokenField>> = {
   name_required: 'name',
   name_too_long: 'name',
   invalid_name: 'name',
+  description_too_long: 'description',
+  invalid_description: 'description',
   scopes_required: 'scopes',
   invalid_scope_format: 'scopes',
   unregistered_scopes: 'scopes',

@@ -1,5 +1,5 @@
 import { collidesWithJwt, DEFAULT_PREFIX, REFRESH_TOKEN_PREFIX } from '../common/token-format.js';
-import { flag, integer, registeredScopes, seconds } from './option-kinds.js';
+import { callback, flag, integer, registeredScopes, seconds } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -9,6 +9,11 @@ export const apiTokensSection = section({
   prefix: option({ accepts: '1 to 32 characters of `a-z`, `0-9`, `_`', default: DEFAULT_PREFIX, check: checkPrefix }),
   scopes: registeredScopes({ default: [] }),
   writeImpliesRead: flag({ default: false }),
+  parseMetadata: callback<ApiTokenOptions['parseMetadata']>({
+    accepts: '`(metadata) => metadata`, or a promise of it',
+    expected: 'a function of the metadata',
+    default: none,
+  }),
   requireExpiry: flag({ default: false }),
   maxTtl: seconds({ min: 1, default: none }),
   enforceOnExisting: flag({ default: false }),

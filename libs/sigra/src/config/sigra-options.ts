@@ -67,6 +67,11 @@ export interface ApiTokenOptions {
   scopes?: readonly string[];
   /** Whether `write:projects` also grants `read:projects`. @default false */
   writeImpliesRead?: boolean;
+  /**
+   * Checks the metadata of a token before it is stored, as the `parse` of a schema does. It returns what is stored; when it throws, the
+   * request is refused with `invalid_metadata`. @default every JSON object is accepted
+   */
+  parseMetadata?: (metadata: Readonly<Record<string, unknown>>) => unknown;
   /** Whether a token without `expiresAt` is refused with `expiry_required`. @default false */
   requireExpiry?: boolean;
   /**

@@ -7,6 +7,7 @@ import {
   Headers,
   HttpCode,
   Param,
+  Patch,
   Post,
   Query,
   UseGuards,
@@ -22,10 +23,14 @@ import { SigraError } from '../common/sigra-error.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import type { RotateApiToken } from '../tokens/api-token.rotator.js';
+import type { UpdateApiToken } from '../tokens/api-token.updater.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { CollectionPathGuard } from './collection-path.guard.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
+
+/** What the owner of a token chooses. */
+const PROPERTIES = ['name', 'description', 'metadata', 'scopes', 'expiresAt'];
 
 /** An API token as its owner sees it over HTTP. */
 export type ApiTokenView = Omit<ApiToken, HiddenProperty> & {
@@ -89,9 +94,9 @@ export class ApiTokenController {
     @Body() body: unknown,
     @Headers(IDEMPOTENCY_KEY) idempotencyKey?: string,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
-    const { name, scopes, expiresAt } = parseBody(body, ['name', 'scopes', 'expiresAt']);
     // The service validates its input; only the time has another form in JSON.
-    const request = { name, scopes, expiresAt: parseInstant(expiresAt), idempotencyKey } as CreateApiToken;
+    const { expiresAt, ...properties } = parseBody(body, PROPERTIES);
+    const request = { ...properties, expiresAt: parseInstant(expiresAt), idempotencyKey } as unknown as CreateApiToken;
     const { rawToken, token } = await this.tokens.create(principal.userId, request, caller);
     return { rawToken, token: viewOf(token) };
   }
@@ -115,6 +120,23 @@ export class ApiTokenController {
     @Param('id') id: string,
   ): Promise<void> {
     await this.tokens.revokeForUser(principal.userId, id, caller);
+  }
+
+  @Patch(':id')
+  @RequireScopes('api_tokens:write')
+  async update(
+    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() caller: Caller,
+    @Param('id') id: string,
+    @Body() body: unknown,
+  ): Promise<{ token: ApiTokenView }> {
+    const { expiresAt, ...properties } = parseBody(body, PROPERTIES);
+    const request = { ...properties, expiresAt: parseInstant(expiresAt) } as UpdateApiToken;
+    try {
+      return { token: viewOf(await this.tokens.updateForUser(principal.userId, id, request, caller)) };
+    } catch (error) {
+      throw asConflict(error);
+    }
   }
 
   @Post(':id/rotate')

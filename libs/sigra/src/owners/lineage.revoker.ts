@@ -4,8 +4,10 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import type { Owner } from '../common/principal.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { LineageRepository, type RevokedDescendant } from '../persistence/lineage.repository.js';
 import { type NewSweep, SweepRepository } from '../persistence/sweep.repository.js';
+import { commonScopes } from '../scopes/can.js';
 
 /** More would take a noticeable part of `lookupTimeout`: the end of a maker must not depend on how much it made. */
 const AT_ONCE = 1000;
@@ -21,11 +23,12 @@ export interface LineageChange {
 
 /**
  * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the transaction
- * that revokes the maker, the others in sweeps.
+ * that revokes the maker, the others in sweeps. What a maker made also ends with it, and loses the scopes that it loses.
  */
 @Injectable()
 export class LineageRevoker {
   constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly lineage: LineageRepository,
     private readonly sweeps: SweepRepository,
     private readonly audit: AuditWriter,
@@ -88,6 +91,23 @@ export class LineageRevoker {
     }
     await this.request(manager, owner, unfinished, { task: 'limit_made', endsAt, requestedAt: at });
     return { count, isComplete: unfinished.length === 0 };
+  }
+
+  /**
+   * Takes from what a maker made, to any depth, the scopes that the maker has lost. Call it in the transaction that narrows the
+   * maker.
+   *
+   * @param scopes those that the maker still has
+   */
+  async narrowMadeBy(manager: EntityManager, makerId: string, scopes: readonly string[]): Promise<void> {
+    const { writeImpliesRead } = this.config.apiTokens;
+    const narrow = (granted: readonly string[]) => commonScopes(granted, scopes, writeImpliesRead);
+    const makers = new Set([makerId]);
+    for (let count = 1; count > 0;) {
+      const narrowed = await this.lineage.narrowDescendants(manager, [...makers], narrow);
+      for (const id of narrowed.originIds) makers.add(id);
+      ({ count } = narrowed);
+    }
   }
 
   private request(

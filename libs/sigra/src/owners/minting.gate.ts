@@ -10,7 +10,9 @@ import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { type CredentialKind, LineageRepository } from '../persistence/lineage.repository.js';
 import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
-import { makerIdOf } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf } from '../persistence/tables.js';
+import { assertCovers } from '../scopes/assert-scopes.js';
+import type { ScopeHolder } from '../scopes/can.js';
 import { endOf } from './token-end.js';
 
 /** What a new credential inherits from what makes it. */
@@ -89,7 +91,7 @@ export class MintingGate {
    * authorized. Revocation takes the same locks, so it ends before this check or sees what the transaction makes.
    *
    * @param since the result of `enter`
-   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`
+   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`; `insufficient_scope` when the credential was narrowed
    */
   async admit(
     manager: EntityManager,
@@ -119,6 +121,18 @@ export class MintingGate {
     return { ...current, ...(await this.lockMaker(manager, stamp, ofMaker ?? current, principal)) };
   }
 
+  /** The end of what made a token, which neither the token nor a successor outlives; null for none. */
+  async endOfMaker(manager: EntityManager, token: ApiToken): Promise<Date | null> {
+    const ofType = { type: token.ownerType };
+    if (token.madeByTokenId !== null) {
+      const maker = await this.tokens.readSuccessor(manager, token.madeByTokenId, ofType);
+      return maker ? endOf(maker, this.config.apiTokens) : token.expiresAt;
+    }
+    if (token.madeByFamilyId === null) return null;
+    const family = await this.families.read(manager, token.madeByFamilyId, ofType);
+    return family ? family.absoluteExpiresAt : token.expiresAt;
+  }
+
   /** @param epochs the current ones of the maker's owner */
   private async lockMaker(
     manager: EntityManager,
@@ -126,7 +140,7 @@ export class MintingGate {
     epochs: Epochs,
     principal: Principal,
   ): Promise<Omit<Mint, keyof Epochs>> {
-    if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, epochs);
+    if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, epochs, principal);
     if (familyId === undefined) {
       if (!isKnown(principal)) throw revoked();
       if (hasExpired(endsAt ?? null, this.clock.now())) throw expired();
@@ -135,6 +149,7 @@ export class MintingGate {
     const family = await this.families.lock(manager, familyId, owner);
     if (family?.epoch !== epochs.familyEpoch || family.revokedAt) throw revoked();
     if (hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();
+    this.assertStillHolds(family, principal);
     const descendsFrom = await this.lineageOf(manager, 'refresh_family', familyId, familyId);
     return { endsAt: family.absoluteExpiresAt, madeByTokenId: null, madeByFamilyId: familyId, descendsFrom };
   }
@@ -144,6 +159,7 @@ export class MintingGate {
     owner: Owner,
     tokenId: string,
     { tokenEpoch }: Epochs,
+    principal: Principal,
   ): Promise<Omit<Mint, keyof Epochs>> {
     const presented = await this.tokens.lock(manager, tokenId, owner);
     if (presented?.tokenEpoch !== tokenEpoch) throw revoked();
@@ -152,11 +168,20 @@ export class MintingGate {
     const heir =
       presented.replacedBy === null ? presented : await this.tokens.lockSuccessor(manager, madeByTokenId, owner);
     if (presented.revokedAt || !heir || heir.revokedAt) throw revoked();
+    this.assertStillHolds(presented, principal);
     // With `enforceOnExisting`, rules that came later end a token before its expiry.
     const endsAt = earliest(endOf(presented, this.config.apiTokens), endOf(heir, this.config.apiTokens));
     if (hasExpired(endsAt, this.clock.now())) throw expired();
     const descendsFrom = await this.lineageOf(manager, 'api_token', madeByTokenId, presented.id, heir.id);
     return { endsAt, madeByTokenId, madeByFamilyId: null, descendsFrom };
+  }
+
+  /** A credential can have been narrowed since the request was authenticated. @throws SigraError `insufficient_scope` */
+  private assertStillHolds(credential: ScopeHolder, principal: Principal): void {
+    // The application decides about the scopes of a principal that it made itself.
+    if (!stampOf(principal)) return;
+    const { writeImpliesRead } = this.config.apiTokens;
+    assertCovers(credential.scopes, principal.scopes, writeImpliesRead, 'The credential was narrowed in the meantime.');
   }
 
   /** What a new credential of a maker descends from. @throws SigraError `too_many_makers` */

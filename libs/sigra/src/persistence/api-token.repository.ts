@@ -164,6 +164,19 @@ export class ApiTokenRepository {
     return rows.map(unpack);
   }
 
+  /** Changes properties of a token that the transaction has locked. */
+  async update(manager: EntityManager, id: string, changes: Partial<NewApiToken>): Promise<ApiToken> {
+    const parameters = new Parameters();
+    const assignments = apiTokens.assignments(changes, parameters);
+    return unpack(
+      await this.database.queryOne(
+        `UPDATE ${this.table} t SET ${assignments} WHERE t.id = ${parameters.add(id)} RETURNING ${PACKED}`,
+        parameters.values,
+        manager,
+      ),
+    );
+  }
+
   /** Revokes a token that the transaction has locked. */
   async markRevoked(manager: EntityManager, id: string, at: Date, reason: TokenRevokeReason): Promise<ApiToken> {
     return unpack(

@@ -145,6 +145,16 @@ export function json<Value>(max = Infinity): Column<Value, true> {
   };
 }
 
+/** Like `json`, for an object, which is empty by default. */
+export function jsonObject<Value extends object>(max: number): Column<Value, true> {
+  return {
+    ...json<Value>(max),
+    entity: { type: 'jsonb', default: () => "'{}'" },
+    // Most are empty, and each request with a token decodes one.
+    decode: (text) => (text === '{}' ? {} : JSON.parse(text)) as Value,
+  };
+}
+
 /** A SHA-256 hash, written as hex. Used to find rows, and never selected. */
 export function hash(): Column<string, false> {
   return {

@@ -18,8 +18,8 @@ export interface RevokedDescendant {
   readonly originId: string | null;
 }
 
-/** What `limitDescendants` has changed. */
-export interface LimitedDescendants {
+/** What `limitDescendants` or `narrowDescendants` has changed. */
+export interface ChangedDescendants {
   readonly count: number;
   /** See `RevokedDescendant.originId`. */
   readonly originIds: readonly string[];
@@ -30,6 +30,8 @@ const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
 const ROWS_SEEN = 20_000;
 /** Whether `t` is a living descendant of `maker`. The conditions are those of the index, too. */
 const DESCENDS = "t.descends_from && ARRAY[maker.id] AND t.descends_from <> '{}' AND t.revoked_at IS NULL";
+/** A scope has no space. */
+const SCOPE_LIST = "array_to_string(t.scopes, ' ')";
 
 /** Reads and writes the column `descends_from` of all credentials. */
 @Injectable()
@@ -110,7 +112,7 @@ export class LineageRepository {
     makerIds: readonly string[],
     until: Date,
     limit: number,
-  ): Promise<LimitedDescendants> {
+  ): Promise<ChangedDescendants> {
     const limited: { readonly origin_id: string | null }[] = [];
     for (const kind of KINDS) {
       const rows = await this.database.query<{ origin_id: string | null }>(
@@ -123,6 +125,42 @@ export class LineageRepository {
       limited.push(...rows);
     }
     return { count: limited.length, originIds: limited.flatMap(({ origin_id }) => origin_id ?? []) };
+  }
+
+  /**
+   * Narrows the scopes of all credentials that descend from one of the makers. Call it until it changes nothing, as
+   * `revokeDescendants`.
+   *
+   * @param narrow returns its argument when nothing is to be taken away
+   */
+  async narrowDescendants(
+    manager: EntityManager,
+    makerIds: readonly string[],
+    narrow: (scopes: readonly string[]) => readonly string[],
+  ): Promise<ChangedDescendants> {
+    const narrowed: { readonly origin_id: string | null }[] = [];
+    for (const kind of KINDS) {
+      const lists = await this.database.query<{ list: string }>(
+        `SELECT DISTINCT ${SCOPE_LIST} AS list FROM ${this.descendants(kind)}`,
+        [makerIds],
+        manager,
+      );
+      for (const { list } of lists) {
+        const scopes = list === '' ? [] : list.split(' ');
+        const kept = narrow(scopes);
+        if (kept === scopes) continue;
+        const rows = await this.database.query<{ origin_id: string | null }>(
+          // The list is compared again, because another transaction can have narrowed a row while this waited for it.
+          `UPDATE ${this.tableOf(kind)} t SET scopes = $2::text[] WHERE t.id = ANY (ARRAY(
+             SELECT t.id FROM ${this.descendants(kind)} AND ${SCOPE_LIST} = $3)) AND ${SCOPE_LIST} = $3
+           RETURNING ${currentOrigin(kind)} AS origin_id`,
+          [makerIds, kept, list],
+          manager,
+        );
+        narrowed.push(...rows);
+      }
+    }
+    return { count: narrowed.length, originIds: narrowed.flatMap(({ origin_id }) => origin_id ?? []) };
   }
 
   /** @param candidates SQL of the ids to revoke; `$3` is the time */

@@ -117,6 +117,17 @@ export class Table<C extends Columns = Columns> {
     return `INSERT INTO ${target} (${columnNames(properties)}) SELECT ${places} FROM ${source}`;
   }
 
+  /**
+   * Makes the assignments of an `UPDATE`, for the properties that are given.
+   *
+   * @throws UnstorableValueError when a column cannot hold its value
+   */
+  assignments(changes: Partial<NewRowOf<C>>, parameters: Parameters): string {
+    const properties = this.given(changes);
+    const places = this.placesOf(properties, changes, parameters);
+    return properties.map((property, index) => `${columnName(property)} = ${places[index]}`).join(', ');
+  }
+
   /** Makes the entity for the application's DataSource. Migrations create and change the table, not TypeORM. */
   entity(name: string): EntitySchema<RowOf<C>> {
     const { primaryKey } = this;
@@ -138,11 +149,19 @@ export class Table<C extends Columns = Columns> {
     });
   }
 
-  private given(row: NewRowOf<C>): readonly string[] {
+  private given(row: Partial<NewRowOf<C>>): readonly string[] {
     return Object.keys(this.columns).filter((property) => (row as UnknownRow)[property] !== undefined);
   }
 
   private places(properties: readonly string[], row: NewRowOf<C>, parameters: Parameters): string {
+    return this.placesOf(properties, row, parameters).join(', ');
+  }
+
+  private placesOf(
+    properties: readonly string[],
+    row: Partial<NewRowOf<C>>,
+    parameters: Parameters,
+  ): readonly string[] {
     const place = (property: string): string => {
       const value = (row as UnknownRow)[property];
       const column = this.columns[property] as Column;
@@ -150,7 +169,7 @@ export class Table<C extends Columns = Columns> {
       const parameter = `${parameters.add(column.encode(value))}::${column.type}`;
       return column.fromParameter?.(parameter) ?? parameter;
     };
-    return properties.map(place).join(', ');
+    return properties.map(place);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   hash,
   integer,
   json,
+  jsonObject,
   nullable,
   observed,
   oneOf,
@@ -22,6 +23,10 @@ const MAX_USER_AGENT_LENGTH = 1024;
 /** In characters. */
 export const MAX_NAME_LENGTH = 255;
 /** In characters. */
+export const MAX_DESCRIPTION_LENGTH = 1000;
+/** The metadata of a token, in characters of JSON. */
+export const MAX_TOKEN_METADATA_LENGTH = 4096;
+/** In characters. */
 export const MAX_ACTION_LENGTH = 255;
 
 /** In characters. */
@@ -32,6 +37,9 @@ const MAX_TYPE_LENGTH = 255;
 const THUMBPRINT_LENGTH = 43;
 /** The metadata of an audit event, in characters of JSON. */
 export const MAX_METADATA_LENGTH = 65_536;
+
+/** Data of the application about a token: a JSON object. */
+export type TokenMetadata = Readonly<Record<string, unknown>>;
 
 /** Columns that every credential has: whose it is, and what made it. */
 const owned = {
@@ -67,6 +75,10 @@ export const apiTokens = new Table(
     /** The owner's token epoch when the token was authorized. The token is revoked when the owner's is later. */
     tokenEpoch: integer(),
     name: varchar(MAX_NAME_LENGTH),
+    /** What the token is for, in the words of its owner. */
+    description: nullable(text(MAX_DESCRIPTION_LENGTH)),
+    /** Data of the application. */
+    metadata: jsonObject<TokenMetadata>(MAX_TOKEN_METADATA_LENGTH),
     /** The `apiTokens.prefix` that the token was created with. */
     prefix: text(),
     /** The first characters after the prefix, for display next to the name. */

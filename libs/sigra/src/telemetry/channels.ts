@@ -27,6 +27,7 @@ export const apiTokenChannels = {
   verify: tracing('sigra:api_token:verify'),
   revoke: tracing('sigra:api_token:revoke'),
   revokeAll: tracing('sigra:api_token:revoke_all'),
+  update: tracing('sigra:api_token:update'),
   rotate: tracing('sigra:api_token:rotate'),
 };
 

@@ -31,15 +31,16 @@ const HOUR = 60 * MINUTE;
 export async function createApiToken(
   app: Providers,
   user: UserRef,
-  { name = 'test', scopes = ['*'], expiresAt }: ApiTokenOverrides = {},
+  { expiresAt, ...given }: ApiTokenOverrides = {},
 ): Promise<IssuedApiToken> {
   const tokens = app.get(ApiTokenService);
+  const properties = { name: 'test', scopes: ['*'], ...given };
   try {
-    return await tokens.create(user, { name, scopes, expiresAt });
+    return await tokens.create(user, { ...properties, expiresAt });
   } catch (error) {
     if (expiresAt !== undefined || !requiresExpiry(error)) throw error;
     const now = app.get<Clock>(Clock).now();
-    return tokens.create(user, { name, scopes, expiresAt: new Date(now.getTime() + 5 * MINUTE) });
+    return tokens.create(user, { ...properties, expiresAt: new Date(now.getTime() + 5 * MINUTE) });
   }
 }
 

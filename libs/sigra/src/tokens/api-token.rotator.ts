@@ -3,27 +3,23 @@ import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { Clock, earliest, hasExpired, later } from '../common/clock.js';
+import { earliest, later } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
-import { SigraError } from '../common/sigra-error.js';
-import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
-import { endOf } from '../owners/token-end.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { LineageRepository } from '../persistence/lineage.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
-import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
-import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
+import { ApiTokenLocker } from './api-token.locker.js';
 import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
-import { notFound, parseExpiry, parseGrace } from './token-request.js';
+import { parseExpiry, parseGrace } from './token-request.js';
 
 /** The options of a rotation. */
 export interface RotateApiToken {
@@ -48,11 +44,10 @@ type Maker = Pick<Mint, 'madeByTokenId' | 'madeByFamilyId' | 'descendsFrom'>;
 export class ApiTokenRotator {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly gate: MintingGate,
+    private readonly locker: ApiTokenLocker,
     private readonly tokens: ApiTokenRepository,
-    private readonly families: RefreshFamilyRepository,
     private readonly lineage: LineageRepository,
     private readonly revoker: LineageRevoker,
     private readonly sweeper: CredentialSweeper,
@@ -113,28 +108,20 @@ export class ApiTokenRotator {
   ): Promise<{ readonly issued: IssuedApiToken; readonly isComplete: boolean }> {
     const { apiTokens } = this.config;
     const { graceSeconds } = request;
-    const seen = isUuid(tokenId) ? await this.tokens.read(manager, tokenId, filter) : undefined;
-    if (!seen) throw notFound();
-    const owner = ownerOf(seen);
-    // The token's own epoch: a revocation of all tokens has ended it.
-    const since = { tokenEpoch: seen.tokenEpoch, familyEpoch: 0 };
-    const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
-    const old = await this.tokens.lock(manager, tokenId, owner);
-    // Read after the lock, because the wait can take long.
-    const now = this.clock.now();
-    assertRotatable(old, now);
-    assertMayGrant(caller.principal, old.scopes, apiTokens.writeImpliesRead);
-    const endsAt = earliest(mint.endsAt, await this.endOfMaker(manager, old));
+    const { token: old, owner, mint, makerEndsAt, now } = await this.locker.lock(manager, tokenId, filter, caller);
+    const endsAt = earliest(mint.endsAt, makerEndsAt);
     const expiresAt =
       request.expiresAt === undefined ? earliest(sameLifetime(old, now, apiTokens.maxTtl), endsAt) : request.expiresAt;
     // Until its grace period ends, the old token is active, too.
     if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
-    const { name, scopes } = old;
+    const { name, description, metadata, scopes } = old;
     const issued = await this.issuer.mint(manager, { ...mint, ...(await this.makerOf(manager, old, mint)) }, owner, {
       id: successorId,
       originId: makerIdOf(old),
       name,
+      description,
+      metadata,
       scopes,
       expiresAt: parseExpiry(expiresAt, now, apiTokens, endsAt),
       createdAt: now,
@@ -185,25 +172,6 @@ export class ApiTokenRotator {
     // A descendant of the token itself can rotate it: the successor then ends with what both descend from.
     return { ...mint, descendsFrom: mint.descendsFrom.filter((id) => id !== line) };
   }
-
-  /** The end of what made the token, which no successor outlives. */
-  private async endOfMaker(manager: EntityManager, token: ApiToken): Promise<Date | null> {
-    const ofType = { type: token.ownerType };
-    if (token.madeByTokenId !== null) {
-      const maker = await this.tokens.readSuccessor(manager, token.madeByTokenId, ofType);
-      return maker ? endOf(maker, this.config.apiTokens) : token.expiresAt;
-    }
-    if (token.madeByFamilyId === null) return null;
-    const family = await this.families.read(manager, token.madeByFamilyId, ofType);
-    return family ? family.absoluteExpiresAt : token.expiresAt;
-  }
-}
-
-function assertRotatable(token: ApiToken | undefined, now: Date): asserts token is ApiToken {
-  if (!token) throw notFound();
-  if (token.revokedAt) throw new SigraError('token_revoked', 'The token has been revoked.');
-  if (hasExpired(token.expiresAt, now)) throw new SigraError('token_expired', 'The token has expired.');
-  if (token.replacedBy) throw new SigraError('token_revoked', 'The token has already been rotated.');
 }
 
 /** The lifetime survives rotation, too. A token without an expiry gets the longest lifetime that is allowed now. */

@@ -11,6 +11,7 @@ import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { ApiTokenIssuer, type CreateApiToken } from './api-token.issuer.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
+import { ApiTokenUpdater, type UpdateApiToken } from './api-token.updater.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
 import type { IssuedApiToken } from './issue.replayer.js';
 
@@ -31,7 +32,7 @@ export interface ApiTokenPage {
 }
 
 /**
- * Creates, verifies, lists, rotates and revokes API tokens.
+ * Creates, verifies, lists, changes, rotates and revokes API tokens.
  *
  * A user is the application's user object or its id. Every method rejects with `unavailable` when the database cannot be
  * reached.
@@ -48,6 +49,7 @@ export class ApiTokenService {
     private readonly verifier: ApiTokenVerifier,
     private readonly revoker: ApiTokenRevoker,
     private readonly rotator: ApiTokenRotator,
+    private readonly updater: ApiTokenUpdater,
   ) {}
 
   /**
@@ -57,10 +59,11 @@ export class ApiTokenService {
    * @param caller where the call comes from; with a principal, the token can only get scopes that the principal holds, and does
    * not outlive the principal's credential
    * @returns the token and its raw form, which exists only here
-   * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `scopes_required`, `invalid_scope_format`,
-   * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
-   * `too_many_tokens`, `invalid_idempotency_key`, `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or `epoch_mismatch`
-   * when the principal's credential, or all tokens of the user, ended in the meantime
+   * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
+   * `invalid_metadata`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`, `expiry_required`, `expiry_in_past`,
+   * `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`, `too_many_tokens`, `invalid_idempotency_key`,
+   * `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or
+   * `epoch_mismatch` when the principal's credential, or all tokens of the user, ended in the meantime
    */
   async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
     return this.issuer.create(user, request, caller);
@@ -124,8 +127,34 @@ export class ApiTokenService {
   }
 
   /**
-   * Replaces a token with a new one that has the same name, scopes, owner and lifetime. The old token is revoked at once, or
-   * expires after the grace period, but never later than before. Only one of several concurrent rotations succeeds.
+   * Changes properties of an active token, with the audit row `api.token_update`, which has the values before and after. Without a
+   * difference, nothing is written. Narrower scopes and an earlier expiry are in force at once, also for what calls under way make
+   * with the token, for earlier tokens of its rotations that are in their grace period, and for what the token has made, to any
+   * depth. Only access tokens (JWTs) that have been signed keep their scopes until they expire.
+   *
+   * @param caller where the call comes from; a principal can narrow the scopes and move the expiry to an earlier time only
+   * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `name_required`, `name_too_long`,
+   * `invalid_name`, `description_too_long`, `invalid_description`, `invalid_metadata`, `scopes_required`, `invalid_scope_format`,
+   * `unregistered_scopes`, the codes of an expiry; `insufficient_scope` when the caller's principal does not hold all scopes of the
+   * token, or widens them
+   */
+  async update(tokenId: string, request: UpdateApiToken, caller: Caller = {}): Promise<ApiToken> {
+    return this.updater.update(tokenId, request, caller, { type: this.config.users.type });
+  }
+
+  /**
+   * Like `update`, for a token of this user. A token of another user counts as missing.
+   *
+   * @throws SigraError as `update`
+   */
+  async updateForUser(user: UserRef, tokenId: string, request: UpdateApiToken, caller: Caller = {}): Promise<ApiToken> {
+    return this.updater.update(tokenId, request, caller, this.users.ownerOf(user));
+  }
+
+  /**
+   * Replaces a token with a new one that has the same name, description, metadata, scopes, owner and lifetime. The old token is
+   * revoked at once, or expires after the grace period, but never later than before. Only one of several concurrent rotations
+   * succeeds.
    *
    * @returns the new token and its raw form, which exists only here
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `invalid_grace`,

@@ -1,7 +1,9 @@
 import { ApiTokenIssuer } from './api-token.issuer.js';
+import { ApiTokenLocker } from './api-token.locker.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator } from './api-token.rotator.js';
 import { ApiTokenService } from './api-token.service.js';
+import { ApiTokenUpdater } from './api-token.updater.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
 import { IssueReplayer } from './issue.replayer.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
@@ -12,7 +14,9 @@ export const tokenProviders = [
   ApiTokenIssuer,
   IssueReplayer,
   ApiTokenVerifier,
+  ApiTokenLocker,
   ApiTokenRotator,
+  ApiTokenUpdater,
   ApiTokenRevoker,
   ApiTokenService,
   LastUsedRecorder,

@@ -56,6 +56,8 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         owner_id text NOT NULL,
         token_epoch integer NOT NULL,
         name varchar(255) NOT NULL,
+        description text,
+        metadata jsonb NOT NULL DEFAULT '{}',
         prefix text NOT NULL,
         hint text NOT NULL,
         token_hash bytea NOT NULL,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseName } from './token-name.js';
+import { parseDescription, parseMetadata, parseName } from './token-properties.js';
 
 const refused = (code: string) => expect.objectContaining({ code }) as unknown as Error;
 
@@ -51,5 +51,45 @@ describe('parseName', () => {
   it('counts the spaces around a name, so that they are not read without a bound', () => {
     expect(parseName(` ${'x'.repeat(253)} `)).toBe('x'.repeat(253));
     expect(() => parseName(`  ${'x'.repeat(253)} `)).toThrow(refused('name_too_long'));
+  });
+});
+
+describe('parseDescription', () => {
+  it.each([undefined, null, '', ' \n '])('reads %j as none', (description) => {
+    expect(parseDescription(description)).toBeNull();
+  });
+
+  it('trims a description, and keeps its lines', () => {
+    expect(parseDescription(' one\r\n\ttwo ')).toBe('one\r\n\ttwo');
+  });
+
+  it.each(['a\u0000b', 'a\u001bb', 'a\u2028b', 'a\u2067b', 'a\udc00', 5, []])('refuses %j', (description) => {
+    expect(() => parseDescription(description)).toThrow(refused('invalid_description'));
+  });
+});
+
+describe('parseMetadata', () => {
+  it('copies the metadata, before and after the rule of the application', async () => {
+    const given = { list: [1] };
+    const made = { list: [2] };
+
+    const parsed = await parseMetadata(given, (metadata) => {
+      expect(metadata).not.toBe(given);
+      return made;
+    });
+    made.list.push(3);
+
+    expect(parsed).toEqual({ list: [2] });
+  });
+
+  it.each([1e21, -1e21, 1e-7, 5e-324])(
+    'refuses the number %d, which PostgreSQL writes with all its digits',
+    async (number) => {
+      await expect(parseMetadata({ number }, undefined)).rejects.toThrow(refused('invalid_metadata'));
+    },
+  );
+
+  it.each([0, -1.5, 999_999_999_999_999_900_000, 0.000_001])('accepts the number %d', async (number) => {
+    expect(await parseMetadata({ number }, undefined)).toEqual({ number });
   });
 });

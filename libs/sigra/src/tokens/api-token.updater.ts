@@ -1,0 +1,150 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AuditWriter } from '../audit/audit.writer.js';
+import type { Caller } from '../common/caller.js';
+import { earliest } from '../common/clock.js';
+import { SigraError } from '../common/sigra-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { LineageRevoker } from '../owners/lineage.revoker.js';
+import { MintingGate } from '../owners/minting.gate.js';
+import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import type { OwnerFilter } from '../persistence/owner.repository.js';
+import { SigraDatabase } from '../persistence/sigra-database.js';
+import { type ApiToken, makerIdOf, type TokenMetadata } from '../persistence/tables.js';
+import { assertCovers } from '../scopes/assert-scopes.js';
+import { ScopeRegistry } from '../scopes/scope-registry.js';
+import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
+import { traced } from '../telemetry/traced.js';
+import { ApiTokenLocker, type LockedToken } from './api-token.locker.js';
+import { parseDescription, parseMetadata, parseName } from './token-properties.js';
+import { parseExpiry } from './token-request.js';
+
+/** The properties of a token to change. Those that are `undefined` stay as they are. */
+export interface UpdateApiToken {
+  /** 1 to 255 characters, at least one of them visible. */
+  readonly name?: string | undefined;
+  /** At most 1,000 characters; null removes it. */
+  readonly description?: string | null | undefined;
+  /** Replaces all metadata: a JSON object of at most 4,096 characters and 30 levels; null removes it. */
+  readonly metadata?: TokenMetadata | null | undefined;
+  /** 1 to 256 registered scopes or wildcards. A principal can only narrow them. What the token made loses what the token loses. */
+  readonly scopes?: readonly string[] | undefined;
+  /** The token is rejected from this time on; null means never. A principal can only choose an earlier time. */
+  readonly expiresAt?: Date | null | undefined;
+}
+
+/** The properties that can be changed, as a token has them. */
+type Changeable = Pick<ApiToken, 'name' | 'description' | 'metadata' | 'scopes' | 'expiresAt'>;
+type Changes = Partial<Changeable>;
+
+/** Changes properties of tokens, with the audit row in the same transaction. */
+@Injectable()
+export class ApiTokenUpdater {
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly scopes: ScopeRegistry,
+    private readonly database: SigraDatabase,
+    private readonly gate: MintingGate,
+    private readonly locker: ApiTokenLocker,
+    private readonly tokens: ApiTokenRepository,
+    private readonly lineage: LineageRevoker,
+    private readonly sweeper: CredentialSweeper,
+    private readonly audit: AuditWriter,
+  ) {}
+
+  /**
+   * Changes a token. See `ApiTokenService.update`.
+   *
+   * @param owner tokens of other owners count as missing
+   */
+  async update(tokenId: string, request: UpdateApiToken, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
+    const { expiresAt } = request;
+    const given = await this.parse(request);
+    return traced(
+      apiTokenChannels.update,
+      tokenTrace(tokenId),
+      async () => {
+        const deadline = this.database.deadlineOf(caller);
+        await deadline.limit(this.gate.assertMakerLives(caller.principal));
+        const { token, left } = await this.database.transaction(async (manager) => {
+          const locked = await this.locker.lock(manager, tokenId, owner, caller);
+          const changes = {
+            ...given,
+            ...(expiresAt !== undefined && { expiresAt: this.endOf(locked, expiresAt, caller) }),
+          };
+          if (changes.scopes) this.assertNarrows(locked.token, changes.scopes, caller);
+          return this.change(manager, locked, changes, caller);
+        }, deadline.left);
+        if (left) await this.sweeper.begin(left, deadline);
+        return token;
+      },
+      (token) => token,
+    );
+  }
+
+  private async parse({ name, description, metadata, scopes }: UpdateApiToken): Promise<Omit<Changes, 'expiresAt'>> {
+    const { parseMetadata: rule } = this.config.apiTokens;
+    return {
+      ...(name !== undefined && { name: parseName(name) }),
+      ...(description !== undefined && { description: parseDescription(description) }),
+      ...(metadata !== undefined && { metadata: await parseMetadata(metadata, rule) }),
+      ...(scopes !== undefined && { scopes: this.scopes.parseGrant(scopes) }),
+    };
+  }
+
+  /** The new expiry. @throws SigraError as for a new token, and `ttl_exceeded` for a later one through a principal */
+  private endOf({ token, makerEndsAt, now }: LockedToken, expiresAt: Date | null, { principal }: Caller): Date | null {
+    // Rules that came later do not refuse an expiry that stays.
+    if (isDeepStrictEqual(expiresAt, token.expiresAt)) return token.expiresAt;
+    const end = parseExpiry(expiresAt, now, this.config.apiTokens, makerEndsAt);
+    if (principal && token.expiresAt && (end === null || end > token.expiresAt)) {
+      throw new SigraError('ttl_exceeded', 'The expiry of a token can be moved to an earlier time only.');
+    }
+    return end;
+  }
+
+  private assertNarrows(token: ApiToken, scopes: readonly string[], { principal }: Caller): void {
+    if (!principal) return;
+    const { writeImpliesRead } = this.config.apiTokens;
+    assertCovers(token.scopes, scopes, writeImpliesRead, 'The scopes of a token can be narrowed, but not widened.');
+  }
+
+  /** @returns the owner as `left` if a sweep has to complete the change */
+  private async change(manager: EntityManager, locked: LockedToken, changes: Changes, caller: Caller) {
+    const { token: old, owner, now } = locked;
+    const names = (Object.keys(changes) as (keyof Changeable)[]).filter(
+      (name) => !isDeepStrictEqual(changes[name], old[name]),
+    );
+    if (names.length === 0) return { token: old };
+    const pick = (from: Changes) => Object.fromEntries(names.map((name) => [name, from[name]]));
+    const token = await this.tokens.update(manager, old.id, pick(changes));
+    await this.audit.record(
+      manager,
+      {
+        action: 'api.token_update',
+        targetId: old.id,
+        targetType: 'api_token',
+        metadata: { userId: owner.id, before: pick(old), after: pick(token) },
+      },
+      caller,
+    );
+    if (names.includes('scopes') || names.includes('expiresAt')) await this.changePredecessors(manager, locked, token);
+    if (names.includes('scopes')) await this.lineage.narrowMadeBy(manager, makerIdOf(old), token.scopes);
+    const { expiresAt } = token;
+    if (expiresAt === null || (old.expiresAt !== null && old.expiresAt <= expiresAt)) return { token };
+    const { isComplete } = await this.lineage.limitMadeBy(manager, owner, makerIdOf(old), expiresAt, now);
+    return { token, ...(!isComplete && { left: owner }) };
+  }
+
+  /** In their grace period, the tokens that led to this one have the same scopes, and end with it. */
+  private async changePredecessors(manager: EntityManager, { token: old, owner }: LockedToken, token: ApiToken) {
+    if (old.originId === null) return;
+    for (const each of await this.tokens.lockRotations(manager, old.originId, owner)) {
+      if (each.id === token.id) continue;
+      const expiresAt = earliest(each.expiresAt, token.expiresAt);
+      await this.tokens.update(manager, each.id, { scopes: token.scopes, expiresAt });
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { HttpException } from '@nestjs/common';
+import { MAX_JSON_DEPTH } from '../common/bounded-json.js';
+import { SigraError } from '../common/sigra-error.js';
+import { isLongerThan, isStorable } from '../common/storable-text.js';
+import type { SigraConfig } from '../config/sigra-config.js';
+import { canHold } from '../persistence/columns.js';
+import {
+  apiTokens,
+  auditEvents,
+  MAX_DESCRIPTION_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_TOKEN_METADATA_LENGTH,
+  type TokenMetadata,
+} from '../persistence/tables.js';
+
+/** The audit row of a change has the metadata two levels deeper. */
+const MAX_METADATA_DEPTH = MAX_JSON_DEPTH - 2;
+
+/** Control characters and line separators, which could confuse pages and logs that show a name. */
+const CONTROL_CHARACTERS = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+
+/** Embeddings, overrides and isolates (UAX #9). They reorder the text around them, so that one name can look like another. */
+const BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/u;
+
+/**
+ * A character that shows something by itself: not a space, not a combining mark, not a character that Unicode or most fonts
+ * leave blank, such as Hangul fillers, variation selectors, tags and the empty Braille pattern.
+ */
+const VISIBLE =
+  /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{M}\u2800\u{13441}\u{13442}\u{1d159}]/u;
+
+/**
+ * Trims and checks a name. The spaces around it count, so that a long text is refused before it is read.
+ *
+ * @throws SigraError `name_required`, `name_too_long`, `invalid_name`
+ */
+export function parseName(name: unknown): string {
+  if (typeof name !== 'string') throw required();
+  if (isLongerThan(name, MAX_NAME_LENGTH)) {
+    throw new SigraError('name_too_long', `A name has at most ${MAX_NAME_LENGTH} characters.`);
+  }
+  const trimmed = name.trim();
+  if (trimmed === '') throw required();
+  if (CONTROL_CHARACTERS.test(trimmed) || BIDI_CONTROLS.test(trimmed) || !isStorable(trimmed)) {
+    throw new SigraError('invalid_name', 'A name cannot have control characters.');
+  }
+  if (!VISIBLE.test(trimmed)) throw new SigraError('invalid_name', 'A name needs a visible character.');
+  return trimmed;
+}
+
+/**
+ * Trims and checks a description. It can have several lines.
+ *
+ * @returns null for none
+ * @throws SigraError `description_too_long`, `invalid_description`
+ */
+export function parseDescription(description: unknown): string | null {
+  if (description === undefined || description === null) return null;
+  if (typeof description !== 'string') throw invalidDescription('A description is a string.');
+  if (isLongerThan(description, MAX_DESCRIPTION_LENGTH)) {
+    throw new SigraError('description_too_long', `A description has at most ${MAX_DESCRIPTION_LENGTH} characters.`);
+  }
+  const trimmed = description.trim();
+  if (
+    CONTROL_CHARACTERS.test(trimmed.replaceAll(/[\t\r\n]/g, '')) ||
+    BIDI_CONTROLS.test(trimmed) ||
+    !isStorable(trimmed)
+  ) {
+    throw invalidDescription('A description cannot have control characters other than tabs and line breaks.');
+  }
+  return trimmed === '' ? null : trimmed;
+}
+
+/**
+ * Checks metadata, by the application's own rules as well.
+ *
+ * @returns an empty object for none
+ * @throws SigraError `invalid_metadata`; also what `parse` throws, if it is an `HttpException`
+ */
+export async function parseMetadata(
+  metadata: unknown,
+  parse: SigraConfig['apiTokens']['parseMetadata'],
+): Promise<TokenMetadata> {
+  const given = asMetadata(metadata ?? {});
+  if (!parse) return given;
+  let parsed: unknown;
+  try {
+    parsed = await parse(given);
+  } catch (cause) {
+    if (cause instanceof HttpException) throw cause;
+    throw new SigraError('invalid_metadata', 'The metadata does not have the form that the application requires.', {
+      cause,
+    });
+  }
+  return asMetadata(parsed);
+}
+
+function asMetadata(value: unknown): TokenMetadata {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject || !canHold(apiTokens.columns.metadata, value as TokenMetadata) || !canBeAudited(value)) {
+    throw invalidMetadata(
+      `Metadata is a JSON object of at most ${MAX_TOKEN_METADATA_LENGTH} characters and ${MAX_METADATA_DEPTH} levels.`,
+    );
+  }
+  // A copy: the object of the caller can change later.
+  const copy = JSON.parse(JSON.stringify(value), (_name, member: unknown) => {
+    // PostgreSQL writes all digits: 1e300 takes 301 characters.
+    if (typeof member === 'number' && String(member).includes('e')) {
+      throw invalidMetadata('A number in metadata is 0, or from 1e-6 to below 1e21, without its sign.');
+    }
+    return member;
+  }) as unknown;
+  // Its `toJSON` can have returned another value.
+  if (typeof copy !== 'object' || copy === null || Array.isArray(copy))
+    throw invalidMetadata('Metadata is a JSON object.');
+  return copy as TokenMetadata;
+}
+
+function canBeAudited(metadata: object): boolean {
+  return canHold(auditEvents.columns.metadata, { before: { metadata } });
+}
+
+function invalidMetadata(message: string): SigraError {
+  return new SigraError('invalid_metadata', message);
+}
+
+function invalidDescription(message: string): SigraError {
+  return new SigraError('invalid_description', message);
+}
+
+function required(): SigraError {
+  return new SigraError('name_required', 'A token needs a name.');
+}
