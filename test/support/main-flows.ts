@@ -74,8 +74,8 @@ export const MAIN_RESULTS = {
     between: ['b'],
   },
   cleanup: {
-    expiredTokens: 2,
-    revokedTokens: 8,
+    expiredTokens: 0,
+    revokedTokens: 10,
     refreshFamilies: 5,
     refreshTokens: 10,
     auditEvents: 35,

@@ -126,7 +126,8 @@ describe('revocation of all tokens', () => {
       'token_revoked',
       'token_revoked',
     ]);
-    expect(await refusalOf(test.tokens.verify(expired.rawToken))).toBe('token_expired');
+    // Another node, whose clock is behind, could take it for valid.
+    expect(await refusalOf(test.tokens.verify(expired.rawToken))).toBe('token_revoked');
     expect(await test.tokens.verify(foreign.rawToken)).toEqual(foreign.token);
     expect(await test.tokens.listActive(ada)).toEqual({ tokens: [], nextCursor: null });
     expect(await auditActions(test.dataSource, ada.id)).toEqual(['api.token_revoke_all']);

@@ -124,6 +124,7 @@ export class ApiTokenController {
 
   @Patch(':id')
   @RequireScopes('api_tokens:write')
+  @NeverCached()
   async update(
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
