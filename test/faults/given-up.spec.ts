@@ -87,9 +87,12 @@ describe('A statement that is given up', () => {
       const slow = Array.from({ length: POOL }, () => refusalOf(jwt.generateTokens(test.sound.user, ['read:notes'])));
 
       await Promise.all(slow);
-      const statuses = await Promise.all(Array.from({ length: 20 }, () => request('GET', '/api/tokens')));
+      // A busy machine can need several tries, but not one works while the statements above hold all connections.
+      const answered = Array.from({ length: 20 }, () =>
+        eventually(async () => (await request('GET', '/api/tokens')) === 200),
+      );
 
-      expect(new Set(statuses)).toEqual(new Set([200]));
+      await expect(Promise.all(answered)).resolves.toHaveLength(20);
     });
   });
 
