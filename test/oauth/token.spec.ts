@@ -106,12 +106,14 @@ describe.each(ADAPTERS)('POST /oauth/token on %s', (adapter) => {
     expect(rows[1]).toMatchObject({ user_agent: 'cli/1.0', ip_address: expect.stringContaining('127.0.0.1') });
   });
 
-  it.each(['GET', 'PUT', 'DELETE'])('answers 404 to %s (RFC 6749 section 3.2)', async (method) => {
+  it.each(['GET', 'PUT', 'DELETE'])('answers 405 to %s (RFC 6749 section 3.2)', async (method) => {
     const { refreshToken } = await test.signIn();
     const query = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken });
 
     const answer = await fetch(`${test.url}/oauth/token?${query.toString()}`, { method });
 
-    expect(answer.status).toBe(404);
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+    expect(await answer.json()).toMatchObject({ error: 'invalid_request' });
+    await expect(test.jwt.refresh(refreshToken)).resolves.toMatchObject({ tokenType: 'Bearer' });
   });
 });

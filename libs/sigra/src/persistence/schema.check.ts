@@ -16,15 +16,11 @@ const INDEX = new RegExp(
 );
 const PRIMARY_KEY = new RegExp(`CONSTRAINT ${NAME} PRIMARY KEY`);
 const FOREIGN_KEY = new RegExp(`CONSTRAINT ${NAME}\\s+REFERENCES`, 'g');
-/** The names that PostgreSQL gives to types of columns, where they differ. */
-const TYPES: Readonly<Record<string, string>> = {
-  varchar: 'character varying',
-  timestamptz: 'timestamp with time zone',
-};
-
-/** A table as the database has it. All are JSON arrays; `columns` is null when the table does not exist. */
+/** A table as the database has it; `columns` is null when it does not exist. */
 interface FoundTable {
   readonly name: string;
+  /** The ids of the types that columns of the migrations have, by name: a type has several names, and settings can quote them. */
+  readonly typeIds: Readonly<Record<string, string>>;
   readonly columns: readonly FoundColumn[] | null;
   readonly indexes: readonly FoundIndex[] | null;
   /** The names of valid foreign keys that delete with the row that they refer to. */
@@ -34,12 +30,13 @@ interface FoundTable {
 interface FoundColumn {
   readonly name: string;
   readonly type: string;
+  readonly typeId: string;
   readonly notNull: boolean;
 }
 
 interface FoundIndex {
   readonly name: string;
-  /** What the index does, as `shapeOf` writes it. */
+  /** What the index does, as `indexesIn` writes it. */
   readonly shape: string;
 }
 
@@ -68,9 +65,9 @@ export class SchemaCheck {
     const keys = Object.keys(sigraTables) as (keyof typeof sigraTables)[];
     const tables = await this.find(keys.map((key) => names[key]));
     for (const key of keys) {
-      const columns = tables.find(({ name }) => name === names[key])?.columns;
-      if (!columns) throw incomplete(`has no table ${names[key]}`);
-      assertColumns(names[key], sigraTables[key].columnTypes, columns);
+      const table = tables.find(({ name }) => name === names[key]);
+      if (!table?.columns) throw incomplete(`has no table ${names[key]}`);
+      assertColumns(table, table.columns, sigraTables[key].columnTypes);
     }
     const { indexes, foreignKeys } = await this.migrated();
     const shapes = new Map(tables.flatMap((table) => table.indexes ?? []).map(({ name, shape }) => [name, shape]));
@@ -87,12 +84,16 @@ export class SchemaCheck {
   }
 
   private async find(tables: readonly string[]): Promise<readonly FoundTable[]> {
+    const types = Object.values(sigraTables).flatMap(({ columnTypes }) =>
+      [...columnTypes.values()].map(({ type }) => type),
+    );
     const rows = await this.database.query<{ found: string }>(
       `SELECT json_build_object(
          'name', wanted.name,
+         'typeIds', (SELECT json_object_agg(type, to_regtype(type)::oid::text) FROM unnest($2::text[]) AS type),
          'columns', (
            SELECT json_agg(json_build_object(
-             'name', a.attname, 'type', format_type(a.atttypid, NULL), 'notNull', a.attnotnull))
+             'name', a.attname, 'type', format_type(a.atttypid, NULL), 'typeId', a.atttypid::text, 'notNull', a.attnotnull))
            FROM pg_catalog.pg_attribute a
            WHERE a.attrelid = to_regclass(wanted.name) AND a.attnum > 0 AND NOT a.attisdropped),
          'indexes', (
@@ -111,7 +112,7 @@ export class SchemaCheck {
            WHERE f.conrelid = to_regclass(wanted.name) AND f.contype = 'f' AND f.convalidated AND f.confdeltype = 'c')
        )::text AS found
        FROM unnest($1::text[]) AS wanted(name)`,
-      [tables],
+      [tables, [...new Set(types)]],
     );
     return rows.map(({ found }) => JSON.parse(found) as FoundTable);
   }
@@ -139,22 +140,19 @@ export class SchemaCheck {
 
 /** @throws SigraConfigError for the first column that is missing or different */
 function assertColumns(
-  table: string,
-  expected: ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }>,
+  { name: table, typeIds }: FoundTable,
   found: readonly FoundColumn[],
+  expected: ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }>,
 ): void {
   for (const [name, { type, nullable }] of expected) {
     const column = found.find((each) => each.name === name);
     if (!column) throw incomplete(`has no column "${name}" in ${table}`);
-    const base = type.replace(/\[\]$/, '');
-    const wanted = describe(type.replace(base, TYPES[base] ?? base), !nullable);
-    const actual = describe(column.type, column.notNull);
-    if (actual !== wanted) {
-      throw incomplete(
-        `has the column "${name}" in ${table} as ${actual}, not as ${wanted}`,
-        'Undo the change of this column',
-      );
-    }
+    if (column.typeId === typeIds[type] && column.notNull !== nullable) continue;
+    const [actual, wanted] = [describe(column.type, column.notNull), describe(type, !nullable)];
+    throw incomplete(
+      `has the column "${name}" in ${table} as ${actual}, not as ${wanted}`,
+      'Undo the change of this column',
+    );
   }
 }
 

@@ -31,10 +31,10 @@ const HOUR = 60 * MINUTE;
 export async function createApiToken(
   app: Providers,
   user: UserRef,
-  { expiresAt, ...given }: ApiTokenOverrides = {},
+  { name = 'test', scopes = ['*'], expiresAt, ...others }: ApiTokenOverrides = {},
 ): Promise<IssuedApiToken> {
   const tokens = app.get(ApiTokenService);
-  const properties = { name: 'test', scopes: ['*'], ...given };
+  const properties = { name, scopes, ...others };
   try {
     return await tokens.create(user, { ...properties, expiresAt });
   } catch (error) {
