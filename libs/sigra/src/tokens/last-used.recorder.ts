@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { Clock, replacedTime } from '../common/clock.js';
+import { Clock, CLOCK_MARGIN_SECONDS, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository, type TokenUse } from '../persistence/api-token.repository.js';
 import { type ApiToken, apiTokens } from '../persistence/tables.js';
@@ -30,8 +30,9 @@ export class LastUsedRecorder extends BackgroundRecorder {
   record(token: ApiToken, caller: Caller): void {
     const at = this.clock.now();
     const last = token.lastUsedAt;
-    // In both directions: a use that a wrong clock has put into the future must not hide those that follow.
-    if (last && Math.abs(at.getTime() - last.getTime()) < this.threshold * 1000) return;
+    const age = last ? (at.getTime() - last.getTime()) / 1000 : Infinity;
+    // A use that a wrong clock has put far into the future must not hide those that follow.
+    if (age < this.threshold && age >= -CLOCK_MARGIN_SECONDS) return;
     if (this.pending.size >= MAX_PENDING && !this.pending.has(token.id)) return;
     // Cut now: an address that a proxy forwards can be as long as a header.
     const ipAddress = lastUsedIp.encode(caller.ipAddress ?? null) as string | null;
