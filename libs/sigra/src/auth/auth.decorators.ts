@@ -11,7 +11,6 @@ import {
   ROUTE_REPEATS_ROTATION,
   ROUTE_SCOPES,
   type RouteAccess,
-  type Target,
 } from './route-metadata.js';
 import { routeRules } from './route-rules.js';
 
@@ -50,18 +49,10 @@ export const AllowAnonymous = (): ClassDecorator & MethodDecorator => declaringA
 export const OptionalAuth = (): ClassDecorator & MethodDecorator => declaringAccess('optional');
 
 function declaringAccess(access: RouteAccess): ClassDecorator & MethodDecorator {
-  const declare = declaring<RouteAccess>(ROUTE_ACCESS, () => access);
-  return (target: object, name?: string | symbol, descriptor?: PropertyDescriptor) => {
-    const below: unknown =
-      name === undefined
-        ? Reflect.getOwnMetadata(ROUTE_ACCESS, target)
-        : Reflect.getOwnMetadata(ROUTE_ACCESS, target, name);
-    if (below !== undefined && below !== access) {
-      throw new TypeError('@AllowAnonymous() and @OptionalAuth() contradict each other: remove one of them');
-    }
-    if (name === undefined || !descriptor) (declare as ClassDecorator)(target as Target);
-    else declare(target, name, descriptor);
-  };
+  return declaring<RouteAccess>(ROUTE_ACCESS, (_below, own = access) => {
+    if (own === access) return access;
+    throw new TypeError('@AllowAnonymous() and @OptionalAuth() contradict each other: remove one of them');
+  });
 }
 
 /**

@@ -18,15 +18,20 @@ export type RouteAccess = 'anonymous' | 'optional';
  * Makes a decorator that declares a value for a class or a method. For a method, it is kept by its name as well as on the function:
  * a decorator above this one can replace the function.
  *
- * @param merge combines the value with that of decorators below this one, and of the base classes
+ * @param merge combines the value with that of decorators below this one, and of the base classes; `own` is without these
  */
-export function declaring<T>(metadata: string, merge: (below: T | undefined) => T): ClassDecorator & MethodDecorator {
+export function declaring<T>(
+  metadata: string,
+  merge: (below: T | undefined, own: T | undefined) => T,
+): ClassDecorator & MethodDecorator {
   return (target: object, name?: string | symbol, descriptor?: PropertyDescriptor) => {
     if (name === undefined || !descriptor) {
-      Reflect.defineMetadata(metadata, merge(Reflect.getMetadata(metadata, target) as T | undefined), target);
+      const [below, own] = [Reflect.getMetadata(metadata, target), Reflect.getOwnMetadata(metadata, target)] as T[];
+      Reflect.defineMetadata(metadata, merge(below, own), target);
       return;
     }
-    const merged = merge(Reflect.getOwnMetadata(metadata, target, name) as T | undefined);
+    const own = Reflect.getOwnMetadata(metadata, target, name) as T | undefined;
+    const merged = merge(own, own);
     Reflect.defineMetadata(metadata, merged, target, name);
     Reflect.defineMetadata(metadata, merged, descriptor.value as object);
   };

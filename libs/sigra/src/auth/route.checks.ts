@@ -15,6 +15,15 @@ const CONTRADICTION = 'requires scopes and allows requests without a credential:
 /** The most handlers that an error names. */
 const MAX_NAMED = 20;
 
+/** What stands before all handlers, and the scopes that exist. */
+interface Surroundings {
+  readonly guards: readonly unknown[];
+  /** Whether a global guard enforces scopes. */
+  readonly isGuarded: boolean;
+  readonly interceptors: readonly unknown[];
+  readonly registries: readonly ScopeRegistry[];
+}
+
 /**
  * Looks at all handlers of the application when it boots, and refuses those whose scopes nothing enforces, or whose answers would reach
  * other principals.
@@ -44,8 +53,9 @@ export class RouteChecks implements OnApplicationBootstrap {
   }
 
   private *problems(): Iterable<string> {
+    const surroundings = this.surroundings();
     for (const handlers of handlersOf(this.modules)) {
-      for (const handler of handlers) yield* this.problemsOf(handler);
+      for (const handler of handlers) yield* this.problemsOf(handler, surroundings);
       const { controller } = handlers[0] ?? {};
       if (!controller) continue;
       yield* routesTwice(handlers);
@@ -57,7 +67,7 @@ export class RouteChecks implements OnApplicationBootstrap {
     }
   }
 
-  private *problemsOf(handler: RouteHandler): Iterable<string> {
+  private *problemsOf(handler: RouteHandler, surroundings: Surroundings): Iterable<string> {
     const { controller, method, place } = handler;
     const { access, scopes } = declaredBy(controller, method);
     if (handler.kind === undefined && scopes.length === 0) return;
@@ -70,40 +80,34 @@ export class RouteChecks implements OnApplicationBootstrap {
     }
     const rules = rulesOf(controller, method);
     if (rules.access === 'anonymous') return;
-    const cache = sharedCacheOf(method, controller, this.globalInterceptors);
-    const guards = [...this.globalGuards, ...guardsOf(handler.called), ...guardsOf(controller)];
-    if (cache !== undefined && (this.hasGlobalGuard || guards.some(authenticates))) {
+    const cache = sharedCacheOf(method, controller, surroundings.interceptors);
+    const guards = [...surroundings.guards, ...guardsBefore(handler)];
+    if (cache !== undefined && (surroundings.isGuarded || guards.some(authenticates))) {
       yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
     }
     const isScoped = rules.requirements.length > 0;
-    const unguarded = isScoped || this.expectsGuard(handler) ? this.unguarded(handler, isScoped) : undefined;
+    const isExpected = isScoped || expectsGuard(handler, surroundings);
+    const unguarded = isExpected ? this.unguarded(handler, isScoped, surroundings) : undefined;
     if (unguarded !== undefined) yield `${place} ${isScoped ? 'requires scopes' : 'looks guarded'}, but ${unguarded}`;
     for (const scope of new Set(rules.requirements.flatMap((requirement) => requirement.scopes))) {
-      if (!this.registries.some((registry) => registry.canBeGranted(scope))) {
+      if (!surroundings.registries.some((registry) => registry.canBeGranted(scope))) {
         yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
       }
     }
   }
 
-  /** Whether a reader of the code takes a handler without scopes for guarded. */
-  private expectsGuard({ kind, controller, method, overridden }: RouteHandler): boolean {
-    if ([method, ...overridden].some((each) => guardsOf(each).some(enforcesScopes))) return true;
-    if (kind === 'hook' || kind === 'field' || kind === undefined) return false;
-    return this.hasGlobalGuard || guardsOf(controller).some(enforcesScopes);
-  }
-
   /** Why no guard of Sigra runs before a handler, and the remedy. */
-  private unguarded(handler: RouteHandler, isScoped: boolean): string | undefined {
+  private unguarded(handler: RouteHandler, isScoped: boolean, { isGuarded }: Surroundings): string | undefined {
     const { kind } = handler;
     if (kind === 'hook') return 'no guard runs before it: check the credential in the handlers of messages';
     if (kind === 'field' && !this.guardsFields()) {
       return "no guard runs before the resolver of a field: add 'guards' to fieldResolverEnhancers of GraphQLModule";
     }
     if (namesGuard(handler)) return undefined;
-    if (!this.hasGlobalGuard && !isScoped) {
+    if (!isGuarded && !isScoped) {
       return 'its guard does not run, because a subclass or a constructor replaces the method: name the guard on the class';
     }
-    if (!this.hasGlobalGuard) {
+    if (!isGuarded) {
       return "no guard enforces them: use SigraAuthGuard, ScopeGuard after AuthGuard('bearer') or, with credentials.resolve, after a guard of another library, or @EnforcesScopes() on a guard that calls admit()";
     }
     if (kind === 'ws') {
@@ -125,27 +129,18 @@ export class RouteChecks implements OnApplicationBootstrap {
     return options.every(({ fieldResolverEnhancers }) => fieldResolverEnhancers?.includes('guards'));
   }
 
-  private get globalGuards(): readonly unknown[] {
-    const requestScoped = this.application.getGlobalRequestGuards().map(({ metatype }) => metatype as unknown);
-    return [...this.application.getGlobalGuards(), ...requestScoped];
-  }
-
-  private get hasGlobalGuard(): boolean {
-    const { globalGuards } = this;
-    if (globalGuards.some(enforcesScopes)) return true;
+  private surroundings(): Surroundings {
+    const { application } = this;
+    const typesOf = (wrappers: readonly { readonly metatype: unknown }[]) => wrappers.map(({ metatype }) => metatype);
+    const guards = [...application.getGlobalGuards(), ...typesOf(application.getGlobalRequestGuards())];
     // If a test has replaced the global guard, it is not known what the application uses.
-    return this.instancesOf(SigraAuthGuard).some(
-      (guard) => !(guard instanceof SigraAuthGuard) && globalGuards.includes(guard),
-    );
-  }
-
-  private get globalInterceptors(): readonly unknown[] {
-    const requestScoped = this.application.getGlobalRequestInterceptors().map(({ metatype }) => metatype as unknown);
-    return [...this.application.getGlobalInterceptors(), ...requestScoped];
-  }
-
-  private get registries(): readonly ScopeRegistry[] {
-    return this.instancesOf(ScopeRegistry);
+    const isReplaced = (guard: unknown) => !(guard instanceof SigraAuthGuard) && guards.includes(guard);
+    return {
+      guards,
+      isGuarded: guards.some(enforcesScopes) || this.instancesOf(SigraAuthGuard).some(isReplaced),
+      interceptors: [...application.getGlobalInterceptors(), ...typesOf(application.getGlobalRequestInterceptors())],
+      registries: this.instancesOf(ScopeRegistry),
+    };
   }
 
   /** What the modules provide under a token: its instances, or what a test has put in their place. */
@@ -159,9 +154,20 @@ export class RouteChecks implements OnApplicationBootstrap {
   }
 }
 
-/** Whether a handler or its controller names a guard of Sigra that Nest calls. */
-function namesGuard({ called, controller }: RouteHandler): boolean {
-  return [...guardsOf(called), ...guardsOf(controller)].some(enforcesScopes);
+/** Whether a reader of the code takes a handler without scopes for guarded. */
+function expectsGuard({ kind, controller, method, overridden }: RouteHandler, { isGuarded }: Surroundings): boolean {
+  if ([method, ...overridden].some((each) => guardsOf(each).some(enforcesScopes))) return true;
+  if (kind === 'hook' || kind === 'field' || kind === undefined) return false;
+  return isGuarded || guardsOf(controller).some(enforcesScopes);
+}
+
+/** The guards that a handler and its controller name, and that Nest calls. */
+function guardsBefore({ called, controller }: RouteHandler): readonly unknown[] {
+  return [...guardsOf(called), ...guardsOf(controller)];
+}
+
+function namesGuard(handler: RouteHandler): boolean {
+  return guardsBefore(handler).some(enforcesScopes);
 }
 
 function isAnonymous(access: unknown): boolean {

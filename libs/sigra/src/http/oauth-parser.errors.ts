@@ -1,12 +1,11 @@
 import { HttpException, Injectable, Logger } from '@nestjs/common';
 import { FrameworkHooks } from './framework.hooks.js';
 import { MountedRoutes } from './mounted.routes.js';
-import { ofStatus, toOAuthError } from './oauth-error.js';
+import { OAuthError, ofStatus, toOAuthError } from './oauth-error.js';
 
 const ENDPOINTS = ['token', 'revoke', 'introspect'];
 
-const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' };
-const OTHER_METHOD = { error: 'invalid_request', error_description: 'The method is POST.' };
+const OTHER_METHOD = new OAuthError(405, 'invalid_request', 'The method is POST.', { headers: { Allow: 'POST' } });
 
 /**
  * Answers errors that happen before the OAuth endpoints, such as another method or a body that cannot be parsed, in the form of RFC 6749 section 5.2.
@@ -29,17 +28,18 @@ export class OAuthParserErrors {
     const isEndpoint = (path: string) => paths.has(path.toLowerCase().replace(/\/$/, ''));
     this.hooks.answerFirst((method, path) =>
       // The application answers the preflight requests of its pages.
-      isEndpoint(path) && method !== 'POST' && method !== 'OPTIONS'
-        ? { status: 405, headers: { Allow: 'POST', ...NO_STORE }, body: OTHER_METHOD }
-        : undefined,
+      isEndpoint(path) && method !== 'POST' && method !== 'OPTIONS' ? answerOf(OTHER_METHOD) : undefined,
     );
     this.hooks.answerErrors(isEndpoint, (thrown) => {
       const error = thrown instanceof HttpException ? toOAuthError(thrown) : ofStatus(statusOf(thrown), thrown);
-      const status = error.getStatus();
-      if (status >= 500) this.logger.error(thrown instanceof Error ? thrown.stack : String(thrown));
-      return { status, headers: error.headers, body: error.getResponse() };
+      if (error.getStatus() >= 500) this.logger.error(thrown instanceof Error ? thrown.stack : String(thrown));
+      return answerOf(error);
     });
   }
+}
+
+function answerOf(error: OAuthError) {
+  return { status: error.getStatus(), headers: error.headers, body: error.getResponse() };
 }
 
 /** The status that parsers and plugins give their errors. */
