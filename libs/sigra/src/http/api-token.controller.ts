@@ -25,12 +25,13 @@ import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import type { RotateApiToken } from '../tokens/api-token.rotator.js';
 import type { UpdateApiToken } from '../tokens/api-token.updater.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
+import { TOKEN_PROPERTIES } from '../tokens/token-properties.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { CollectionPathGuard } from './collection-path.guard.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 
-/** What the owner of a token chooses. */
-const PROPERTIES = ['name', 'description', 'metadata', 'scopes', 'expiresAt'];
+/** The members of a body that creates or changes a token. */
+const MEMBERS = [...TOKEN_PROPERTIES, 'expiresAt'];
 
 /** An API token as its owner sees it over HTTP. */
 export type ApiTokenView = Omit<ApiToken, HiddenProperty> & {
@@ -95,7 +96,7 @@ export class ApiTokenController {
     @Headers(IDEMPOTENCY_KEY) idempotencyKey?: string,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
     // The service validates its input; only the time has another form in JSON.
-    const { expiresAt, ...properties } = parseBody(body, PROPERTIES);
+    const { expiresAt, ...properties } = parseBody(body, MEMBERS);
     const request = { ...properties, expiresAt: parseInstant(expiresAt), idempotencyKey } as unknown as CreateApiToken;
     const { rawToken, token } = await this.tokens.create(principal.userId, request, caller);
     return { rawToken, token: viewOf(token) };
@@ -131,7 +132,7 @@ export class ApiTokenController {
     @Param('id') id: string,
     @Body() body: unknown,
   ): Promise<{ token: ApiTokenView }> {
-    const { expiresAt, ...properties } = parseBody(body, PROPERTIES);
+    const { expiresAt, ...properties } = parseBody(body, MEMBERS);
     const request = { ...properties, expiresAt: parseInstant(expiresAt) } as UpdateApiToken;
     try {
       return { token: viewOf(await this.tokens.updateForUser(principal.userId, id, request, caller)) };

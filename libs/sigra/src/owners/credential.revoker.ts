@@ -71,7 +71,7 @@ export class CredentialRevoker {
 
   /** Revokes a token that the transaction has locked, with its audit row. */
   async revokeToken(manager: EntityManager, { id, ownerId, name }: ApiToken, at: Date, caller: Caller) {
-    const revoked = await this.tokens.markRevoked(manager, id, at, 'revoked');
+    const revoked = await this.tokens.update(manager, id, { revokedAt: at, revokeReason: 'revoked' });
     const metadata = { userId: ownerId, name };
     await this.audit.record(
       manager,

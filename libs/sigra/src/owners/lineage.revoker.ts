@@ -7,6 +7,7 @@ import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { LineageRepository, type RevokedDescendant } from '../persistence/lineage.repository.js';
 import { type NewSweep, SweepRepository } from '../persistence/sweep.repository.js';
+import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { commonScopes } from '../scopes/can.js';
 
 /** More would take a noticeable part of `lookupTimeout`: the end of a maker must not depend on how much it made. */
@@ -71,10 +72,23 @@ export class LineageRevoker {
   }
 
   /**
-   * Lets what a maker made, to any depth, expire with it. Call it in the transaction that gives the maker an earlier end.
+   * Lets what a token made, to any depth, expire with it. Call it in the transaction that gives the token, or its successor, an
+   * end. A later end than before changes nothing.
    *
-   * @param owner of the maker
+   * @param token as it was before
    */
+  async limitMadeByToken(
+    manager: EntityManager,
+    token: ApiToken,
+    endsAt: Date | null,
+    at: Date,
+  ): Promise<LineageChange> {
+    const { expiresAt } = token;
+    if (endsAt === null || (expiresAt !== null && expiresAt <= endsAt)) return { count: 0, isComplete: true };
+    return this.limitMadeBy(manager, ownerOf(token), makerIdOf(token), endsAt, at);
+  }
+
+  /** Like `limitMadeByToken`, for any maker, whose end has become earlier. @param owner of the maker */
   async limitMadeBy(
     manager: EntityManager,
     owner: Owner,

@@ -177,30 +177,6 @@ export class ApiTokenRepository {
     );
   }
 
-  /** Revokes a token that the transaction has locked. */
-  async markRevoked(manager: EntityManager, id: string, at: Date, reason: TokenRevokeReason): Promise<ApiToken> {
-    return unpack(
-      await this.database.queryOne(
-        `UPDATE ${this.table} t SET revoked_at = $2, revoke_reason = $3 WHERE t.id = $1 RETURNING ${PACKED}`,
-        [id, at, reason],
-        manager,
-      ),
-    );
-  }
-
-  /** Marks a token that the transaction has locked as replaced by its successor. */
-  async markReplaced(
-    manager: EntityManager,
-    id: string,
-    { replacedBy, revokedAt, expiresAt }: Pick<ApiToken, 'revokedAt' | 'expiresAt'> & { readonly replacedBy: string },
-  ): Promise<void> {
-    await this.database.query(
-      `UPDATE ${this.table} SET replaced_by = $2, revoked_at = $3, revoke_reason = $4, expires_at = $5 WHERE id = $1`,
-      [id, replacedBy, revokedAt, revokedAt && 'rotated', expiresAt],
-      manager,
-    );
-  }
-
   /**
    * Counts the active tokens of an owner, up to `limit`.
    *

@@ -78,6 +78,17 @@ export function integer(): Column<number, true> {
   return { type: 'integer', readable: true, entity: { type: 'integer' }, encode: asIs, decode: Number };
 }
 
+/** True or false. */
+export function boolean(): Column<boolean, true> {
+  return {
+    type: 'boolean',
+    readable: true,
+    entity: { type: 'boolean' },
+    encode: asIs,
+    decode: (text) => text === 't',
+  };
+}
+
 /** An array of strings. */
 export function textArray(): Column<readonly string[], true> {
   return {

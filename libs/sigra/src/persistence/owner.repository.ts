@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isOwnerId, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { currentTime } from './columns.js';
+import { boolean, currentTime, nullable, time } from './columns.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
+import { PackedRow, type RowOf } from './packed-row.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
+import { owners } from './tables.js';
 import { UserDirectory, type UserRef } from './user-directory.js';
 
 /** Limits a statement that no request waits for. */
@@ -31,15 +33,46 @@ export type OwnerFilter = Pick<Owner, 'type'> & Partial<Owner>;
 /** The credential that a JWT belongs to, by its UUID. */
 export type JwtOrigin = { readonly familyId: string } | { readonly apiTokenId: string };
 
-/** The state that sessions and JWTs are checked against. */
-export interface OwnerState extends Epochs {
-  readonly ownerId: string;
-  /** Whether the origin exists and is not revoked. False when none was given. */
-  readonly originLive: boolean;
-  /** The end of the origin. Null for an API token that never expires, and without an origin. */
-  readonly originEndsAt: Date | null;
+/** What is read of an owner, beside the user. */
+const state = {
+  tokenEpoch: owners.columns.tokenEpoch,
+  familyEpoch: owners.columns.familyEpoch,
   /** When the family epoch moved last. Null if it never has, and where it is not read. */
-  readonly familyEpochAt: Date | null;
+  familyEpochAt: owners.columns.familyEpochAt,
+  /** Whether the origin exists and is not revoked. False when none was given. */
+  originLive: boolean(),
+  /** The end of the origin. Null for an API token that never expires, and without an origin. */
+  originEndsAt: nullable(time()),
+};
+const packedState = new PackedRow(state);
+
+/** The SQL of an owner's state, where nothing but the epochs is read. */
+const EPOCHS_ONLY: Readonly<Record<keyof typeof state, string>> = {
+  tokenEpoch: 'coalesce(o.token_epoch, 0)',
+  familyEpoch: 'coalesce(o.family_epoch, 0)',
+  familyEpochAt: 'NULL::timestamptz',
+  originLive: 'false',
+  originEndsAt: 'NULL::timestamptz',
+};
+
+/** The state of an owner without a row, and without an origin. */
+const INITIAL_STATE: RowOf<typeof state> = {
+  tokenEpoch: 0,
+  familyEpoch: 0,
+  familyEpochAt: null,
+  originLive: false,
+  originEndsAt: null,
+};
+
+/** The state that sessions and JWTs are checked against. */
+export type OwnerState = RowOf<typeof state> & { readonly ownerId: string };
+
+type OwnerRow = RowOf<typeof owners.columns>;
+
+/** What a statement selects that reads owners. */
+const PACKED = `${owners.packed('o')} AS owner`;
+interface PackedOwner {
+  readonly owner: string;
 }
 
 /** Reads and writes `sigra_owners`. */
@@ -61,31 +94,29 @@ export class OwnerRepository {
     this.table = names.owners;
     this.type = config.users.type;
     const epochs = joinedEpochs(this.table, this.type, 'wanted.owner_id');
-    const [tokenEpoch, familyEpoch] = epochs.columns;
-    // One column costs the driver less than two, and it is null for most owners.
-    const columns = `${tokenEpoch} || ' ' || ${familyEpoch} AS sigra_epochs`;
-    const readerOf = (source: OwnerStateSource) =>
-      new OwnedRecordReader(
+    const readerOf = ({ key, ownerIdOf, wanted, sql = {}, exists = 'false', join = '' }: OwnerStateSource) => {
+      const packed = packedState.sql((property) => sql[property] ?? EPOCHS_ONLY[property]);
+      return new OwnedRecordReader(
         {
           ownerId: 'wanted.owner_id',
-          select: `${source.key} AS sigra_key, ${columns}${source.more ?? ''}`,
-          ownerIdOf: source.ownerIdOf,
-          decode: (row) => stateOf(row, source.ownerIdOf),
-          ...byWanted(source.wanted, `${epochs.join}${source.join ?? ''}`),
+          // Null for most owners.
+          select: `${key} AS sigra_key, CASE WHEN o.owner_id IS NOT NULL OR ${exists} THEN ${packed} END AS sigra_state`,
+          ownerIdOf,
+          decode: (row) => stateOf(row, ownerIdOf),
+          ...byWanted(wanted, `${epochs.join}${join}`),
         },
         database,
         users,
         config.lookupTimeout,
       );
+    };
     const ofOwner = {
       key: 'wanted.owner_id',
       ownerIdOf: asIs,
       wanted: { owner_id: { type: 'text', valueIn: asIs } },
     };
     this.reader = readerOf(ofOwner);
-    // Not in the statement of the others, which would carry a column that they do not need.
-    const epochTime = ', extract(epoch FROM o.family_epoch_at)::text AS sigra_epoch_at';
-    this.epochTimeReader = readerOf({ ...ofOwner, more: epochTime });
+    this.epochTimeReader = readerOf({ ...ofOwner, sql: { familyEpochAt: 'o.family_epoch_at' } });
     const ofPair = {
       key: 'wanted.key',
       ownerIdOf: ownerIdOfPair,
@@ -97,8 +128,11 @@ export class OwnerRepository {
     };
     const sourceOf = (table: string, end: string) => ({
       ...ofPair,
-      more: `, (origin.id IS NOT NULL AND origin.revoked_at IS NULL)::text AS sigra_origin_live,
-        extract(epoch FROM origin.${end})::text AS sigra_origin_end`,
+      sql: {
+        originLive: '(origin.id IS NOT NULL AND origin.revoked_at IS NULL)',
+        originEndsAt: `origin.${end}`,
+      },
+      exists: 'origin.id IS NOT NULL',
       join: ` LEFT JOIN ${table} origin
         ON origin.id = wanted.origin_id AND origin.owner_type = ${literal(this.type)} AND origin.owner_id = wanted.owner_id`,
     });
@@ -137,12 +171,11 @@ export class OwnerRepository {
 
   /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
   async epochsOf(owner: Owner): Promise<Epochs> {
-    const [row] = await this.database.query<Epochs>(
-      `SELECT token_epoch AS "tokenEpoch", family_epoch AS "familyEpoch" FROM ${this.table}
-       WHERE owner_type = $1 AND owner_id = $2`,
+    const [row] = await this.database.query<PackedOwner>(
+      `SELECT ${PACKED} FROM ${this.table} o WHERE o.owner_type = $1 AND o.owner_id = $2`,
       [owner.type, owner.id],
     );
-    return row ? numeric(row) : { tokenEpoch: 0, familyEpoch: 0 };
+    return row ? unpack(row) : INITIAL_STATE;
   }
 
   /** Whether an owner has credentials or epochs, or had them. @throws SigraError `unavailable` */
@@ -202,9 +235,9 @@ export class OwnerRepository {
       found = await this.lockRows(manager, owners);
     }
     return owners.map(({ type, id }) => {
-      const row = found.find((each) => each.type === type && each.id === id);
+      const row = found.find(({ ownerType, ownerId }) => ownerType === type && ownerId === id);
       if (!row) throw new Error('sigra: the row of an owner disappeared');
-      return numeric(row);
+      return row;
     });
   }
 
@@ -216,17 +249,17 @@ export class OwnerRepository {
    */
   async bump(manager: EntityManager, owner: Owner, kinds: EpochKinds, at: Date | null): Promise<Epochs> {
     const steps = [kinds.tokens ? 1 : 0, kinds.families ? 1 : 0];
-    const row = await this.database.queryOne<Epochs>(
+    const row = await this.database.queryOne<PackedOwner>(
       `INSERT INTO ${this.table} AS o (owner_type, owner_id, token_epoch, family_epoch, family_epoch_at)
        VALUES ($1, $2, $3, $4, CASE WHEN $4 > 0 THEN ${currentTime('$5')} END)
        ON CONFLICT (owner_type, owner_id)
        DO UPDATE SET token_epoch = o.token_epoch + $3, family_epoch = o.family_epoch + $4,
          family_epoch_at = greatest(o.family_epoch_at, excluded.family_epoch_at)
-       RETURNING o.token_epoch AS "tokenEpoch", o.family_epoch AS "familyEpoch"`,
+       RETURNING ${PACKED}`,
       [owner.type, owner.id, ...steps, at],
       manager,
     );
-    return numeric(row);
+    return unpack(row);
   }
 
   private async ensure(manager: EntityManager, owners: readonly Owner[]): Promise<void> {
@@ -240,21 +273,16 @@ export class OwnerRepository {
     );
   }
 
-  private lockRows(manager: EntityManager, owners: readonly Owner[]): Promise<(Owner & Epochs)[]> {
-    return this.database.query<Owner & Epochs>(
-      `SELECT o.owner_type AS type, o.owner_id AS id, o.token_epoch AS "tokenEpoch", o.family_epoch AS "familyEpoch"
-       FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
+  private async lockRows(manager: EntityManager, owners: readonly Owner[]): Promise<readonly OwnerRow[]> {
+    const rows = await this.database.query<PackedOwner>(
+      `SELECT ${PACKED} FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
          ON o.owner_type = wanted.type AND o.owner_id = wanted.id
        ORDER BY o.owner_type, o.owner_id FOR NO KEY UPDATE OF o`,
       [owners.map(({ type }) => type), owners.map(({ id }) => id)],
       manager,
     );
+    return rows.map(unpack);
   }
-}
-
-/** The application can set a type parser on `pg` that returns integers as strings. */
-function numeric({ tokenEpoch, familyEpoch }: Readonly<Record<keyof Epochs, number | string>>): Epochs {
-  return { tokenEpoch: Number(tokenEpoch), familyEpoch: Number(familyEpoch) };
 }
 
 /**
@@ -286,27 +314,23 @@ interface OwnerStateSource {
   readonly key: string;
   readonly ownerIdOf: (key: string) => string;
   readonly wanted: Readonly<Record<string, WantedColumn>>;
-  /** Further columns and joins. */
-  readonly more?: string;
+  /** The SQL of the state, other than `EPOCHS_ONLY`. */
+  readonly sql?: Partial<typeof EPOCHS_ONLY>;
+  /** SQL that is true when there is a state although the owner has no epochs. */
+  readonly exists?: string;
   readonly join?: string;
 }
 
 function stateOf(row: Row, ownerIdOf: (key: string) => string): OwnerState {
-  const epochs = row.sigra_epochs as string | null;
-  const space = epochs?.indexOf(' ') ?? 0;
+  const packed = row.sigra_state as string | null;
   return {
     ownerId: ownerIdOf(row.sigra_key as string),
-    tokenEpoch: Number(epochs?.slice(0, space) ?? 0),
-    familyEpoch: Number(epochs?.slice(space) ?? 0),
-    originLive: row.sigra_origin_live === 'true',
-    originEndsAt: timeOf(row.sigra_origin_end),
-    familyEpochAt: timeOf(row.sigra_epoch_at),
+    ...(packed === null ? INITIAL_STATE : packedState.unpack(packed)),
   };
 }
 
-/** @param seconds since 1970, as text; null or undefined for no time */
-function timeOf(seconds: unknown): Date | null {
-  return typeof seconds === 'string' ? new Date(Math.round(Number(seconds) * 1000)) : null;
+function unpack({ owner }: PackedOwner): OwnerRow {
+  return owners.unpack(owner);
 }
 
 function asIs(key: string): string {

@@ -15,7 +15,8 @@ import {
   uuidSet,
   varchar,
 } from './columns.js';
-import { type RowOf, Table } from './table.js';
+import type { RowOf } from './packed-row.js';
+import { Table } from './table.js';
 
 /** Fits any IPv6 address with its zone. An address that a proxy forwards can be as long as a header. */
 const MAX_IP_LENGTH = 64;

@@ -13,26 +13,17 @@ import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import type { TokenMetadata } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
-import { parseDescription, parseMetadata, parseName } from './token-properties.js';
+import { parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
 import { parseExpiry } from './token-request.js';
 
 /** The properties of a token to create. */
-export interface CreateApiToken {
-  /** A name that helps the owner distinguish tokens: 1 to 255 characters, at least one of them visible. */
-  readonly name: string;
-  /** What the token is for: at most 1,000 characters, which can have line breaks. @default none */
-  readonly description?: string | null | undefined;
-  /** Data of the application: a JSON object of at most 4,096 characters and 30 levels; see `apiTokens.parseMetadata`. @default {} */
-  readonly metadata?: TokenMetadata | null | undefined;
-  /** The scopes of the token: 1 to 256 registered scopes or wildcards, with at most 4,096 characters, joined by spaces. */
-  readonly scopes: readonly string[];
+export interface CreateApiToken extends RequestedProperties {
   /**
    * The token is rejected from this time on. @default the end of the principal's own credential, if it has one; otherwise
    * never. Required with `requireExpiry` or `maxTtl`
@@ -65,16 +56,14 @@ export class ApiTokenIssuer {
   async create(userRef: UserRef, request: CreateApiToken, caller: Caller): Promise<IssuedApiToken> {
     const { apiTokens } = this.config;
     const owner = this.users.ownerOf(userRef);
-    const name = parseName(request.name);
-    const description = parseDescription(request.description);
-    const metadata = await parseMetadata(request.metadata, apiTokens.parseMetadata);
-    const scopes = this.scopes.parseGrant(request.scopes);
+    const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
+    const { name, scopes } = properties;
     assertMayGrant(caller.principal, scopes, apiTokens.writeImpliesRead);
     const id = uuidv7();
     const idempotent = this.replayer.identify(
       request.idempotencyKey,
       { kind: 'create', ownerId: owner.id },
-      [name, description, metadata, scopes, timeOf(request.expiresAt)],
+      [properties, timeOf(request.expiresAt)],
       owner,
       caller,
     );
@@ -92,10 +81,7 @@ export class ApiTokenIssuer {
           const now = this.clock.now();
           const expiresAt = parseExpiry(request.expiresAt, now, apiTokens, mint.endsAt);
           await this.assertBelowCap(manager, owner, now);
-          const issued = await this.mint(manager, mint, owner, {
-            ...{ id, name, description, metadata, scopes, expiresAt },
-            createdAt: now,
-          });
+          const issued = await this.mint(manager, mint, owner, { ...properties, id, expiresAt, createdAt: now });
           await this.audit.record(
             manager,
             {
@@ -124,10 +110,7 @@ export class ApiTokenIssuer {
     manager: EntityManager,
     { tokenEpoch, madeByTokenId, madeByFamilyId, descendsFrom }: Mint,
     owner: Owner,
-    token: Pick<
-      NewApiToken,
-      'id' | 'originId' | 'name' | 'description' | 'metadata' | 'scopes' | 'expiresAt' | 'createdAt'
-    >,
+    token: TokenProperties & Pick<NewApiToken, 'id' | 'originId' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
     const { prefix } = this.config.apiTokens;
     const rawToken = mintRawToken(prefix);

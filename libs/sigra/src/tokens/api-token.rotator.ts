@@ -19,6 +19,7 @@ import { traced } from '../telemetry/traced.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
 import { ApiTokenLocker } from './api-token.locker.js';
 import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
+import { propertiesOf } from './token-properties.js';
 import { parseExpiry, parseGrace } from './token-request.js';
 
 /** The options of a rotation. */
@@ -115,21 +116,18 @@ export class ApiTokenRotator {
     // Until its grace period ends, the old token is active, too.
     if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
-    const { name, description, metadata, scopes } = old;
     const issued = await this.issuer.mint(manager, { ...mint, ...(await this.makerOf(manager, old, mint)) }, owner, {
+      ...propertiesOf(old),
       id: successorId,
       originId: makerIdOf(old),
-      name,
-      description,
-      metadata,
-      scopes,
       expiresAt: parseExpiry(expiresAt, now, apiTokens, endsAt),
       createdAt: now,
     });
-    await this.tokens.markReplaced(manager, old.id, {
+    await this.tokens.update(manager, old.id, {
       replacedBy: successorId,
-      revokedAt: graceSeconds === 0 ? now : null,
-      expiresAt: graceSeconds === 0 ? old.expiresAt : earliest(old.expiresAt, later(now, graceSeconds)),
+      ...(graceSeconds === 0
+        ? { revokedAt: now, revokeReason: 'rotated' }
+        : { expiresAt: earliest(old.expiresAt, later(now, graceSeconds)) }),
     });
     await this.audit.record(
       manager,
@@ -141,20 +139,9 @@ export class ApiTokenRotator {
       },
       caller,
     );
-    return { issued, isComplete: await this.limitMadeBy(manager, owner, old, issued.token.expiresAt, now) };
-  }
-
-  /** What a token made must not outlive its successor either. @returns whether nothing is left for a sweep */
-  private async limitMadeBy(
-    manager: EntityManager,
-    owner: Owner,
-    old: ApiToken,
-    endsAt: Date | null,
-    now: Date,
-  ): Promise<boolean> {
-    if (endsAt === null || (old.expiresAt !== null && old.expiresAt <= endsAt)) return true;
-    const { isComplete } = await this.revoker.limitMadeBy(manager, owner, makerIdOf(old), endsAt, now);
-    return isComplete;
+    // What a token made must not outlive its successor either.
+    const { isComplete } = await this.revoker.limitMadeByToken(manager, old, issued.token.expiresAt, now);
+    return { issued, isComplete };
   }
 
   /**

@@ -12,31 +12,23 @@ import { MintingGate } from '../owners/minting.gate.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { type ApiToken, makerIdOf, type TokenMetadata } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { ApiTokenLocker, type LockedToken } from './api-token.locker.js';
-import { parseDescription, parseMetadata, parseName } from './token-properties.js';
+import { parseChanges, type RequestedChanges, type TokenProperties } from './token-properties.js';
 import { parseExpiry } from './token-request.js';
 
 /** The properties of a token to change. Those that are `undefined` stay as they are. */
-export interface UpdateApiToken {
-  /** 1 to 255 characters, at least one of them visible. */
-  readonly name?: string | undefined;
-  /** At most 1,000 characters; null removes it. */
-  readonly description?: string | null | undefined;
-  /** Replaces all metadata: a JSON object of at most 4,096 characters and 30 levels; null removes it. */
-  readonly metadata?: TokenMetadata | null | undefined;
-  /** 1 to 256 registered scopes or wildcards. A principal can only narrow them. What the token made loses what the token loses. */
-  readonly scopes?: readonly string[] | undefined;
+export interface UpdateApiToken extends RequestedChanges {
   /** The token is rejected from this time on; null means never. A principal can only choose an earlier time. */
   readonly expiresAt?: Date | null | undefined;
 }
 
 /** The properties that can be changed, as a token has them. */
-type Changeable = Pick<ApiToken, 'name' | 'description' | 'metadata' | 'scopes' | 'expiresAt'>;
+type Changeable = TokenProperties & Pick<ApiToken, 'expiresAt'>;
 type Changes = Partial<Changeable>;
 
 /** Changes properties of tokens, with the audit row in the same transaction. */
@@ -61,7 +53,8 @@ export class ApiTokenUpdater {
    */
   async update(tokenId: string, request: UpdateApiToken, caller: Caller, owner: OwnerFilter): Promise<ApiToken> {
     const { expiresAt } = request;
-    const given = await this.parse(request);
+    const { parseMetadata } = this.config.apiTokens;
+    const given = await parseChanges(request, { scopes: this.scopes, parseMetadata });
     return traced(
       apiTokenChannels.update,
       tokenTrace(tokenId),
@@ -82,16 +75,6 @@ export class ApiTokenUpdater {
       },
       (token) => token,
     );
-  }
-
-  private async parse({ name, description, metadata, scopes }: UpdateApiToken): Promise<Omit<Changes, 'expiresAt'>> {
-    const { parseMetadata: rule } = this.config.apiTokens;
-    return {
-      ...(name !== undefined && { name: parseName(name) }),
-      ...(description !== undefined && { description: parseDescription(description) }),
-      ...(metadata !== undefined && { metadata: await parseMetadata(metadata, rule) }),
-      ...(scopes !== undefined && { scopes: this.scopes.parseGrant(scopes) }),
-    };
   }
 
   /** The new expiry. @throws SigraError as for a new token, and `ttl_exceeded` for a later one through a principal */
@@ -132,9 +115,7 @@ export class ApiTokenUpdater {
     );
     if (names.includes('scopes') || names.includes('expiresAt')) await this.changePredecessors(manager, locked, token);
     if (names.includes('scopes')) await this.lineage.narrowMadeBy(manager, makerIdOf(old), token.scopes);
-    const { expiresAt } = token;
-    if (expiresAt === null || (old.expiresAt !== null && old.expiresAt <= expiresAt)) return { token };
-    const { isComplete } = await this.lineage.limitMadeBy(manager, owner, makerIdOf(old), expiresAt, now);
+    const { isComplete } = await this.lineage.limitMadeByToken(manager, old, token.expiresAt, now);
     return { token, ...(!isComplete && { left: owner }) };
   }
 

@@ -5,6 +5,7 @@ import { isLongerThan, isStorable } from '../common/storable-text.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import { canHold } from '../persistence/columns.js';
 import {
+  type ApiToken,
   apiTokens,
   auditEvents,
   MAX_DESCRIPTION_LENGTH,
@@ -12,6 +13,83 @@ import {
   MAX_TOKEN_METADATA_LENGTH,
   type TokenMetadata,
 } from '../persistence/tables.js';
+import type { ScopeRegistry } from '../scopes/scope-registry.js';
+
+/** What is requested of a token, without its expiry, which the time and the maker limit. */
+export interface RequestedProperties {
+  /** A name that helps the owner distinguish tokens: 1 to 255 characters, at least one of them visible. */
+  readonly name: string;
+  /** What the token is for: at most 1,000 characters, which can have line breaks. Null or empty for none. @default none */
+  readonly description?: string | null | undefined;
+  /**
+   * Data of the application: a JSON object of at most 4,096 characters and 30 levels; see `apiTokens.parseMetadata`. Null for an
+   * empty object. @default {}
+   */
+  readonly metadata?: TokenMetadata | null | undefined;
+  /** The scopes of the token: 1 to 256 registered scopes or wildcards, with at most 4,096 characters, joined by spaces. */
+  readonly scopes: readonly string[];
+}
+
+/** The same for a change: a property that is `undefined` stays as it is, and null removes it. A principal can only narrow scopes. */
+export type RequestedChanges = { readonly [P in keyof RequestedProperties]?: RequestedProperties[P] | undefined };
+
+/** The requested properties, as the token has them. */
+export type TokenProperties = Pick<ApiToken, keyof RequestedProperties>;
+
+/** What some properties are checked against. */
+export interface PropertyRules {
+  readonly scopes: ScopeRegistry;
+  readonly parseMetadata: SigraConfig['apiTokens']['parseMetadata'];
+}
+
+/** The check of each property, in the order in which they are checked. */
+const PARSERS: {
+  readonly [P in keyof TokenProperties]: (
+    given: unknown,
+    rules: PropertyRules,
+  ) => TokenProperties[P] | Promise<TokenProperties[P]>;
+} = {
+  name: parseName,
+  description: parseDescription,
+  metadata: (given, rules) => parseMetadata(given, rules.parseMetadata),
+  scopes: (given, rules) => rules.scopes.parseGrant(given),
+};
+
+/** The names of the properties. */
+export const TOKEN_PROPERTIES = Object.keys(PARSERS) as readonly (keyof TokenProperties)[];
+
+/**
+ * Checks the properties of a new token.
+ *
+ * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
+ * `invalid_metadata`, and the codes of scopes; also what `apiTokens.parseMetadata` throws, if it is an `HttpException`
+ */
+export function parseProperties(request: RequestedProperties, rules: PropertyRules): Promise<TokenProperties> {
+  return parseEach(TOKEN_PROPERTIES, request, rules) as Promise<TokenProperties>;
+}
+
+/** Like `parseProperties`, for a change: properties that are `undefined` are left out. */
+export function parseChanges(request: RequestedChanges, rules: PropertyRules): Promise<Partial<TokenProperties>> {
+  const given = TOKEN_PROPERTIES.filter((property) => request[property] !== undefined);
+  return parseEach(given, request, rules);
+}
+
+/** The properties of a token, for another one. */
+export function propertiesOf(token: TokenProperties): TokenProperties {
+  return Object.fromEntries(
+    TOKEN_PROPERTIES.map((property) => [property, token[property]]),
+  ) as unknown as TokenProperties;
+}
+
+async function parseEach(
+  properties: readonly (keyof TokenProperties)[],
+  request: RequestedChanges,
+  rules: PropertyRules,
+): Promise<Partial<TokenProperties>> {
+  const parsed: Partial<Record<keyof TokenProperties, unknown>> = {};
+  for (const property of properties) parsed[property] = await PARSERS[property](request[property], rules);
+  return parsed as Partial<TokenProperties>;
+}
 
 /** The audit row of a change has the metadata two levels deeper. */
 const MAX_METADATA_DEPTH = MAX_JSON_DEPTH - 2;

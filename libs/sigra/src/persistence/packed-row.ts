@@ -1,0 +1,72 @@
+import type { Column } from './columns.js';
+import { elementsOf } from './composite-text.js';
+
+/** Columns by property name. */
+export type Columns = Readonly<Record<string, Column>>;
+type ValueOf<C> = C extends Column<infer Value> ? Value : never;
+
+/** A row of a table as its repository returns it: all readable columns. */
+export type RowOf<C extends Columns> = {
+  // Not `as`, which loses the doc comments of the columns.
+  readonly [K in keyof Pick<C, ReadableKeys<C>>]: ValueOf<C[K]>;
+};
+
+type ReadableKeys<C extends Columns> = {
+  [K in keyof C]: C[K] extends Column<unknown, false> ? never : K;
+}[keyof C];
+
+/**
+ * Values of one row in one text, which costs the driver a third of the time of separate columns, and does not depend on the type
+ * parsers that the application sets on `pg`. PostgreSQL writes the text form of a row in a third of the time of a JSON array.
+ */
+export class PackedRow<C extends Columns> {
+  private readonly readable: readonly string[];
+  private readonly rowOf: (values: readonly (string | null)[]) => RowOf<C>;
+
+  constructor(private readonly columns: C) {
+    this.readable = Object.keys(columns).filter((property) => columns[property]?.readable);
+    this.rowOf = decoder(this.readable, columns) as typeof this.rowOf;
+  }
+
+  /**
+   * The SQL of the text.
+   *
+   * @param expressionOf the SQL of a property's value
+   * @param extras SQL of further values, for `unpackWithExtras`
+   */
+  sql(expressionOf: (property: keyof C & string) => string, extras: readonly string[] = []): string {
+    const values = this.readable.map((property) => {
+      const expression = expressionOf(property);
+      return this.columns[property]?.toText?.(expression) ?? expression;
+    });
+    return `ROW(${[...values, ...extras].join(', ')})::text`;
+  }
+
+  /** Decodes the text into a new row. */
+  unpack(packed: string): RowOf<C> {
+    return this.rowOf(elementsOf(packed));
+  }
+
+  /** Decodes the text with extras: the row, and the texts of the extras. */
+  unpackWithExtras(packed: string): { readonly row: RowOf<C>; readonly extras: readonly (string | null)[] } {
+    const values = elementsOf(packed);
+    return { row: this.rowOf(values), extras: values.slice(this.readable.length) };
+  }
+}
+
+/**
+ * Makes the function from the texts of the columns to a row. It is compiled as one object literal, which takes a third of the time of a loop
+ * over the columns; every request with a token decodes a row. The names are those of the columns above, never input.
+ */
+function decoder(properties: readonly string[], columns: Columns): (values: readonly (string | null)[]) => unknown {
+  const decoders = properties.map((property) => columns[property]?.decode);
+  const members = properties.map((property, index) => {
+    const value = `values[${index}]`;
+    return `${property}: ${decoders[index] ? `${value} === null ? null : decoders[${index}](${value})` : value}`;
+  });
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval
+  const make = new Function('decoders', `return (values) => ({ ${members.join(', ')} });`) as (
+    given: typeof decoders,
+  ) => (values: readonly (string | null)[]) => unknown;
+  return make(decoders);
+}
