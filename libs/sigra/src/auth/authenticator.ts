@@ -10,7 +10,7 @@ import type { CredentialOptions, SessionRequest } from '../config/sigra-options.
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
 import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
+import { type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.verifier.js';
 import { IssueReplayer } from '../tokens/issue.replayer.js';
@@ -43,7 +43,7 @@ export class Authenticator {
     private readonly accessTokens: AccessTokenVerifier,
     private readonly foreignTokens: ForeignTokenVerifier,
     private readonly users: UserDirectory,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerStateReader,
     private readonly ceiling: ScopeCeiling,
     private readonly replayer: IssueReplayer,
     private readonly dpop: DpopService,

@@ -7,7 +7,7 @@ import { looksLikeJwt } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { type JwtOrigin, OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
+import { type JwtOrigin, type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
@@ -35,7 +35,7 @@ export class AccessTokenVerifier {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerStateReader,
     private readonly ceiling: ScopeCeiling,
   ) {}
 

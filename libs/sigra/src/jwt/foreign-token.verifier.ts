@@ -6,7 +6,7 @@ import { looksLikeJwt } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ForeignToken } from '../config/sigra-options.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { OwnerRepository, type OwnerState } from '../persistence/owner.repository.js';
+import { type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
@@ -31,7 +31,7 @@ export class ForeignTokenVerifier {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerStateReader,
     private readonly users: UserDirectory,
     private readonly ceiling: ScopeCeiling,
     private readonly registry: ScopeRegistry,

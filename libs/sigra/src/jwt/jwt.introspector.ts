@@ -4,7 +4,7 @@ import { hashSecret } from '../common/secret.js';
 import { unlessOutage } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
+import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 import { isRefreshToken } from '../common/token-format.js';
@@ -21,7 +21,7 @@ export class JwtIntrospector {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerStateReader,
     private readonly ceiling: ScopeCeiling,
     private readonly refreshTokens: RefreshTokenRepository,
     private readonly verifier: AccessTokenVerifier,

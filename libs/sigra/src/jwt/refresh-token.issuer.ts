@@ -12,7 +12,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialRevoker } from '../owners/credential.revoker.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
+import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
@@ -36,7 +36,7 @@ export class RefreshTokenIssuer {
     private readonly database: SigraDatabase,
     private readonly gate: MintingGate,
     private readonly ceiling: ScopeCeiling,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerStateReader,
     private readonly revoker: CredentialRevoker,
     private readonly families: RefreshFamilyRepository,
     private readonly signer: AccessTokenSigner,

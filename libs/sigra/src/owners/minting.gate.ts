@@ -9,6 +9,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { type CredentialKind, LineageRepository } from '../persistence/lineage.repository.js';
 import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
+import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
@@ -51,6 +52,7 @@ export class MintingGate {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly owners: OwnerRepository,
+    private readonly states: OwnerStateReader,
     private readonly tokens: ApiTokenRepository,
     private readonly families: RefreshFamilyRepository,
     private readonly lineage: LineageRepository,
@@ -83,7 +85,7 @@ export class MintingGate {
     if (isLive && !(await isLive())) throw refuse('token_revoked', 'The session has ended in the meantime.');
     // The users of another module are not known here.
     if (owner?.type !== this.config.users.type) return;
-    if (!(await this.owners.find(owner.id))?.user) throw refuse('token_revoked', 'The user is not active any more.');
+    if (!(await this.states.find(owner.id))?.user) throw refuse('token_revoked', 'The user is not active any more.');
   }
 
   /**

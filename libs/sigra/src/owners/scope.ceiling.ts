@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
+import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import type { UserRef } from '../persistence/user-directory.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
 import { commonScopes } from '../scopes/can.js';
@@ -12,7 +12,7 @@ import { commonScopes } from '../scopes/can.js';
 export class ScopeCeiling {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerStateReader,
   ) {}
 
   /**

@@ -9,6 +9,7 @@ import { IdempotencyKeyRepository } from './idempotency-key.repository.js';
 import { LineageRepository } from './lineage.repository.js';
 import { OwnerTypeClaim } from './owner-type.claim.js';
 import { OwnerRepository } from './owner.repository.js';
+import { OwnerStateReader } from './owner-state.reader.js';
 import { RefreshFamilyRepository } from './refresh-family.repository.js';
 import { RefreshTokenRepository } from './refresh-token.repository.js';
 import { findQualifiedNames, QUALIFIED_NAMES } from './qualified-names.js';
@@ -32,6 +33,7 @@ export const persistenceProviders: Provider[] = [
   IdempotencyKeyRepository,
   LineageRepository,
   OwnerRepository,
+  OwnerStateReader,
   OwnerTypeClaim,
   SchemaCheck,
   SweepRepository,

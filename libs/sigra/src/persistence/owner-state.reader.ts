@@ -1,0 +1,174 @@
+import { Injectable } from '@nestjs/common';
+import { isOwnerId } from '../common/principal.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { boolean, nullable, time } from './columns.js';
+import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
+import { joinedEpochs } from './owner.repository.js';
+import { PackedRow, type RowOf } from './packed-row.js';
+import { literal } from './qualified-names.js';
+import { type Row, SigraDatabase } from './sigra-database.js';
+import { owners } from './tables.js';
+import { UserDirectory, type UserRef } from './user-directory.js';
+
+/** The credential that a JWT belongs to, by its UUID. */
+export type JwtOrigin = { readonly familyId: string } | { readonly apiTokenId: string };
+
+/** What is read of an owner, beside the user. */
+const state = {
+  tokenEpoch: owners.columns.tokenEpoch,
+  familyEpoch: owners.columns.familyEpoch,
+  /** When the family epoch moved last. Null if it never has, and where it is not read. */
+  familyEpochAt: owners.columns.familyEpochAt,
+  /** Whether the origin exists and is not revoked. False when none was given. */
+  originLive: boolean(),
+  /** The end of the origin. Null for an API token that never expires, and without an origin. */
+  originEndsAt: nullable(time()),
+};
+const packedState = new PackedRow(state);
+
+/** The SQL of an owner's state, where nothing but the epochs is read. */
+const EPOCHS_ONLY: Readonly<Record<keyof typeof state, string>> = {
+  tokenEpoch: 'coalesce(o.token_epoch, 0)',
+  familyEpoch: 'coalesce(o.family_epoch, 0)',
+  familyEpochAt: 'NULL::timestamptz',
+  originLive: 'false',
+  originEndsAt: 'NULL::timestamptz',
+};
+
+/** The state of an owner without a row, and without an origin. */
+const INITIAL_STATE: RowOf<typeof state> = {
+  tokenEpoch: 0,
+  familyEpoch: 0,
+  familyEpochAt: null,
+  originLive: false,
+  originEndsAt: null,
+};
+
+/** The state that sessions and JWTs are checked against. */
+export type OwnerState = RowOf<typeof state> & { readonly ownerId: string };
+
+/** Reads owners and their state, for requests with a session or a JWT. */
+@Injectable()
+export class OwnerStateReader {
+  private readonly reader: OwnedRecordReader<OwnerState>;
+  private readonly familyReader: OwnedRecordReader<OwnerState>;
+  private readonly apiTokenReader: OwnedRecordReader<OwnerState>;
+  private readonly epochTimeReader: OwnedRecordReader<OwnerState>;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    database: SigraDatabase,
+    private readonly users: UserDirectory,
+  ) {
+    const { names } = database;
+    const { type } = config.users;
+    const epochs = joinedEpochs(names.owners, type, 'wanted.owner_id');
+    const readerOf = ({ key, ownerIdOf, wanted, sql = {}, exists = 'false', join = '' }: OwnerStateSource) => {
+      const packed = packedState.sql((property) => sql[property] ?? EPOCHS_ONLY[property]);
+      return new OwnedRecordReader(
+        {
+          ownerId: 'wanted.owner_id',
+          // Null for most owners.
+          select: `${key} AS sigra_key, CASE WHEN o.owner_id IS NOT NULL OR ${exists} THEN ${packed} END AS sigra_state`,
+          ownerIdOf,
+          decode: (row) => stateOf(row, ownerIdOf),
+          ...byWanted(wanted, `${epochs.join}${join}`),
+        },
+        database,
+        users,
+        config.lookupTimeout,
+      );
+    };
+    const ofOwner = {
+      key: 'wanted.owner_id',
+      ownerIdOf: asIs,
+      wanted: { owner_id: { type: 'text', valueIn: asIs } },
+    };
+    this.reader = readerOf(ofOwner);
+    this.epochTimeReader = readerOf({ ...ofOwner, sql: { familyEpochAt: 'o.family_epoch_at' } });
+    const ofPair = {
+      key: 'wanted.key',
+      ownerIdOf: ownerIdOfPair,
+      wanted: {
+        key: { type: 'text', valueIn: asIs },
+        owner_id: { type: 'text', valueIn: ownerIdOfPair },
+        origin_id: { type: 'uuid', valueIn: originIdOfPair },
+      },
+    };
+    const sourceOf = (table: string, end: string) => ({
+      ...ofPair,
+      sql: {
+        originLive: '(origin.id IS NOT NULL AND origin.revoked_at IS NULL)',
+        originEndsAt: `origin.${end}`,
+      },
+      exists: 'origin.id IS NOT NULL',
+      join: ` LEFT JOIN ${table} origin
+        ON origin.id = wanted.origin_id AND origin.owner_type = ${literal(type)} AND origin.owner_id = wanted.owner_id`,
+    });
+    this.familyReader = readerOf(sourceOf(names.refreshFamilies, 'absolute_expires_at'));
+    this.apiTokenReader = readerOf(sourceOf(names.apiTokens, 'expires_at'));
+  }
+
+  /**
+   * Finds an owner and its state. Every request with a JWT or a session uses it: see `OwnedRecordReader`.
+   *
+   * @param origin the credential to check as well. @default none
+   * @returns a record without a user when the owner does not exist or is not active
+   * @throws SigraError `unavailable`
+   */
+  async find(ownerId: string, origin?: JwtOrigin): Promise<OwnedRecord<OwnerState> | undefined> {
+    if (!isOwnerId(ownerId)) return undefined;
+    if (!origin) return this.reader.find(ownerId);
+    return 'familyId' in origin
+      ? this.familyReader.find(`${origin.familyId} ${ownerId}`)
+      : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`);
+  }
+
+  /**
+   * Like `find`, with `familyEpochAt`: for credentials without an epoch, which have only a time.
+   *
+   * @throws SigraError `unavailable`
+   */
+  async findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
+    return isOwnerId(ownerId) ? this.epochTimeReader.find(ownerId) : undefined;
+  }
+
+  /** A user as it was given, or the active user with its id. @throws SigraError `unavailable` */
+  async userOf(user: UserRef): Promise<object | undefined> {
+    return typeof user === 'object' ? user : (await this.find(this.users.idOf(user)))?.user;
+  }
+}
+
+/** How the owners of keys are read. */
+interface OwnerStateSource {
+  /** The SQL expression of the key. */
+  readonly key: string;
+  readonly ownerIdOf: (key: string) => string;
+  readonly wanted: Readonly<Record<string, WantedColumn>>;
+  /** The SQL of the state, other than `EPOCHS_ONLY`. */
+  readonly sql?: Partial<typeof EPOCHS_ONLY>;
+  /** SQL that is true when there is a state although the owner has no epochs. */
+  readonly exists?: string;
+  readonly join?: string;
+}
+
+function stateOf(row: Row, ownerIdOf: (key: string) => string): OwnerState {
+  const packed = row.sigra_state as string | null;
+  return {
+    ownerId: ownerIdOf(row.sigra_key as string),
+    ...(packed === null ? INITIAL_STATE : packedState.unpack(packed)),
+  };
+}
+
+function asIs(key: string): string {
+  return key;
+}
+
+/** A key with an origin is the id of the origin, a space, and the owner id, which can contain spaces. */
+function originIdOfPair(key: string): string {
+  return key.slice(0, key.indexOf(' '));
+}
+
+function ownerIdOfPair(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
+}
