@@ -122,7 +122,7 @@ describe('a change and its audit row', () => {
       // The token is read, its owner and then itself locked, the active tokens are counted, and its makers are those of the
       // successor.
       ...['START', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
-      // The token is read, its owner and then itself locked. What it made belongs to its successor.
+      // The token is read, its owner and then itself locked. Its descendants belong to its successor.
       ...['START', 'SELECT', 'SELECT', 'SELECT', 'UPDATE', 'INSERT', 'COMMIT'],
       // The epoch moves on, a sweep is requested, and families that tokens made are revoked.
       ...['START', 'INSERT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],

@@ -19,11 +19,13 @@ const RULES: readonly (readonly [turn: RegExp, instead: string])[] = [
   [/\bof\s+before\b/i, 'from before'],
   [/\bbehind\s+the\s+back\b/i, 'in the background'],
   [/\bthat\s+is\s+no\s+good\b/i, 'invalid'],
+  // A clause as the subject. A question, and a phrase in place of a sentence, begin with it as well.
+  [/(?<=[.;:]\s+)What\b(?![^.?]*\?)/, 'a noun as the subject'],
 ];
 
 function offences({ path, line, text }: Passage): string[] {
   return RULES.flatMap(([turn, instead]) =>
-    [...text.matchAll(new RegExp(turn, 'gi'))].map((match) => {
+    [...text.matchAll(new RegExp(turn, `${turn.flags}g`))].map((match) => {
       const at = line + text.slice(0, match.index).split('\n').length - 1;
       return `${path}:${at} "${match[0].replaceAll(/\s+/g, ' ')}": write "${instead}"`;
     }),
@@ -41,6 +43,7 @@ describe('the English of the repository', () => {
     ['a comment over two lines', '// It is\n// no text.\nexport {};', 'a.ts:1 "is no ": write "is not a"'],
     ['a doc comment', 'export {};\n/**\n * Whoever asks.\n */\nexport {};', 'a.ts:3 "Whoever": write "anyone who"'],
     ['the name of a test', "it('is told by its shape', () => {});", 'a.ts:1 "is told by": write'],
+    ['a clause as a subject', '// Two rows. What it made ends.', 'a.ts:1 "What": write "a noun'],
     ['a message', 'throw new Error(`The ${name} is no whole number`);', 'a.ts:1 "whole number": write "integer"'],
   ])('is read in %s', (_place, source, expected) => {
     const found = passagesOfSource('a.ts', source).flatMap(offences);
@@ -54,6 +57,7 @@ describe('the English of the repository', () => {
     'where there is none',
     'whenever it runs',
     'a nobody account',
+    'Two questions. What ends?',
   ])('may say %j', (text) => {
     expect(offences({ path: 'a.md', line: 1, text })).toEqual([]);
   });

@@ -11,7 +11,8 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new Configurabl
 })
   .setClassMethodName('forRoot')
   .setExtras<SigraModuleExtras>(
-    { isGlobal: true, dataSource: 'default', controllers: {} },
+    // Their names: Nest keeps them apart from the other options.
+    { isGlobal: undefined, dataSource: undefined, controllers: undefined },
     (definition, { isGlobal = true, dataSource = 'default', controllers = {} }) => ({
       ...definition,
       global: isGlobal,

@@ -2,8 +2,8 @@
 export { createApiToken, expiredApiToken, revokedApiToken, scopedApiToken } from './testing/api-tokens.js';
 export type { ApiTokenOverrides } from './testing/api-tokens.js';
 export { expiredJwt, generateJwt, jwtWithScopes, refreshPair } from './testing/jwts.js';
-export { flushBackgroundWrites } from './testing/application.js';
-export type { Providers } from './testing/application.js';
+export { flushBackgroundWrites } from './testing/flush-background-writes.js';
+export type { Providers } from './testing/flush-background-writes.js';
 
 // HTTP requests and answers.
 export { bearer } from './testing/http.js';

@@ -17,8 +17,10 @@ export type SigraAuditAction =
   | 'api.lock_out'
   | 'api.forget';
 
+export const JWT_AUDIT_ACTIONS = ['api.jwt_refresh', 'api.jwt_refresh_replay', 'api.jwt_refresh_reuse'] as const;
+
 /** The steps of a refresh, which an application with a refresh of its own can record. */
-export type JwtAuditAction = 'api.jwt_refresh' | 'api.jwt_refresh_replay' | 'api.jwt_refresh_reuse';
+export type JwtAuditAction = (typeof JWT_AUDIT_ACTIONS)[number];
 
 /** The properties of an event to record. Each has a default. */
 export interface AuditDetails {

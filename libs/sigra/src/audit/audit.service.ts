@@ -5,7 +5,7 @@ import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan } from '../common/storable-text.js';
 import { AuditEventRepository, type AuditFilter } from '../persistence/audit-event.repository.js';
 import { type AuditEvent, type AuditOutcome, MAX_ACTION_LENGTH } from '../persistence/tables.js';
-import type { AuditDetails, JwtAuditAction, NewAuditEvent } from './audit-event.js';
+import { type AuditDetails, JWT_AUDIT_ACTIONS, type JwtAuditAction, type NewAuditEvent } from './audit-event.js';
 import { AuditWriter } from './audit.writer.js';
 
 /** The events to read: a filter and a page. */
@@ -24,11 +24,7 @@ export interface AuditPage {
   readonly nextCursor: string | null;
 }
 
-const JWT_ACTIONS: ReadonlySet<string> = new Set<JwtAuditAction>([
-  'api.jwt_refresh',
-  'api.jwt_refresh_replay',
-  'api.jwt_refresh_reuse',
-]);
+const JWT_ACTIONS: ReadonlySet<string> = new Set(JWT_AUDIT_ACTIONS);
 const RESERVED = /^(?:api|auth)\./;
 const PAGE_SIZE = { default: 50, max: 1000 };
 const STREAM_PAGE = 500;

@@ -1,4 +1,5 @@
 import { refuse, type SigraError } from '../common/sigra-error.js';
+import { AUTHORIZATION } from '../config/credentials.section.js';
 import { headerOf, type HttpRequest } from './http-exchange.js';
 
 /** The credential in the headers of a request. */
@@ -12,7 +13,6 @@ export type AuthorizationHeader =
   /** A credential that needs the proof of a key (RFC 9449 section 7.1). */
   | { readonly kind: 'dpop'; readonly credential: string };
 
-const AUTHORIZATION = 'authorization';
 const ABSENT: AuthorizationHeader = { kind: 'absent' };
 const FOREIGN: AuthorizationHeader = { kind: 'foreign' };
 

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
+import { isObject } from '../common/is-object.js';
 import { requestOfOperation } from './graphql-operation.js';
 import { type Carrier, countWait, type GuardedCall, type HttpRequest } from './http-exchange.js';
 import { requestOfRpc } from './rpc-message.js';
@@ -131,8 +132,4 @@ function carrierOf(context: ExecutionContext): Carrier | undefined {
 
 function objectOf(value: unknown): object | undefined {
   return isObject(value) ? value : undefined;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,5 @@
 import type { HttpRequest } from './http-exchange.js';
+import { isObject } from '../common/is-object.js';
 import { headersIn, requestOfHandshake } from './socket-handshake.js';
 
 /** The context of an operation, as the drivers of `@nestjs/graphql` make it. */
@@ -54,8 +55,4 @@ function sentHeaders(handshake: object): HttpRequest['headers'] {
   if (!sent) return headers;
   const names = new Set(sent.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()));
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.has(name)));
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,5 @@
 import type { HttpRequest } from './http-exchange.js';
+import { AUTHORIZATION } from '../config/credentials.section.js';
 import { displayed } from './authorization-header.js';
 import { withHeaders } from './socket-handshake.js';
 
@@ -17,7 +18,6 @@ interface RpcContext {
 }
 
 /** The name of the credential, in metadata and in a payload. */
-const AUTHORIZATION = 'authorization';
 const BEARER = /^Bearer /i;
 
 /**

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isObject } from '../common/is-object.js';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { refuse } from '../common/sigra-error.js';
@@ -86,10 +87,6 @@ function authorizationOf(token: unknown): string {
 
 function isUpgrade(value: unknown): value is { readonly headers: HttpRequest['headers'] } {
   return isObject(value) && isObject((value as { readonly headers?: unknown }).headers);
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }
 
 /** The requests that connections began with, by their sockets. The clients of `ws` do not keep them. */

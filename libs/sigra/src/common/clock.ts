@@ -36,6 +36,11 @@ export const MAX_TIME = 253_402_300_799_999;
  */
 export const CLOCK_MARGIN_SECONDS = 3600;
 
+/** Whether a claim is a NumericDate (RFC 7519 section 2): seconds since 1970, within the range of dates. */
+export function isNumericDate(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_TIME / 1000;
+}
+
 /** Whether an expiry has passed. Invalid dates, such as PostgreSQL's `-infinity`, count as expired; null never expires. */
 export function hasExpired(expiresAt: Date | null, now: Date): boolean {
   return expiresAt !== null && !(expiresAt > now);

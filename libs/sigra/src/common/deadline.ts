@@ -5,6 +5,11 @@ export class Deadline {
   /** @param at in milliseconds of `performance.now()` */
   constructor(private readonly at: number) {}
 
+  /** A deadline in so many milliseconds. */
+  static after(milliseconds: number): Deadline {
+    return new Deadline(performance.now() + milliseconds);
+  }
+
   /** Milliseconds that are left, at least 1. */
   get left(): number {
     return Math.max(this.at - performance.now(), 1);
@@ -41,10 +46,7 @@ const SHUTDOWN_MS = 5000;
 
 /** Waits at a shutdown for work that ends with its current batch. Never rejects, and returns after five seconds at the latest. */
 export async function awaitBriefly(work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, SHUTDOWN_MS);
-  });
-  await Promise.race([work.catch(() => undefined), end]);
-  clearTimeout(timer);
+  await Deadline.after(SHUTDOWN_MS)
+    .limit(work)
+    .catch(() => undefined);
 }

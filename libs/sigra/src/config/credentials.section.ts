@@ -1,10 +1,11 @@
-import { describe, none, option, rejectOption } from './option-spec.js';
+import { callback } from './option-kinds.js';
+import { describeValue, none, option, rejectOption } from './option-spec.js';
 import { section, type SpecsOf } from './option-section.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { CredentialOptions } from './sigra-options.js';
 
 /** The header of RFC 6750 section 2.1. */
-const AUTHORIZATION = 'authorization';
+export const AUTHORIZATION = 'authorization';
 const MAX_HEADERS = 8;
 
 export const credentialsSection = section({
@@ -13,13 +14,12 @@ export const credentialsSection = section({
     default: [AUTHORIZATION],
     check: checkHeaders,
   }),
-  resolve: option({ accepts: '`(request) => credential`, or a promise of it', default: none, check: checkResolve }),
+  resolve: callback<CredentialOptions['resolve']>({
+    accepts: '`(request) => credential`, or a promise of it',
+    expected: 'a function of the request, which returns { userId, scopes } or undefined',
+    default: none,
+  }),
 } satisfies SpecsOf<CredentialOptions>);
-
-function checkResolve(path: string, value: unknown): NonNullable<CredentialOptions['resolve']> {
-  if (typeof value === 'function') return value as NonNullable<CredentialOptions['resolve']>;
-  throw new SigraConfigError(path, 'must be a function of the request, which returns { userId, scopes } or undefined');
-}
 
 /** The headers that hold a bare API token. */
 export function keyHeadersOf({ headers }: { readonly headers: readonly string[] }): readonly string[] {
@@ -56,7 +56,7 @@ function checkHeaders(path: string, value: unknown): readonly string[] {
   if (malformed !== undefined) {
     throw new SigraConfigError(
       path,
-      `has ${describe(malformed)}; a name has letters, digits and hyphens, for example "x-api-key"`,
+      `has ${describeValue(malformed)}; a name has letters, digits and hyphens, for example "x-api-key"`,
     );
   }
   const taken = names.find((name) => TAKEN.test(name));

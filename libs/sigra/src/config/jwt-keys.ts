@@ -16,7 +16,7 @@ import type { JwtAlgorithm, JwtKeyOptions, JwtSigner } from './sigra-options.js'
 export const JWT_ALGORITHMS: readonly JwtAlgorithm[] = ['HS256', 'RS256', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 
 const MIN_SECRET_BYTES = 32;
-const MIN_RSA_BITS = 2048;
+export const MIN_RSA_BITS = 2048;
 const KEYGEN = 'Generate one with: npx sigra jwt:keygen';
 
 /** A key as it signs and verifies. The key fixes the algorithm: no token can choose another. */

@@ -1,7 +1,7 @@
 import { isScope, isScopeList, isWildcard, MAX_SCOPES } from '../common/scope-grammar.js';
 import {
   type Computed,
-  describe,
+  describeValue,
   option,
   type OptionSpec,
   rejectOption,
@@ -93,12 +93,23 @@ export function oneOf<T extends string, Default extends T | Computed>(
   });
 }
 
-/** @param facts.expected what the message asks for, such as `a function of the user` */
-export function callback<T>(facts: { readonly accepts: string; readonly expected: string; readonly default: () => T }) {
+/**
+ * @param facts.expected what the message asks for, such as `a function of the user`
+ * @param facts.default absent for a required option
+ */
+export function callback<T>(facts: {
+  readonly accepts: string;
+  readonly expected: string;
+  readonly default?: () => T;
+  readonly example?: string;
+}) {
   return option({
     accepts: facts.accepts,
     default: facts.default,
-    check: (path, value) => (typeof value === 'function' ? (value as T) : rejectOption(path, facts.expected, value)),
+    check: (path, value) =>
+      typeof value === 'function'
+        ? (value as T)
+        : rejectOption(path, facts.expected, value, facts.example && `; for example ${facts.example}`),
   });
 }
 
@@ -119,7 +130,7 @@ export function list(facts: {
     check: (path, value): readonly string[] => {
       if (!isStrings(value)) return rejectOption(path, 'an array of strings', value);
       const wrong = value.find((item) => !facts.matches(item));
-      if (wrong !== undefined) throw new SigraConfigError(path, `has ${describe(wrong)}; ${facts.hint}`);
+      if (wrong !== undefined) throw new SigraConfigError(path, `has ${describeValue(wrong)}; ${facts.hint}`);
       return Object.freeze([...new Set(value)]);
     },
   });

@@ -1,5 +1,5 @@
 import { flag } from './option-kinds.js';
-import { describe, type OptionSpec, type Specs } from './option-spec.js';
+import { describeValue, type OptionSpec, type Specs } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
 
 /** One spec for every option of `Options`, and for nothing else. */
@@ -81,7 +81,7 @@ function declare<T>(options: Specs, resolve: (path: string, given: Given) => T):
 function optionsAt(path: string, value: unknown, known: readonly string[]): Given {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     // A string is never quoted: the host may have put a secret where an object belongs.
-    const kind = typeof value === 'string' ? 'a string' : describe(value);
+    const kind = typeof value === 'string' ? 'a string' : describeValue(value);
     throw new SigraConfigError(path || 'options', `must be an object, not ${kind}`);
   }
   for (const [name, each] of Object.entries(value)) {

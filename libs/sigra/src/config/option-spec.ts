@@ -57,7 +57,7 @@ export function option<T, Default = undefined, Siblings = unknown>(facts: {
 const MAX_QUOTED = 63;
 
 /** Describes a value for a message. Values of secret options are not passed here. */
-export function describe(value: unknown): string {
+export function describeValue(value: unknown): string {
   if (typeof value === 'string') {
     return value.length > MAX_QUOTED ? `a string of ${value.length} characters` : `the string ${JSON.stringify(value)}`;
   }
@@ -68,5 +68,5 @@ export function describe(value: unknown): string {
 
 /** @throws SigraConfigError that describes the value; not for secret options */
 export function rejectOption(path: string, expected: string, value: unknown, remedy = ''): never {
-  throw new SigraConfigError(path, `must be ${expected}, not ${describe(value)}${remedy}`);
+  throw new SigraConfigError(path, `must be ${expected}, not ${describeValue(value)}${remedy}`);
 }

@@ -89,7 +89,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   session: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'session.userId': {
     wrong: [undefined, 'userId', {}],
-    remedy: /^must be a function, for example \(request\) => request.session\?.userId$/,
+    remedy: /^must be a function, not .+; for example \(request\) => request.session\?.userId$/,
   },
   'session.scopes': { wrong: NOT_SCOPES, remedy: /array of strings|for example "read:projects"/ },
   'session.trustedOrigins': {

@@ -1,13 +1,15 @@
-import { list, heldScopes } from './option-kinds.js';
+import { callback, heldScopes, list } from './option-kinds.js';
 import { optional, section, type SpecsOf } from './option-section.js';
-import { option } from './option-spec.js';
-import { SigraConfigError } from './sigra-config-error.js';
 import type { SessionOptions } from './sigra-options.js';
 
 export const sessionSection = optional(
   section(
     {
-      userId: option({ accepts: '`(request) => id`, or a promise of the id', check: checkUserId }),
+      userId: callback<SessionOptions['userId']>({
+        accepts: '`(request) => id`, or a promise of the id',
+        expected: 'a function',
+        example: '(request) => request.session?.userId',
+      }),
       scopes: heldScopes({ default: ['*'] }),
       trustedOrigins: list({
         accepts: 'array of origins, without paths',
@@ -22,8 +24,3 @@ export const sessionSection = optional(
     },
   ),
 );
-
-function checkUserId(path: string, value: unknown): SessionOptions['userId'] {
-  if (typeof value === 'function') return value as SessionOptions['userId'];
-  throw new SigraConfigError(path, 'must be a function, for example (request) => request.session?.userId');
-}

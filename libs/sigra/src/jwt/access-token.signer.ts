@@ -9,7 +9,7 @@ import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
 import type { AccessTokenClaims } from './access-token-claims.js';
 import { MAX_JWT_LENGTH } from './compact-jws.js';
 import { CompactJwsWriter } from './compact-jws.writer.js';
-import { enabledJwt } from './jwt-config.js';
+import { enabledJwt } from './enabled-jwt.js';
 import type { TokenType } from './token-pair.js';
 
 /** The credential that an access token belongs to: it ends with it. */
@@ -101,7 +101,7 @@ export class AccessTokenSigner {
     const iat = Math.floor(now.getTime() / 1000);
     const exp = Math.min(iat + config.accessTtl, endsAt ? Math.floor(endsAt.getTime() / 1000) : Infinity);
     if (endsWithinSecond(endsAt, now)) {
-      throw refuse('token_expired', 'What the access token belongs to ends within this second.');
+      throw refuse('token_expired', 'The credential that the access token belongs to ends within this second.');
     }
     const claims: AccessTokenClaims = {
       ...ownClaims,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, hasExpired, later, MAX_TIME } from '../common/clock.js';
+import { Clock, hasExpired, later, isNumericDate } from '../common/clock.js';
 import { isOwnerId } from '../common/principal.js';
 import { isScope } from '../common/scope-grammar.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
@@ -13,7 +13,7 @@ import { traced } from '../telemetry/traced.js';
 import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
 import { DEFAULT_OWNER_TYPE } from './access-token.signer.js';
 import { CompactJwsReader } from './compact-jws.reader.js';
-import { enabledJwt } from './jwt-config.js';
+import { enabledJwt } from './enabled-jwt.js';
 import { isThumbprint } from './token-binding.js';
 
 /** A valid access token and its user. */
@@ -196,9 +196,9 @@ function assertClaims(
   const { iss, aud, exp, iat, nbf, sub, jti, client_id, scope, epoch, sid, owner_type = DEFAULT_OWNER_TYPE } = payload;
   if (iss !== issuer) throw invalid('iss is not the configured issuer.');
   if (!isAudience(aud, audience)) throw invalid('aud does not include the configured audience.');
-  if (!isTime(exp)) throw invalid('exp is missing or not a valid timestamp.');
-  if (!isTime(iat)) throw invalid('iat is missing or not a valid timestamp.');
-  if (nbf !== undefined && !isTime(nbf)) throw invalid('nbf is not a valid timestamp.');
+  if (!isNumericDate(exp)) throw invalid('exp is missing or not a valid timestamp.');
+  if (!isNumericDate(iat)) throw invalid('iat is missing or not a valid timestamp.');
+  if (nbf !== undefined && !isNumericDate(nbf)) throw invalid('nbf is not a valid timestamp.');
   if (!isOwnerId(sub)) throw invalid('sub is missing or not a valid string.');
   if (!isText(jti)) throw invalid('jti is missing or not a valid string.');
   if (!isText(client_id)) throw invalid('client_id is missing or not a valid string.');
@@ -221,10 +221,6 @@ function assertApiToken({ api_token_id: id, api_token_epoch: tokenEpoch, epoch, 
   if (!isUuid(id)) throw invalid('api_token_id is not the id of an API token.');
   if (!isEpoch(tokenEpoch) || !isEpoch(epoch)) throw invalid('api_token_epoch and epoch are not both integers.');
   if (sid !== undefined) throw invalid('The token has both api_token_id and sid.');
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value <= MAX_TIME / 1000;
 }
 
 function isEpoch(value: unknown): boolean {

@@ -9,7 +9,7 @@ import { parseScopes, ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner, outlives } from './access-token.signer.js';
-import { enabledJwt } from './jwt-config.js';
+import { enabledJwt } from './enabled-jwt.js';
 import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import type { AccessTokenGrant } from './token-pair.js';
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { hasDuplicateKeys } from '../common/json-duplicates.js';
+import { hasDuplicateKeys } from './json-duplicates.js';
 import { refuse, type SigraError, withoutStack } from '../common/sigra-error.js';
 
 /** The longest JWT that is read, in bytes. */

@@ -1,3 +1,4 @@
+import { Deadline } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { JwtKey } from '../config/jwt-keys.js';
 import { jwsSignatureOf, signJws, verifyJws } from './jws.algorithms.js';
@@ -40,19 +41,15 @@ export class CompactJwsWriter {
 }
 
 async function withinTime<T>(work: () => Promise<T>, timeout: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error('sigra: jwt.keys[].sign did not answer in time'));
-    }, timeout);
-  });
   try {
-    return await Promise.race([work(), late]);
+    return await Deadline.after(timeout).limit(work(), tooLate);
   } catch (cause) {
     throw new SigraError('unavailable', 'The signer of access tokens did not answer.', { cause });
-  } finally {
-    clearTimeout(timer);
   }
+}
+
+function tooLate(): SigraError {
+  return new SigraError('unavailable', 'The signer of access tokens did not answer in time.');
 }
 
 function encoded(value: object): string {

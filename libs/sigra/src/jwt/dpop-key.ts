@@ -1,4 +1,5 @@
 import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { MIN_RSA_BITS } from '../config/jwt-keys.js';
 import type { DpopAlgorithm } from '../config/sigra-options.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 
@@ -31,7 +32,6 @@ const FORMS: Readonly<Record<DpopAlgorithm, KeyForm>> = {
 
 /** RFC 7518 sections 6.2.2, 6.3.2 and 6.4. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
-const MIN_RSA_BITS = 2048;
 /** A client chooses its key, and the server pays for the verification. */
 const MAX_RSA_BITS = 4096;
 /** In characters of base64url: the usual exponent 65537 has four. */

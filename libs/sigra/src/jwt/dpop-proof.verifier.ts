@@ -11,7 +11,7 @@ import { assertNoExtensions, decodeSegment, type JsonObject, parseSegment, split
 import { type DpopKey, dpopKeyOf } from './dpop-key.js';
 import { isRequestUrl, type RequestTarget } from './dpop-target.js';
 import { verifyJws } from './jws.algorithms.js';
-import { enabledJwt } from './jwt-config.js';
+import { enabledJwt } from './enabled-jwt.js';
 
 /** A proof whose claims and signature are valid. */
 export interface VerifiedDpopProof {

@@ -24,7 +24,7 @@ import { parseScopes, ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels, refreshReuseDetected } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner, ofFamily } from './access-token.signer.js';
-import { enabledJwt } from './jwt-config.js';
+import { enabledJwt } from './enabled-jwt.js';
 import { decideRefresh, holdsFamily, type RefreshDecision } from './refresh-decision.js';
 import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
@@ -142,7 +142,7 @@ export class RefreshTokenRotator {
     if (outcome.kind !== 'suspected') return outcome;
     const owner = ownerOf(presented.family);
     const detected = await this.database.transaction(async (manager) => {
-      // What descends from the family is revoked as well, so it locks in the order of everything that makes or rotates a token.
+      // The descendants of the family are revoked as well, so this locks in the order of everything that makes or rotates a token.
       await this.owners.lock(manager, owner);
       return this.decide(manager, presented, true);
     }, deadline.left);

@@ -7,7 +7,7 @@ import { type RefreshFamily, RefreshFamilyRepository } from '../persistence/refr
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import type { AccessTokenClaims } from './access-token-claims.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
-import { enabledJwt } from './jwt-config.js';
+import { enabledJwt } from './enabled-jwt.js';
 import { RefreshTokenIssuer } from './refresh-token.issuer.js';
 import { RefreshTokenRevoker } from './refresh-token.revoker.js';
 import { type RefreshRequest, RefreshTokenRotator } from './refresh-token.rotator.js';

@@ -1,5 +1,6 @@
 import { refuse } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
+import { THUMBPRINT_LENGTH } from '../persistence/tables.js';
 
 /** The key that tokens are bound to (RFC 9449 section 6). */
 export interface TokenBinding {
@@ -10,9 +11,11 @@ export interface TokenBinding {
   readonly dpopThumbprint?: string | undefined;
 }
 
+const THUMBPRINT = new RegExp(`^[A-Za-z0-9_-]{${THUMBPRINT_LENGTH}}$`);
+
 /** Whether a value has the form of a SHA-256 thumbprint in base64url. */
 export function isThumbprint(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9_-]{43}$/.test(value);
+  return typeof value === 'string' && THUMBPRINT.test(value);
 }
 
 /**

@@ -210,7 +210,7 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     return { rows: count, next: next < this.sweeps.stagesOf(sweep) ? { stage: next } : undefined };
   }
 
-  /** What is left becomes a sweep of its own. */
+  /** The rest becomes a sweep of its own. */
   private async processLineage(manager: EntityManager, sweep: Sweep, makerId: string): Promise<Batch> {
     const { endsAt, requestedAt } = sweep;
     const owner = ownerOf(sweep);

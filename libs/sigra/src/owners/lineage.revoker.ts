@@ -24,7 +24,7 @@ export interface LineageChange {
 
 /**
  * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the transaction
- * that revokes the maker, the others in sweeps. What a maker made also ends with it, and loses the scopes that it loses.
+ * that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes that it loses.
  */
 @Injectable()
 export class LineageRevoker {

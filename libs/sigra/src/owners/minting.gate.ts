@@ -14,7 +14,7 @@ import { RefreshFamilyRepository } from '../persistence/refresh-family.repositor
 import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
 import type { ScopeHolder } from '../scopes/can.js';
-import { endOf } from './token-end.js';
+import { endOfToken } from './end-of-token.js';
 
 /** What a new credential inherits from what makes it. */
 export interface Mint extends Epochs {
@@ -128,7 +128,7 @@ export class MintingGate {
     const ofType = { type: token.ownerType };
     if (token.madeByTokenId !== null) {
       const maker = await this.tokens.readSuccessor(manager, token.madeByTokenId, ofType);
-      return maker ? endOf(maker, this.config.apiTokens) : token.expiresAt;
+      return maker ? endOfToken(maker, this.config.apiTokens) : token.expiresAt;
     }
     if (token.madeByFamilyId === null) return null;
     const family = await this.families.read(manager, token.madeByFamilyId, ofType);
@@ -172,7 +172,7 @@ export class MintingGate {
     if (presented.revokedAt || !heir || heir.revokedAt) throw revoked();
     this.assertStillHolds(presented, principal);
     // With `enforceOnExisting`, rules that came later end a token before its expiry.
-    const endsAt = earliest(endOf(presented, this.config.apiTokens), endOf(heir, this.config.apiTokens));
+    const endsAt = earliest(endOfToken(presented, this.config.apiTokens), endOfToken(heir, this.config.apiTokens));
     if (hasExpired(endsAt, this.clock.now())) throw expired();
     const descendsFrom = await this.lineageOf(manager, 'api_token', madeByTokenId, presented.id, heir.id);
     return { endsAt, madeByTokenId, madeByFamilyId: null, descendsFrom };

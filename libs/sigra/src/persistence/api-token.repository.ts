@@ -5,6 +5,7 @@ import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
+import { BEFORE_ALL } from './keyset.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter } from './owner.repository.js';
 import { literal } from './qualified-names.js';
@@ -41,7 +42,6 @@ const PACKED = `${apiTokens.packed('t')} AS token`;
 const BACKGROUND_TIMEOUT_MS = 5_000;
 /** Reading a million tokens can take longer than a request may. */
 const REPORT_TIMEOUT_MS = 60_000;
-const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 const OF_OWNER = 't.owner_type = $1 AND t.owner_id = $2';
 const ACTIVE = 't.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $3)';
 
@@ -226,12 +226,13 @@ export class ApiTokenRepository {
 
   /** Lists the active tokens of an owner after `position`, oldest first. */
   async listActive(owner: Owner, now: Date, limit: number, position?: CursorPosition): Promise<ApiToken[]> {
+    const { createdAt, id } = position ?? BEFORE_ALL;
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
        WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = ${currentEpoch(this.owners, 'token_epoch', '$1', '$2')}
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,
-      [owner.type, owner.id, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
+      [owner.type, owner.id, now, createdAt, id, limit],
     );
     return rows.map(unpack);
   }
@@ -248,6 +249,7 @@ export class ApiTokenRepository {
     limit: number,
     position?: CursorPosition,
   ): Promise<ApiToken[]> {
+    const { createdAt, id } = position ?? BEFORE_ALL;
     const current = currentEpoch(this.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
@@ -255,7 +257,7 @@ export class ApiTokenRepository {
          AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => $2))
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,
-      [ownerType, maxTtl ?? null, now, position?.createdAt ?? '-infinity', position?.id ?? NIL_UUID, limit],
+      [ownerType, maxTtl ?? null, now, createdAt, id, limit],
       undefined,
       REPORT_TIMEOUT_MS,
     );

@@ -119,16 +119,12 @@ export class CleanupRepository {
 
   /** Deletes up to `limit` idempotency keys that expired at `before` or earlier. */
   deleteIdempotencyKeys(manager: EntityManager, before: Date, limit: number): Promise<number> {
-    const table = this.database.names.idempotencyKeys;
-    const from = `${table} t WHERE t.expires_at <= $1`;
-    return this.take(manager, { table, from, orderBy: 't.expires_at', key: 'key_hash' }, before, limit);
+    return this.takeExpired(manager, this.database.names.idempotencyKeys, 'key_hash', before, limit);
   }
 
   /** Deletes up to `limit` proofs that expired at `before` or earlier. */
   deleteDpopProofs(manager: EntityManager, before: Date, limit: number): Promise<number> {
-    const table = this.database.names.dpopProofs;
-    const from = `${table} t WHERE t.expires_at <= $1`;
-    return this.take(manager, { table, from, orderBy: 't.expires_at', key: 'proof_hash' }, before, limit);
+    return this.takeExpired(manager, this.database.names.dpopProofs, 'proof_hash', before, limit);
   }
 
   /** Deletes up to `limit` audit events that occurred before `before`. */
@@ -146,6 +142,17 @@ export class CleanupRepository {
     const table = this.database.names.auditEvents;
     const from = `${table} t WHERE t.outcome = 'failure' AND t.action = 'api.token_verify.failure' AND t.occurred_at < $1`;
     return this.take(manager, { table, from, orderBy: 't.occurred_at' }, before, limit);
+  }
+
+  private takeExpired(
+    manager: EntityManager,
+    table: string,
+    key: string,
+    before: Date,
+    limit: number,
+  ): Promise<number> {
+    const from = `${table} t WHERE t.expires_at <= $1`;
+    return this.take(manager, { table, from, orderBy: 't.expires_at', key }, before, limit);
   }
 
   /** @returns the number of rows deleted or updated */

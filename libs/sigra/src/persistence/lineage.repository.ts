@@ -12,8 +12,8 @@ export interface RevokedDescendant {
   readonly id: string;
   readonly owner: Owner;
   /**
-   * The first token of the rotations that led to this one; null for all others. What it made before another credential rotated it
-   * belongs to this token, and does not descend from that credential.
+   * The first token of the rotations that led to this one; null for all others. The descendants that it had before another
+   * credential rotated it belong to this token, and do not descend from that credential.
    */
   readonly originId: string | null;
 }
@@ -64,7 +64,7 @@ export class LineageRepository {
   ): Promise<readonly RevokedDescendant[]> {
     const revoked: RevokedDescendant[] = [];
     for (const kind of KINDS) {
-      const seen = `SELECT t.id, t.${endOf(kind)} AS ends_at FROM ${this.descendants(kind)} LIMIT ${ROWS_SEEN}`;
+      const seen = `SELECT t.id, t.${endColumnOf(kind)} AS ends_at FROM ${this.descendants(kind)} LIMIT ${ROWS_SEEN}`;
       const candidates = `SELECT id FROM (${seen}) AS seen ORDER BY ends_at > $3 DESC LIMIT $2`;
       revoked.push(...(await this.revoke(manager, kind, candidates, [makerIds, limit, at])));
     }
@@ -116,7 +116,7 @@ export class LineageRepository {
     const limited: { readonly origin_id: string | null }[] = [];
     for (const kind of KINDS) {
       const rows = await this.database.query<{ origin_id: string | null }>(
-        `UPDATE ${this.tableOf(kind)} t SET ${endOf(kind)} = $3 WHERE t.id = ANY (ARRAY(
+        `UPDATE ${this.tableOf(kind)} t SET ${endColumnOf(kind)} = $3 WHERE t.id = ANY (ARRAY(
            SELECT t.id FROM ${this.descendants(kind)} AND ${endsAfter(kind, '$3')} LIMIT $2))
          RETURNING ${currentOrigin(kind)} AS origin_id`,
         [makerIds, limit, until],
@@ -206,7 +206,7 @@ export class LineageRepository {
   }
 }
 
-function endOf(kind: CredentialKind): string {
+function endColumnOf(kind: CredentialKind): string {
   return kind === 'api_token' ? 'expires_at' : 'absolute_expires_at';
 }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
+import { AFTER_ALL } from './keyset.js';
 import { currentEpoch, type OwnerFilter } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters, Sql } from './table.js';
@@ -25,7 +26,6 @@ interface PackedFamily {
   readonly family: string;
 }
 
-const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const OF_OWNER = 'f.owner_type = $1 AND f.owner_id = $2';
 /** Counting the families of a bot can take longer than a request may. */
 const COUNT_TIMEOUT_MS = 60_000;
@@ -150,13 +150,14 @@ export class RefreshFamilyRepository {
 
   /** Lists the families of an owner that can still be refreshed, newest first, from `position` on. */
   async listLive(owner: Owner, now: Date, limit: number, position?: CursorPosition): Promise<RefreshFamily[]> {
+    const { createdAt, id } = position ?? AFTER_ALL;
     const rows = await this.database.query<PackedFamily & { token: string }>(
       `SELECT ${PACKED}, ${refreshTokens.packed('t')} AS token
        FROM ${this.table} f
        JOIN ${this.database.names.refreshTokens} t ON t.family_id = f.id AND t.consumed_at IS NULL AND t.expires_at > $3
        WHERE ${OF_OWNER} AND ${this.live('$3')} AND (f.created_at, f.id) < ($4, $5)
        ORDER BY f.created_at DESC, f.id DESC LIMIT $6`,
-      [owner.type, owner.id, now, position?.createdAt ?? 'infinity', position?.id ?? MAX_UUID, limit],
+      [owner.type, owner.id, now, createdAt, id, limit],
     );
     return rows.map(({ family, token }) => ({
       ...refreshFamilies.unpack(family),

@@ -148,7 +148,7 @@ function assertColumns(
     const column = found.find((each) => each.name === name);
     if (!column) throw incomplete(`has no column "${name}" in ${table}`);
     if (column.typeId === typeIds[type] && column.notNull !== nullable) continue;
-    const [actual, wanted] = [describe(column.type, column.notNull), describe(type, !nullable)];
+    const [actual, wanted] = [describeType(column.type, column.notNull), describeType(type, !nullable)];
     throw incomplete(
       `has the column "${name}" in ${table} as ${actual}, not as ${wanted}`,
       'Undo the change of this column',
@@ -156,7 +156,7 @@ function assertColumns(
   }
 }
 
-function describe(type: string, notNull: boolean): string {
+function describeType(type: string, notNull: boolean): string {
   return notNull ? `${type} NOT NULL` : type;
 }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { OwnerFilter } from './owner.repository.js';
+import { BEFORE_ALL } from './keyset.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
 import { type Sweep, sweeps } from './tables.js';
@@ -38,7 +39,6 @@ interface Stage {
   readonly makerId?: string;
 }
 
-const START: SweepPosition = { createdAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
 const MARK = `revoked_at = $4, revoke_reason = $5::text`;
 /** The reasons of a family's end that have also ended what the family made. */
 const ENDS_LINEAGE = '{locked_out,reuse_detected,made_by_revoked}';
@@ -96,7 +96,7 @@ export class SweepRepository {
     sweep: Sweep,
     stage: number,
     limit: number,
-    { createdAt, id }: SweepPosition = START,
+    { createdAt, id }: SweepPosition = BEFORE_ALL,
   ): Promise<SweptBatch> {
     const { table, from, orderBy, set, epoch, makerId } = this.stageAt(sweep, stage);
     const change = set === undefined ? `DELETE FROM ${table} t USING ended` : `UPDATE ${table} t SET ${set} FROM ended`;

@@ -35,7 +35,7 @@ const MAX_OWNER_TYPE_LENGTH = 32;
 /** The types of actors and targets in the audit trail, in characters. */
 const MAX_TYPE_LENGTH = 255;
 /** SHA-256 in base64url, in characters. */
-const THUMBPRINT_LENGTH = 43;
+export const THUMBPRINT_LENGTH = 43;
 /** The metadata of an audit event, in characters of JSON. */
 export const MAX_METADATA_LENGTH = 65_536;
 

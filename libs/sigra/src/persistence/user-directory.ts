@@ -1,7 +1,9 @@
 import { types } from 'node:util';
 import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { Deadline } from '../common/deadline.js';
 import { isOwnerId, MAX_ID_LENGTH, type Owner } from '../common/principal.js';
+import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isScoped } from '../config/provider-scope.check.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -156,9 +158,11 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
 
   private async askProvider(ids: readonly string[]): Promise<ReadonlyMap<string, object>> {
     if (!this.provider) throw new Error('sigra: users.provider was called before the application has started');
-    const users: readonly (object | null | undefined)[] = await inTime(
-      this.provider.findByIds(ids),
-      this.config.lookupTimeout,
+    // A call that does not end would occupy its slot forever.
+    const deadline = Deadline.after(this.config.lookupTimeout);
+    const users: readonly (object | null | undefined)[] = await deadline.limit(
+      Promise.resolve(this.provider.findByIds(ids)),
+      tooLate,
     );
     // Some providers return null or undefined for a missing user.
     const found = users.filter((user) => user !== null && user !== undefined);
@@ -183,16 +187,6 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   }
 }
 
-/** Rejects a call that does not end in time and would occupy its slot forever. */
-function inTime<T>(call: Promise<T>, timeout: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error('sigra: users.provider did not answer in time'));
-    }, timeout);
-    void Promise.resolve(call)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-      });
-  });
+function tooLate(): SigraError {
+  return refuse('unavailable', 'The users were not found in time.');
 }

@@ -102,17 +102,17 @@ function metadataOf(dataSource: DataSource, entity: Type<object>): EntityMetadat
 function idColumnOf(metadata: EntityMetadata, property: string): Column {
   const named = metadata.columns.filter((column) => column.propertyName === property);
   const column = named.find(({ embeddedMetadata }) => !(embeddedMetadata as unknown));
-  const refuse = (problem: string) => new SigraConfigError('users.id', problem);
+  const wrongId = (problem: string) => new SigraConfigError('users.id', problem);
   if (!column && named.length > 0) {
-    throw refuse(`names "${property}", which ${metadata.name} has only inside of an embedded entity; ${PROVIDER}`);
+    throw wrongId(`names "${property}", which ${metadata.name} has only inside of an embedded entity; ${PROVIDER}`);
   }
-  if (!column) throw refuse(`${metadata.name} has no column "${property}"; name the property of its id`);
+  if (!column) throw wrongId(`${metadata.name} has no column "${property}"; name the property of its id`);
   if (column.isVirtual || column.isVirtualProperty) {
-    throw refuse(
+    throw wrongId(
       `names "${property}" of ${metadata.name}, which is a relation or a virtual column; name a real column`,
     );
   }
-  if (!column.isSelect) throw refuse('names a column that is not selected; remove "select: false" from it');
+  if (!column.isSelect) throw wrongId('names a column that is not selected; remove "select: false" from it');
   return column;
 }
 

@@ -7,7 +7,7 @@ import type { UserRef } from '../persistence/user-directory.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import type { IssuedApiToken } from '../tokens/issue.replayer.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
-import type { Providers } from './application.js';
+import type { Providers } from './flush-background-writes.js';
 
 /** Properties of a token that a test sets; each has a default. */
 export type ApiTokenOverrides = Partial<CreateApiToken>;

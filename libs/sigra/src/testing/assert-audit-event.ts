@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { SigraAuditAction } from '../audit/audit-event.js';
 import { AuditService } from '../audit/audit.service.js';
 import type { AuditEvent } from '../persistence/tables.js';
-import { flushBackgroundWrites, type Providers } from './application.js';
+import { flushBackgroundWrites, type Providers } from './flush-background-writes.js';
 
 type Facts = Pick<
   AuditEvent,
@@ -49,7 +49,7 @@ export async function assertAuditEvent(app: Providers, expected: ExpectedAuditEv
     message: [
       `No audit event matches ${JSON.stringify(expected)}.`,
       ...(events.length > 0 ? ['Recorded, latest first:'] : ['No audit events are recorded. Is audit.enabled false?']),
-      ...events.map((event) => `- ${describe(event)}`),
+      ...events.map((event) => `- ${describeEvent(event)}`),
       ...(nextCursor === null ? [] : ['- and older events']),
     ].join('\n'),
     actual: undefined,
@@ -71,7 +71,7 @@ function contains(whole: object, part: object): boolean {
 }
 
 /** An event in one line, without the properties that are null. */
-function describe(event: AuditEvent): string {
+function describeEvent(event: AuditEvent): string {
   const { action, outcome, actorType, actorId, targetType, targetId, metadata, ipAddress, userAgent } = event;
   const facts = { actorType, actorId, targetType, targetId, metadata, ipAddress, userAgent };
   const known = Object.entries(facts).filter(([, value]) => value !== null);

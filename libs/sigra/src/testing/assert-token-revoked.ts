@@ -6,7 +6,7 @@ import { SIGRA_DATA_SOURCE } from '../persistence/sigra-database.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { IssuedApiToken } from '../tokens/issue.replayer.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
-import type { Providers } from './application.js';
+import type { Providers } from './flush-background-writes.js';
 
 /**
  * Asserts that a token is refused because it is revoked, and not because it is unknown or expired: HTTP answers do not

@@ -2,7 +2,7 @@ import { AccessTokenSigner } from '../jwt/access-token.signer.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
 import type { TokenPair } from '../jwt/token-pair.js';
 import type { UserRef } from '../persistence/user-directory.js';
-import type { Providers } from './application.js';
+import type { Providers } from './flush-background-writes.js';
 
 /** The largest `jwt.clockTolerance` that the configuration allows, in seconds. */
 const MAX_CLOCK_TOLERANCE = 300;

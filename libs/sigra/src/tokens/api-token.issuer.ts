@@ -20,7 +20,7 @@ import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
 import { parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
-import { parseExpiry } from './token-request.js';
+import { parseExpiry } from './token-lifetime.js';
 
 /** The properties of a token to create. */
 export interface CreateApiToken extends RequestedProperties {

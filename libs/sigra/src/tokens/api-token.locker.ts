@@ -11,7 +11,6 @@ import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type ApiToken, ownerOf } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';
-import { notFound } from './token-request.js';
 
 /** A token that a transaction has locked, and that its caller can replace or change. */
 export interface LockedToken {
@@ -55,6 +54,11 @@ export class ApiTokenLocker {
     assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
     return { token, owner, mint, makerEndsAt: await this.gate.endOfMaker(manager, token), now };
   }
+}
+
+/** The error for a token that does not exist, or that is not the caller's to know. */
+export function notFound(): SigraError {
+  return new SigraError('not_found', 'There is no such token.');
 }
 
 function assertCurrent(token: ApiToken | undefined, now: Date): asserts token is ApiToken {

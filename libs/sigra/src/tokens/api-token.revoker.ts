@@ -16,7 +16,7 @@ import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { notFound } from './token-request.js';
+import { notFound } from './api-token.locker.js';
 
 /** Revokes tokens, with the audit row in the same transaction. Afterwards every node rejects them. */
 @Injectable()
@@ -120,7 +120,7 @@ export class ApiTokenRevoker {
       if (token.revokedAt) return { token, isComplete: true };
       const at = this.clock.now();
       const revoked = await this.revoker.revokeToken(manager, token, at, caller);
-      // What a token made belongs to its successor, if it has one.
+      // The descendants of a token belong to its successor, if it has one.
       const makerIds = token.replacedBy === null ? [makerIdOf(token)] : [];
       const { isComplete } = await this.lineage.revokeMadeBy(manager, holder, makerIds, at, caller);
       return { token: revoked, isComplete };

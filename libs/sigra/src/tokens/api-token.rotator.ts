@@ -20,7 +20,7 @@ import { ApiTokenIssuer } from './api-token.issuer.js';
 import { ApiTokenLocker } from './api-token.locker.js';
 import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
 import { propertiesOf } from './token-properties.js';
-import { parseExpiry, parseGrace } from './token-request.js';
+import { parseExpiry, parseGrace } from './token-lifetime.js';
 
 /** The options of a rotation. */
 export interface RotateApiToken {
@@ -139,7 +139,7 @@ export class ApiTokenRotator {
       },
       caller,
     );
-    // What a token made must not outlive its successor either.
+    // The descendants of a token must not outlive its successor either.
     const { isComplete } = await this.revoker.limitMadeByToken(manager, old, issued.token.expiresAt, now);
     return { issued, isComplete };
   }

@@ -19,7 +19,7 @@ import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { ApiTokenLocker, type LockedToken } from './api-token.locker.js';
 import { parseChanges, type RequestedChanges, type TokenProperties } from './token-properties.js';
-import { parseExpiry } from './token-request.js';
+import { parseExpiry } from './token-lifetime.js';
 
 /** The properties of a token to change. Those that are `undefined` stay as they are. */
 export interface UpdateApiToken extends RequestedChanges {
@@ -65,7 +65,7 @@ export class ApiTokenUpdater {
           const locked = await this.locker.lock(manager, tokenId, owner, caller);
           const changes = {
             ...given,
-            ...(expiresAt !== undefined && { expiresAt: this.endOf(locked, expiresAt, caller) }),
+            ...(expiresAt !== undefined && { expiresAt: this.newExpiry(locked, expiresAt, caller) }),
           };
           if (changes.scopes) this.assertNarrows(locked.token, changes.scopes, caller);
           return this.change(manager, locked, changes, caller);
@@ -78,7 +78,11 @@ export class ApiTokenUpdater {
   }
 
   /** The new expiry. @throws SigraError as for a new token, and `ttl_exceeded` for a later one through a principal */
-  private endOf({ token, makerEndsAt, now }: LockedToken, expiresAt: Date | null, { principal }: Caller): Date | null {
+  private newExpiry(
+    { token, makerEndsAt, now }: LockedToken,
+    expiresAt: Date | null,
+    { principal }: Caller,
+  ): Date | null {
     // Rules that came later do not refuse an expiry that stays.
     if (isDeepStrictEqual(expiresAt, token.expiresAt)) return token.expiresAt;
     const end = parseExpiry(expiresAt, now, this.config.apiTokens, makerEndsAt);

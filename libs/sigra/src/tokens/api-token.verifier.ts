@@ -6,7 +6,7 @@ import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { endOf } from '../owners/token-end.js';
+import { endOfToken } from '../owners/end-of-token.js';
 import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
@@ -86,7 +86,7 @@ export class ApiTokenVerifier {
 
   private assertLive({ token, tokenEpoch }: FoundApiToken, caller: Caller): void {
     if (token.revokedAt) throw this.refused(token, 'token_revoked', caller);
-    if (hasExpired(endOf(token, this.rules), this.clock.now())) throw this.refused(token, 'token_expired', caller);
+    if (hasExpired(endOfToken(token, this.rules), this.clock.now())) throw this.refused(token, 'token_expired', caller);
     // The epoch ends tokens at once; their rows are marked afterwards.
     if (token.tokenEpoch !== tokenEpoch) throw this.refused(token, 'token_revoked', caller);
   }

@@ -1,5 +1,5 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose';
-import { MAX_TIME } from '../../common/clock.js';
+import { isNumericDate } from '../../common/clock.js';
 import { refuse, SigraError } from '../../common/sigra-error.js';
 import { IssuerKeys, type KeySet, type Moment } from './issuer-keys.js';
 import type { ForeignClaims } from './trusted-issuer.options.js';
@@ -63,7 +63,7 @@ export class ForeignTokenReader {
     if (audienceClaim !== 'aud' && !isAudience(claims[audienceClaim], audience)) {
       throw invalid(`${audienceClaim} does not include the configured audience.`);
     }
-    if (!isTime(claims.exp) || !isTime(claims.iat)) throw invalid('exp or iat is not a valid timestamp.');
+    if (!isNumericDate(claims.exp) || !isNumericDate(claims.iat)) throw invalid('exp or iat is not a valid timestamp.');
     // It decides which revocations the token survives.
     if (claims.iat > now.getTime() / 1000 + clockTolerance) throw invalid('iat is in the future.');
     // RFC 7800, RFC 8705, RFC 9449: only the holder of a key can use it, and a bearer proves nothing.
@@ -87,10 +87,6 @@ function headerOf(jwt: string): Readonly<Record<string, unknown>> {
 function isAudience(value: unknown, audience: readonly string[]): boolean {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   return values.some((each) => typeof each === 'string' && audience.includes(each));
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0 && value <= MAX_TIME / 1000;
 }
 
 function isUnknownKey(error: unknown): boolean {

@@ -129,7 +129,9 @@ export class IssuerKeys {
 
 /** Waits for a step that never rejects, at most for a time in milliseconds. */
 async function within(time: number, step: Promise<void>): Promise<void> {
-  await new Deadline(performance.now() + time).limit(step).catch(() => undefined);
+  await Deadline.after(time)
+    .limit(step)
+    .catch(() => undefined);
 }
 
 /** Whether a key can be public: a shared secret, of type `oct`, must never verify. */

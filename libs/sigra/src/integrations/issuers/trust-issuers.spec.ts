@@ -41,7 +41,10 @@ describe('trustIssuers', () => {
     [{ jwksUri: 'https://issuer.example/keys', discovery: 'openid' }, '[0].discovery stands beside jwksUri'],
     [{ keysMaxAge: 599 }, '[0].keysMaxAge must be an integer number of seconds from 600'],
     [{ clockTolerance: 301 }, '[0].clockTolerance must be an integer number of seconds from 0 to 300, not 301'],
-    [{ owner: undefined }, '[0].owner must be a function that returns the id of a user, for example ({ sub }) => sub'],
+    [
+      { owner: undefined },
+      '[0].owner must be a function that returns the id of a user, not undefined; for example ({ sub }) => sub',
+    ],
     [{ scopes: ['admin'] }, '[0].scopes must be a function of the claims that returns scopes, not an array'],
     [{ accepts: true }, '[0].accepts must be a function of the claims, not true'],
     [{ secret: 'x' }, '[0].secret is not an option; known are: issuer, audience'],

@@ -60,7 +60,7 @@ class ForeignIssuer {
   }
 
   async verify(jwt: string, moment: Moment): Promise<ForeignToken> {
-    const deadline = new Deadline(performance.now() + moment.timeout);
+    const deadline = Deadline.after(moment.timeout);
     const claims = await deadline.limit(this.reader.read(jwt, moment), late);
     const ownerId = await deadline.limit(this.ownerOf(claims), late);
     if (ownerId === undefined) throw refuse('invalid_token', 'The token belongs to no user of the application.');

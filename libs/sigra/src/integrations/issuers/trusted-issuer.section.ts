@@ -62,7 +62,11 @@ export const trustedIssuerSection = section(
       expected: 'a function of the claims',
       default: () => () => true,
     }),
-    owner: option({ accepts: '`(claims) => id`, or a promise of the id', check: checkOwner }),
+    owner: callback<TrustedIssuerOptions['owner']>({
+      accepts: '`(claims) => id`, or a promise of the id',
+      expected: 'a function that returns the id of a user',
+      example: '({ sub }) => sub',
+    }),
     scopes: callback<(claims: ForeignClaims) => unknown>({
       accepts: '`(claims) => scopes`',
       expected: 'a function of the claims that returns scopes',
@@ -100,11 +104,6 @@ function checkAudience(path: string, value: unknown): readonly string[] {
     path,
     'must be a non-empty string, or an array of them; without an audience, tokens for other APIs would be accepted',
   );
-}
-
-function checkOwner(path: string, value: unknown): TrustedIssuerOptions['owner'] {
-  if (typeof value === 'function') return value as TrustedIssuerOptions['owner'];
-  throw new SigraConfigError(path, 'must be a function that returns the id of a user, for example ({ sub }) => sub');
 }
 
 function isName(value: unknown): value is string {

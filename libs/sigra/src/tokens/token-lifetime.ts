@@ -43,8 +43,3 @@ export function parseGrace(graceSeconds: unknown = 0): number {
   }
   return graceSeconds;
 }
-
-/** The refusal of a token that does not exist, or that is not the caller's to know. */
-export function notFound(): SigraError {
-  return new SigraError('not_found', 'There is no such token.');
-}

@@ -7,7 +7,7 @@ import type { ApiToken } from '../persistence/tables.js';
  *
  * @returns null when the token does not expire
  */
-export function endOf(
+export function endOfToken(
   { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
   { enforceOnExisting, requireExpiry, maxTtl }: SigraConfig['apiTokens'],
 ): Date | null {
