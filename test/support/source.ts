@@ -29,18 +29,29 @@ export function exportedNamesOf(path: string): string[] {
   });
 }
 
-/** The string literals of a union type and of the aliases in it. */
+/** The string literals of a union type, of the aliases in it, and of the lists whose elements it names by `(typeof LIST)[number]`. */
 export function unionOf(path: string, alias: string): string[] {
-  const declaration = parseSource(path).statements.find(
+  const { statements } = parseSource(path);
+  const declaration = statements.find(
     (statement): statement is ts.TypeAliasDeclaration =>
       ts.isTypeAliasDeclaration(statement) && statement.name.text === alias,
   );
+  const [, list] = /^\(typeof (\w+)\)\[number\]$/.exec(declaration?.type.getText() ?? '') ?? [];
+  if (list !== undefined) return listOf(statements, list);
   if (!declaration || !ts.isUnionTypeNode(declaration.type)) throw new Error(`${path} has no union ${alias}`);
   return declaration.type.types.flatMap((type) =>
     ts.isLiteralTypeNode(type) && ts.isStringLiteral(type.literal)
       ? [type.literal.text]
       : unionOf(path, type.getText()),
   );
+}
+
+function listOf(statements: readonly ts.Statement[], name: string): string[] {
+  const declared = statements
+    .filter(ts.isVariableStatement)
+    .flatMap(({ declarationList }) => declarationList.declarations)
+    .find((declaration) => declaration.name.getText() === name);
+  return (declared?.initializer?.getText().match(/'[^']+'/g) ?? []).map((literal) => literal.slice(1, -1));
 }
 
 /** Titles of the tests and groups of a spec, as written. `refusesAll` creates groups of hostile JWTs. */
