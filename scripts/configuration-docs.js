@@ -96,7 +96,8 @@ function docsOf(declaration, prefix, declarations) {
     const type = member.type.getText();
     // In a union, `never` marks an option of another branch.
     if (type === 'never') return [];
-    const [, nested, array] = /^(?:readonly )?(\w+(?:Options|Paths))(?:<\w+>)?(\[\])?$/.exec(type) ?? [];
+    const [, nested, array] =
+      /^(?:readonly )?(?:\(string \| )?(\w+(?:Options|Paths))(?:<\w+>)?\)?(\[\])?$/.exec(type) ?? [];
     const own = [path, { type, default: defaultTagOf(member), description: descriptionOf(member) }];
     if (nested === undefined) return [own];
     const children = docsOf(declarations.get(nested), array ? `${path}[].` : `${path}.`, declarations);

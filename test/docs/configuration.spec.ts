@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ScopeRules } from '../../libs/sigra/src/common/scope-rules.js';
 import { resolveConfig, sigraSection } from '../../libs/sigra/src/config/resolve-config.js';
 import { trustedIssuerSection } from '../../libs/sigra/src/integrations/issuers/trusted-issuer.section.js';
 import { configurationPage, optionDocs } from '../../scripts/configuration-docs.js';
@@ -16,7 +17,7 @@ const rows = page.rows.map(([option, , fallback]) => ({
 
 /** The resolved defaults by path, without those of the options that shape the module. */
 function defaults(): Map<string, unknown> {
-  const { users, session, jwt, ...rest } = resolveConfig({
+  const { users, session, jwt, apiTokens, ...rest } = resolveConfig({
     users: { entity: User },
     jwt: { enabled: true, issuer: 'https://myapp.example', secret: 'x'.repeat(32) },
     session: { userId: () => undefined },
@@ -33,7 +34,9 @@ function defaults(): Map<string, unknown> {
       else found.set(prefix + name, value);
     }
   };
-  add('', rest);
+  const { rules, ...others } = apiTokens;
+  found.set('apiTokens.writeImpliesRead', rules !== ScopeRules.NONE);
+  add('', { ...rest, apiTokens: others });
   const { accessTtl, refreshTtl, absoluteTtl, audience, clockTolerance, check, reuseLeeway } = jwt!;
   add('jwt.', { accessTtl, refreshTtl, absoluteTtl, audience, clockTolerance, check, reuseLeeway });
   return found;

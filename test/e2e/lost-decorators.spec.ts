@@ -306,7 +306,7 @@ class OwnGuard implements CanActivate {
 @EnforcesScopes()
 class AdmittingGuard implements CanActivate {
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, { realm: 'api', writeImpliesRead: false }, () => undefined);
+    return admit(context, { realm: 'api' }, () => undefined);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type Principal,
   RequireScopes,
   requireScopes,
+  scopeRules,
 } from 'nestjs-sigra';
 import { ADAPTERS, SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
 import { answerOf, insufficientScope, UNAUTHORIZED } from '../support/answers.js';
@@ -41,8 +42,8 @@ class FolderController {
     return [
       can(principal, read),
       can(principal, read, { match: 'any' }),
-      can(principal, read, { writeImpliesRead: true }),
-      can(principal, read, { writeImpliesRead: false }),
+      can(principal, read, { rules: scopeRules({ writeImpliesRead: true }) }),
+      can(principal, read, { rules: scopeRules({}) }),
     ];
   }
 
@@ -147,6 +148,52 @@ describe.each(ADAPTERS)('requireScopes() in a handler on %s', (adapter) => {
       insufficientScope(['read:notes', 'write:notes'], ['read:notes']),
     );
     expect((await get(test, '/folders/can', 'write:notes')).body).toEqual([false, false, true, false]);
+  });
+});
+
+describe.each(ADAPTERS)('a scope that implies others, on %s', (adapter) => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await start(adapter, {
+      scopes: [{ name: 'editor', title: 'Edit notes', implies: ['write:notes'] }, 'write:notes', 'read:notes', 'admin'],
+      writeImpliesRead: true,
+    });
+  });
+  afterAll(() => test.close());
+
+  it('grants them on routes, in handlers, and behind passport', async () => {
+    expect((await get(test, '/folders/route', 'editor')).status).toBe(200);
+    expect(await get(test, '/folders/all/write', 'editor')).toEqual(allowed(test));
+    expect(await get(test, '/folders/any', 'editor')).toEqual(allowed(test));
+    expect(await get(test, '/passport', 'editor')).toEqual(allowed(test));
+    expect((await get(test, '/folders/can', 'editor')).body).toEqual([true, true, false, false]);
+  });
+
+  it('grants no other scope, and is not granted by those that it implies', async () => {
+    expect(await get(test, '/folders/all/delete', 'editor')).toEqual(
+      insufficientScope(['read:notes', 'delete:notes'], ['delete:notes']),
+    );
+    const { rawToken } = await test.tokens.create(test.user, {
+      name: 'CI',
+      scopes: ['write:notes', 'api_tokens:write'],
+    });
+    const answer = await fetch(`${test.url}/api/tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${rawToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'wider', scopes: ['editor'] }),
+    });
+    expect(answer.status).toBe(403);
+  });
+
+  it('lets a token grant them to another token', async () => {
+    const { rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['editor', 'api_tokens:write'] });
+    const answer = await fetch(`${test.url}/api/tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${rawToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'narrower', scopes: ['read:notes', 'write:notes'] }),
+    });
+    expect(answer.status).toBe(201);
   });
 });
 

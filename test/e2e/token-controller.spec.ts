@@ -193,6 +193,15 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(answer.body.scopes).toEqual(
       expect.arrayContaining(['profile:read', 'api_tokens:write', 'read:notes', 'admin']),
     );
+    expect(answer.body.catalogue).toContainEqual({
+      name: 'api_tokens:write',
+      title: 'Create, change, rotate and revoke API tokens',
+      description: null,
+      implies: [],
+      group: null,
+      danger: true,
+    });
+    expect(answer.body.catalogue.map(({ name }) => name)).toEqual(answer.body.scopes);
     expect(anonymous.status).toBe(401);
   });
 });

@@ -131,6 +131,19 @@ describe('the scopes of a refresh', () => {
   });
 });
 
+it('a refresh can narrow a scope to those that it implies', async () => {
+  const scopes = [{ name: 'editor', implies: ['write:notes'] }, 'write:notes', 'read:notes'];
+  const test = await startJwtApp({}, { sigra: { apiTokens: { ...SIGRA_OPTIONS.apiTokens, scopes } } });
+  const first = await test.jwt.generateTokens(test.user, ['editor']);
+
+  const narrow = await test.jwt.refresh(first.refreshToken, { scopes: ['write:notes'] });
+  const wider = await refusalOf(test.jwt.refresh(narrow.refreshToken, { scopes: ['read:notes'] }));
+  await test.close();
+
+  expect(narrow.scope).toBe('write:notes');
+  expect(wider).toBe('insufficient_scope');
+});
+
 it('a refresh can narrow write to read where write implies read', async () => {
   const test = await startJwtApp({}, { sigra: { apiTokens: { ...SIGRA_OPTIONS.apiTokens, writeImpliesRead: true } } });
   const first = await test.jwt.generateTokens(test.user, ['write:notes']);

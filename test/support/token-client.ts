@@ -1,4 +1,4 @@
-import type { ApiTokenView } from 'nestjs-sigra';
+import type { ApiTokenView, ScopeDetails } from 'nestjs-sigra';
 import type { TestApp } from './test-app.js';
 
 /** All members that an answer can have. The tests check which are present. */
@@ -8,6 +8,7 @@ export interface AnswerBody {
   readonly tokens: readonly ApiTokenView[];
   readonly nextCursor: string | null;
   readonly scopes: readonly string[];
+  readonly catalogue: readonly ScopeDetails[];
   readonly statusCode: number;
   readonly error: string;
   readonly message: string;

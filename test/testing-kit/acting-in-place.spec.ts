@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
-import { RequireScopes, SigraAuthGuard } from 'nestjs-sigra';
+import { RequireScopes, SigraAuthGuard, scopeRules } from 'nestjs-sigra';
 import { actingAs, bearer, scopedApiToken } from 'nestjs-sigra/testing';
 import { ADAPTERS, SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -31,7 +31,7 @@ async function ask(test: TestApp, route: string, headers: Record<string, string>
 
 // The same application twice: with the real global guard, and with its replacement.
 describe.each(ADAPTERS)('actingAs in place of a global SigraAuthGuard on %s', (adapter) => {
-  const settings = { realm: 'notes', writeImpliesRead: true };
+  const settings = { realm: 'notes', rules: scopeRules({ writeImpliesRead: true }) };
   const acting = actingAs('anonymous', settings);
   let real: TestApp;
   let replaced: TestApp;
@@ -39,7 +39,7 @@ describe.each(ADAPTERS)('actingAs in place of a global SigraAuthGuard on %s', (a
   beforeAll(async () => {
     const sigra = {
       realm: settings.realm,
-      apiTokens: { ...SIGRA_OPTIONS.apiTokens, writeImpliesRead: settings.writeImpliesRead },
+      apiTokens: { ...SIGRA_OPTIONS.apiTokens, writeImpliesRead: true },
     };
     const options = { adapter, sigra, controllers: [LibraryController] };
     real = await startTestApp(options);

@@ -4,6 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { type JwtOptions, SigraAuthGuard, SigraModule } from 'nestjs-sigra';
 import { AdminController } from './admin/admin.controller.js';
 import { dataSourceOptions } from './database/data-source.options.js';
+import { SCOPES } from './scopes.js';
 import { UnavailableInterceptor } from './database/unavailable.interceptor.js';
 import { HealthController } from './operations/health.controller.js';
 import { MetricsController } from './operations/metrics.controller.js';
@@ -34,7 +35,7 @@ export class AppModule {
         }),
         SigraModule.forRoot({
           users: { entity: User },
-          apiTokens: { scopes: ['read:projects', 'write:projects', 'admin'] },
+          apiTokens: { scopes: SCOPES },
           // express-session sets the session on Node's own request, which is `raw` on Fastify.
           session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
           jwt,

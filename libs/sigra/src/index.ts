@@ -24,6 +24,7 @@ export type {
   SessionRequest,
   SessionUserId,
   SigraModuleExtras,
+  ScopeOptions,
   SigraModuleOptions,
   TrustedIssuers,
   UserEntityOptions,
@@ -65,6 +66,9 @@ export type { Owner } from './common/principal.js';
 // Scopes.
 export { can } from './scopes/can.js';
 export type { CanOptions, ScopeHolder } from './scopes/can.js';
+export type { ScopeDetails } from './scopes/scope-registry.js';
+export type { ScopeRules } from './common/scope-rules.js';
+export { scopeRules } from './config/scope-catalogue.js';
 export { requireScopes } from './scopes/assert-scopes.js';
 
 // Guards, decorators and HTTP answers.

@@ -138,8 +138,25 @@ export const sigraSchemas = {
   },
   ScopeList: {
     type: 'object',
-    required: ['scopes'],
-    properties: { scopes },
+    required: ['scopes', 'catalogue'],
+    properties: {
+      scopes,
+      catalogue: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['name', 'title', 'description', 'implies', 'group', 'danger'],
+          properties: {
+            name: { type: 'string', example: 'read:projects' },
+            title: maybe({ type: 'string', example: 'List your projects' }, 'A short text for people.'),
+            description: maybe({ type: 'string' }, 'What the scope allows.'),
+            implies: { ...scopes, description: 'Scopes that it grants as well.' },
+            group: maybe({ type: 'string' }, 'The heading of the scope in a form.'),
+            danger: { type: 'boolean', description: 'Whether a form should warn.' },
+          },
+        },
+      },
+    },
   },
   CreateJwt: {
     type: 'object',

@@ -161,14 +161,14 @@ export class TokenSettingsController {
       errors,
       failed,
       mark: this.forms.mark(),
-      scopeChoices: scopeChoices(this.tokens.listScopes(), user),
+      scopeChoices: scopeChoices(this.tokens.scopeCatalogue(), user),
       expiryChoices: EXPIRY_CHOICES,
     };
     return view('tokens', 'API tokens', data, failed ? 422 : 200);
   }
 
   private offeredTo(user: User): string[] {
-    const { used, unused } = scopeChoices(this.tokens.listScopes(), user);
-    return [...used, ...unused].map(({ scope }) => scope);
+    const { used, unused } = scopeChoices(this.tokens.scopeCatalogue(), user);
+    return [...used, ...unused].map(({ name }) => name);
   }
 }

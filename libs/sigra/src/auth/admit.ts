@@ -1,7 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Principal } from '../common/principal.js';
+import { ScopeRules } from '../common/scope-rules.js';
 import { assertScopes, unauthorized } from '../scopes/assert-scopes.js';
-import { withImpliedRead } from '../scopes/can.js';
+import { withRules } from '../scopes/can.js';
 import { keepRequest, renewCall, type RequestFinder, requestOf } from './call-request.js';
 import { refuseCall } from './call-refusal.js';
 import type { HttpRequest } from './http-exchange.js';
@@ -13,8 +14,8 @@ type Identify = (request: HttpRequest) => Principal | undefined | Promise<Princi
 
 /** The settings of an application for all its routes. */
 export interface AdmissionSettings extends ChallengeSettings {
-  /** Whether `write:projects` also grants `read:projects`. */
-  readonly writeImpliesRead: boolean;
+  /** How scopes grant others; see `scopeRules()`. @default wildcards alone */
+  readonly rules?: ScopeRules;
 }
 
 /**
@@ -32,7 +33,7 @@ export interface AdmissionSettings extends ChallengeSettings {
  *
  * @example
  * canActivate(context: ExecutionContext) {
- *   return admit(context, { realm: 'api', writeImpliesRead: false }, (request) => this.byClientCertificate(request));
+ *   return admit(context, { realm: 'api' }, (request) => this.byClientCertificate(request));
  * }
  */
 export async function admit(
@@ -75,10 +76,10 @@ function settle(
   request: HttpRequest,
   principal: Principal | undefined,
   { access, requirements }: RouteRules,
-  { writeImpliesRead }: AdmissionSettings,
+  { rules: scopeRules = ScopeRules.NONE }: AdmissionSettings,
 ): void {
   if (!principal && access === 'required') throw unauthorized();
-  request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
+  request.sigra = principal && withRules(principal, scopeRules);
   request.user = principal?.user;
-  assertScopes(principal, requirements, writeImpliesRead);
+  assertScopes(principal, requirements, scopeRules);
 }

@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
-import { withImpliedRead } from '../scopes/can.js';
+import { withRules } from '../scopes/can.js';
 import { admit, type AdmissionSettings } from './admit.js';
 import { EnforcesScopes } from './auth.decorators.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
@@ -27,7 +27,7 @@ abstract class CredentialGuard implements CanActivate {
     @InjectSigraConfig() { realm, resourceMetadata, dpop, apiTokens, credentials }: SigraConfig,
     private readonly authenticator: Authenticator,
   ) {
-    this.settings = { realm, resourceMetadata, dpop, writeImpliesRead: apiTokens.writeImpliesRead };
+    this.settings = { realm, resourceMetadata, dpop, rules: apiTokens.rules };
     this.keyHeaders = keyHeadersOf(credentials);
   }
 
@@ -96,7 +96,7 @@ export class ScopeGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { writeImpliesRead } = this.config.apiTokens;
+    const { rules } = this.config.apiTokens;
     try {
       const { access, requirements } = routeRules(context);
       if (access === 'anonymous') return true;
@@ -104,9 +104,9 @@ export class ScopeGuard implements CanActivate {
       if (!request.sigra) {
         const principal = await this.authenticator.authenticateHost(request, guardedCall(context, request));
         if (!principal) this.assertNoUser(request);
-        request.sigra = principal && withImpliedRead(principal, writeImpliesRead);
+        request.sigra = principal && withRules(principal, rules);
       }
-      assertScopes(request.sigra, requirements, writeImpliesRead);
+      assertScopes(request.sigra, requirements, rules);
       return true;
     } catch (error) {
       return refuseCall(error, this.config, context);

@@ -6,7 +6,7 @@ import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-http-bearer';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { unauthorized } from '../scopes/assert-scopes.js';
-import { withImpliedRead } from '../scopes/can.js';
+import { withRules } from '../scopes/can.js';
 import { Authenticator } from './authenticator.js';
 import type { HttpRequest } from './http-exchange.js';
 import { throwRefusal } from './http-refusal.js';
@@ -72,7 +72,7 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
     try {
       const principal = await this.authenticator.authenticate(request, BEARER_ONLY);
       if (!principal) throw unauthorized();
-      request.sigra = withImpliedRead(principal, this.config.apiTokens.writeImpliesRead);
+      request.sigra = withRules(principal, this.config.apiTokens.rules);
       return principal.user;
     } catch (error) {
       // An error, not a failure: AuthGuard would turn a failure into a bare 401 without WWW-Authenticate.

@@ -1,13 +1,15 @@
+import { ScopeRules } from '../common/scope-rules.js';
 import { collidesWithJwt, DEFAULT_PREFIX, REFRESH_TOKEN_PREFIX } from '../common/token-format.js';
-import { callback, flag, integer, registeredScopes, seconds } from './option-kinds.js';
+import { callback, flag, integer, seconds } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
+import { scopeCatalogue } from './scope-catalogue.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { ApiTokenOptions } from './sigra-options.js';
 
-export const apiTokensSection = section({
+const options = {
   prefix: option({ accepts: '1 to 32 characters of `a-z`, `0-9`, `_`', default: DEFAULT_PREFIX, check: checkPrefix }),
-  scopes: registeredScopes({ default: [] }),
+  scopes: scopeCatalogue,
   writeImpliesRead: flag({ default: false }),
   parseMetadata: callback<ApiTokenOptions['parseMetadata']>({
     accepts: '`(metadata) => metadata`, or a promise of it',
@@ -26,7 +28,13 @@ export const apiTokensSection = section({
     max: 'maxPageSize',
     default: ({ maxPageSize }: { maxPageSize: number }) => Math.min(50, maxPageSize),
   }),
-} satisfies SpecsOf<ApiTokenOptions>);
+} satisfies SpecsOf<ApiTokenOptions>;
+
+export const apiTokensSection = section(options, ({ scopes, writeImpliesRead, ...rest }) => ({
+  ...rest,
+  scopes,
+  rules: ScopeRules.of(scopes, writeImpliesRead),
+}));
 
 function checkPrefix(path: string, value: unknown): string {
   if (typeof value !== 'string' || !/^[a-z0-9_]{1,32}$/.test(value)) {

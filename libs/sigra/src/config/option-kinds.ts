@@ -136,7 +136,7 @@ export function list(facts: {
   });
 }
 
-const SCOPE_HINT = 'a scope is lower-case segments joined by ":", for example "read:projects"';
+export const SCOPE_HINT = 'a scope is lower-case segments joined by ":", for example "read:projects"';
 
 /** Scopes that a credential can get. */
 export function registeredScopes(facts: { readonly default: readonly string[] }) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ScopeRules } from '../common/scope-rules.js';
 import { resolveConfig } from './resolve-config.js';
 import type { SigraConfig } from './sigra-config.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -234,7 +235,7 @@ describe('resolveConfig', () => {
       apiTokens: {
         prefix: 'sigra_sk_',
         scopes: [],
-        writeImpliesRead: false,
+        rules: ScopeRules.NONE,
         requireExpiry: false,
         maxTtl: undefined,
         enforceOnExisting: false,
@@ -279,7 +280,10 @@ describe('resolveConfig', () => {
     });
 
     expect(config).toMatchObject({
-      apiTokens: { scopes: ['a', 'a:b:c', 'under_score.dot-dash:9'], activityUpdateThreshold: 0 },
+      apiTokens: {
+        scopes: [{ name: 'a' }, { name: 'a:b:c' }, { name: 'under_score.dot-dash:9' }],
+        activityUpdateThreshold: 0,
+      },
       session: { userId, scopes: [], trustedOrigins: new Set(['https://app.example', 'http://localhost:3000']) },
       cleanup: { schedule: '*/10 * * * * *', revokedRetention: 0 },
     });
@@ -293,8 +297,8 @@ describe('resolveConfig', () => {
 
     scopes.push('write');
 
-    expect(config.apiTokens.scopes).toEqual(['read']);
-    expect(() => (config.apiTokens.scopes as string[]).push('admin')).toThrow('not extensible');
+    expect(config.apiTokens.scopes).toMatchObject([{ name: 'read' }]);
+    expect(() => (config.apiTokens.scopes as unknown[]).push({ name: 'admin' })).toThrow('not extensible');
     expect(() => Object.assign(config.apiTokens, { maxTtl: 1 })).toThrow('read only');
     expect(Object.isFrozen(scopes)).toBe(false);
   });
@@ -321,7 +325,7 @@ describe('resolveConfig', () => {
     const scopes = Object.assign([], { 1: 'read' });
 
     expect(problemWith({ apiTokens: { scopes } }).message).toBe(
-      'sigra: apiTokens.scopes must be an array of strings, not an array',
+      'sigra: apiTokens.scopes must be an array of strings and objects, not an array; a scope is lower-case segments joined by ":", for example "read:projects"',
     );
   });
 });

@@ -56,6 +56,22 @@ export interface UserProviderOptions<User extends object> extends UserRules<User
 /** The users who own credentials: exactly one of `entity` and `provider`. */
 export type UsersOptions<User extends object> = UserEntityOptions<User> | UserProviderOptions<User>;
 
+/** A scope of the application, with its texts for people. */
+export interface ScopeOptions {
+  /** The scope, such as `read:projects`. */
+  name: string;
+  /** A short text for people, such as `Read projects`: 1 to 255 characters. @default none */
+  title?: string;
+  /** What the scope allows, for people: 1 to 1,000 characters. @default none */
+  description?: string;
+  /** Scopes that this scope grants as well, together with those that they imply. @default [] */
+  implies?: readonly string[];
+  /** The heading under which a form shows the scope: 1 to 255 characters. @default none */
+  group?: string;
+  /** Whether a form should warn before it grants the scope. @default false */
+  danger?: boolean;
+}
+
 /** API tokens. */
 export interface ApiTokenOptions {
   /**
@@ -63,8 +79,11 @@ export interface ApiTokenOptions {
    * prefix ends all tokens with the old one. @default 'sigra_sk_'
    */
   prefix?: string;
-  /** The scopes of the application, such as `read:projects`, besides the built-in ones. @default [] */
-  scopes?: readonly string[];
+  /**
+   * The scopes of the application, besides the built-in ones: by name, such as `read:projects`, or with texts for people and the
+   * scopes that they imply. @default []
+   */
+  scopes?: readonly (string | ScopeOptions)[];
   /** Whether `write:projects` also grants `read:projects`. @default false */
   writeImpliesRead?: boolean;
   /**

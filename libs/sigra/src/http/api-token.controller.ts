@@ -21,6 +21,7 @@ import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { ApiToken } from '../persistence/tables.js';
+import type { ScopeDetails } from '../scopes/scope-registry.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
 import type { RotateApiToken } from '../tokens/api-token.rotator.js';
 import type { UpdateApiToken } from '../tokens/api-token.updater.js';
@@ -178,7 +179,7 @@ export class ScopeController {
 
   @Get()
   @NeverCached()
-  list(): { scopes: readonly string[] } {
-    return { scopes: this.tokens.listScopes() };
+  list(): { scopes: readonly string[]; catalogue: readonly ScopeDetails[] } {
+    return { scopes: this.tokens.listScopes(), catalogue: this.tokens.scopeCatalogue() };
   }
 }

@@ -30,7 +30,7 @@ export class IntrospectionGuard implements CanActivate {
     countWait(request);
     try {
       const principal = await this.identify(request);
-      assertScopes(principal, REQUIREMENTS, this.config.apiTokens.writeImpliesRead);
+      assertScopes(principal, REQUIREMENTS, this.config.apiTokens.rules);
       return true;
     } catch (error) {
       throwRefusal(error, this.config, context);

@@ -53,7 +53,7 @@ export class RefreshTokenIssuer {
     enabledJwt(this.config);
     const dpopThumbprint = thumbprintIn(binding, this.config);
     const scopes = this.scopes.parseGrant(requested);
-    assertMayGrant(caller.principal, scopes, this.config.apiTokens.writeImpliesRead);
+    assertMayGrant(caller.principal, scopes, this.config.apiTokens.rules);
     const requestedOwner = this.users.ownerOf(userRef);
     const id = uuidv7();
 

@@ -102,7 +102,7 @@ export class CredentialRevoker {
   assertMayRevoke(credential: ApiToken | RefreshFamilyRow, caller: Caller): void {
     const { principal } = caller;
     if (principal?.familyId === credential.id || this.isInPerson(ownerOf(credential), caller)) return;
-    assertMayManage(principal, credential.scopes, this.config.apiTokens.writeImpliesRead);
+    assertMayManage(principal, credential.scopes, this.config.apiTokens.rules);
   }
 
   /**
@@ -123,7 +123,7 @@ export class CredentialRevoker {
       ...(kinds.tokens ? await this.tokens.activeScopes(manager, owner, at, tokenEpoch - 1) : []),
       ...(kinds.families ? await this.families.liveScopes(manager, owner, at, familyEpoch - 1) : []),
     ];
-    assertMayManage(principal, scopes, this.config.apiTokens.writeImpliesRead);
+    assertMayManage(principal, scopes, this.config.apiTokens.rules);
   }
 
   /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */

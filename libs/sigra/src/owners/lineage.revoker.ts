@@ -114,8 +114,8 @@ export class LineageRevoker {
    * @param scopes those that the maker still has
    */
   async narrowMadeBy(manager: EntityManager, makerId: string, scopes: readonly string[]): Promise<void> {
-    const { writeImpliesRead } = this.config.apiTokens;
-    const narrow = (granted: readonly string[]) => commonScopes(granted, scopes, writeImpliesRead);
+    const { rules } = this.config.apiTokens;
+    const narrow = (granted: readonly string[]) => commonScopes(granted, scopes, rules);
     const makers = new Set([makerId]);
     for (let count = 1; count > 0;) {
       const narrowed = await this.lineage.narrowDescendants(manager, [...makers], narrow);

@@ -182,8 +182,8 @@ export class MintingGate {
   private assertStillHolds(credential: ScopeHolder, principal: Principal): void {
     // The application decides about the scopes of a principal that it made itself.
     if (!stampOf(principal)) return;
-    const { writeImpliesRead } = this.config.apiTokens;
-    assertCovers(credential.scopes, principal.scopes, writeImpliesRead, 'The credential was narrowed in the meantime.');
+    const { rules } = this.config.apiTokens;
+    assertCovers(credential.scopes, principal.scopes, rules, 'The credential was narrowed in the meantime.');
   }
 
   /** What a new credential of a maker descends from. @throws SigraError `too_many_makers` */

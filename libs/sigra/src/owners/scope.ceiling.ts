@@ -22,7 +22,7 @@ export class ScopeCeiling {
    */
   limit(user: object, scopes: readonly string[]): readonly string[] {
     const ceiling = this.of(user);
-    return ceiling ? commonScopes(scopes, ceiling, this.config.apiTokens.writeImpliesRead) : scopes;
+    return ceiling ? commonScopes(scopes, ceiling, this.config.apiTokens.rules) : scopes;
   }
 
   /**
@@ -35,7 +35,7 @@ export class ScopeCeiling {
     const user = await this.owners.userOf(userRef);
     if (!user) throw new SigraError('not_found', 'There is no such active user.');
     const ceiling = this.of(user) ?? [];
-    assertCovers(ceiling, scopes, this.config.apiTokens.writeImpliesRead, 'The user cannot have these scopes.');
+    assertCovers(ceiling, scopes, this.config.apiTokens.rules, 'The user cannot have these scopes.');
   }
 
   private of(user: object): readonly string[] | undefined {

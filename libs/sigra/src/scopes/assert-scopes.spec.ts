@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { assertMayGrant, requireScopes } from './assert-scopes.js';
-import { can, withImpliedRead } from './can.js';
+import { can, withRules } from './can.js';
+import { ScopeRules } from '../common/scope-rules.js';
+
+const RULES = ScopeRules.of([], true);
 
 // For calls that TypeScript rejects.
 const untyped = requireScopes as (...given: unknown[]) => void;
@@ -48,21 +51,21 @@ describe('requireScopes', () => {
   });
 });
 
-describe('withImpliedRead', () => {
+describe('withRules', () => {
   const writer = () => ({ scopes: ['write:notes'] });
 
   it('marks a principal so that requireScopes and can grant read for write', () => {
-    const principal = withImpliedRead(writer(), true);
+    const principal = withRules(writer(), RULES);
 
     expect(() => requireScopes(principal, 'read:notes')).not.toThrow();
     expect(can(principal, ['read:notes'])).toBe(true);
-    expect(can(principal, ['read:notes'], { writeImpliesRead: false })).toBe(false);
+    expect(can(principal, ['read:notes'], { rules: ScopeRules.NONE })).toBe(false);
   });
 
   it('returns the principal unchanged when the option is off', () => {
     const principal = writer();
 
-    expect(withImpliedRead(principal, false)).toBe(principal);
+    expect(withRules(principal, ScopeRules.NONE)).toBe(principal);
     expect(Object.getOwnPropertySymbols(principal)).toEqual([]);
     expect(can(principal, ['read:notes'])).toBe(false);
   });
@@ -70,18 +73,18 @@ describe('withImpliedRead', () => {
   it('marks a copy, which the application does not share, and keeps a principal that has the right mark', () => {
     const principal = writer();
 
-    const marked = withImpliedRead(principal, true);
-    const unmarked = withImpliedRead(marked, false);
+    const marked = withRules(principal, RULES);
+    const unmarked = withRules(marked, ScopeRules.NONE);
 
     expect(marked).not.toBe(principal);
     expect(can(principal, ['read:notes'])).toBe(false);
-    expect(withImpliedRead(marked, true)).toBe(marked);
+    expect(withRules(marked, RULES)).toBe(marked);
     expect(unmarked).not.toBe(marked);
     expect(can(unmarked, ['read:notes'])).toBe(false);
   });
 
   it('adds nothing that JSON, spread or comparison can see', () => {
-    const principal = withImpliedRead(writer(), true);
+    const principal = withRules(writer(), RULES);
 
     expect(JSON.stringify(principal)).toBe('{"scopes":["write:notes"]}');
     expect(Reflect.ownKeys({ ...principal })).toEqual(['scopes']);
@@ -91,7 +94,7 @@ describe('withImpliedRead', () => {
   it('marks a copy of a frozen principal', () => {
     const principal = Object.freeze(writer());
 
-    const marked = withImpliedRead(principal, true);
+    const marked = withRules(principal, RULES);
 
     expect(marked).toStrictEqual(writer());
     expect(can(marked, ['read:notes'])).toBe(true);
@@ -101,9 +104,9 @@ describe('withImpliedRead', () => {
 
 describe('assertMayGrant', () => {
   it('lets the application grant every scope, and a principal only its own', () => {
-    expect(() => assertMayGrant(undefined, ['admin'], false)).not.toThrow();
-    expect(() => assertMayGrant({ scopes: ['read:*'] }, ['read:notes'], false)).not.toThrow();
-    expect(() => assertMayGrant({ scopes: ['read:*'] }, ['read:notes', 'admin'], false)).toThrow(
+    expect(() => assertMayGrant(undefined, ['admin'], ScopeRules.NONE)).not.toThrow();
+    expect(() => assertMayGrant({ scopes: ['read:*'] }, ['read:notes'], ScopeRules.NONE)).not.toThrow();
+    expect(() => assertMayGrant({ scopes: ['read:*'] }, ['read:notes', 'admin'], ScopeRules.NONE)).toThrow(
       expect.objectContaining({
         code: 'insufficient_scope',
         refusal: { required: ['read:notes', 'admin'], missing: ['admin'] },

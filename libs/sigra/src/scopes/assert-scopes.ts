@@ -1,6 +1,7 @@
 import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
+import { ScopeRules } from '../common/scope-rules.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
-import { hasImpliedRead, holds, missingScopes, type ScopeHolder } from './can.js';
+import { holds, missingScopes, rulesOf, type ScopeHolder } from './can.js';
 
 /** Required scopes: all of them, or any one of them. */
 export interface ScopeRequirement {
@@ -32,7 +33,7 @@ export function toRequirement(given: RequiredScopes, caller: string): ScopeRequi
 
 /**
  * Requires scopes in a handler, if they depend on more than the route. For a whole route, use `@RequireScopes()`.
- * The application's `writeImpliesRead` applies to a principal from a guard.
+ * The application's rules apply to a principal from a guard.
  *
  * @param principal the principal, from `@CurrentPrincipal()`
  * @param scopes the scopes that the principal must hold; or `{ any: [...] }` to require only one of them
@@ -51,7 +52,7 @@ export function requireScopes(
 ): asserts principal;
 export function requireScopes(principal: ScopeHolder | undefined, ...given: RequiredScopes): void {
   const requirement = toRequirement(given, 'requireScopes()');
-  assertScopes(principal, [requirement], principal ? hasImpliedRead(principal) : false);
+  assertScopes(principal, [requirement], principal ? rulesOf(principal) : ScopeRules.NONE);
 }
 
 /**
@@ -62,14 +63,14 @@ export function requireScopes(principal: ScopeHolder | undefined, ...given: Requ
 export function assertScopes(
   principal: ScopeHolder | undefined,
   requirements: readonly ScopeRequirement[],
-  writeImpliesRead: boolean,
+  rules: ScopeRules,
 ): void {
   if (requirements.length === 0) return;
   if (!principal) throw unauthorized();
-  const isMet = ({ match, scopes }: ScopeRequirement) => holds(principal.scopes, scopes, match, writeImpliesRead);
+  const isMet = ({ match, scopes }: ScopeRequirement) => holds(principal.scopes, scopes, match, rules);
   if (requirements.every(isMet)) return;
   const unmet = requirements.filter((requirement) => !isMet(requirement));
-  const missing = unmet.flatMap(({ scopes }) => missingScopes(principal.scopes, scopes, writeImpliesRead));
+  const missing = unmet.flatMap(({ scopes }) => missingScopes(principal.scopes, scopes, rules));
   const required = [...new Set(requirements.flatMap((requirement) => requirement.scopes))];
   throw refuse('insufficient_scope', 'The credential lacks a scope that this request needs.', {
     refusal: { required, missing: [...new Set(missing)] },
@@ -82,13 +83,8 @@ export function assertScopes(
  *
  * @throws SigraError `insufficient_scope`
  */
-export function assertMayGrant(
-  principal: ScopeHolder | undefined,
-  scopes: readonly string[],
-  writeImpliesRead: boolean,
-): void {
-  if (principal)
-    assertCovers(principal.scopes, scopes, writeImpliesRead, 'A principal can only grant scopes that it holds.');
+export function assertMayGrant(principal: ScopeHolder | undefined, scopes: readonly string[], rules: ScopeRules): void {
+  if (principal) assertCovers(principal.scopes, scopes, rules, 'A principal can only grant scopes that it holds.');
 }
 
 /**
@@ -100,25 +96,20 @@ export function assertMayGrant(
 export function assertMayManage(
   principal: ScopeHolder | undefined,
   scopes: readonly string[],
-  writeImpliesRead: boolean,
+  rules: ScopeRules,
 ): void {
   if (principal)
-    assertCovers(
-      principal.scopes,
-      scopes,
-      writeImpliesRead,
-      'A principal can only manage tokens whose scopes it holds.',
-    );
+    assertCovers(principal.scopes, scopes, rules, 'A principal can only manage tokens whose scopes it holds.');
 }
 
 /** @throws SigraError `insufficient_scope` with the message */
 export function assertCovers(
   granted: readonly string[],
   scopes: readonly string[],
-  writeImpliesRead: boolean,
+  rules: ScopeRules,
   message: string,
 ): void {
-  const missing = missingScopes(granted, scopes, writeImpliesRead);
+  const missing = missingScopes(granted, scopes, rules);
   if (missing.length > 0)
     throw new SigraError('insufficient_scope', message, { refusal: { required: scopes, missing } });
 }

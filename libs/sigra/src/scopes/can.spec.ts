@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { can, missingScopes } from './can.js';
+import { ScopeRules } from '../common/scope-rules.js';
+import { can, commonScopes, missingScopes } from './can.js';
+
+const WRITE_IMPLIES_READ = ScopeRules.of([], true);
 
 /** Inherited properties, which a lookup in an object would find. */
 const INHERITED = ['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', 'prototype', 'length', '0'];
@@ -64,7 +67,7 @@ describe('can', () => {
 
   it.each(INHERITED)('grants nothing for the inherited property %s', (name) => {
     expect(can(holder('read:notes'), [name])).toBe(false);
-    expect(can(holder('read:notes'), [name], { match: 'any', writeImpliesRead: true })).toBe(false);
+    expect(can(holder('read:notes'), [name], { match: 'any', rules: WRITE_IMPLIES_READ })).toBe(false);
     expect(can(holder(name), ['read:notes'])).toBe(false);
   });
 
@@ -78,8 +81,8 @@ describe('can', () => {
   });
 });
 
-describe('can with writeImpliesRead', () => {
-  const implied = { writeImpliesRead: true };
+describe('can with rules by which write implies read', () => {
+  const implied = { rules: WRITE_IMPLIES_READ };
 
   it.each([
     ['write:notes', 'read:notes'],
@@ -104,9 +107,48 @@ describe('can with writeImpliesRead', () => {
 
 describe('missingScopes', () => {
   it('returns the scopes that are not covered, in the order of the request', () => {
-    expect(missingScopes(['b', 'notes:*'], ['d', 'b', 'notes:read', 'a'], false)).toEqual(['d', 'a']);
-    expect(missingScopes(['write:a'], ['read:a', 'read:b'], true)).toEqual(['read:b']);
-    expect(missingScopes([], ['a'], false)).toEqual(['a']);
-    expect(missingScopes(['*'], ['a', 'b'], false)).toEqual([]);
+    expect(missingScopes(['b', 'notes:*'], ['d', 'b', 'notes:read', 'a'], ScopeRules.NONE)).toEqual(['d', 'a']);
+    expect(missingScopes(['write:a'], ['read:a', 'read:b'], WRITE_IMPLIES_READ)).toEqual(['read:b']);
+    expect(missingScopes([], ['a'], ScopeRules.NONE)).toEqual(['a']);
+    expect(missingScopes(['*'], ['a', 'b'], ScopeRules.NONE)).toEqual([]);
+  });
+});
+
+describe('rules by which scopes imply others', () => {
+  const rules = ScopeRules.of(
+    [
+      { name: 'admin', implies: ['editor'] },
+      { name: 'editor', implies: ['write:notes', 'publish'] },
+      { name: 'auditor', implies: ['read:audit', 'publish'] },
+    ],
+    true,
+  );
+
+  it.each([
+    ['editor', 'publish'],
+    ['admin', 'editor'],
+    ['admin', 'publish'],
+    // Through the scope with `write`.
+    ['admin', 'read:notes'],
+    ['*', 'publish'],
+  ])('let %s grant %s, and not the reverse', (implier, implied) => {
+    expect(can(holder(implier), [implied], { rules })).toBe(true);
+    expect(can(holder(implier), [implied])).toBe(implier === '*');
+    expect(can(holder(implied), [implier], { rules })).toBe(false);
+  });
+
+  it.each(['read:audit', 'admin:root', 'notes', 'editor:*', '*'])('do not let admin grant %s', (scope) => {
+    expect(can(holder('admin'), [scope], { rules })).toBe(false);
+  });
+
+  it.each([
+    [['admin'], ['editor'], ['editor']],
+    [['admin'], ['read:notes'], ['read:notes']],
+    [['editor'], ['admin'], ['editor']],
+    [['admin'], ['auditor'], ['publish']],
+    [['auditor'], ['write:notes'], []],
+    [['*'], ['auditor'], ['auditor']],
+  ])('give %j and %j the scopes %j in common', (granted, ceiling, common) => {
+    expect(commonScopes(granted, ceiling, rules)).toEqual(common);
   });
 });

@@ -1,4 +1,5 @@
 import { MAX_SCOPES } from '../common/scope-grammar.js';
+import { ScopeRules } from '../common/scope-rules.js';
 
 /** An object with scopes, such as an API token or a principal. */
 export interface ScopeHolder {
@@ -10,10 +11,10 @@ export interface CanOptions {
   /** Whether all scopes are required, or one of them is enough. @default 'all' */
   match?: 'all' | 'any';
   /**
-   * Whether a scope with a `write` segment also grants the same scope with `read`. @default false; for a principal from
-   * a guard, the application's `apiTokens.writeImpliesRead`
+   * How scopes grant others; see `scopeRules()`. @default for a principal from a guard, the application's rules; otherwise wildcards
+   * alone
    */
-  writeImpliesRead?: boolean;
+  rules?: ScopeRules;
 }
 
 /**
@@ -30,7 +31,7 @@ export interface CanOptions {
  */
 export function can(holder: ScopeHolder, scopes: readonly string[], options: CanOptions = {}): boolean {
   if (scopes.length > MAX_SCOPES) throw new TypeError(`sigra: can() compares at most ${MAX_SCOPES} scopes`);
-  return holds(holder.scopes, scopes, options.match ?? 'all', options.writeImpliesRead ?? hasImpliedRead(holder));
+  return holds(holder.scopes, scopes, options.match ?? 'all', options.rules ?? rulesOf(holder));
 }
 
 /** Like `can`, without an options object, which guards would allocate for each request. */
@@ -38,10 +39,10 @@ export function holds(
   granted: readonly string[],
   scopes: readonly string[],
   match: 'all' | 'any',
-  writeImpliesRead: boolean,
+  rules: ScopeRules,
 ): boolean {
   if (granted.length === 0) return false;
-  const isGranted = (scope: string) => grants(granted, scope, writeImpliesRead);
+  const isGranted = (scope: string) => rules.grants(granted, scope);
   return match === 'any' ? scopes.some(isGranted) : scopes.every(isGranted);
 }
 
@@ -49,64 +50,47 @@ export function holds(
 export function missingScopes(
   granted: readonly string[],
   scopes: readonly string[],
-  writeImpliesRead: boolean,
+  rules: ScopeRules,
 ): readonly string[] {
-  return scopes.filter((scope) => !grants(granted, scope, writeImpliesRead));
+  return scopes.filter((scope) => !rules.grants(granted, scope));
 }
 
 /**
- * The scopes that both grant, in the order of `granted`. A wildcard of one side becomes the scopes of the other that it
- * covers.
+ * The scopes that both grant, in the order of `granted`. A wildcard of one side, or a scope that implies others, becomes the scopes
+ * of the other side that it grants.
  */
 export function commonScopes(
   granted: readonly string[],
   ceiling: readonly string[],
-  writeImpliesRead: boolean,
+  rules: ScopeRules,
 ): readonly string[] {
-  const kept = granted.filter((scope) => grants(ceiling, scope, writeImpliesRead));
+  const kept = granted.filter((scope) => rules.grants(ceiling, scope));
   if (kept.length === granted.length) return granted;
-  const narrowed = ceiling.filter((scope) => grants(granted, scope, writeImpliesRead));
-  return [...new Set([...kept, ...narrowed])];
+  const narrowed = ceiling.filter((scope) => rules.grants(granted, scope));
+  const common = [...new Set([...kept, ...narrowed])];
+  // Two scopes that do not grant each other can imply the same one.
+  const implied = rules.implied.filter(
+    (scope) => !rules.grants(common, scope) && rules.grants(granted, scope) && rules.grants(ceiling, scope),
+  );
+  return [...common, ...implied];
 }
 
-const IMPLIED_READ = Symbol('sigra.impliedRead');
+const RULES = Symbol('sigra.scopeRules');
 
 /**
- * Marks a principal when `writeImpliesRead` is set, so that functions without the configuration can apply it. The mark is
+ * Marks a principal with the rules of the application, so that functions without the configuration can apply them. The mark is
  * invisible to JSON, spread and comparison.
  *
  * @returns the holder itself if it has the right mark, otherwise a copy: the application can share its own object between
  * guards with different settings
  */
-export function withImpliedRead<T extends ScopeHolder>(holder: T, writeImpliesRead: boolean): T {
-  if (hasImpliedRead(holder) === writeImpliesRead) return holder;
+export function withRules<T extends ScopeHolder>(holder: T, rules: ScopeRules): T {
+  if (rulesOf(holder) === rules) return holder;
   const copy = { ...holder };
-  return writeImpliesRead ? Object.defineProperty(copy, IMPLIED_READ, { value: true }) : copy;
+  return rules === ScopeRules.NONE ? copy : Object.defineProperty(copy, RULES, { value: rules });
 }
 
-/** Whether `withImpliedRead` has marked a principal. */
-export function hasImpliedRead(holder: ScopeHolder): boolean {
-  return (holder as { readonly [IMPLIED_READ]?: true })[IMPLIED_READ] === true;
-}
-
-function grants(granted: readonly string[], scope: string, writeImpliesRead: boolean): boolean {
-  for (const grant of granted) {
-    if (covers(grant, scope)) return true;
-  }
-  return writeImpliesRead && hasReadSegment(scope) && grants(granted, withWriteSegment(scope), false);
-}
-
-function covers(grant: string, scope: string): boolean {
-  if (grant === scope || grant === '*') return true;
-  return grant.endsWith(':*') && scope.startsWith(grant.slice(0, -1));
-}
-
-const READ_SEGMENT = /(^|:)read(?=:|$)/g;
-
-function hasReadSegment(scope: string): boolean {
-  return scope.includes('read') && scope.split(':').includes('read');
-}
-
-function withWriteSegment(scope: string): string {
-  return scope.replace(READ_SEGMENT, '$1write');
+/** The rules that `withRules` has marked a principal with. */
+export function rulesOf(holder: ScopeHolder): ScopeRules {
+  return (holder as { readonly [RULES]?: ScopeRules })[RULES] ?? ScopeRules.NONE;
 }

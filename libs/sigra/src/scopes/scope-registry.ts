@@ -1,40 +1,51 @@
 import { Injectable } from '@nestjs/common';
+import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_JWT } from '../config/built-in-scopes.js';
 import { isScopeList, isWildcard, SCOPE_RULE } from '../common/scope-grammar.js';
+import type { ScopeRules } from '../common/scope-rules.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import type { ScopeOptions } from '../config/sigra-options.js';
 import { assertCovers } from './assert-scopes.js';
-
-/** The scopes that every application has: for Sigra's own resources and the user's profile. */
-const BUILT_IN = [
-  'profile:read',
-  'profile:write',
-  'sessions:read',
-  'sessions:write',
-  'api_tokens:read',
-  'api_tokens:write',
-] as const;
-
-/** The scopes of the OAuth endpoints, which need JWTs. */
-const BUILT_IN_WITH_JWT = ['oauth:introspect'] as const;
 
 /** The most unregistered scopes that an error names: a request can have thousands. */
 const MAX_NAMED = 5;
+
+/** A scope that a token can get. */
+export interface ScopeDetails {
+  readonly name: string;
+  /** A short text for people. */
+  readonly title: string | null;
+  readonly description: string | null;
+  /** Scopes that it grants as well. */
+  readonly implies: readonly string[];
+  /** The heading under which a form shows it. */
+  readonly group: string | null;
+  /** Whether a form should warn before it grants the scope. */
+  readonly danger: boolean;
+}
 
 /** The scopes that the application's credentials can get. */
 @Injectable()
 export class ScopeRegistry {
   /** The built-in scopes and then the configured ones, without duplicates. */
   readonly all: readonly string[];
+  /** The same with their texts and implications. */
+  readonly catalogue: readonly ScopeDetails[];
   private readonly registered: ReadonlySet<string>;
   /** `a:` and `a:b:` for the scope `a:b:c`: a wildcard that begins with one of them covers a scope. */
   private readonly stems: ReadonlySet<string>;
 
-  private readonly writeImpliesRead: boolean;
+  private readonly rules: ScopeRules;
 
   constructor(@InjectSigraConfig() config: SigraConfig) {
-    this.writeImpliesRead = config.apiTokens.writeImpliesRead;
-    this.registered = new Set([...BUILT_IN, ...(config.jwt ? BUILT_IN_WITH_JWT : []), ...config.apiTokens.scopes]);
-    this.all = Object.freeze([...this.registered]);
+    const { rules, scopes } = config.apiTokens;
+    this.rules = rules;
+    const builtIn: readonly ScopeOptions[] = [...BUILT_IN_SCOPES, ...(config.jwt ? BUILT_IN_SCOPES_WITH_JWT : [])];
+    // The application can describe built-in scopes in its own words.
+    const byName = new Map([...builtIn, ...scopes].map((scope) => [scope.name, detailsOf(scope)]));
+    this.catalogue = Object.freeze([...byName.values()]);
+    this.all = Object.freeze([...byName.keys()]);
+    this.registered = new Set(this.all);
     this.stems = new Set(this.all.flatMap(stemsOf));
   }
 
@@ -64,7 +75,7 @@ export class ScopeRegistry {
    * @throws SigraError `insufficient_scope`, `unregistered_scopes`
    */
   narrow(granted: readonly string[], requested: readonly string[]): readonly string[] {
-    assertCovers(granted, requested, this.writeImpliesRead, 'A request can narrow the scopes, but not widen them.');
+    assertCovers(granted, requested, this.rules, 'A request can narrow the scopes, but not widen them.');
     const others = requested.filter((scope) => !granted.includes(scope));
     if (others.length > 0) this.parseGrant(others);
     return requested;
@@ -89,6 +100,13 @@ export function parseScopes(scopes: unknown): readonly string[] {
   }
   if (!isScopeList(scopes)) throw new SigraError('invalid_scope_format', SCOPE_RULE);
   return [...new Set<string>(scopes)];
+}
+
+type Described = { readonly [P in keyof ScopeOptions]?: ScopeOptions[P] | undefined } & Pick<ScopeOptions, 'name'>;
+
+function detailsOf({ name, title, description, implies = [], group, danger = false }: Described): ScopeDetails {
+  const texts = { title: title ?? null, description: description ?? null, group: group ?? null };
+  return Object.freeze({ name, ...texts, implies: Object.freeze([...implies]), danger });
 }
 
 function stemsOf(scope: string): readonly string[] {

@@ -33,7 +33,7 @@ export type ActingPrincipal<User extends object = object> = ActingCredential &
  *
  * @typeParam User the host's user type
  * @param principal who makes the requests, or `anonymous` for requests without a credential
- * @param settings the application's own settings. @default realm `api`, and `writeImpliesRead` false
+ * @param settings the application's own settings. @default realm `api`, and no scope but a wildcard grants another
  * @throws TypeError if neither `userId` nor `user.id` is given
  *
  * @example
@@ -74,11 +74,7 @@ export class ActingGuard<User extends object = object> implements CanActivate {
   private principal: Principal | undefined;
 
   constructor(principal: ActingPrincipal<User> | 'anonymous', settings: Partial<AdmissionSettings> = {}) {
-    this.settings = {
-      ...settings,
-      realm: settings.realm ?? 'api',
-      writeImpliesRead: settings.writeImpliesRead ?? false,
-    };
+    this.settings = { ...settings, realm: settings.realm ?? 'api' };
     this.as(principal);
   }
 

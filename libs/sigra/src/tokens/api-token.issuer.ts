@@ -58,7 +58,7 @@ export class ApiTokenIssuer {
     const owner = this.users.ownerOf(userRef);
     const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
     const { name, scopes } = properties;
-    assertMayGrant(caller.principal, scopes, apiTokens.writeImpliesRead);
+    assertMayGrant(caller.principal, scopes, apiTokens.rules);
     const id = uuidv7();
     const idempotent = this.replayer.identify(
       request.idempotencyKey,

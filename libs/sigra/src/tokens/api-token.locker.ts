@@ -51,7 +51,7 @@ export class ApiTokenLocker {
     const token = await this.tokens.lock(manager, tokenId, owner);
     const now = this.clock.now();
     assertCurrent(token, now);
-    assertMayManage(caller.principal, token.scopes, this.config.apiTokens.writeImpliesRead);
+    assertMayManage(caller.principal, token.scopes, this.config.apiTokens.rules);
     return { token, owner, mint, makerEndsAt: await this.gate.endOfMaker(manager, token), now };
   }
 }

@@ -7,7 +7,7 @@ import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
-import { ScopeRegistry } from '../scopes/scope-registry.js';
+import { type ScopeDetails, ScopeRegistry } from '../scopes/scope-registry.js';
 import { ApiTokenIssuer, type CreateApiToken } from './api-token.issuer.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
@@ -216,8 +216,13 @@ export class ApiTokenService {
     return this.registry.all;
   }
 
-  /** Whether a token or principal holds the scopes, according to the application's `writeImpliesRead`. See `can`. */
+  /** Lists all scopes that a token can get, with their texts for people and the scopes that they imply. */
+  scopeCatalogue(): readonly ScopeDetails[] {
+    return this.registry.catalogue;
+  }
+
+  /** Whether a token or principal holds the scopes, according to the application's rules. See `can`. */
   can(holder: ScopeHolder, scopes: readonly string[], options: Pick<CanOptions, 'match'> = {}): boolean {
-    return can(holder, scopes, { ...options, writeImpliesRead: this.config.apiTokens.writeImpliesRead });
+    return can(holder, scopes, { ...options, rules: this.config.apiTokens.rules });
   }
 }

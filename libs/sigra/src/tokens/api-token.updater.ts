@@ -94,8 +94,8 @@ export class ApiTokenUpdater {
 
   private assertNarrows(token: ApiToken, scopes: readonly string[], { principal }: Caller): void {
     if (!principal) return;
-    const { writeImpliesRead } = this.config.apiTokens;
-    assertCovers(token.scopes, scopes, writeImpliesRead, 'The scopes of a token can be narrowed, but not widened.');
+    const { rules } = this.config.apiTokens;
+    assertCovers(token.scopes, scopes, rules, 'The scopes of a token can be narrowed, but not widened.');
   }
 
   /** @returns the owner as `left` if a sweep has to complete the change */

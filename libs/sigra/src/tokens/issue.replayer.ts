@@ -125,7 +125,7 @@ export class IssueReplayer {
     if (answer.requestHash !== requestHash) {
       throw refuse('idempotency_key_reused', 'The idempotency key was used for a request with other properties.');
     }
-    assertMayGrant(principal, token.scopes, this.config.apiTokens.writeImpliesRead);
+    assertMayGrant(principal, token.scopes, this.config.apiTokens.rules);
     return { rawToken: unseal(answer.sealedToken, key, 'idempotent answer'), token };
   }
 }

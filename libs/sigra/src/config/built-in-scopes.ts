@@ -1,0 +1,16 @@
+import type { ScopeOptions } from './sigra-options.js';
+
+/** The scopes that every application has: for Sigra's own resources and the user's profile. */
+export const BUILT_IN_SCOPES = [
+  { name: 'profile:read', title: 'Read the profile' },
+  { name: 'profile:write', title: 'Change the profile' },
+  { name: 'sessions:read', title: 'List sign-ins' },
+  { name: 'sessions:write', title: 'End sign-ins', danger: true },
+  { name: 'api_tokens:read', title: 'List API tokens' },
+  { name: 'api_tokens:write', title: 'Create, change, rotate and revoke API tokens', danger: true },
+] as const satisfies readonly ScopeOptions[];
+
+/** The scopes of the OAuth endpoints, which need JWTs. */
+export const BUILT_IN_SCOPES_WITH_JWT = [
+  { name: 'oauth:introspect', title: 'Ask whether tokens are active' },
+] as const satisfies readonly ScopeOptions[];
