@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { integer, json, nullable, text, textArray, time, uuid } from '../../libs/sigra/src/persistence/columns.js';
+import { PackedRow } from '../../libs/sigra/src/persistence/packed-row.js';
 import { Table } from '../../libs/sigra/src/persistence/table.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { SeededRandom } from '../support/seeded-random.js';
@@ -14,6 +15,8 @@ const notes = new Table('notes', {
   size: integer(),
   readAt: nullable(time()),
 });
+
+const counted = new PackedRow({ count: integer() });
 
 /** Everything that has a meaning in the text form of rows and arrays, or in JSON. */
 const PIECES = ['"', '\\', ',', '(', ')', '{', '}', '[', ' ', '\t', '\n', '\r', 'NULL', "'", '$1', 'ä', '😀', 'a', ''];
@@ -47,13 +50,13 @@ describe('a packed row', () => {
 
     for (const row of rows) {
       const [found] = await dataSource.query<[{ note: string }]>(
-        `SELECT ${notes.packed('n', '7')} AS note
+        `SELECT ${notes.packedWith('n', counted, { count: '7' })} AS note
          FROM (SELECT $1::uuid, $2::text, $3::text, $4::text[], $5::jsonb, $6::int, $7::timestamptz)
            AS n(id, owner_id, body, tags, data, size, read_at)`,
         [row.id, row.ownerId, row.body, row.tags, JSON.stringify(row.data), row.size, row.readAt],
       );
 
-      expect(notes.unpackWithExtras(found.note)).toEqual({ row, extras: ['7'] });
+      expect(notes.unpackWith(found.note, counted)).toEqual([row, { count: 7 }]);
     }
   });
 });

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../common/caller.js';
@@ -105,7 +106,7 @@ export class AuditWriter {
       action: event.action,
       outcome: event.outcome ?? 'success',
       actorId: event.actorId ?? null,
-      actorType: event.actorType ?? (event.actorId == null ? 'system' : 'user'),
+      actorType: event.actorType ?? (event.actorId == null ? 'system' : DEFAULT_OWNER_TYPE),
       targetId: event.targetId ?? null,
       targetType: event.targetType ?? null,
       metadata: event.metadata ?? {},

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired } from '../common/clock.js';
-import { isOwnerId, type Principal, type Stamp, stamped } from '../common/principal.js';
+import { ownerIdOf, type Principal, type Stamp, stamped } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
@@ -276,12 +276,11 @@ export class Authenticator {
     const { session } = this.config;
     if (call.carrier === 'microservice') return undefined;
     const id = await session?.userId(request as unknown as SessionRequest);
-    if (!session || id === undefined || id === null || id === '') return undefined;
+    const given = ownerIdOf(id);
+    if (!session || given === undefined) return undefined;
     if (!mayActWithCookie(request, session.trustedOrigins, call.carrier)) {
       throw refuse('cross_origin', 'A session can change something only from the pages of this origin.');
     }
-    const given = String(id);
-    if (!isOwnerId(given)) return undefined;
     // A bearer credential has no space.
     return this.once(call, ` ${given}`, () => this.ofSession(session, given, request));
   }
@@ -296,7 +295,7 @@ export class Authenticator {
     if (!record || !user) return undefined;
     const scopes = this.ceiling.limit(user, session.scopes);
     const isLive = async () =>
-      String(await session.userId(await withStoredSession(request as unknown as SessionRequest))) === given;
+      ownerIdOf(await session.userId(await withStoredSession(request as unknown as SessionRequest))) === given;
     return this.ofOwner(user, record, { method: 'session', scopes }, { isLive });
   }
 

@@ -17,7 +17,6 @@ interface RpcContext {
   getPacket?(): { readonly properties?: { readonly userProperties?: unknown } } | undefined;
 }
 
-/** The name of the credential, in metadata and in a payload. */
 const BEARER = /^Bearer /i;
 
 /**

@@ -52,6 +52,16 @@ export function isOwnerId(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH && isStorable(value);
 }
 
+/** `users.type` by default. Access tokens of these owners have no claim `owner_type`. */
+export const DEFAULT_OWNER_TYPE = 'user';
+
+/** An id of a user that the application gives, as a string; undefined for values that cannot be an id. */
+export function ownerIdOf(value: unknown): string | undefined {
+  // An unsafe integer is rounded, so it could be the id of another user.
+  const id = typeof value === 'bigint' || Number.isSafeInteger(value) ? String(value) : value;
+  return isOwnerId(id) ? id : undefined;
+}
+
 /**
  * What made a principal, as it was when the request was authenticated. A credential that the principal makes is compared
  * with it, so that a revocation in between is not outrun.

@@ -64,13 +64,18 @@ export interface SigraErrorOptions {
   readonly refusal?: ScopeRefusal;
 }
 
-/** The statuses of codes other than 400, which stands for input that is refused. */
-const STATUSES: Partial<Record<SigraErrorCode, number>> = {
+/** The codes of a credential that is refused itself. Clients get the same answer for all of them. */
+const BAD_CREDENTIAL = {
   invalid_token: 401,
   token_revoked: 401,
   token_expired: 401,
   epoch_mismatch: 401,
   reuse_detected: 401,
+} satisfies Partial<Record<SigraErrorCode, number>>;
+
+/** The statuses of codes other than 400, which stands for input that is refused. */
+const STATUSES: Partial<Record<SigraErrorCode, number>> = {
+  ...BAD_CREDENTIAL,
   invalid_dpop_proof: 401,
   unauthorized: 401,
   insufficient_scope: 403,
@@ -116,28 +121,18 @@ export class SigraError extends HttpException {
 
 /** One description for unknown, revoked and expired: the answer must not reveal which tokens exist. */
 function publicForm(code: SigraErrorCode, message: string): { readonly error: string; readonly message: string } {
-  if (!BAD_CREDENTIAL.has(code)) return { error: code, message };
+  if (!(code in BAD_CREDENTIAL)) return { error: code, message };
   return { error: 'invalid_token', message: 'The access token is invalid, revoked or expired.' };
 }
 
-const BAD_CREDENTIAL: ReadonlySet<SigraErrorCode> = new Set([
-  'invalid_token',
-  'token_revoked',
-  'token_expired',
-  'epoch_mismatch',
-  'reuse_detected',
-]);
-
-/** Whether the credential itself is refused. Clients get the same answer for all of these codes. */
+/** Whether the credential itself is refused. */
 export function isBadCredential({ code }: SigraError): boolean {
-  return BAD_CREDENTIAL.has(code);
+  return code in BAD_CREDENTIAL;
 }
-
-const OUTAGE: ReadonlySet<SigraErrorCode> = new Set(['unavailable', 'refresh_aborted', 'outcome_unknown']);
 
 /** Whether the database could not decide a request now, which says nothing about the credential. */
 export function isOutage({ code }: SigraError): boolean {
-  return OUTAGE.has(code);
+  return STATUSES[code] === 503;
 }
 
 /** For `catch`: undefined for a refusal, which decides that a token is inactive. An outage decides nothing and is rethrown. */

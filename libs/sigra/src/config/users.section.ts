@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
 import { callback, text } from './option-kinds.js';
 import { required, section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
@@ -19,7 +20,7 @@ export const usersSection = required(
         accepts: '1 to 32 characters of `a-z`, `0-9`, `_`, beginning with a letter',
         // The audit trail has actors of these types besides owners.
         matches: (type) => /^[a-z][a-z0-9_]{0,31}$/.test(type) && type !== 'system' && type !== 'anonymous',
-        default: 'user',
+        default: DEFAULT_OWNER_TYPE,
       }),
       id: option({ accepts: 'name of a property', default: 'id', check: checkProperty }),
       isActive: callback<(user: object) => boolean>({

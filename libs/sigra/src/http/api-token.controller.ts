@@ -20,6 +20,7 @@ import { NeverCached } from '../auth/response-cache.js';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
+import type { CredentialKind } from '../persistence/lineage.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { ScopeDetails } from '../scopes/scope-registry.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
@@ -34,32 +35,34 @@ import { parseBody, parseInstant, parseNumber } from './request-body.js';
 /** The members of a body that creates or changes a token. */
 const MEMBERS = [...TOKEN_PROPERTIES, 'expiresAt'];
 
+/** The columns that the owner of a token sees over HTTP. The others are internal. */
+const VISIBLE = [
+  'id',
+  'originId',
+  ...TOKEN_PROPERTIES,
+  'prefix',
+  'hint',
+  'expiresAt',
+  'lastUsedAt',
+  'lastUsedIp',
+  'replacedBy',
+  'createdAt',
+] as const satisfies readonly (keyof ApiToken)[];
+
 /** An API token as its owner sees it over HTTP. */
-export type ApiTokenView = Omit<ApiToken, HiddenProperty> & {
+export type ApiTokenView = Pick<ApiToken, (typeof VISIBLE)[number]> & {
   /** The credential that made the token. Null when a person or the application made it. */
-  readonly madeBy: { readonly type: 'api_token' | 'refresh_family'; readonly id: string } | null;
+  readonly madeBy: { readonly type: CredentialKind; readonly id: string } | null;
 };
 
-/** The owner is the caller, a listed token is not revoked, and the epoch means nothing outside. */
-type HiddenProperty =
-  'ownerType' | 'ownerId' | 'tokenEpoch' | 'madeByTokenId' | 'madeByFamilyId' | 'revokedAt' | 'revokeReason';
-
-function viewOf({
-  ownerType,
-  ownerId,
-  tokenEpoch,
-  madeByTokenId,
-  madeByFamilyId,
-  revokedAt,
-  revokeReason,
-  ...view
-}: ApiToken): ApiTokenView {
-  return { ...view, madeBy: makerOf(madeByTokenId, madeByFamilyId) };
+function viewOf(token: ApiToken): ApiTokenView {
+  const visible = Object.fromEntries(VISIBLE.map((property) => [property, token[property]]));
+  return { ...(visible as Omit<ApiTokenView, 'madeBy'>), madeBy: makerOf(token) };
 }
 
-function makerOf(tokenId: string | null, familyId: string | null): ApiTokenView['madeBy'] {
-  if (tokenId !== null) return { type: 'api_token', id: tokenId };
-  return familyId === null ? null : { type: 'refresh_family', id: familyId };
+function makerOf({ madeByTokenId, madeByFamilyId }: ApiToken): ApiTokenView['madeBy'] {
+  if (madeByTokenId !== null) return { type: 'api_token', id: madeByTokenId };
+  return madeByFamilyId === null ? null : { type: 'refresh_family', id: madeByFamilyId };
 }
 
 /**

@@ -1,5 +1,5 @@
-/** The claims of an access token: those of RFC 9068 section 2.2 and the application's. Times are seconds since 1970. */
-export interface AccessTokenClaims {
+/** The claims that Sigra sets: those of RFC 9068 section 2.2 and its own. Times are seconds since 1970. */
+interface SetClaims {
   /** `jwt.issuer`. */
   readonly iss: string;
   /** The user's id. */
@@ -28,9 +28,30 @@ export interface AccessTokenClaims {
   readonly api_token_epoch?: number;
   /** The thumbprint of the key that the token is bound to (RFC 9449 section 6.1). Missing in a token that is not bound. */
   readonly cnf?: { readonly jkt: string };
-  /** The claims that `jwt.claims` adds. */
-  readonly [claim: string]: unknown;
 }
+
+/** The claims of an access token: those that Sigra sets, and those that `jwt.claims` adds. */
+export type AccessTokenClaims = SetClaims & Readonly<Record<string, unknown>>;
+
+/** Claims that `jwt.claims` cannot set, including those that Sigra omits. */
+const RESERVED: Readonly<Record<keyof SetClaims | 'nbf', true>> = {
+  iss: true,
+  sub: true,
+  aud: true,
+  client_id: true,
+  iat: true,
+  nbf: true,
+  exp: true,
+  jti: true,
+  scope: true,
+  owner_type: true,
+  epoch: true,
+  sid: true,
+  api_token_id: true,
+  api_token_epoch: true,
+  cnf: true,
+};
+export const RESERVED_CLAIMS: readonly string[] = Object.keys(RESERVED);
 
 /** The scopes of the `scope` claim; empty when the claim is missing. */
 export function scopesOf(claims: Pick<AccessTokenClaims, 'scope'>): readonly string[] {

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
 import { Clock, endsWithinSecond } from '../common/clock.js';
-import type { Owner } from '../common/principal.js';
+import { DEFAULT_OWNER_TYPE, type Owner } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
-import type { AccessTokenClaims } from './access-token-claims.js';
+import { type AccessTokenClaims, RESERVED_CLAIMS } from './access-token-claims.js';
 import { MAX_JWT_LENGTH } from './compact-jws.js';
 import { CompactJwsWriter } from './compact-jws.writer.js';
 import { enabledJwt } from './enabled-jwt.js';
@@ -41,28 +41,6 @@ export interface SignedAccessToken {
   readonly tokenType: TokenType;
 }
 
-/** The type of owners whose tokens have no `owner_type`. */
-export const DEFAULT_OWNER_TYPE = 'user';
-
-/** Claims that `jwt.claims` cannot set, including those that Sigra omits. */
-const RESERVED = [
-  'iss',
-  'sub',
-  'aud',
-  'client_id',
-  'iat',
-  'nbf',
-  'exp',
-  'jti',
-  'scope',
-  'epoch',
-  'sid',
-  'owner_type',
-  'api_token_id',
-  'api_token_epoch',
-  'cnf',
-] as const;
-
 /** Signs access tokens (RFC 9068). */
 @Injectable()
 export class AccessTokenSigner {
@@ -81,7 +59,7 @@ export class AccessTokenSigner {
    */
   async ownClaims(user: object): Promise<Readonly<Record<string, unknown>>> {
     const claims = asJson(await this.config.jwt?.claims(user));
-    for (const claim of RESERVED) Reflect.deleteProperty(claims, claim);
+    for (const claim of RESERVED_CLAIMS) Reflect.deleteProperty(claims, claim);
     return claims;
   }
 
@@ -146,7 +124,7 @@ export function ofFamily({
   return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt };
 }
 
-/** Signs again when the origin ends before a token that was signed without its end being known. */
+/** Whether a token that was signed without knowing the end of its origin is valid beyond it. */
 export function outlives({ expiresAt }: SignedAccessToken, endsAt: Date | null): boolean {
   return endsAt !== null && expiresAt > endsAt;
 }

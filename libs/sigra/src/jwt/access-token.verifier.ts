@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired, later, isNumericDate } from '../common/clock.js';
-import { isOwnerId } from '../common/principal.js';
+import { DEFAULT_OWNER_TYPE, isOwnerId } from '../common/principal.js';
 import { isScope } from '../common/scope-grammar.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { looksLikeJwt } from '../common/token-format.js';
@@ -11,7 +11,6 @@ import { type JwtOrigin, type OwnerState, OwnerStateReader } from '../persistenc
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
-import { DEFAULT_OWNER_TYPE } from './access-token.signer.js';
 import { CompactJwsReader } from './compact-jws.reader.js';
 import { enabledJwt } from './enabled-jwt.js';
 import { isThumbprint } from './token-binding.js';

@@ -101,10 +101,10 @@ export class RefreshTokenRotator {
         if (!user) throw refuse('invalid_token', 'The user does not exist or is not active.');
         const granted = this.ceiling.limit(user, record.family.scopes);
         const ownClaims = await this.signer.ownClaims(user);
-        // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
         const { family } = record;
         const prepare = once(() => this.prepare(family, granted, requestedScopes, ownClaims, dpopThumbprint));
         const presented = { ...record, rawToken, granted, requestedScopes, dpopThumbprint, prepare, caller };
+        // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
         return accept(await this.settle(presented, deadline), record);
       },
       () => ({ familyId: trace.familyId }),

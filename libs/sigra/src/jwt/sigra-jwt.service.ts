@@ -14,7 +14,7 @@ import { type RefreshRequest, RefreshTokenRotator } from './refresh-token.rotato
 import type { TokenBinding } from './token-binding.js';
 import type { TokenPair } from './token-pair.js';
 
-/** A page of `listFamilies`. */
+/** The page of sign-ins to list. */
 export interface ListFamilies {
   /** At most `apiTokens.maxPageSize`. @default `apiTokens.defaultPageSize` */
   readonly limit?: number | undefined;

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
 import { ModulesContainer } from '@nestjs/core';
 import { CronJob } from 'cron';
 import { SigraError } from '../common/sigra-error.js';
@@ -56,7 +57,7 @@ export class CleanupSchedule implements OnApplicationBootstrap, OnApplicationShu
   /** `sigra:cleanup`, with the type of owners unless it is `user`, and with a number if another module has this name. */
   private nameIn(registry: Registry): string {
     const { type } = this.config.users;
-    const name = type === 'user' ? 'sigra:cleanup' : `sigra:cleanup:${type}`;
+    const name = type === DEFAULT_OWNER_TYPE ? 'sigra:cleanup' : `sigra:cleanup:${type}`;
     let unique = name;
     for (let number = 2; registry.doesExist('cron', unique); number++) unique = `${name}:${number}`;
     return unique;

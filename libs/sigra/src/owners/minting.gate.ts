@@ -30,10 +30,11 @@ export interface Mint extends Epochs {
 const MAX_ANCESTORS = 64;
 const IN_PERSON = { endsAt: null, madeByTokenId: null, madeByFamilyId: null, descendsFrom: [] } as const;
 
-/** The kind of a new credential, which decides the epoch that ends it. */
-export type Minted = 'api_token' | 'refresh_family';
-
-const EPOCH_OF: Readonly<Record<Minted, keyof Epochs>> = { api_token: 'tokenEpoch', refresh_family: 'familyEpoch' };
+/** The epoch that ends a credential. */
+const EPOCH_OF: Readonly<Record<CredentialKind, keyof Epochs>> = {
+  api_token: 'tokenEpoch',
+  refresh_family: 'familyEpoch',
+};
 const EPOCHS_OF_MAKER: Readonly<Record<Principal['method'], readonly (keyof Epochs)[]>> = {
   api_token: ['tokenEpoch'],
   jwt: ['familyEpoch'],
@@ -97,7 +98,7 @@ export class MintingGate {
    */
   async admit(
     manager: EntityManager,
-    minted: Minted,
+    minted: CredentialKind,
     owner: Owner,
     since: Epochs,
     { principal }: Caller,

@@ -7,7 +7,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { BEFORE_ALL } from './keyset.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
-import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter } from './owner.repository.js';
+import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter, packedEpochs } from './owner.repository.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
@@ -65,7 +65,7 @@ export class ApiTokenRepository {
     const { key, ...lookups } = byTokenHash(`${this.table} t ${epochs.join}`, ofType);
     this.reader = new OwnedRecordReader(
       {
-        select: `${key}, ${apiTokens.packed('t', ...epochs.columns)} AS token`,
+        select: `${key}, ${apiTokens.packedWith('t', packedEpochs, epochs.sqlOf)} AS token`,
         ...lookups,
         ownerId: 't.owner_id',
         decode: (row) => found(row as Row & PackedToken),
@@ -320,6 +320,6 @@ function unpack({ token }: PackedToken): ApiToken {
 }
 
 function found({ token: packed }: PackedToken): FoundApiToken {
-  const { row: token, extras } = apiTokens.unpackWithExtras(packed);
-  return { ownerId: token.ownerId, token, tokenEpoch: Number(extras[0]), familyEpoch: Number(extras[1]) };
+  const [token, { tokenEpoch, familyEpoch }] = apiTokens.unpackWith(packed, packedEpochs);
+  return { ownerId: token.ownerId, token, tokenEpoch, familyEpoch };
 }

@@ -3,7 +3,7 @@ import { isOwnerId } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { boolean, nullable, time } from './columns.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
-import { joinedEpochs } from './owner.repository.js';
+import { type Epochs, joinedEpochs } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
 import { literal } from './qualified-names.js';
 import { type Row, SigraDatabase } from './sigra-database.js';
@@ -26,10 +26,8 @@ const state = {
 };
 const packedState = new PackedRow(state);
 
-/** The SQL of an owner's state, where nothing but the epochs is read. */
-const EPOCHS_ONLY: Readonly<Record<keyof typeof state, string>> = {
-  tokenEpoch: 'coalesce(o.token_epoch, 0)',
-  familyEpoch: 'coalesce(o.family_epoch, 0)',
+/** The SQL of the state beside the epochs, where it is not read. */
+const NOT_READ: Readonly<Record<Exclude<keyof typeof state, keyof Epochs>, string>> = {
   familyEpochAt: 'NULL::timestamptz',
   originLive: 'false',
   originEndsAt: 'NULL::timestamptz',
@@ -64,7 +62,8 @@ export class OwnerStateReader {
     const { type } = config.users;
     const epochs = joinedEpochs(names.owners, type, 'wanted.owner_id');
     const readerOf = ({ key, ownerIdOf, wanted, sql = {}, exists = 'false', join = '' }: OwnerStateSource) => {
-      const packed = packedState.sql((property) => sql[property] ?? EPOCHS_ONLY[property]);
+      const sqlOf = { ...epochs.sqlOf, ...NOT_READ, ...sql };
+      const packed = packedState.sql((property) => sqlOf[property]);
       return new OwnedRecordReader(
         {
           ownerId: 'wanted.owner_id',
@@ -145,8 +144,8 @@ interface OwnerStateSource {
   readonly key: string;
   readonly ownerIdOf: (key: string) => string;
   readonly wanted: Readonly<Record<string, WantedColumn>>;
-  /** The SQL of the state, other than `EPOCHS_ONLY`. */
-  readonly sql?: Partial<typeof EPOCHS_ONLY>;
+  /** The SQL of the state that is read besides the epochs. @default none */
+  readonly sql?: Partial<typeof NOT_READ>;
   /** SQL that is true when there is a state although the owner has no epochs. */
   readonly exists?: string;
   readonly join?: string;

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
-import type { RowOf } from './packed-row.js';
+import { PackedRow, type RowOf } from './packed-row.js';
 import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 import { owners } from './tables.js';
@@ -18,6 +18,12 @@ export interface Epochs {
   /** Of refresh families and their access tokens. */
   readonly familyEpoch: number;
 }
+
+/** The epochs of an owner, in a statement that joins them. */
+export const packedEpochs = new PackedRow({
+  tokenEpoch: owners.columns.tokenEpoch,
+  familyEpoch: owners.columns.familyEpoch,
+});
 
 /** The kinds of credentials that a step to the next epoch ends. */
 export interface EpochKinds {
@@ -167,7 +173,7 @@ export class OwnerRepository {
 }
 
 /**
- * SQL of a join that every request makes, and of the token epoch and the family epoch that it finds: null means 0. It uses a partial
+ * SQL of a join that every request makes, and of the epochs that it finds. It uses a partial
  * index of the owners that have an epoch other than 0. This index is so small that most lookups end at its first page.
  *
  * @param id the SQL expression of the owner's id
@@ -176,11 +182,11 @@ export function joinedEpochs(
   table: string,
   type: string,
   id: string,
-): { readonly join: string; readonly columns: readonly [string, string] } {
+): { readonly join: string; readonly sqlOf: Readonly<Record<keyof Epochs, string>> } {
   return {
     join: `LEFT JOIN ${table} o ON o.owner_type = ${literal(type)} AND o.owner_id = ${id}
       AND (o.token_epoch > 0 OR o.family_epoch > 0)`,
-    columns: ['o.token_epoch', 'o.family_epoch'],
+    sqlOf: { tokenEpoch: 'coalesce(o.token_epoch, 0)', familyEpoch: 'coalesce(o.family_epoch, 0)' },
   };
 }
 

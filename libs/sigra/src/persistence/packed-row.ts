@@ -3,7 +3,7 @@ import { elementsOf } from './composite-text.js';
 
 /** Columns by property name. */
 export type Columns = Readonly<Record<string, Column>>;
-type ValueOf<C> = C extends Column<infer Value> ? Value : never;
+export type ValueOf<C> = C extends Column<infer Value> ? Value : never;
 
 /** A row of a table as its repository returns it: all readable columns. */
 export type RowOf<C extends Columns> = {
@@ -32,14 +32,17 @@ export class PackedRow<C extends Columns> {
    * The SQL of the text.
    *
    * @param expressionOf the SQL of a property's value
-   * @param extras SQL of further values, for `unpackWithExtras`
    */
-  sql(expressionOf: (property: keyof C & string) => string, extras: readonly string[] = []): string {
-    const values = this.readable.map((property) => {
+  sql(expressionOf: (property: keyof C & string) => string): string {
+    return `ROW(${this.texts(expressionOf).join(', ')})::text`;
+  }
+
+  /** The SQL of the values in their text forms, in the order of `unpack`. */
+  texts(expressionOf: (property: keyof C & string) => string): readonly string[] {
+    return this.readable.map((property) => {
       const expression = expressionOf(property);
       return this.columns[property]?.toText?.(expression) ?? expression;
     });
-    return `ROW(${[...values, ...extras].join(', ')})::text`;
   }
 
   /** Decodes the text into a new row. */
@@ -47,10 +50,10 @@ export class PackedRow<C extends Columns> {
     return this.rowOf(elementsOf(packed));
   }
 
-  /** Decodes the text with extras: the row, and the texts of the extras. */
-  unpackWithExtras(packed: string): { readonly row: RowOf<C>; readonly extras: readonly (string | null)[] } {
+  /** Decodes a text that has the values of another row behind those of this one. */
+  unpackWith<D extends Columns>(packed: string, other: PackedRow<D>): readonly [RowOf<C>, RowOf<D>] {
     const values = elementsOf(packed);
-    return { row: this.rowOf(values), extras: values.slice(this.readable.length) };
+    return [this.rowOf(values), other.rowOf(values.slice(this.readable.length))];
   }
 }
 

@@ -1,8 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { Column } from './columns.js';
-import { type Columns, PackedRow, type RowOf } from './packed-row.js';
-
-type ValueOf<C> = C extends Column<infer Value> ? Value : never;
+import { type Columns, PackedRow, type RowOf, type ValueOf } from './packed-row.js';
 
 /** A row to insert. Omitted columns are null. */
 export type NewRowOf<C extends Columns> = {
@@ -57,10 +55,19 @@ export class Table<C extends Columns = Columns> {
    * The select list: all readable columns in one text. `unpack` decodes it.
    *
    * @param alias the table's alias in the statement
-   * @param extras SQL of further values, for `unpackWithExtras`
    */
-  packed(alias: string, ...extras: readonly string[]): string {
-    return this.row.sql((property) => `${alias}.${columnName(property)}`, extras);
+  packed(alias: string): string {
+    return this.row.sql((property) => `${alias}.${columnName(property)}`);
+  }
+
+  /** Like `packed`, with the values of another row behind. `unpackWith` decodes it. */
+  packedWith<D extends Columns>(
+    alias: string,
+    other: PackedRow<D>,
+    sqlOf: Readonly<Record<keyof D & string, string>>,
+  ): string {
+    const own = this.row.texts((property) => `${alias}.${columnName(property)}`);
+    return `ROW(${[...own, ...other.texts((property) => sqlOf[property])].join(', ')})::text`;
   }
 
   /** Decodes the value of `packed` into a new row. */
@@ -68,9 +75,9 @@ export class Table<C extends Columns = Columns> {
     return this.row.unpack(packed);
   }
 
-  /** Decodes the value of `packed` with extras: the row, and the texts of the extras. */
-  unpackWithExtras(packed: string): { readonly row: RowOf<C>; readonly extras: readonly (string | null)[] } {
-    return this.row.unpackWithExtras(packed);
+  /** Decodes the value of `packedWith`. */
+  unpackWith<D extends Columns>(packed: string, other: PackedRow<D>): readonly [RowOf<C>, RowOf<D>] {
+    return this.row.unpackWith(packed, other);
   }
 
   /**

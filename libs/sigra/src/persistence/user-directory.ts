@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Deadline } from '../common/deadline.js';
-import { isOwnerId, MAX_ID_LENGTH, type Owner } from '../common/principal.js';
+import { ownerIdOf, MAX_ID_LENGTH, type Owner } from '../common/principal.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isScoped } from '../config/provider-scope.check.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
@@ -140,9 +140,8 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
 
   private ownIdOf(user: UserRef): string | undefined {
     const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
-    // An unsafe integer is rounded, so it could be the id of another user.
-    const text: unknown = typeof id === 'bigint' || Number.isSafeInteger(id) ? String(id) : id;
-    return isOwnerId(text) ? this.canonicalId(text) : undefined;
+    const text = ownerIdOf(id);
+    return text === undefined ? undefined : this.canonicalId(text);
   }
 
   /** The spelling of an id in Sigra's tables: a UUID has several. */

@@ -6,7 +6,7 @@ import { qualified } from './qualified-names.js';
 import type { SigraDatabase } from './sigra-database.js';
 import { describeColumn, schemasOf } from './table-catalog.js';
 import { reasonForTypeOrm, subscriberOf } from './typeorm-only.js';
-import { type Column, UserIdColumn } from './user-id.column.js';
+import { type UserColumn, UserIdColumn } from './user-id.column.js';
 
 /** The injection token of the `UserEntity`; undefined with a `UserProvider`. */
 export const USER_ENTITY = Symbol('USER_ENTITY');
@@ -99,7 +99,7 @@ function metadataOf(dataSource: DataSource, entity: Type<object>): EntityMetadat
 }
 
 /** The column of the id: one whose value is the property itself, and is always read. */
-function idColumnOf(metadata: EntityMetadata, property: string): Column {
+function idColumnOf(metadata: EntityMetadata, property: string): UserColumn {
   const named = metadata.columns.filter((column) => column.propertyName === property);
   const column = named.find(({ embeddedMetadata }) => !(embeddedMetadata as unknown));
   const wrongId = (problem: string) => new SigraConfigError('users.id', problem);
@@ -117,8 +117,8 @@ function idColumnOf(metadata: EntityMetadata, property: string): Column {
 }
 
 /** Whether the entity says that the id is unique. Only asked while its table does not exist. */
-function isDeclaredUnique({ primaryColumns, uniques, indices }: EntityMetadata, column: Column): boolean {
-  const isAlone = (columns: readonly Column[]) => columns.length === 1 && columns[0] === column;
+function isDeclaredUnique({ primaryColumns, uniques, indices }: EntityMetadata, column: UserColumn): boolean {
+  const isAlone = (columns: readonly UserColumn[]) => columns.length === 1 && columns[0] === column;
   return (
     isAlone(primaryColumns) ||
     uniques.some(({ columns }) => isAlone(columns)) ||

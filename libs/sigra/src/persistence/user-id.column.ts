@@ -5,7 +5,7 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import { quote } from './qualified-names.js';
 import type { CatalogFacts } from './table-catalog.js';
 
-export type Column = EntityMetadata['columns'][number];
+export type UserColumn = EntityMetadata['columns'][number];
 
 /** The types of ids, by their names in `pg_type` and in TypeORM. */
 const TYPES = {
@@ -34,7 +34,7 @@ export class UserIdColumn {
 
   /** @param facts what the database knows about the column */
   constructor(
-    readonly column: Column,
+    readonly column: UserColumn,
     private readonly driver: DataSource['driver'],
     private readonly facts: CatalogFacts,
   ) {

@@ -4,7 +4,7 @@ import { ownCopy } from './own-copy.js';
 import { quote } from './qualified-names.js';
 import type { Row } from './sigra-database.js';
 import type { UserEntity } from './user-entity.js';
-import type { Column } from './user-id.column.js';
+import type { UserColumn } from './user-id.column.js';
 
 /**
  * Joins the application's user entity in hand-written SQL, so that one query reads tokens and their users: the columns to
@@ -16,7 +16,7 @@ export class UserTable {
   readonly name: string;
   /** The select list, with the alias `u`. */
   readonly columns: string;
-  private readonly selected: readonly { readonly column: Column; readonly alias: string }[];
+  private readonly selected: readonly { readonly column: UserColumn; readonly alias: string }[];
   private readonly idAlias: string;
   private readonly idColumn: UserEntity['id'];
   private readonly notDeleted: string;

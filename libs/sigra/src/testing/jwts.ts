@@ -1,4 +1,5 @@
 import { AccessTokenSigner } from '../jwt/access-token.signer.js';
+import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
 import { SigraJwtService } from '../jwt/sigra-jwt.service.js';
 import type { TokenPair } from '../jwt/token-pair.js';
 import type { UserRef } from '../persistence/user-directory.js';
@@ -66,7 +67,7 @@ export function jwtWithScopes(app: Providers, user: UserRef, scopes: readonly st
  */
 export async function expiredJwt(app: Providers, user: UserRef, scopes?: readonly string[]): Promise<string> {
   const claims = await app.get(SigraJwtService).verifyAccess(await generateJwt(app, user, scopes));
-  const { sub, iat, exp, scope = '', epoch = 0, sid = '', owner_type: ownerType = 'user' } = claims;
+  const { sub, iat, exp, scope = '', epoch = 0, sid = '', owner_type: ownerType = DEFAULT_OWNER_TYPE } = claims;
   const signedAt = iat - (exp - iat) - MAX_CLOCK_TOLERANCE - 1;
   const { accessToken } = await app.get(AccessTokenSigner).sign(
     {

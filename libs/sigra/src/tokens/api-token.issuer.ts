@@ -18,9 +18,9 @@ import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
+import { type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
 import { parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
-import { parseExpiry } from './token-lifetime.js';
+import { parseExpiry, timeOf } from './token-lifetime.js';
 
 /** The properties of a token to create. */
 export interface CreateApiToken extends RequestedProperties {

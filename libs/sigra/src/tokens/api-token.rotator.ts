@@ -18,9 +18,9 @@ import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
 import { ApiTokenLocker } from './api-token.locker.js';
-import { type IssuedApiToken, IssueReplayer, timeOf } from './issue.replayer.js';
+import { type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
 import { propertiesOf } from './token-properties.js';
-import { parseExpiry, parseGrace } from './token-lifetime.js';
+import { parseExpiry, parseGrace, sameLifetime, timeOf } from './token-lifetime.js';
 
 /** The options of a rotation. */
 export interface RotateApiToken {
@@ -159,11 +159,4 @@ export class ApiTokenRotator {
     // A descendant of the token itself can rotate it: the successor then ends with what both descend from.
     return { ...mint, descendsFrom: mint.descendsFrom.filter((id) => id !== line) };
   }
-}
-
-/** The lifetime survives rotation, too. A token without an expiry gets the longest lifetime that is allowed now. */
-function sameLifetime({ expiresAt, createdAt }: ApiToken, now: Date, maxTtl = Infinity): Date | null {
-  const ttl = expiresAt ? (expiresAt.getTime() - createdAt.getTime()) / 1000 : Infinity;
-  const allowed = Math.min(ttl, maxTtl);
-  return allowed === Infinity ? null : later(now, allowed);
 }

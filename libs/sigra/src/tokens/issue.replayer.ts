@@ -135,11 +135,6 @@ function keyHashOf(type: string, subject: IssueSubject, maker: CredentialMembers
   return hashOf([type, subject, maker ? credentialOf(maker) : 'application', key]);
 }
 
-/** The time of an expiry in the properties of a request. */
-export function timeOf(expiresAt: Date | null | undefined): number | null {
-  return expiresAt instanceof Date ? expiresAt.getTime() : null;
-}
-
 function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }

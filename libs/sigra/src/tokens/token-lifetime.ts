@@ -1,6 +1,7 @@
-import { MAX_TIME } from '../common/clock.js';
+import { later, MAX_TIME } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
+import type { ApiToken } from '../persistence/tables.js';
 
 const MAX_GRACE_SECONDS = 2_592_000;
 
@@ -42,4 +43,20 @@ export function parseGrace(graceSeconds: unknown = 0): number {
     throw new SigraError('invalid_grace', `graceSeconds must be an integer from 0 to ${MAX_GRACE_SECONDS}.`);
   }
   return graceSeconds;
+}
+
+/** The expiry of a successor: the lifetime survives rotation. A token without an expiry gets the longest lifetime that is allowed now. */
+export function sameLifetime(
+  { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
+  now: Date,
+  maxTtl = Infinity,
+): Date | null {
+  const ttl = expiresAt ? (expiresAt.getTime() - createdAt.getTime()) / 1000 : Infinity;
+  const allowed = Math.min(ttl, maxTtl);
+  return allowed === Infinity ? null : later(now, allowed);
+}
+
+/** The time of an expiry in the properties of a request. */
+export function timeOf(expiresAt: Date | null | undefined): number | null {
+  return expiresAt instanceof Date ? expiresAt.getTime() : null;
 }

@@ -1,4 +1,5 @@
 import { later } from '../../common/clock.js';
+import { ownerIdOf } from '../../common/principal.js';
 import { Deadline } from '../../common/deadline.js';
 import { refuse, type SigraError } from '../../common/sigra-error.js';
 import { SigraConfigError } from '../../config/sigra-config-error.js';
@@ -76,10 +77,8 @@ class ForeignIssuer {
   private async ownerOf(claims: ForeignClaims): Promise<string | undefined> {
     const id: unknown = await this.issuer.owner(claims);
     if (id === undefined || id === null || id === '') return undefined;
-    // An unsafe integer is rounded, so it could be the id of another user.
-    if (typeof id === 'string' || typeof id === 'bigint' || (typeof id === 'number' && Number.isSafeInteger(id))) {
-      return String(id);
-    }
+    const owner = ownerIdOf(id);
+    if (owner !== undefined || typeof id === 'string') return owner;
     throw new TypeError(`sigra: ${this.path}.owner must return the id of a user, or undefined`);
   }
 
