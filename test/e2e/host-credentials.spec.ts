@@ -218,6 +218,9 @@ describe.each(ADAPTERS)('Credentials of the host, on %s', (adapter) => {
     ['an object as the user', { userId: {}, scopes: ['*'] }],
     ['an unsafe number as the user', { userId: 2 ** 53, scopes: ['*'] }],
     ['an invalid end', { userId: '1', scopes: ['*'], expiresAt: new Date(Number.NaN) }],
+    ['an empty id', { id: '', userId: '1', scopes: ['*'] }],
+    ['a number as the id', { id: 1, userId: '1', scopes: ['*'] }],
+    ['an id of 513 characters', { id: 'i'.repeat(513), userId: '1', scopes: ['*'] }],
     ['an end that is not a Date', { userId: '1', scopes: ['*'], expiresAt: Date.now() }],
     ['true', true],
     ['a string', 'admin'],
@@ -255,6 +258,33 @@ describe.each(ADAPTERS)('Credentials of the host, on %s', (adapter) => {
 
     expect((await call('POST', '/own/outrun', { authorization })).body).toEqual(INVALID_TOKEN.body);
     expect((await test.tokens.listActive(user)).tokens).toEqual([]);
+  });
+
+  it('share no idempotency key: each has its own if the host names it, and none otherwise', async () => {
+    resolve = ({ headers }) => ({ id: headers['x-id'], userId: test.user.id, scopes: ['*'] });
+    const key = { 'idempotency-key': 'a key of more than one credential'.replaceAll(' ', '-') };
+    const create = (headers: Record<string, string>) =>
+      call('POST', '/api/tokens', { ...key, ...headers }, { name: 'CI', scopes: ['read:notes'] });
+
+    const [first, again, other] = [
+      await create({ 'x-id': '1' }),
+      await create({ 'x-id': '1' }),
+      await create({ 'x-id': '2' }),
+    ];
+    const unnamed = await create({});
+
+    expect([first.status, again.status, other.status]).toEqual([201, 201, 201]);
+    expect(again.body).toEqual(first.body);
+    expect(other.body).not.toEqual(first.body);
+    expect(unnamed).toMatchObject({ status: 400, body: { error: 'invalid_idempotency_key' } });
+  });
+
+  it('make nothing when the host finds another credential of the user meanwhile', async () => {
+    resolve = () => ({ id: String(asked), userId: test.user.id, scopes: ['*'] });
+
+    const answer = await call('POST', '/api/tokens', {}, { name: 'CI', scopes: ['read:notes'] });
+
+    expect(answer.body).toEqual(INVALID_TOKEN.body);
   });
 
   it('are asked for again before they make a credential', async () => {

@@ -17,6 +17,8 @@ import {
   ApiTokenService,
   CachesPerPrincipal,
   CurrentPrincipal,
+  type HostCredential,
+  type HostRequest,
   OptionalAuth,
   perPrincipal,
   type Principal,
@@ -87,6 +89,12 @@ interface Caching {
   readonly adapter?: (typeof ADAPTERS)[number];
 }
 
+/** Credentials of the host: the user in one header, and the id, if there is one, in another. */
+function ofHeaders({ headers }: HostRequest): HostCredential | undefined {
+  const { 'x-host-user': userId, 'x-host-id': id } = headers as Record<string, string | undefined>;
+  return userId === undefined ? undefined : { userId, scopes: ['read:notes'], ...(id !== undefined && { id }) };
+}
+
 let test: TestApp;
 beforeAll(async () => {
   test = await startTestApp();
@@ -99,7 +107,7 @@ function start({ interceptor, controllers = [], mounted = {}, routes = 'error', 
     adapter,
     ...(withoutGuard && { guard: null }),
     databaseUrl: test.databaseUrl,
-    sigra: { jwt: JWT, routes, controllers: mounted },
+    sigra: { jwt: JWT, routes, controllers: mounted, credentials: { resolve: ofHeaders } },
     imports: [CacheModule.register({ isGlobal: true, ttl: 60_000 })],
     controllers,
     providers: interceptor ? [{ provide: APP_INTERCEPTOR, useClass: interceptor }] : [],
@@ -135,6 +143,20 @@ describe.each(ADAPTERS)('A global interceptor that caches with perPrincipal(), o
     expect(await get(host, 'mine', other.headers)).toMatchObject({ userId: grace.id });
     expect(await get(host, 'mine', { 'x-session-user': grace.id })).toMatchObject({ userId: grace.id });
     expect(await get(host, 'mine', { 'x-session-user': test.user.id })).toMatchObject({ userId: test.user.id });
+  });
+
+  it('keeps credentials of the host apart by their id, and caches nothing for those without one', async () => {
+    const ask = (headers: Record<string, string>) => get(host, 'mine', { 'x-host-user': test.user.id, ...headers });
+
+    const [first, again, other] = [
+      await ask({ 'x-host-id': '1' }),
+      await ask({ 'x-host-id': '1' }),
+      await ask({ 'x-host-id': '2' }),
+    ];
+    const [unnamed, another] = [await ask({}), await ask({})];
+
+    expect(again).toEqual(first);
+    expect(new Set([first, other, unnamed, another].map(({ call }) => call)).size).toBe(4);
   });
 
   it('never gives an answer to a principal to a request without a credential', async () => {

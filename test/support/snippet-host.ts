@@ -57,7 +57,7 @@ export declare function accountsOfAnotherService(ids: readonly string[]): Promis
 export declare function userOfCertificate(request: unknown): User | undefined;
 export declare function userOfPassword(body: unknown): Promise<User>;
 export declare function userOfOldToken(request: unknown): Promise<User | undefined>;
-export declare function verifyOldToken(header: unknown): Promise<{ sub: string; exp: number } | undefined>;
+export declare function verifyOldToken(header: unknown): Promise<{ jti: string; sub: string; exp: number } | undefined>;
 export declare function archive(manager: EntityManager, projectId: string): Promise<void>;
 export declare function disable(user: User): Promise<void>;
 export declare function enable(user: User): Promise<void>;

@@ -263,13 +263,17 @@ export class Authenticator {
     found: CheckedCredential,
     request: HttpRequest,
   ): Promise<Principal> {
-    const { expiresAt: endsAt } = found;
+    const { id: credentialId, userId: given, expiresAt: endsAt } = found;
     if (hasExpired(endsAt ?? null, this.clock.now())) throw refuse('token_expired', 'The credential has expired.');
-    const { record, user } = (await this.owners.find(this.users.canonicalId(found.userId))) ?? {};
+    const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
     if (!record || !user) throw refuse('invalid_token', 'The credential belongs to no active user.');
     const scopes = this.ceiling.limit(user, found.scopes);
-    const isLive = async () => (await askHostAgain(resolve, request))?.userId === found.userId;
-    return this.ofOwner(user, record, { method: 'host', scopes }, { endsAt, isLive });
+    const isLive = async () => {
+      const now = await askHostAgain(resolve, request);
+      return now?.userId === given && now.id === credentialId;
+    };
+    const made = { method: 'host', scopes, ...(credentialId !== undefined && { credentialId }) } as const;
+    return this.ofOwner(user, record, made, { endsAt, isLive });
   }
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {
@@ -303,7 +307,7 @@ export class Authenticator {
   private ofOwner(
     user: object,
     { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
-    made: Pick<Principal, 'method' | 'scopes' | 'issuer'>,
+    made: Pick<Principal, 'method' | 'scopes' | 'issuer' | 'credentialId'>,
     origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash'>,
   ): Principal {
     const owner = { type: this.config.users.type, id: userId };

@@ -1,4 +1,4 @@
-import { isOwnerId } from '../common/principal.js';
+import { isOwnerId, MAX_ID_LENGTH } from '../common/principal.js';
 import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
 import type { CredentialOptions, HostCredential, HostRequest } from '../config/sigra-options.js';
 import type { HttpRequest } from './http-exchange.js';
@@ -6,6 +6,7 @@ import { withStoredSession } from './stored-session.js';
 
 /** A credential of the host that has the form which its resolver promises. */
 export interface CheckedCredential {
+  readonly id: string | undefined;
   readonly userId: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date | undefined;
@@ -32,14 +33,17 @@ export async function askHostAgain(resolve: Resolve, request: HttpRequest): Prom
 
 function checked(found: HostCredential | null | undefined): CheckedCredential | undefined {
   if (found === undefined || found === null) return undefined;
-  const { userId: id, scopes, expiresAt } = found as Partial<Record<keyof HostCredential, unknown>>;
-  const userId = typeof id === 'bigint' || Number.isSafeInteger(id) ? String(id) : id;
+  const { id, userId: given, scopes, expiresAt } = found as Partial<Record<keyof HostCredential, unknown>>;
+  const userId = typeof given === 'bigint' || Number.isSafeInteger(given) ? String(given) : given;
   if (!isOwnerId(userId)) throw wrong('the id of a user as userId');
   if (!isScopeList(scopes)) throw wrong(`scopes, an array of at most ${MAX_SCOPES} scopes`);
   if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime()))) {
     throw wrong('a valid Date as expiresAt, or none');
   }
-  return { userId, scopes: [...scopes], expiresAt };
+  if (id !== undefined && !(typeof id === 'string' && id !== '' && id.length <= MAX_ID_LENGTH)) {
+    throw wrong(`a string of 1 to ${MAX_ID_LENGTH} characters as id, or none`);
+  }
+  return { id, userId, scopes: [...scopes], expiresAt };
 }
 
 function wrong(expected: string): TypeError {

@@ -34,7 +34,7 @@ type CacheKey = string | null | undefined;
 
 /**
  * The key of an answer for the principal of the call, for `trackBy()` of a `CacheInterceptor`. Two credentials never share an answer,
- * even those of one owner, and answers with `@Header('Cache-Control', 'no-store')`, such as those of the ready-made controllers, are not
+ * even those of one owner; a credential of `credentials.resolve` without an `id` has no cached answers. Answers with `@Header('Cache-Control', 'no-store')`, such as those of the ready-made controllers, are not
  * cached. Calls without a principal keep the key.
  *
  * @param key of an answer that does not depend on the caller, such as the URL; undefined is not cached
@@ -61,8 +61,10 @@ export function perPrincipal(
   if (!key || isNeverStored(context.getHandler())) return undefined;
   const principal = requestOf(context).sigra;
   if (!principal) return key;
+  const credential = credentialOf(principal);
+  if (!credential) return undefined;
   const type = stampOf(principal)?.owner.type;
-  const facts = JSON.stringify([type, ...credentialOf(principal), [...principal.scopes].sort()]);
+  const facts = JSON.stringify([type, ...credential, [...principal.scopes].sort()]);
   // In front: a URL begins with a slash, so no client can name the key of a principal.
   return `sigra:${createHash('sha256').update(facts).digest('base64url')}:${key}`;
 }

@@ -22,17 +22,25 @@ export interface Principal<User extends object = object> {
   readonly familyId?: string;
   /** The issuer of a JWT of `trustedIssuers`. Missing for JWTs of this application. */
   readonly issuer?: string;
+  /** The id that `credentials.resolve` gave the credential, when `method` is `host`. Missing if it gave none. */
+  readonly credentialId?: string;
 }
 
 /** The members of a principal that identify its credential. */
-export type CredentialMembers = Pick<Principal, 'method' | 'userId' | 'tokenId' | 'familyId' | 'issuer'>;
+export type CredentialMembers = Pick<
+  Principal,
+  'method' | 'userId' | 'tokenId' | 'familyId' | 'issuer' | 'credentialId'
+>;
 
 /**
  * Identifies the credential of a principal among those of its type of owners: an API token with the JWTs that it got, a refresh family
- * with its JWTs, or one JWT that has neither. A person is the same in every session, and so are the credentials of the host for a user.
+ * with its JWTs, or one JWT that has neither. A person is the same in every session.
+ *
+ * @returns undefined for a credential of the host without an id: two of them cannot be told apart
  */
-export function credentialOf(principal: CredentialMembers): readonly (string | null)[] {
-  const { method, userId, tokenId, familyId, issuer } = principal;
+export function credentialOf(principal: CredentialMembers): readonly (string | null)[] | undefined {
+  const { method, userId, tokenId, familyId, issuer, credentialId } = principal;
+  if (method === 'host') return credentialId === undefined ? undefined : [method, userId, credentialId];
   return [method, userId, issuer ?? null, stampOf(principal)?.jwtHash ?? tokenId ?? familyId ?? null];
 }
 

@@ -305,6 +305,11 @@ export interface HostCredential {
   userId: string | number | bigint;
   /** What the credential allows, such as `['read:projects']`, or `['*']`. `users.scopes` limits it. */
   scopes: readonly string[];
+  /**
+   * What tells the credential apart from others of the user, such as the `jti` of a JWT, at most 512 characters. Cached answers and
+   * idempotency keys belong to one credential. @default none: its answers are not cached, and idempotency keys are refused
+   */
+  id?: string;
   /** The end of the credential. It is refused afterwards, and nothing that it makes lives longer. @default no end */
   expiresAt?: Date;
 }

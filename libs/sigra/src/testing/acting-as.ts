@@ -14,6 +14,8 @@ export interface ActingCredential {
   readonly tokenId?: string;
   /** Only with the method `jwt`. @default a random UUID */
   readonly familyId?: string;
+  /** Only with the method `host`. @default none */
+  readonly credentialId?: string;
 }
 
 /**
@@ -105,12 +107,14 @@ function toPrincipal(acting: ActingPrincipal): Principal {
 function credentialOf({
   tokenId,
   familyId,
+  credentialId,
   method = tokenId !== undefined ? 'api_token' : familyId !== undefined ? 'jwt' : 'session',
-}: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'familyId'> {
+}: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'familyId' | 'credentialId'> {
   switch (method) {
     case 'session':
-    case 'host':
       return { method };
+    case 'host':
+      return { method, ...(credentialId !== undefined && { credentialId }) };
     case 'api_token':
       return { method, tokenId: tokenId ?? randomUUID() };
     case 'jwt':

@@ -132,7 +132,11 @@ export class IssueReplayer {
 
 /** Identifies a key of a credential for a subject, whose owner has the type. */
 function keyHashOf(type: string, subject: IssueSubject, maker: CredentialMembers | undefined, key: string): string {
-  return hashOf([type, subject, maker ? credentialOf(maker) : 'application', key]);
+  const credential = maker ? credentialOf(maker) : 'application';
+  if (!credential) {
+    throw refuse('invalid_idempotency_key', 'An idempotency key belongs to one credential, and this one has no id.');
+  }
+  return hashOf([type, subject, credential, key]);
 }
 
 function hashOf(value: unknown): string {
