@@ -5,6 +5,7 @@ import { ADAPTERS } from '../support/test-app.js';
 import { eventually } from '../support/eventually.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 import { JWT } from '../support/jwt-app.js';
+import { failAudit } from '../support/audit-faults.js';
 import { refusalOf } from '../support/refusal.js';
 
 /** With the end of the message: `READ COMMITTED` is another one. */
@@ -17,7 +18,9 @@ describe.each(ADAPTERS)('When the connection ends in the middle of a change, on 
   let headers: Record<string, string>;
 
   beforeAll(async () => {
-    test = await startFaultyApp(adapter, { sigra: { jwt: { ...JWT, enabled: true } } });
+    test = await startFaultyApp(adapter, {
+      sigra: { jwt: { ...JWT, enabled: true }, controllers: { tokens: 'api/tokens', oauth: 'oauth' } },
+    });
     headers = { 'x-session-user': test.sound.user.id, 'content-type': 'application/json' };
   });
   afterAll(() => test.close());
@@ -92,5 +95,25 @@ describe.each(ADAPTERS)('When the connection ends in the middle of a change, on 
     test.proxy.speak();
 
     expect(refresh).toBe('outcome_unknown');
+  });
+
+  it('tells OAuth clients by the code of a refresh whether its outcome is unknown or nothing has changed', async () => {
+    const jwt = test.host.app.get(SigraJwtService);
+    const { refreshToken } = await jwt.generateTokens(test.sound.user, ['read:notes']);
+    const refresh = async () => {
+      const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken });
+      const response = await fetch(`${test.host.url}/oauth/token`, { method: 'POST', body });
+      const { error } = (await response.json()) as { error?: string };
+      return { status: response.status, error, retryAfter: response.headers.get('retry-after') };
+    };
+
+    test.proxy.loseAnswerTo(ROTATION);
+    const lost = await refresh();
+    const fault = await failAudit(test.sound.dataSource, '40P01', Number.MAX_SAFE_INTEGER);
+    const aborted = await refresh();
+    await fault.mend();
+
+    expect(aborted).toEqual({ status: 503, error: 'temporarily_unavailable', retryAfter: '1' });
+    expect(lost).toEqual({ status: 503, error: 'outcome_unknown', retryAfter: null });
   });
 });

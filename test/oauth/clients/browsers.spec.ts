@@ -49,6 +49,26 @@ describe.each(ADAPTERS)('Clients in browsers of an application on %s', (adapter)
     expect(await issuer.accepts(stored.accessToken)).toBe(false);
   });
 
+  it('axios and ky find the endpoint, and narrow the scopes of a refresh, but not widen them', async () => {
+    const clients: Record<string, (path: string, form?: URLSearchParams) => Promise<Record<string, string>>> = {
+      axios: async (url, form) => (await (form ? axios.post(url, form) : axios.get(url))).data as never,
+      ky: (url, form) => (form ? ky.post(url, { body: form }) : ky.get(url)).json(),
+    };
+
+    for (const [client, send] of Object.entries(clients)) {
+      const { refreshToken } = await issuer.signIn('read:notes', 'write:notes');
+      const { token_endpoint } = await send(`${issuer.url}/.well-known/oauth-authorization-server`);
+      const refresh = (token: string, scope: string) =>
+        send(token_endpoint!, new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token, scope }));
+
+      const narrow = await refresh(refreshToken, 'read:notes');
+      const wider = await refresh(narrow.refresh_token!, 'read:notes admin').catch((error: unknown) => error);
+
+      expect([client, narrow.scope]).toEqual([client, 'read:notes']);
+      expect(wider).toMatchObject({ response: { status: 400 } });
+    }
+  });
+
   it('ky refreshes in a hook and repeats the request', async () => {
     let { refreshToken } = await issuer.signIn();
     let accessToken = 'eyJ.expired.token';

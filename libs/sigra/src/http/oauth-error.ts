@@ -16,7 +16,8 @@ export type OAuthErrorCode =
   | 'insufficient_scope'
   | 'access_denied'
   | 'server_error'
-  | 'temporarily_unavailable';
+  | 'temporarily_unavailable'
+  | 'outcome_unknown';
 
 /** A refusal in the form of RFC 6749 section 5.2. */
 export class OAuthError extends HttpRefusal {
@@ -66,9 +67,9 @@ function ofService(cause: SigraError): OAuthError {
   if (cause.code === 'invalid_dpop_proof') return new OAuthError(400, cause.code, cause.message, { cause });
   if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
   if (!isOutage(cause)) return new OAuthError(400, 'invalid_request', cause.message, { cause });
-  // Without `Retry-After`, when the request may have been executed: RFC 6749 has no code that says so.
-  const headers = cause.code === 'outcome_unknown' ? {} : RETRY_LATER;
-  return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers, cause });
+  // Clients repeat what is only unavailable. A page of another origin cannot read `Retry-After`, so the code differs, too.
+  if (cause.code === 'outcome_unknown') return new OAuthError(503, cause.code, cause.message, { cause });
+  return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers: RETRY_LATER, cause });
 }
 
 const CODES_OF_GUARDS: Readonly<Partial<Record<string, OAuthErrorCode>>> = {
@@ -76,6 +77,7 @@ const CODES_OF_GUARDS: Readonly<Partial<Record<string, OAuthErrorCode>>> = {
   invalid_token: 'invalid_token',
   invalid_dpop_proof: 'invalid_dpop_proof',
   insufficient_scope: 'insufficient_scope',
+  outcome_unknown: 'outcome_unknown',
 };
 
 /** A refusal by a guard, which keeps its status and its challenge (RFC 7662 section 2.3). */
