@@ -75,7 +75,7 @@ export class SigraModule extends ConfigurableModuleClass implements NestModule {
 
   /** Nest calls it between the body parsers and the routes, and only in applications that serve HTTP. */
   configure(): void {
-    this.documents.register();
+    this.documents.serve();
     this.parserErrors.register();
   }
 

@@ -31,7 +31,22 @@ interface Express {
 /** The part of Fastify that the hooks use. */
 interface Fastify {
   addHook(name: 'onRequest', hook: (request: RawRequest, reply: HttpResponse, done: () => void) => void): unknown;
+  addHook(
+    name: 'onSend',
+    hook: (
+      request: RawRequest,
+      reply: FastifyReply,
+      payload: unknown,
+      done: (error: null, payload: unknown) => void,
+    ) => void,
+  ): unknown;
   addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
+}
+
+interface FastifyReply extends HttpResponse {
+  readonly statusCode: number;
+  code(status: number): unknown;
+  getHeader(name: string): unknown;
 }
 
 interface FastifyRoute {
@@ -47,6 +62,11 @@ interface FastifyRoute {
 export class FrameworkHooks {
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
+  /** Whether the application has its adapter. One of a testing module gets it after its providers. */
+  get areReady(): boolean {
+    return Boolean(this.adapterHost.httpAdapter);
+  }
+
   /** Answers some requests before every guard, interceptor and prefix of the application. */
   answerFirst(answerTo: (method: string, path: string) => HookAnswer | undefined): void {
     this.onAdapter(
@@ -61,6 +81,28 @@ export class FrameworkHooks {
           const answer = answerTo(request.method, pathOf(request));
           if (answer) this.send(answer, reply);
           else done();
+        }),
+    );
+  }
+
+  /**
+   * As `answerFirst`, also where something in front of it answers: the adapter of Fastify has CORS before all hooks. Call it as soon as
+   * the adapter exists, before the application adds middleware.
+   */
+  answerAlways(answerTo: (method: string, path: string) => HookAnswer | undefined): void {
+    this.answerFirst(answerTo);
+    this.onAdapter(
+      () => undefined,
+      (fastify) =>
+        fastify.addHook('onSend', (request, reply, payload, done) => {
+          const answer = answerTo(request.method, pathOf(request));
+          if (!answer || isSent(answer, reply)) {
+            done(null, payload);
+            return;
+          }
+          reply.code(answer.status);
+          for (const [name, value] of Object.entries(answer.headers)) reply.header(name, value);
+          done(null, answer.body === undefined ? '' : JSON.stringify(answer.body));
         }),
     );
   }
@@ -100,6 +142,12 @@ export class FrameworkHooks {
     for (const [name, value] of Object.entries(headers)) response.header(name, value);
     this.adapterHost.httpAdapter.reply(response, body, status);
   }
+}
+
+function isSent({ status, headers }: HookAnswer, reply: FastifyReply): boolean {
+  return (
+    reply.statusCode === status && Object.entries(headers).every(([name, value]) => reply.getHeader(name) === value)
+  );
 }
 
 function pathOf({ originalUrl, url }: RawRequest): string {

@@ -30,23 +30,38 @@ interface PublicDocument {
 /**
  * Serves the documents that clients look for at the root of the host, with whatever prefix the application has: metadata of the
  * authorization server (RFC 8414) and of the protected resource (RFC 9728), and the keys (RFC 7517).
+ *
+ * They are answered before everything of the application: its CORS would refuse pages of other origins.
  */
 @Injectable()
 export class PublicDocuments {
+  private isServed = false;
+  private byPath: ReadonlyMap<string, PublicDocument> | undefined;
+
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly jwks: JwkSet,
     private readonly routes: MountedRoutes,
     private readonly hooks: FrameworkHooks,
-  ) {}
-
-  /** Call it before the application registers its routes. */
-  register(): void {
-    const documents = new Map(this.documents());
-    if (documents.size > 0) this.hooks.answerFirst((method, path) => answerTo(method, documents.get(path)));
+  ) {
+    // The application gets its first chance to add middleware when it has been created.
+    if (hooks.areReady) this.serve();
   }
 
-  private *documents(): Iterable<readonly [string, PublicDocument]> {
+  /** Call it before the application registers its routes. A testing module gets its adapter later than its providers. */
+  serve(): void {
+    if (this.isServed) return;
+    this.isServed = true;
+    if (this.documents().next().done) return;
+    this.hooks.answerAlways((method, path) => answerTo(method, this.at(path)));
+  }
+
+  /** The application sets its prefix after its providers exist, and before the first request. */
+  private at(path: string): PublicDocument | undefined {
+    return (this.byPath ??= new Map(this.documents())).get(path);
+  }
+
+  private *documents(): Generator<readonly [string, PublicDocument]> {
     const keys = this.routes.below('jwks', 'jwks.json');
     if (keys !== undefined && this.config.jwt) yield [keys, { type: JWK_SET_TYPE, body: { keys: this.jwks.keys } }];
     const server = this.server();
