@@ -4,7 +4,7 @@ import { Field, ID, ObjectType, Query, Resolver, Subscription } from '@nestjs/gr
 import { type Client, createClient } from 'graphql-ws';
 import { CredentialService, CurrentPrincipal, OptionalAuth, type Principal, RequireScopes } from 'nestjs-sigra';
 import { WebSocket } from 'ws';
-import { insufficientScope, INVALID_TOKEN } from '../support/answers.js';
+import { insufficientScope, INVALID_TOKEN, invalidRequest } from '../support/answers.js';
 import { apollo, mercurius } from '../support/context-hosts.js';
 import { type HostApp, startHost } from '../support/host-app.js';
 import { type Adapter, startTestApp, type TestApp } from '../support/test-app.js';
@@ -107,12 +107,12 @@ describe.each(DRIVERS)('The events of a subscription of $driver', ({ adapter, mo
   const issue = (...scopes: string[]) => test.tokens.create(test.user, { name: 'CI', scopes });
 
   /** Subscribes, and returns the next event of each call. */
-  function subscribe(field: string, rawToken?: string): () => Promise<unknown> {
+  function subscribe(field: string, rawToken?: string, more: object = {}): () => Promise<unknown> {
     feed = new Feed();
     const client = createClient({
       url: `${host.url.replace('http', 'ws')}/graphql`,
       webSocketImpl: WebSocket,
-      connectionParams: rawToken === undefined ? {} : { authorization: `Bearer ${rawToken}` },
+      connectionParams: { ...(rawToken !== undefined && { authorization: `Bearer ${rawToken}` }), ...more },
       retryAttempts: 0,
     });
     clients.push(client);
@@ -147,6 +147,21 @@ describe.each(DRIVERS)('The events of a subscription of $driver', ({ adapter, mo
       INVALID_TOKEN.body,
       INVALID_TOKEN.body,
     ]);
+  });
+
+  it('are refused to a connection with two credentials, in any spelling and place, and not to one with the same twice', async () => {
+    const { rawToken } = await issue('read:notes');
+    const other = `Bearer ${(await issue('read:notes')).rawToken}`;
+    const own = `Bearer ${rawToken}`;
+
+    const refused = [{ Authorization: other }, { headers: { authorization: other } }];
+    const answers = [];
+    for (const more of refused) answers.push(await subscribe('added', rawToken, more)());
+    const next = subscribe('added', rawToken, { Authorization: own, headers: { authorization: own } });
+    feed.publish('1');
+
+    expect(answers).toEqual(refused.map(() => invalidRequest('The request has two credentials.').body));
+    expect(await next()).toEqual({ id: '1' });
   });
 
   it('are refused after a lock-out, and others are not', async () => {

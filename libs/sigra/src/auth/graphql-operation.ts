@@ -38,11 +38,8 @@ export function requestOfOperation(context: unknown, keyHeaders: readonly string
 
 function ofConnection(handshake: object, parameters: unknown, keyHeaders: readonly string[]): HttpRequest {
   const { headers } = (parameters ?? {}) as { readonly headers?: unknown };
-  const names = ['authorization', ...keyHeaders];
-  return requestOfHandshake(handshake, sentHeaders(handshake), {
-    ...headersIn(headers, names),
-    ...headersIn(parameters, names),
-  });
+  const sent = headersIn(['authorization', ...keyHeaders], headers, parameters);
+  return requestOfHandshake(handshake, sentHeaders(handshake), sent);
 }
 
 /**

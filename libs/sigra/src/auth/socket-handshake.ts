@@ -27,7 +27,7 @@ export function requestOfSocket(client: unknown, keyHeaders: readonly string[] =
   if (!isUpgrade(upgrade)) return undefined;
   const token = handshake?.auth?.token ?? undefined;
   return requestOfHandshake(upgrade, upgrade.headers, {
-    ...headersIn(handshake?.auth, keyHeaders),
+    ...headersIn(keyHeaders, handshake?.auth),
     ...(token !== undefined && { authorization: authorizationOf(token) }),
   });
 }
@@ -71,13 +71,19 @@ export function withHeaders(
   return { ...headers, ...Object.fromEntries(added) };
 }
 
-/** The headers that a client has sent as properties of an object, in any case. */
-export function headersIn(place: unknown, names: readonly string[]): Readonly<Record<string, string>> {
-  if (!isObject(place)) return {};
-  const found = Object.entries(place).map(([name, value]) => [name.toLowerCase(), value as unknown] as const);
-  return Object.fromEntries(
-    found.filter((each): each is readonly [string, string] => names.includes(each[0]) && typeof each[1] === 'string'),
-  );
+/**
+ * The headers that a client has sent as properties of objects, in any case.
+ *
+ * @throws SigraError `invalid_request` for different credentials in one header
+ */
+export function headersIn(names: readonly string[], ...places: readonly unknown[]): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [key, value] of places.filter(isObject).flatMap((place) => Object.entries<unknown>(place as never))) {
+    const name = key.toLowerCase();
+    if (!names.includes(name) || typeof value !== 'string') continue;
+    if ((found[name] ??= value) !== value) throw twoCredentials();
+  }
+  return found;
 }
 
 function authorizationOf(token: unknown): string {
