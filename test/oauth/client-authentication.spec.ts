@@ -144,6 +144,24 @@ describe.each(ADAPTERS)('A client at the OAuth endpoints on %s', (adapter) => {
     expect(answers.map(refusalIn)).toEqual(answers.map(() => TWO_WAYS));
   });
 
+  it.each(['client_secret', 'client_assertion', 'refresh_token', 'token'])(
+    'sends no %s in the URL, which would not be checked',
+    async (name) => {
+      const query = `?state=1&${name}=wrong`;
+      const { refreshToken } = await test.signIn();
+
+      const answers = [
+        await test.post(`token${query}`, await grant()),
+        await test.post(`introspect${query}`, { token: refreshToken }, basic(id, secret)),
+        await test.post(`revoke${query}`, { token: refreshToken }),
+      ];
+
+      expect(answers.map(refusalIn)).toEqual(answers.map(() => TWO_WAYS));
+      expect((await test.refresh(refreshToken)).status).toBe(200);
+      expect((await test.post('token?state=1', await grant())).status).toBe(200);
+    },
+  );
+
   it('sends one Authorization header', async () => {
     const head = ['POST /oauth/token HTTP/1.1', 'Host: localhost', 'Content-Length: 0'];
 

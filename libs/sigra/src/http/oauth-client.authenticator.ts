@@ -18,6 +18,8 @@ interface ClientCredentials {
 
 /** One description for everything that is wrong with a client: the answer must not reveal which tokens exist. */
 const INVALID_CLIENT = 'The client credentials are invalid, revoked or expired.';
+/** RFC 6749 section 2.3.1: never in the URL, which logs and proxies keep. */
+const BODY_ONLY = ['client_secret', 'client_assertion', 'refresh_token', 'token'];
 const BASE64 = /^ +([A-Za-z0-9+/]+={0,2}) *$/;
 
 /**
@@ -38,7 +40,7 @@ export class OAuthClientAuthenticator {
    * @param bearer whether a bearer credential, or one with a proof, is another way to authenticate here. If not, it is ignored: clients that send one
    * with every request do not mean it as client authentication
    * @returns undefined for a public client
-   * @throws OAuthError `invalid_client`; `invalid_request` for two ways at once
+   * @throws OAuthError `invalid_client`; `invalid_request` for two ways at once, and for a secret or a token in the URL
    * @throws SigraError `invalid_request` for several `Authorization` headers, `unavailable`
    */
   async authenticate(
@@ -46,6 +48,7 @@ export class OAuthClientAuthenticator {
     parameters: OAuthParameters,
     bearer: 'ignored' | 'counts' = 'ignored',
   ): Promise<Principal | undefined> {
+    assertNothingInUrl(request);
     const credentials = this.credentialsOf(request, parameters, bearer);
     if (!credentials) return undefined;
     const { id, secret, challenge } = credentials;
@@ -96,6 +99,12 @@ export class OAuthClientAuthenticator {
     }
     return { id, secret, challenge: undefined };
   }
+}
+
+function assertNothingInUrl({ url = '' }: HttpRequest): void {
+  const query = new URLSearchParams(url.slice(url.indexOf('?') + 1));
+  const found = url.includes('?') ? BODY_ONLY.find((name) => query.has(name)) : undefined;
+  if (found !== undefined) throw new OAuthError(400, 'invalid_request', `The parameter ${found} stands in the URL.`);
 }
 
 /**
