@@ -124,7 +124,7 @@ describe.each(ADAPTERS)('A request to the token endpoint on %s', (adapter) => {
 
     const { status, body } = await test.post(`token?${query.toString()}`, {});
 
-    expect([status, body]).toEqual([400, invalidRequest(NO_GRANT)]);
+    expect([status, body]).toEqual([400, invalidRequest('The parameter refresh_token stands in the URL.')]);
   });
 
   it('ignores a session cookie', async () => {
