@@ -167,6 +167,19 @@ const hosts: Host[] = [
     },
     transports: ['gateway', 'tcp'],
   },
+  {
+    host: 'Nest 11 and TypeORM 0.3 as CommonJS with a gateway on ws',
+    project: nest11,
+    sources: ['hosts/common', 'hosts/express', 'hosts/messages', 'hosts/ws'],
+    dependencies: {
+      '@nestjs/microservices': '11.2.6',
+      '@nestjs/platform-express': '11.2.10',
+      '@nestjs/platform-ws': '11.2.6',
+      '@nestjs/websockets': '11.2.6',
+      ...pick(workspace.devDependencies, ['@types/ws', 'ws']),
+    },
+    transports: ['gateway'],
+  },
 ];
 
 describe.each(hosts)('$host', ({ project, sources, dependencies, transports = ['http'] }) => {

@@ -4,12 +4,13 @@ import { FakeClock } from 'nestjs-sigra/testing';
 import { AppModule } from './app.module.js';
 import { EXPECTED, mainJob } from './flow.js';
 import { platform } from './platform.js';
+import { prepare } from './prepare.js';
 
 describe('the application', () => {
   it('accepts a token, and refuses it when it is revoked', async () => {
     const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();
     const app = testing.createNestApplication(...platform());
-    await app.listen(0, '127.0.0.1');
+    await prepare(app).listen(0, '127.0.0.1');
 
     const outcome = await mainJob(app).finally(() => app.close());
 
