@@ -121,6 +121,15 @@ describe.each(ADAPTERS)('The snippets of the first pages, run on %s', (adapter) 
     return { status: response.status, body: (await response.json()) as never };
   };
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  it('getting started: an invalid option stops the boot with the message of the page', async () => {
+    const [shown] = document('docs/getting-started.md').fences.filter(({ language }) => language === 'text');
+
+    const booted = using({ sigra: { lookupTimeout: '2000' as never } }, async () => undefined);
+
+    await expect(booted.catch(String)).resolves.toBe(shown?.code);
+  });
+
   it('getting started: the migrations of the DataSource create the tables', async () => {
     const database = await createDatabase();
     const before = process.env.DATABASE_URL;
