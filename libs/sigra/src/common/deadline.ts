@@ -41,12 +41,12 @@ export function late(): SigraError {
   return refuse('unavailable', 'The database did not answer in time.');
 }
 
-/** What a shutdown waits for a batch of background work, in milliseconds. */
-const SHUTDOWN_MS = 5000;
+/** What the start and the shutdown of the application wait for background work, in milliseconds. */
+const BRIEFLY_MS = 5000;
 
-/** Waits at a shutdown for work that ends with its current batch. Never rejects, and returns after five seconds at the latest. */
+/** Waits for background work at the start, or at a shutdown, which ends it with its current batch. Never rejects, and returns after five seconds at the latest. */
 export async function awaitBriefly(work: Promise<unknown>): Promise<void> {
-  await Deadline.after(SHUTDOWN_MS)
+  await Deadline.after(BRIEFLY_MS)
     .limit(work)
     .catch(() => undefined);
 }

@@ -9,6 +9,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CleanupRepository } from '../persistence/cleanup.repository.js';
 import { CredentialService } from '../owners/credential.service.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
+import { ExistingTokenLimiter } from '../owners/existing-token.limiter.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { UserDirectory } from '../persistence/user-directory.js';
@@ -58,6 +59,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
     private readonly owners: OwnerRepository,
     private readonly credentials: CredentialService,
     private readonly sweeper: CredentialSweeper,
+    private readonly limiter: ExistingTokenLimiter,
   ) {}
 
   /**
@@ -65,7 +67,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
    * audit events older than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
    * deleted with all their tokens an hour after their absolute expiry; until then even consumed tokens stay, so that their reuse is
    * detected. Owners that no longer exist are forgotten, an hour after their first credential at the earliest, and sweeps that other
-   * nodes left behind are continued. Runs by `cleanup.schedule`; call it to run it now. One node works at a time; the others return
+   * nodes left behind are continued. With `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by `cleanup.schedule`; call it to run it now. One node works at a time; the others return
    * at once.
    *
    * @throws RangeError when `batchSize` is not an integer above 0
@@ -101,6 +103,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
     const { retention, failureRetention } = this.config.audit;
 
+    await run.tried(() => this.limiter.limit());
     await run.tried(() => this.sweeper.drain());
     const expiredTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
     const revokedTokens = await run.drain((manager, limit) => rows.deleteRevokedTokens(manager, revokedBefore, limit));

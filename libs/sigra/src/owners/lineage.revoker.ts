@@ -107,6 +107,11 @@ export class LineageRevoker {
     return { count, isComplete: unfinished.length === 0 };
   }
 
+  /** Requests a sweep that lets what a maker made, to any depth, expire with it. */
+  requestLimit(manager: EntityManager, owner: Owner, makerId: string, endsAt: Date, at: Date): Promise<void> {
+    return this.request(manager, owner, [makerId], { task: 'limit_made', endsAt, requestedAt: at });
+  }
+
   /**
    * Takes from what a maker made, to any depth, the scopes that the maker has lost. Call it in the transaction that narrows the
    * maker.

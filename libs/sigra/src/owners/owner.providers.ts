@@ -2,6 +2,7 @@ import { CredentialRevoker } from './credential.revoker.js';
 import { CredentialService } from './credential.service.js';
 import { CredentialSweeper } from './credential.sweeper.js';
 import { EpochRevoker } from './epoch.revoker.js';
+import { ExistingTokenLimiter } from './existing-token.limiter.js';
 import { LineageRevoker } from './lineage.revoker.js';
 import { MintingGate } from './minting.gate.js';
 import { ScopeCeiling } from './scope.ceiling.js';
@@ -12,6 +13,7 @@ export const ownerProviders = [
   CredentialService,
   CredentialSweeper,
   EpochRevoker,
+  ExistingTokenLimiter,
   LineageRevoker,
   MintingGate,
   ScopeCeiling,
