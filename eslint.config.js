@@ -22,7 +22,7 @@ export const arrows = {
   // tokens and jwt never import each other: they meet in auth.
   tokens: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit', 'owners'],
   jwt: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit', 'owners'],
-  maintenance: ['config', 'common', 'persistence', 'owners'],
+  maintenance: ['config', 'common', 'persistence', 'telemetry', 'owners'],
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
   integrations: ['config', 'common', 'auth'],

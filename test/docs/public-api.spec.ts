@@ -124,6 +124,7 @@ describe('nestjs-sigra', () => {
       'MetadataOptions',
       'NewAuditEvent',
       'Owner',
+      'OwnersKept',
       'Principal',
       'RefreshFamily',
       'RefreshRequest',

@@ -103,7 +103,7 @@ export type { AuditPage, AuditQuery } from './audit/audit.service.js';
 export type { AuditFilter } from './persistence/audit-event.repository.js';
 export type { AuditEvent, AuditOutcome } from './persistence/tables.js';
 export type { AuditDetails, JwtAuditAction, NewAuditEvent, SigraAuditAction } from './audit/audit-event.js';
-export type { AuditLogSafeError, RefreshReuse, SigraTrace, SweepProgress } from './telemetry/channels.js';
+export type { AuditLogSafeError, OwnersKept, RefreshReuse, SigraTrace, SweepProgress } from './telemetry/channels.js';
 
 // Persistence and maintenance.
 export {

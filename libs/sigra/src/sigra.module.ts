@@ -13,6 +13,7 @@ import { PublicDocuments } from './http/public.documents.js';
 import { jwtProviders } from './jwt/jwt.providers.js';
 import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
+import { FormerOwnerCleaner } from './maintenance/former-owner.cleaner.js';
 import { TokenCleanupService } from './maintenance/token-cleanup.service.js';
 import { CredentialService } from './owners/credential.service.js';
 import { ownerProviders } from './owners/owner.providers.js';
@@ -47,6 +48,7 @@ import { tokenProviders } from './tokens/token.providers.js';
     ...tokenProviders,
     ...jwtProviders,
     ...authProviders,
+    FormerOwnerCleaner,
     TokenCleanupService,
     CleanupSchedule,
     ...httpProviders,

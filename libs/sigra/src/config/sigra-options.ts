@@ -395,7 +395,8 @@ export interface CleanupOptions {
   batchSize?: number;
   /**
    * Whether clean-up deletes the credentials of owners that no longer exist, as `CredentialService.forget` does. With
-   * `users.provider`, a user that the provider omits counts as deleted. @default `true` with `users.entity`, else `false`
+   * `users.provider`, a user that the provider omits counts as deleted. Unless it is set, row-level security of the users' table
+   * turns it off. @default `true` with `users.entity`, else `false`
    */
   forgetOwners?: boolean;
   /** Time that revoked tokens are kept, in seconds; 90 days by default. @default 7_776_000 */

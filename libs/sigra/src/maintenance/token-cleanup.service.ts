@@ -7,12 +7,10 @@ import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CleanupRepository } from '../persistence/cleanup.repository.js';
-import { CredentialService } from '../owners/credential.service.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { ExistingTokenLimiter } from '../owners/existing-token.limiter.js';
-import { OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { UserDirectory } from '../persistence/user-directory.js';
+import { FormerOwnerCleaner } from './former-owner.cleaner.js';
 
 /** The options of one clean-up run. */
 export interface CleanupRequest {
@@ -43,8 +41,7 @@ const LONGEST_REST_MS = 1000;
 /** No request waits for a batch, but a connection that falls silent must not stop clean-up. */
 const BATCH_TIMEOUT_MS = 30_000;
 const TRIES = 3;
-/** As many as a `UserProvider` is asked for at once. */
-const OWNERS_PER_BATCH = 512;
+
 /** Deletes rows that are no longer needed, in small transactions that never wait for a lock. */
 @Injectable()
 export class TokenCleanupService implements OnApplicationShutdown {
@@ -55,9 +52,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly database: SigraDatabase,
     private readonly rows: CleanupRepository,
-    private readonly users: UserDirectory,
-    private readonly owners: OwnerRepository,
-    private readonly credentials: CredentialService,
+    private readonly formerOwners: FormerOwnerCleaner,
     private readonly sweeper: CredentialSweeper,
     private readonly limiter: ExistingTokenLimiter,
   ) {}
@@ -67,8 +62,8 @@ export class TokenCleanupService implements OnApplicationShutdown {
    * audit events older than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
    * deleted with all their tokens an hour after their absolute expiry; until then even consumed tokens stay, so that their reuse is
    * detected. Owners that no longer exist are forgotten, an hour after their first credential at the earliest, and sweeps that other
-   * nodes left behind are continued. With `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by `cleanup.schedule`; call it to run it now. One node works at a time; the others return
-   * at once.
+   * nodes left behind are continued. With `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by
+   * `cleanup.schedule`; call it to run it now. One node works at a time; the others return at once.
    *
    * @throws RangeError when `batchSize` is not an integer above 0
    */
@@ -118,30 +113,10 @@ export class TokenCleanupService implements OnApplicationShutdown {
         : await run.drain((manager, limit) => rows.deleteAuditEvents(manager, ago(retention), limit));
     const refusalsBefore = ago(failureRetention);
     const refusals = await run.drain((manager, limit) => rows.deleteRefusals(manager, refusalsBefore, limit));
-    const forgottenOwners = await this.forgetOwners(run, ended);
+    const forgottenOwners = await this.formerOwners.clean(run, ended);
     const { complete } = run;
     const auditEvents = oldEvents + refusals;
     return { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents, forgottenOwners, complete };
-  }
-
-  /** Forgets the owners that no longer exist. @returns their number */
-  private async forgetOwners(run: Run, before: Date): Promise<number> {
-    const { forgetOwners = this.config.users.source.kind === 'entity' } = this.config.cleanup;
-    if (!forgetOwners) return 0;
-    let count = 0;
-    let ids: readonly string[];
-    let after = '';
-    do {
-      ids = (await run.tried(() => this.owners.listIds(after, before, OWNERS_PER_BATCH))) ?? [];
-      const missing = ids.length === 0 ? [] : ((await run.tried(() => this.users.missing(ids))) ?? []);
-      for (const id of missing) {
-        await run.tried(() => this.credentials.forget(id));
-        if (!run.complete) return count;
-        count++;
-      }
-      after = ids.at(-1) ?? '';
-    } while (ids.length === OWNERS_PER_BATCH);
-    return count;
   }
 }
 

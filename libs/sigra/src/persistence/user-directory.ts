@@ -113,6 +113,15 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     return ids.filter((id) => !found.has(id));
   }
 
+  /**
+   * Whether row-level security can hide users from the connections of the application.
+   *
+   * @throws SigraError `unavailable`
+   */
+  async areHidden(): Promise<boolean> {
+    return (await this.entities?.areHidden()) ?? false;
+  }
+
   /** Whether the application's `users.isActive` returns true for a user. */
   isActive(user: object): boolean {
     // Exactly true: a promise is truthy, and would make every user active.

@@ -62,6 +62,15 @@ export class UserEntityReader {
     return ids.filter((each) => !found.has(each));
   }
 
+  /** Whether the table has row-level security that the user of the connection does not bypass. @throws SigraError `unavailable` */
+  async areHidden(): Promise<boolean> {
+    const { active } = await this.database.queryOne<{ active: string }>(
+      'SELECT row_security_active($1::text::regclass)::text AS active',
+      [this.entity.tableName],
+    );
+    return active === 'true';
+  }
+
   /** Reads a batch, and without the users that cannot be loaded if there are any: one must not stop the requests of others. */
   private async read(callers: Callers): Promise<Map<string, Found>> {
     try {

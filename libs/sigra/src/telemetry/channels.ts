@@ -58,6 +58,19 @@ export interface SweepProgress {
 /** `sigra:owner:sweep`: published after each batch has committed. */
 export const ownerSweep = contained(channel('sigra:owner:sweep'));
 
+/** The message when clean-up kept credentials although it found none of their users. */
+export interface OwnersKept {
+  readonly ownerType: string;
+  /**
+   * `row_security`: the row-level security of the users' table hides users from the connection; `no_owner_exists`: not one of ten
+   * owners or more has a user.
+   */
+  readonly reason: 'row_security' | 'no_owner_exists';
+}
+
+/** `sigra:cleanup:owners_kept`: published when a run of clean-up does not trust that the missing users were deleted. */
+export const ownersKept = contained(channel('sigra:cleanup:owners_kept'));
+
 /** The message when a consumed refresh token was presented again and its family was revoked. */
 export interface RefreshReuse {
   readonly userId: string;
