@@ -11,6 +11,7 @@ import {
   CredentialService,
   CurrentCaller,
   CurrentPrincipal,
+  type HostRequest,
   type Principal,
   sigraEntities,
   SigraAuthGuard,
@@ -46,6 +47,14 @@ class User {
 
   @Column({ name: 'disabled_at', type: 'timestamptz', nullable: true })
   disabledAt!: Date | null;
+}
+
+/** The user that a header names, unless it has ended what the header stands for. */
+async function livingId(dataSource: DataSource, header: string | readonly string[] | undefined) {
+  const id = header as string | undefined;
+  if (!endsSessions || id === undefined) return id;
+  const ended: unknown[] = await dataSource.query('SELECT FROM ended_sessions WHERE user_id = $1', [id]);
+  return ended.length === 0 ? id : undefined;
 }
 
 @Controller('me')
@@ -97,13 +106,16 @@ class MeController {
           ...(owners && { type: owners.type }),
         },
         session: {
-          userId: async (request) => {
-            const id = request.headers['x-session-user'] as string | undefined;
-            if (!endsSessions || id === undefined) return id;
-            const ended: unknown[] = await dataSource.query('SELECT FROM ended_sessions WHERE user_id = $1', [id]);
-            return ended.length === 0 ? id : undefined;
-          },
+          userId: (request) => livingId(dataSource, request.headers['x-session-user']),
         },
+        ...(endsSessions && {
+          credentials: {
+            resolve: async ({ headers }: HostRequest) => {
+              const userId = await livingId(dataSource, headers['x-host-user']);
+              return userId === undefined ? undefined : { userId, scopes: ['*'] };
+            },
+          },
+        }),
         apiTokens: { scopes: ['read:notes', 'oauth:introspect'] },
         jwt,
         ...(issuers && { trustedIssuers: trustIssuers(issuers.map((each) => ({ ...each, owner: ({ sub }) => sub }))) }),

@@ -11,7 +11,10 @@ export interface ServerNodeSetup {
   readonly jwt?: JwtOptions;
   /** Whose credentials it serves. @default the table `users`, with the default type */
   readonly owners?: { readonly table: string; readonly type: string };
-  /** Whether a session has ended when its user is in the table `ended_sessions`. @default sessions never end */
+  /**
+   * Whether a session (`x-session-user`), or a credential of the host (`x-host-user`), has ended when its user is in the table
+   * `ended_sessions`. @default sessions never end, and the host has no credentials
+   */
   readonly endsSessions?: boolean;
   /** In milliseconds. @default 30,000: a slow machine is not an unreachable database */
   readonly lookupTimeout?: number;
