@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Caller, CredentialService, type TokenPair } from 'nestjs-sigra';
+import {
+  type Caller,
+  CredentialService,
+  type Principal,
+  type SigraError,
+  TokenCleanupService,
+  type TokenPair,
+} from 'nestjs-sigra';
 import { Authenticator } from '../../libs/sigra/src/auth/authenticator.js';
+import { ClientTokenIssuer } from '../../libs/sigra/src/jwt/client-token.issuer.js';
 import { JwtIntrospector } from '../../libs/sigra/src/jwt/jwt.introspector.js';
 import { type Actor, CredentialModel } from '../support/credential-model.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
@@ -8,17 +16,20 @@ import { rounds } from '../support/rounds.js';
 import { SeededRandom } from '../support/seeded-random.js';
 
 const SEEDS = rounds(5);
-const STEPS = 80;
+const STEPS = 120;
 const OWNERS = ['ada', 'grace', 'alan'];
 const SECOND = 1000;
-const JWT = { accessTtl: 60, refreshTtl: 600, absoluteTtl: 1800, check: 'epoch' } as const;
-const SCOPES = ['*'];
+const JWT = { accessTtl: 60, refreshTtl: 600, absoluteTtl: 1800, reuseLeeway: 30, check: 'epoch' } as const;
+/** Revoked rows are deleted soon, because what they made must not depend on them. */
+const CLEANUP = { schedule: false, revokedRetention: 600 } as const;
+const scopesOf = (isNarrow: boolean) => (isNarrow ? ['read:notes'] : ['*']);
+const REFUSED = 'refused';
 
 describe('For random sequences of changes, no credential is accepted that a simple model says is dead, and none refused that it says is alive', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
-    test = await startJwtApp(JWT);
+    test = await startJwtApp(JWT, { sigra: { cleanup: CLEANUP } });
     test.clock.set(new Date('2030-01-01T00:00:00.000Z'));
   });
   afterAll(() => test.close());
@@ -32,24 +43,41 @@ describe('For random sequences of changes, no credential is accepted that a simp
   /** Compares every credential with the model. */
   async function compare(model: CredentialModel): Promise<void> {
     const introspector = test.get(JwtIntrospector);
-    const checks: [string, boolean, Promise<boolean>][] = [
-      ...model.tokens.map((token): [string, boolean, Promise<boolean>] => [
+    const scopes = (isAlive: boolean, { isNarrow }: { readonly isNarrow: boolean }) =>
+      isAlive ? scopesOf(isNarrow).join(' ') : REFUSED;
+    const verified = (jwt: string) =>
+      test.jwt.verifyAccess(jwt).then(
+        ({ scope }) => scope,
+        () => REFUSED,
+      );
+    const checks: [string, string | undefined, Promise<string | undefined>][] = [
+      ...model.tokens.map((token): (typeof checks)[number] => [
         `token ${token.id}`,
-        model.isAlive(token),
-        fulfils(test.tokens.verify(token.rawToken)),
+        scopes(model.isAlive(token), token),
+        test.tokens.verify(token.rawToken).then(
+          (found) => found.scopes.join(' '),
+          () => REFUSED,
+        ),
       ]),
-      ...model.families.map((family): [string, boolean, Promise<boolean>] => [
+      ...model.families.map((family): (typeof checks)[number] => [
         `refresh token of ${family.id}`,
-        model.canRefresh(family),
-        introspector.introspect(family.current.refreshToken).then((found) => found !== undefined),
+        scopes(model.canRefresh(family), family),
+        introspector
+          .introspect(family.current.refreshToken)
+          .then((found) => (found ? (found.scope as string) : REFUSED)),
       ]),
       ...model.families.flatMap((family) =>
-        family.accessTokens.map(({ jwt, endsAt }): [string, boolean, Promise<boolean>] => [
+        family.accessTokens.map((access): (typeof checks)[number] => [
           `JWT of ${family.id}`,
-          model.isAccepted(family, endsAt),
-          fulfils(test.jwt.verifyAccess(jwt)),
+          scopes(model.isAccepted(family, access.endsAt), access),
+          verified(access.jwt),
         ]),
       ),
+      ...model.grants.map((grant): (typeof checks)[number] => [
+        `JWT of the client ${grant.token.id}`,
+        scopes(model.isGrantAccepted(grant), grant),
+        verified(grant.jwt),
+      ]),
     ];
     const actual = await Promise.all(checks.map(async ([what, , result]) => [what, await result]));
     expect(actual).toEqual(checks.map(([what, expected]) => [what, expected]));
@@ -58,7 +86,7 @@ describe('For random sequences of changes, no credential is accepted that a simp
   /** The caller of a request with the credential of an actor. */
   async function callerOf(actor: Actor): Promise<Caller> {
     if (!actor) return {};
-    const credential = 'token' in actor ? actor.token.rawToken : actor.family.accessTokens.at(-1)!.jwt;
+    const credential = 'token' in actor ? actor.token.rawToken : 'grant' in actor ? actor.grant.jwt : actor.jwt.jwt;
     const request = { method: 'POST', headers: { authorization: `Bearer ${credential}` } };
     const principal = await test.get(Authenticator).authenticate(request, { bearer: true, session: false });
     return { principal };
@@ -77,7 +105,12 @@ describe('For random sequences of changes, no credential is accepted that a simp
     const latest = family?.accessTokens.at(-1);
     const other = pickAlive(model.tokensOf(someone), model.isAlive);
     const byToken: Actor = token && { token };
-    const byJwt: Actor = family && latest && { family, jwtEndsAt: latest.endsAt };
+    const byJwt: Actor = family && latest && { family, jwt: latest };
+    const grant = pickAlive(
+      model.grants.filter((each) => each.token.owner === owner),
+      model.isGrantAccepted,
+    );
+    const byClient: Actor = grant && { grant };
     const inSeconds = (seconds: number) => model.now + seconds * SECOND;
     const dateOf = (time: number | undefined) => (time === undefined ? undefined : new Date(time));
     const timeOf = (date: Date | null) => date?.getTime() ?? Infinity;
@@ -85,13 +118,16 @@ describe('For random sequences of changes, no credential is accepted that a simp
 
     const create = async (actor: Actor) => {
       const requested = randomEnd(actor ? 100 : 300);
-      const request = { name: 'CI', scopes: SCOPES, expiresAt: dateOf(requested) };
+      const isNarrow = random.below(4) === 0;
+      const request = { name: 'CI', scopes: scopesOf(isNarrow), expiresAt: dateOf(requested) };
       const issued = await callerOf(actor)
         .then((caller) => test.tokens.create(someone.user, request, caller))
         .catch(() => undefined);
-      const endsAt = model.canMake(actor) ? model.endOfNew(requested, Infinity, model.endOf(actor)) : undefined;
+      const endsAt = model.canMake(actor, isNarrow)
+        ? model.endOfNew(requested, Infinity, model.endOf(actor))
+        : undefined;
       expect(issued && timeOf(issued.token.expiresAt)).toBe(endsAt);
-      if (issued) model.addToken(someone, { ...issued, id: issued.token.id }, endsAt!, actor);
+      if (issued) model.addToken(someone, { ...issued, id: issued.token.id }, endsAt!, isNarrow, actor);
     };
     const rotate = async (actor: Actor) => {
       if (!other) return;
@@ -101,55 +137,101 @@ describe('For random sequences of changes, no credential is accepted that a simp
         .then((caller) => test.tokens.rotate(other.id, { graceSeconds, expiresAt: dateOf(requested) }, caller))
         .catch(() => undefined);
       const { inherited, latest } = model.endsOfRotation(other, actor);
-      const isAllowed = model.canMake(actor) && model.canRotate(other);
+      const isAllowed = model.canMake(actor, other.isNarrow) && model.canRotate(other);
       const endsAt = isAllowed ? model.endOfNew(requested, inherited, latest) : undefined;
       expect(issued && timeOf(issued.token.expiresAt)).toBe(endsAt);
       if (issued) model.rotate(other, { ...issued, id: issued.token.id }, endsAt!, graceSeconds * SECOND, actor);
     };
-    const record = (pair: TokenPair, endOfFamily: number) => ({
-      access: { jwt: pair.accessToken, endsAt: inSeconds(pair.expiresIn) },
+    const record = (pair: TokenPair, endOfFamily: number, isNarrow: boolean) => ({
+      access: { jwt: pair.accessToken, endsAt: inSeconds(pair.expiresIn), isNarrow },
       current: { refreshToken: pair.refreshToken, endsAt: Math.min(inSeconds(JWT.refreshTtl), endOfFamily) },
     });
     const signIn = async (actor: Actor) => {
+      const isNarrow = random.below(4) === 0;
       const pair = await callerOf(actor)
-        .then((caller) => test.jwt.generateTokens(someone.user, SCOPES, caller))
+        .then((caller) => test.jwt.generateTokens(someone.user, scopesOf(isNarrow), caller))
         .catch(() => undefined);
-      expect(pair !== undefined).toBe(model.canMake(actor) && someone.isActive);
+      expect(pair !== undefined).toBe(model.canMake(actor, isNarrow) && someone.isActive);
       if (!pair) return;
       const endsAt = Math.min(inSeconds(JWT.absoluteTtl), model.endOf(actor));
-      const { access, current } = record(pair, endsAt);
-      model.addFamily(someone, familyIdOf(pair), endsAt, { accessTokens: [access], current }, actor);
+      const { access, current } = record(pair, endsAt, isNarrow);
+      model.addFamily(someone, familyIdOf(pair), endsAt, { accessTokens: [access], current, isNarrow }, actor);
+    };
+
+    const wait = (seconds: number) => {
+      test.clock.advance({ seconds });
+      model.now += seconds * SECOND;
+    };
+    const clean = async () => {
+      const { complete, forgottenOwners } = await test.get(TokenCleanupService).cleanupExpiredTokens();
+      expect([complete, forgottenOwners <= 1]).toEqual([true, true]);
+    };
+    /** Deletes the user, and makes another one with the same id. */
+    const recycle = async (forget: () => Promise<void>) => {
+      const { id, email } = owner.user;
+      await test.dataSource.query('DELETE FROM users WHERE id = $1', [id]);
+      await forget();
+      await test.dataSource.query('INSERT INTO users (id, email) VALUES ($1, $2)', [id, email]);
+      model.forget(owner);
+      owner.isActive = true;
+      Object.assign(owner.user, { disabledAt: null });
     };
 
     const changes: Readonly<Record<string, () => Promise<void>>> = {
       create: () => create(undefined),
       createByToken: async () => byToken && create(byToken),
       createByJwt: async () => byJwt && create(byJwt),
+      createByClient: async () => byClient && create(byClient),
       rotate: () => rotate(undefined),
       rotateByToken: async () => byToken && rotate(byToken),
       rotateByJwt: async () => byJwt && rotate(byJwt),
+      rotateByClient: async () => byClient && rotate(byClient),
       signIn: () => signIn(undefined),
       signInByToken: async () => byToken && signIn(byToken),
       signInByJwt: async () => byJwt && signIn(byJwt),
+      clientCredentials: async () => {
+        if (!byToken || !token) return;
+        const issued = await callerOf(byToken)
+          .then(({ principal }) => test.get(ClientTokenIssuer).issue(principal as Principal, undefined, {}))
+          .catch(() => undefined);
+        expect(issued !== undefined).toBe(model.canMake(byToken, token.isNarrow));
+        if (!issued) return;
+        const endsAt = inSeconds(issued.expiresIn);
+        model.grants.push({ jwt: issued.accessToken, endsAt, isNarrow: token.isNarrow, token, isEnded: false });
+      },
       refresh: async () => {
         if (!family) return;
         const allowed = model.canRefresh(family);
         const pair = await test.jwt.refresh(family.current.refreshToken).catch(() => undefined);
         expect(pair !== undefined).toBe(allowed);
         if (!pair) return;
-        family.consumed.push(family.current.refreshToken);
-        const { access, current } = record(pair, family.endsAt);
+        family.consumed.push({ refreshToken: family.current.refreshToken, at: model.now });
+        const { access, current } = record(pair, family.endsAt, family.isNarrow);
         family.accessTokens.push(access);
         family.current = current;
       },
       reuse: async () => {
-        const stolen = family && pick(family.consumed);
+        const stolen = family && pick(family.consumed)?.refreshToken;
         if (!family || stolen === undefined) return;
-        const code = await test.jwt.refresh(stolen).then(
-          () => 'none',
-          (error: unknown) => (error as { code: string }).code,
-        );
-        if (code === 'reuse_detected') model.lockOutFamily(family);
+        const pair = await test.jwt.refresh(stolen).catch((error: unknown) => (error as SigraError).code);
+        const expected = model.replay(family, stolen, JWT.reuseLeeway * SECOND);
+        expect(typeof pair === 'object' ? 'replayed' : pair === 'reuse_detected' ? 'reuse' : REFUSED).toBe(expected);
+        if (typeof pair !== 'object') return;
+        expect(pair.refreshToken).toBe(family.current.refreshToken);
+        family.accessTokens.push(record(pair, family.endsAt, family.isNarrow).access);
+      },
+      moveEnd: async () => {
+        if (!other) return;
+        const endsAt = inSeconds([30, 100, 400][random.below(3)]!);
+        const isAllowed = model.canRotate(other) && endsAt <= model.endOfMaker(other);
+        expect(await fulfils(test.tokens.update(other.id, { expiresAt: new Date(endsAt) }))).toBe(isAllowed);
+        if (isAllowed) model.moveEnd(other, endsAt);
+      },
+      narrow: async () => {
+        if (!other) return;
+        const isAllowed = model.canRotate(other);
+        expect(await fulfils(test.tokens.update(other.id, { scopes: scopesOf(true) }))).toBe(isAllowed);
+        if (isAllowed) model.narrow(other);
       },
       revoke: async () => {
         if (!token) return;
@@ -189,7 +271,18 @@ describe('For random sequences of changes, no credential is accepted that a simp
       },
       forget: async () => {
         await test.get(CredentialService).forget(owner.user);
-        model.lockOut(owner);
+        model.forget(owner);
+      },
+      cleanUp: () => clean(),
+      recycle: async () => {
+        await recycle(() => test.get(CredentialService).forget(owner.user.id));
+      },
+      recycleAfterCleanUp: async () => {
+        await recycle(async () => {
+          // Longer than clean-up leaves new owners alone.
+          wait(3601);
+          await clean();
+        });
       },
       deactivate: async () => {
         owner.isActive = !owner.isActive;
@@ -198,9 +291,7 @@ describe('For random sequences of changes, no credential is accepted that a simp
         Object.assign(owner.user, { disabledAt });
       },
       wait: async () => {
-        const seconds = [1, 59, 60, 100, 300, 600][random.below(6)]!;
-        test.clock.advance({ seconds });
-        model.now += seconds * SECOND;
+        wait([1, 20, 29, 30, 60, 100, 300, 600][random.below(8)]!);
       },
     };
     const making = Object.keys(changes).slice(0, Object.keys(changes).indexOf('revoke'));

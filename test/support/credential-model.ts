@@ -25,6 +25,22 @@ interface Credential {
   readonly ancestors: ReadonlySet<Maker>;
   endsAt: Time;
   isRevoked: boolean;
+  /** Whether it has lost all scopes but one. */
+  isNarrow: boolean;
+}
+
+/** A JWT keeps its scopes until it expires. */
+export interface AccessToken {
+  readonly jwt: string;
+  readonly endsAt: Time;
+  readonly isNarrow: boolean;
+}
+
+/** The JWT that an API token got as a client. */
+export interface ClientGrant extends AccessToken {
+  readonly token: Token;
+  /** Whether all API tokens or JWTs of the owner were ended; the end of the token alone leaves it until it expires. */
+  isEnded: boolean;
 }
 
 export interface Token extends Credential {
@@ -36,13 +52,20 @@ export interface Token extends Credential {
 export interface Family extends Credential {
   /** The JWTs of an owner who signs out everywhere are dead, and those of a family that is revoked are not. */
   isSignedOut: boolean;
-  readonly accessTokens: { readonly jwt: string; readonly endsAt: Time }[];
-  readonly consumed: string[];
+  /** A reuse is recorded once. */
+  isReused: boolean;
+  readonly accessTokens: AccessToken[];
+  /** Oldest first; each one is the parent of the next, and the last one of the current one. */
+  readonly consumed: { readonly refreshToken: string; readonly at: Time }[];
   current: { readonly refreshToken: string; readonly endsAt: Time };
 }
 
 /** What makes a credential in a call; undefined for a person. */
-export type Actor = { readonly token: Token } | { readonly family: Family; readonly jwtEndsAt: Time } | undefined;
+export type Actor =
+  | { readonly token: Token }
+  | { readonly family: Family; readonly jwt: AccessToken }
+  | { readonly grant: ClientGrant }
+  | undefined;
 
 /** The properties of a new token that come from the application. */
 export type Issued = Pick<Token, 'id' | 'rawToken'>;
@@ -52,6 +75,7 @@ export class CredentialModel {
   readonly owners: Owner[] = [];
   readonly tokens: Token[] = [];
   readonly families: Family[] = [];
+  readonly grants: ClientGrant[] = [];
 
   constructor(public now: Time) {}
 
@@ -61,22 +85,40 @@ export class CredentialModel {
   isAccepted = (family: Family, endsAt: Time): boolean =>
     !family.isSignedOut && endsAt > this.now && family.owner.isActive;
 
-  /** Whether an actor can make credentials now. */
-  canMake(actor: Actor): boolean {
+  isGrantAccepted = ({ token, endsAt, isEnded }: ClientGrant): boolean =>
+    !isEnded && endsAt > this.now && token.owner.isActive;
+
+  /**
+   * Whether an actor can make credentials now.
+   *
+   * @param isNarrow whether they have one scope only, or all
+   */
+  canMake(actor: Actor, isNarrow = true): boolean {
     if (!actor) return true;
+    if ('grant' in actor) {
+      const { grant } = actor;
+      const { token } = grant;
+      // A JWT with scopes that its token has lost makes nothing.
+      const hasLost = token.isNarrow && !grant.isNarrow;
+      return this.isGrantAccepted(grant) && !hasLost && this.canMake({ token }) && (isNarrow || !grant.isNarrow);
+    }
     if ('token' in actor) {
+      if (actor.token.isNarrow && !isNarrow) return false;
       const { current } = actor.token.line;
       // In its grace period, a token makes credentials for its last successor.
       return this.isAlive(actor.token) && !current.isRevoked && current.endsAt > this.now;
     }
-    const { family, jwtEndsAt } = actor;
-    return this.isAccepted(family, jwtEndsAt) && !family.isRevoked && family.endsAt > this.now;
+    const { family, jwt } = actor;
+    if ((family.isNarrow && !jwt.isNarrow) || (jwt.isNarrow && !isNarrow)) return false;
+    return this.isAccepted(family, jwt.endsAt) && !family.isRevoked && family.endsAt > this.now;
   }
 
   /** The end of an actor, which nothing that it makes outlives. */
   endOf(actor: Actor): Time {
     if (!actor) return Infinity;
-    return 'token' in actor ? Math.min(actor.token.endsAt, actor.token.line.current.endsAt) : actor.family.endsAt;
+    if ('family' in actor) return actor.family.endsAt;
+    const { token } = 'grant' in actor ? actor.grant : actor;
+    return Math.min(token.endsAt, token.line.current.endsAt);
   }
 
   /** The end of a new token; undefined when the one that was requested is later than that of its maker. */
@@ -85,9 +127,10 @@ export class CredentialModel {
     return requested <= latest ? requested : undefined;
   }
 
-  addToken(owner: Owner, issued: Issued, endsAt: Time, actor: Actor): Token {
+  addToken(owner: Owner, issued: Issued, endsAt: Time, isNarrow: boolean, actor: Actor): Token {
     const line = {} as Line;
-    line.current = { ...issued, owner, ...lineageOf(actor), line, endsAt, createdAt: this.now, isRevoked: false };
+    const state = { endsAt, createdAt: this.now, isRevoked: false, isNarrow };
+    line.current = { ...issued, owner, ...lineageOf(actor), line, ...state };
     this.tokens.push(line.current);
     return line.current;
   }
@@ -98,9 +141,14 @@ export class CredentialModel {
 
   /** The end of the successor if none is requested, and the latest one: no rotation extends a token beyond its makers. */
   endsOfRotation(token: Token, actor: Actor): { readonly inherited: Time; readonly latest: Time } {
-    const { madeBy } = token;
-    const endOfMaker = madeBy ? (isLine(madeBy) ? madeBy.current.endsAt : madeBy.endsAt) : Infinity;
-    return { inherited: this.now + token.endsAt - token.createdAt, latest: Math.min(this.endOf(actor), endOfMaker) };
+    const latest = Math.min(this.endOf(actor), this.endOfMaker(token));
+    return { inherited: this.now + token.endsAt - token.createdAt, latest };
+  }
+
+  /** The end of what made a token. */
+  endOfMaker({ madeBy }: Token): Time {
+    if (!madeBy) return Infinity;
+    return isLine(madeBy) ? madeBy.current.endsAt : madeBy.endsAt;
   }
 
   /** @param grace in milliseconds */
@@ -112,9 +160,24 @@ export class CredentialModel {
     const isEarlier = endsAt < token.endsAt;
     if (grace === 0) token.isRevoked = true;
     else token.endsAt = Math.min(token.endsAt, this.now + grace);
-    line.current = { ...issued, owner, madeBy, ancestors, line, endsAt, createdAt: this.now, isRevoked: false };
+    const state = { endsAt, createdAt: this.now, isRevoked: false, isNarrow: token.isNarrow };
+    line.current = { ...issued, owner, madeBy, ancestors, line, ...state };
     this.tokens.push(line.current);
     if (isEarlier) this.limitMadeBy(line, endsAt);
+  }
+
+  /** Gives a token another end, which the tokens that led to it, and what they made, do not outlive. */
+  moveEnd(token: Token, endsAt: Time): void {
+    const isEarlier = endsAt < token.endsAt;
+    token.endsAt = endsAt;
+    for (const each of this.tokens) if (each.line === token.line) each.endsAt = Math.min(each.endsAt, endsAt);
+    if (isEarlier) this.limitMadeBy(token.line, endsAt);
+  }
+
+  /** Takes all scopes but one from a token, the tokens that led to it, and what they made. */
+  narrow({ line }: Token): void {
+    for (const each of this.tokens) if (each.line === line) each.isNarrow = true;
+    this.narrowMadeBy(line);
   }
 
   /** @param endsAt the end of the family and of its first refresh token, by the options alone */
@@ -122,11 +185,28 @@ export class CredentialModel {
     owner: Owner,
     id: string,
     endsAt: Time,
-    tokens: Pick<Family, 'accessTokens' | 'current'>,
+    tokens: Pick<Family, 'accessTokens' | 'current' | 'isNarrow'>,
     actor: Actor,
   ): void {
     const family = { ...tokens, owner, id, ...lineageOf(actor), endsAt, isRevoked: false, isSignedOut: false };
-    this.families.push({ ...family, consumed: [] });
+    this.families.push({ ...family, consumed: [], isReused: false });
+  }
+
+  /**
+   * What happens to a consumed refresh token that is presented again.
+   *
+   * @param leeway in milliseconds
+   */
+  replay(family: Family, refreshToken: string, leeway: number): 'replayed' | 'reuse' | 'refused' {
+    if (!family.owner.isActive) return 'refused';
+    const since = family.consumed.findIndex((each) => each.refreshToken === refreshToken);
+    if (family.consumed.slice(since).every(({ at }) => this.now - at < leeway)) {
+      return this.canRefresh(family) ? 'replayed' : 'refused';
+    }
+    if (family.isReused || family.endsAt <= this.now) return 'refused';
+    family.isReused = true;
+    this.lockOutFamily(family);
+    return 'reuse';
   }
 
   revoke(token: Token): void {
@@ -151,10 +231,12 @@ export class CredentialModel {
     for (const family of this.familiesOf(owner)) {
       if (!family.isRevoked && family.madeBy && isLine(family.madeBy)) this.lockOutFamily(family);
     }
+    this.endGrants(owner);
   }
 
   signOut(owner: Owner): void {
     for (const family of this.familiesOf(owner)) Object.assign(family, { isRevoked: true, isSignedOut: true });
+    this.endGrants(owner);
   }
 
   lockOut(owner: Owner): void {
@@ -163,12 +245,30 @@ export class CredentialModel {
     this.tokensOf(owner).forEach((token) => this.revoke(token));
   }
 
+  /** Ends everything of an owner and deletes it: no reuse is recognized any more. */
+  forget(owner: Owner): void {
+    this.lockOut(owner);
+    for (const family of this.familiesOf(owner)) family.consumed.length = 0;
+  }
+
   tokensOf = (owner: Owner): Token[] => this.tokens.filter((token) => token.owner === owner);
   familiesOf = (owner: Owner): Family[] => this.families.filter((family) => family.owner === owner);
+
+  private endGrants(owner: Owner): void {
+    for (const grant of this.grants) if (grant.token.owner === owner) grant.isEnded = true;
+  }
 
   private revokeMadeBy(maker: Maker): void {
     for (const family of this.families) if (family.ancestors.has(maker)) family.isRevoked = true;
     for (const token of this.tokens) if (token.ancestors.has(maker)) this.revoke(token);
+  }
+
+  private narrowMadeBy(maker: Maker): void {
+    for (const each of [...this.families, ...this.tokens]) {
+      if (!each.ancestors.has(maker) || each.isRevoked || each.isNarrow) continue;
+      each.isNarrow = true;
+      if ('line' in each && each.line.current === each) this.narrowMadeBy(each.line);
+    }
   }
 
   private limitMadeBy(maker: Maker, endsAt: Time): void {
@@ -186,6 +286,7 @@ function isLine(maker: Maker): maker is Line {
 
 function lineageOf(actor: Actor): Pick<Credential, 'madeBy' | 'ancestors'> {
   if (!actor) return { madeBy: undefined, ancestors: new Set() };
+  if ('grant' in actor) return lineageOf({ token: actor.grant.token });
   const [maker, self] = 'token' in actor ? [actor.token.line, actor.token] : [actor.family, actor.family];
   return { madeBy: maker, ancestors: new Set([...self.ancestors, maker]) };
 }
