@@ -9,7 +9,7 @@ import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { CredentialSweeper } from './credential.sweeper.js';
 import { LineageRevoker } from './lineage.revoker.js';
-import { endOf } from './token-end.js';
+import { endOfToken } from './end-of-token.js';
 
 const TOKENS_PER_BATCH = 1000;
 
@@ -74,7 +74,7 @@ export class ExistingTokenLimiter implements OnApplicationBootstrap, OnApplicati
     return this.database.transaction(async (manager) => {
       for (const id of await this.lineage.haveDescendants(manager, [...makers.keys()])) {
         const maker = makers.get(id);
-        const endsAt = maker ? endOf(maker, this.config.apiTokens) : null;
+        const endsAt = maker ? endOfToken(maker, this.config.apiTokens) : null;
         if (!maker || !endsAt || (await this.lineage.haveDescendants(manager, [id], endsAt)).length === 0) continue;
         await this.revoker.requestLimit(manager, ownerOf(maker), id, endsAt, this.clock.now());
       }
