@@ -64,6 +64,7 @@ describe('nestjs-sigra', () => {
       'sigraEntities',
       'sigraMigrations',
       'tokenPattern',
+      'translateDatabaseError',
     ]);
   });
 

@@ -116,6 +116,7 @@ export {
   SweepEntity,
 } from './persistence/sigra-entities.js';
 export { InjectSigraDataSource } from './persistence/sigra-database.js';
+export { translateDatabaseError } from './persistence/translate-database-error.js';
 export { sigraMigrations } from './persistence/migrations/sigra-migrations.js';
 export type { UserRef } from './persistence/user-directory.js';
 export { TokenCleanupService } from './maintenance/token-cleanup.service.js';

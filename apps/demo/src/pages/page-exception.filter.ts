@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable, Logger } from '@nestjs/common';
-import { SigraError, type SigraErrorCode } from 'nestjs-sigra';
+import { SigraError } from 'nestjs-sigra';
 import type { HttpReply } from '../http-reply.js';
 import type { User } from '../users/user.entity.js';
 import { view } from './page.js';
@@ -21,13 +21,6 @@ const HEADINGS: Readonly<Record<number, string>> = {
   503: 'The database does not answer',
 };
 
-const STATUS_OF_CODE: Partial<Record<SigraErrorCode, number>> = {
-  not_found: 404,
-  cross_origin: 403,
-  insufficient_scope: 403,
-  unavailable: 503,
-};
-
 /** Answers errors with a page: the sign-in page for 401, else a page that explains the error. */
 @Catch()
 @Injectable()
@@ -45,6 +38,7 @@ export class PageExceptionFilter implements ExceptionFilter {
       reply.status(303).header('Location', loginPath(request)).send('');
       return;
     }
+    if (status === 503 && !isUnknownOutcome(error)) reply.header('Retry-After', '1');
     if (status === 500) this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
     reply.status(status).send(this.errorPage(status, error, request));
   }
@@ -59,6 +53,11 @@ export class PageExceptionFilter implements ExceptionFilter {
 }
 
 function statusOf(error: unknown): number {
-  if (error instanceof HttpException) return error.getStatus();
-  return error instanceof SigraError ? (STATUS_OF_CODE[error.code] ?? 400) : 500;
+  // A SigraError is one as well.
+  return error instanceof HttpException ? error.getStatus() : 500;
+}
+
+/** A request that may have been executed must not be repeated without a look. */
+function isUnknownOutcome(error: unknown): boolean {
+  return error instanceof SigraError && error.code === 'outcome_unknown';
 }

@@ -10,6 +10,7 @@ import {
 import connectPgSimple from 'connect-pg-simple';
 import type { RequestHandler } from 'express';
 import session from 'express-session';
+import { SigraError, translateDatabaseError } from 'nestjs-sigra';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { HttpReply } from '../http-reply.js';
@@ -69,6 +70,13 @@ export class SessionMiddleware implements NestMiddleware, OnModuleInit, OnApplic
         return;
       }
       this.logger.error(`The session could not be read: ${error instanceof Error ? error.message : 'unknown reason'}`);
+      // Its pool is another one, on the same server.
+      if (!(translateDatabaseError(error, this.dataSource) instanceof SigraError)) {
+        next(error);
+        return;
+      }
+      // A session is also written when the answer has been sent.
+      if (!response.headersSent) response.setHeader('Retry-After', '1');
       next(new ServiceUnavailableException('The database did not answer.'));
     };
     this.handle?.(request as Parameters<RequestHandler>[0], response as Parameters<RequestHandler>[1], done);
