@@ -3,7 +3,7 @@ import { type HostApp, type HostOptions, startHost } from './host-app.js';
 import { DatabaseProxy } from './database-proxy.js';
 
 /** The time that a request waits for the database in these tests, in milliseconds. */
-const LOOKUP_TIMEOUT = 1000;
+export const LOOKUP_TIMEOUT = 1000;
 
 export interface FaultyApp {
   /** Uses the database directly, for set-up and assertions. */

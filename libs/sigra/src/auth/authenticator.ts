@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired } from '../common/clock.js';
+import { deadlineOf } from '../common/deadline.js';
 import { ownerIdOf, type Principal, type Stamp, stamped } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -178,6 +179,11 @@ export class Authenticator {
    * @throws the refusal in all other cases; SigraError `unavailable`
    */
   async afterRotation(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
+    const deadline = deadlineOf(new HttpCaller(request), this.config.lookupTimeout);
+    return deadline.limit(this.findRotated(request, idempotencyKey, refusal));
+  }
+
+  private async findRotated(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
     const authorization = this.credentialOf(request);
     if (!isEnded(refusal) || !('credential' in authorization)) throw refusal;
     const { credential } = authorization;

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { limitFurther } from '../common/deadline.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { DpopProofVerifier, type VerifiedDpopProof } from '../jwt/dpop-proof.verifier.js';
-import { headerOf, type HttpRequest } from './http-exchange.js';
+import { headerOf, HttpCaller, type HttpRequest } from './http-exchange.js';
 
 /** A proof of a request, and its use. */
 interface RequestProof {
@@ -70,7 +71,11 @@ export class DpopService {
    */
   use(request: HttpRequest, accessToken?: string): Promise<void> {
     const found = this.proofOf(request, accessToken);
-    return (found.used ??= this.verifier.use(found.proof));
+    return (found.used ??= limitFurther(
+      new HttpCaller(request),
+      this.config.lookupTimeout,
+      this.verifier.use(found.proof),
+    ));
   }
 
   private proofOf(request: HttpRequest, accessToken?: string): RequestProof {

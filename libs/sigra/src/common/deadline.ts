@@ -1,3 +1,4 @@
+import type { Caller } from './caller.js';
 import { refuse, type SigraError } from './sigra-error.js';
 
 /** The time by which a call has to be answered, however many steps it takes. */
@@ -34,6 +35,31 @@ export class Deadline {
       clearTimeout(timer);
     }
   }
+}
+
+/** What a call has, in milliseconds, even when the steps before it have used up the time. */
+const LEAST_MS = 500;
+/** A wait that is too short to count, in milliseconds: the step after it needs no timer. */
+const SHORT_MS = 50;
+
+/**
+ * The deadline of a call that begins now: what its request has left.
+ *
+ * @param limit what a request has, in milliseconds
+ */
+export function deadlineOf({ waited = 0 }: Pick<Caller, 'waited'>, limit: number): Deadline {
+  return new Deadline(performance.now() + Math.max(limit - waited, Math.min(limit, LEAST_MS)));
+}
+
+/**
+ * Limits a read that waits up to `limit` by itself, if the steps before it have used up some of the time. Usually they have not, and
+ * a request needs no timer of its own.
+ *
+ * @param limit what a request has, in milliseconds
+ * @throws SigraError `unavailable` at the deadline; also the errors of the read
+ */
+export function limitFurther<T>({ waited = 0 }: Pick<Caller, 'waited'>, limit: number, read: Promise<T>): Promise<T> {
+  return waited < SHORT_MS ? read : deadlineOf({ waited }, limit).limit(read);
 }
 
 /** The error for a call that the database did not answer in time: nothing has changed. */

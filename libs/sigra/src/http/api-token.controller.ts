@@ -80,13 +80,18 @@ export class ApiTokenController {
   @NeverCached()
   async list(
     @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() caller: Caller,
     @Query('limit') limit?: unknown,
     @Query('cursor') cursor?: unknown,
   ): Promise<{ tokens: ApiTokenView[]; nextCursor: string | null }> {
-    const page = await this.tokens.listActive(principal.userId, {
-      limit: parseNumber(limit),
-      cursor: cursor as string | undefined,
-    });
+    const page = await this.tokens.listActive(
+      principal.userId,
+      {
+        limit: parseNumber(limit),
+        cursor: cursor as string | undefined,
+      },
+      caller,
+    );
     return { tokens: page.tokens.map(viewOf), nextCursor: page.nextCursor };
   }
 

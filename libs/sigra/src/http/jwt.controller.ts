@@ -82,13 +82,18 @@ export class JwtController {
   @NeverCached()
   async list(
     @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() caller: Caller,
     @Query('limit') limit?: unknown,
     @Query('cursor') cursor?: unknown,
   ): Promise<{ families: FamilyView[]; nextCursor: string | null }> {
-    const page = await this.jwt.listFamilies(principal.userId, {
-      limit: parseNumber(limit),
-      cursor: cursor as string | undefined,
-    });
+    const page = await this.jwt.listFamilies(
+      principal.userId,
+      {
+        limit: parseNumber(limit),
+        cursor: cursor as string | undefined,
+      },
+      caller,
+    );
     return { families: page.families.map((family) => viewOf(family, principal)), nextCursor: page.nextCursor };
   }
 

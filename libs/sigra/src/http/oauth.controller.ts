@@ -3,6 +3,7 @@ import { AllowAnonymous } from '../auth/auth.decorators.js';
 import { DpopService } from '../auth/dpop.service.js';
 import { callerOf, countWait, type HttpRequest } from '../auth/http-exchange.js';
 import type { Caller } from '../common/caller.js';
+import { deadlineOf } from '../common/deadline.js';
 import { unlessOutage } from '../common/sigra-error.js';
 import { isRefreshToken, looksLikeJwt } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -105,13 +106,14 @@ export class OAuthController {
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   @Header('Pragma', 'no-cache')
-  async introspect(@Body() body: unknown): Promise<IntrospectedToken> {
+  async introspect(@Body() body: unknown, @Req() request: HttpRequest): Promise<IntrospectedToken> {
     const token = requireParameter(parseOAuthParameters(body), 'token');
     // Refresh tokens first: a prefix of API tokens such as `sigra_` also matches refresh tokens.
-    const found =
+    const finding =
       this.apiTokenVerifier.recognizes(token) && !isRefreshToken(token)
-        ? await this.introspectApiToken(token)
-        : await this.introspector.introspect(token);
+        ? this.introspectApiToken(token)
+        : this.introspector.introspect(token);
+    const found = await deadlineOf(callerOf(request), this.config.lookupTimeout).limit(finding);
     // A claim of the application can have any name.
     return found ? { ...found, active: true } : { active: false };
   }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { pageOf, parsePageRequest } from '../common/cursor.js';
+import { deadlineOf } from '../common/deadline.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type RefreshFamily, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
@@ -161,13 +162,16 @@ export class SigraJwtService {
    * Lists a user's families that can still be refreshed, newest first. No family is skipped or repeated; families that begin during
    * paging do not appear.
    *
+   * @param caller how long its request has waited counts
    * @throws SigraError `jwt_disabled`, `invalid_limit`, `invalid_cursor`
    */
-  async listFamilies(user: UserRef, request: ListFamilies = {}): Promise<FamilyPage> {
+  async listFamilies(user: UserRef, request: ListFamilies = {}, caller: Caller = {}): Promise<FamilyPage> {
     enabledJwt(this.config);
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
-    const found = await this.families.listLive(this.users.ownerOf(user), this.clock.now(), limit + 1, position);
+    const owner = this.users.ownerOf(user);
+    const { left } = deadlineOf(caller, this.config.lookupTimeout);
+    const found = await this.families.listLive(owner, this.clock.now(), limit + 1, position, left);
     const { items: families, nextCursor } = pageOf(found, limit, ({ createdAt }) => createdAt);
     return { families, nextCursor };
   }

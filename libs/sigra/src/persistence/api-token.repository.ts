@@ -224,8 +224,18 @@ export class ApiTokenRepository {
     return rows.map(({ scope }) => scope);
   }
 
-  /** Lists the active tokens of an owner after `position`, oldest first. */
-  async listActive(owner: Owner, now: Date, limit: number, position?: CursorPosition): Promise<ApiToken[]> {
+  /**
+   * Lists the active tokens of an owner after `position`, oldest first.
+   *
+   * @param timeout in milliseconds
+   */
+  async listActive(
+    owner: Owner,
+    now: Date,
+    limit: number,
+    position: CursorPosition | undefined,
+    timeout: number,
+  ): Promise<ApiToken[]> {
     const { createdAt, id } = position ?? BEFORE_ALL;
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
@@ -233,6 +243,8 @@ export class ApiTokenRepository {
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,
       [owner.type, owner.id, now, createdAt, id, limit],
+      undefined,
+      timeout,
     );
     return rows.map(unpack);
   }

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { limitFurther } from '../common/deadline.js';
 import { BatchLoader } from './batch-loader.js';
 import { isInvalidValue } from './database-error.js';
 import { type PreparedStatement, preparedStatement, type Row, type SigraDatabase } from './sigra-database.js';
@@ -59,7 +60,7 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
     private readonly source: RecordSource<R>,
     private readonly database: SigraDatabase,
     private readonly users: OwnerSource,
-    timeout: number,
+    private readonly timeout: number,
   ) {
     this.loader = new BatchLoader({ load: (keys) => this.read(keys), timeout, spread: true });
   }
@@ -75,6 +76,7 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
   async find(key: string, check?: (record: R) => void): Promise<OwnedRecord<R> | undefined> {
     const { decode, ownerIdOf } = this.source;
     const loading = this.loader.load(key);
+    const since = performance.now();
     const provided =
       ownerIdOf && !this.users.table ? Promise.resolve(this.users.activeOwner({}, ownerIdOf(key))) : undefined;
     // Together, so that a rejection of one does not go unhandled while the other is awaited.
@@ -85,7 +87,9 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
     check?.(record);
     const user = provided ?? this.users.activeOwner(row, record.ownerId);
     // Only a promise is awaited: every await costs a request a turn of the microtask queue.
-    return { record, user: types.isPromise(user) ? ((await user) as object | undefined) : user };
+    if (!types.isPromise(user)) return { record, user };
+    const waited = performance.now() - since;
+    return { record, user: await limitFurther({ waited }, this.timeout, user as Promise<object | undefined>) };
   }
 
   /**

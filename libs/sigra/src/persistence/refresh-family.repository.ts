@@ -148,8 +148,18 @@ export class RefreshFamilyRepository {
     return rows.map(({ scope }) => scope);
   }
 
-  /** Lists the families of an owner that can still be refreshed, newest first, from `position` on. */
-  async listLive(owner: Owner, now: Date, limit: number, position?: CursorPosition): Promise<RefreshFamily[]> {
+  /**
+   * Lists the families of an owner that can still be refreshed, newest first, from `position` on.
+   *
+   * @param timeout in milliseconds
+   */
+  async listLive(
+    owner: Owner,
+    now: Date,
+    limit: number,
+    position: CursorPosition | undefined,
+    timeout: number,
+  ): Promise<RefreshFamily[]> {
     const { createdAt, id } = position ?? AFTER_ALL;
     const rows = await this.database.query<PackedFamily & { token: string }>(
       `SELECT ${PACKED}, ${refreshTokens.packed('t')} AS token
@@ -158,6 +168,8 @@ export class RefreshFamilyRepository {
        WHERE ${OF_OWNER} AND ${this.live('$3')} AND (f.created_at, f.id) < ($4, $5)
        ORDER BY f.created_at DESC, f.id DESC LIMIT $6`,
       [owner.type, owner.id, now, createdAt, id, limit],
+      undefined,
+      timeout,
     );
     return rows.map(({ family, token }) => ({
       ...refreshFamilies.unpack(family),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { Caller } from '../common/caller.js';
-import { Deadline, late } from '../common/deadline.js';
+import { type Deadline, deadlineOf, late } from '../common/deadline.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
@@ -57,8 +57,6 @@ interface Attempt {
 
 /** The time until a connection that does not react to a cancel request is closed. */
 const GRACE_MS = 1000;
-/** What a call has, in milliseconds, even when the guards have used up the time. */
-const LEAST_MS = 500;
 /** PostgreSQL's largest number of milliseconds of a timeout. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
@@ -206,9 +204,8 @@ export class SigraDatabase {
   }
 
   /** The deadline of a call that begins now: what its request has left of `lookupTimeout`. */
-  deadlineOf({ waited = 0 }: Caller): Deadline {
-    const { lookupTimeout } = this.config;
-    return new Deadline(performance.now() + Math.max(lookupTimeout - waited, Math.min(lookupTimeout, LEAST_MS)));
+  deadlineOf(caller: Caller): Deadline {
+    return deadlineOf(caller, this.config.lookupTimeout);
   }
 
   /** One message: the isolation level and the limits of the application do not count. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { pageOf, parsePageRequest } from '../common/cursor.js';
+import { deadlineOf } from '../common/deadline.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
@@ -183,13 +184,16 @@ export class ApiTokenService {
    * Lists a user's tokens that are neither revoked nor expired, oldest first. Tokens that are created during paging
    * appear on a later page; no token is skipped or repeated.
    *
+   * @param caller how long its request has waited counts
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */
-  async listActive(user: UserRef, request: ListApiTokens = {}): Promise<ApiTokenPage> {
+  async listActive(user: UserRef, request: ListApiTokens = {}, caller: Caller = {}): Promise<ApiTokenPage> {
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
     // One row more than the limit shows that there is a next page.
-    const tokens = await this.tokens.listActive(this.users.ownerOf(user), this.clock.now(), limit + 1, position);
+    const owner = this.users.ownerOf(user);
+    const { left } = deadlineOf(caller, this.config.lookupTimeout);
+    const tokens = await this.tokens.listActive(owner, this.clock.now(), limit + 1, position, left);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
   }
