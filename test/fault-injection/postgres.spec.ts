@@ -60,7 +60,7 @@ const FAULTS: Faults = {
   'stopped immediately': [stopped('immediate'), 2 * SECOND],
   killed: [stopped('kill'), 2 * SECOND],
   restarted: [stopped('fast'), 0],
-  'frozen for five seconds': [({ cluster }) => cluster.freeze(), 5 * SECOND],
+  'frozen for ten seconds': [({ cluster }) => cluster.freeze(), 10 * SECOND],
   'out of connections': [
     async (scene) => {
       const greedy: pg.Client[] = [];
@@ -136,6 +136,18 @@ const FAULTS: Faults = {
     repeatedly(20, (client) =>
       client.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'host'`),
     ),
+    3 * SECOND,
+  ],
+  'with sessions that may not be idle in a transaction': [
+    async (scene) => {
+      const alter = (change: string) =>
+        scene.admin(async (client) => {
+          await client.query(`ALTER ROLE host ${change}`);
+          await scene.terminateBackends(client);
+        });
+      await alter('SET idle_in_transaction_session_timeout = 1');
+      return () => alter('RESET idle_in_transaction_session_timeout');
+    },
     3 * SECOND,
   ],
   renamed: [

@@ -29,6 +29,8 @@ export interface Acknowledged {
   /** Ids of owners, once for each call. */
   readonly revokedAll: string[];
   readonly lockedOut: string[];
+  /** Ids of the families that sign-ins began. */
+  readonly signedIn: string[];
   /** Refreshes by owner. */
   readonly refreshed: string[];
 }
@@ -53,7 +55,7 @@ const PATIENCE_MS = 15_000;
 const OUT_OF_PATIENCE = Object.assign(new Error('No answer'), { code: 'TIMEOUT' });
 const PAUSE_MS = 20;
 /** Idle connections are closed long before the application does it, which could be just as a request is on its way. */
-const IDLE_MS = 1000;
+export const IDLE_MS = 1000;
 /** Statuses of requests that any credential can get. Whether a fault may leave them without an answer is not decided here. */
 const UNAVAILABLE = [0, 503];
 const MOST_TOKENS = 20;
@@ -73,6 +75,7 @@ export class CredentialLoad {
     revoked: [],
     revokedAll: [],
     lockedOut: [],
+    signedIn: [],
     refreshed: [],
   };
   private readonly users: readonly Client[];
@@ -295,7 +298,9 @@ class Client {
   private async signIn(): Promise<void> {
     const { status, body } = await this.load.send('sign in', 'POST', '/api/jwt', this.session, { scopes: SCOPES });
     this.expect(status, 200, 'a sign-in');
-    if (isPair(body)) this.pair = body;
+    if (!isPair(body)) return;
+    this.load.acknowledged.signedIn.push(familyOf(body));
+    this.pair = body;
   }
 
   private async refresh(): Promise<void> {
@@ -348,6 +353,12 @@ class Client {
 
 function bearer(rawToken: string): Record<string, string> {
   return { authorization: `Bearer ${rawToken}` };
+}
+
+/** The id of the family, which the access token names. */
+function familyOf({ access_token: jwt }: Pair): string {
+  const claims = JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as { readonly sid: string };
+  return claims.sid;
 }
 
 function isPair(body: Partial<Pair>): body is Pair {

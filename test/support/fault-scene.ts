@@ -4,7 +4,7 @@ import { sigraMigrations } from 'nestjs-sigra';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { PgBouncer } from '../../tools/pg-bouncer/src/pg-bouncer.js';
-import { CredentialLoad, type Served } from './credential-load.js';
+import { CredentialLoad, IDLE_MS, type Served } from './credential-load.js';
 import { onDatabase } from './database.js';
 import { DatabaseProxy } from './database-proxy.js';
 import { eventually } from './eventually.js';
@@ -120,6 +120,8 @@ export class FaultScene {
   }
 
   readonly poolSize = POOL;
+  /** In milliseconds. */
+  readonly lookupTimeout = LOOKUP_TIMEOUT;
   readonly database = DATABASE;
   readonly password = PASSWORD;
 
@@ -213,7 +215,7 @@ export class FaultScene {
       unknown: served.filter((each) => isFailure(each) && !each.isRepeatable).length,
       violations: [...new Set(violations)].slice(0, 20),
       before,
-      afterwards: await this.holdings(),
+      afterwards: await this.holdingsAtRest(),
     };
   }
 
@@ -231,6 +233,12 @@ export class FaultScene {
     const sum = (key: keyof Holdings) => all.reduce((total, each) => total + each[key], 0);
     const longestTurn = Math.max(...all.map((each) => each.longestTurn));
     return { heap: sum('heap'), timers: sum('timers'), sockets: sum('sockets'), longestTurn };
+  }
+
+  /** When the clients have closed their idle connections. */
+  private async holdingsAtRest(): Promise<Holdings> {
+    await delay(IDLE_MS + CALM_MS);
+    return this.holdings();
   }
 
   /** Waits until every client has been served again. */

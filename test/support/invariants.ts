@@ -37,10 +37,21 @@ const CONTRADICTIONS: Readonly<Record<string, string>> = {
       (SELECT count(*) FROM sigra_audit_events e WHERE e.action = 'api.jwt_refresh' AND e.target_id = f.id::text)`,
   'a family that was revoked because of a reuse': `
     SELECT f.id FROM sigra_refresh_families f WHERE f.revoke_reason = 'reuse_detected'`,
-  'an owner whose epochs differ from the audit rows': `
+  'an owner whose epoch of tokens differs from the audit rows': `
     SELECT o.owner_id FROM sigra_owners o WHERE o.token_epoch <> (
       SELECT count(*) FROM sigra_audit_events e
       WHERE e.action IN ('api.token_revoke_all', 'api.lock_out') AND e.target_id = o.owner_id)`,
+  'an owner whose epoch of families differs from the audit rows': `
+    SELECT o.owner_id FROM sigra_owners o WHERE o.family_epoch <> (
+      SELECT count(*) FROM sigra_audit_events e
+      WHERE e.action IN ('api.lock_out', 'api.sign_out_everywhere') AND e.target_id = o.owner_id)`,
+  'an owner without a row whose audit rows move an epoch': `
+    SELECT e.target_id FROM sigra_audit_events e
+    WHERE e.action IN ('api.token_revoke_all', 'api.lock_out', 'api.sign_out_everywhere')
+      AND NOT EXISTS (SELECT FROM sigra_owners o WHERE o.owner_id = e.target_id)`,
+  'the audit row of a sign-in without its family': `
+    SELECT e.id FROM sigra_audit_events e WHERE e.action = 'api.jwt_issue' AND NOT EXISTS (
+      SELECT FROM sigra_refresh_families f WHERE f.id::text = e.target_id)`,
 };
 
 /** What the tables lack although it was answered with 2xx, and what contradicts itself in them. */
@@ -55,7 +66,7 @@ export async function contradictions(databaseUrl: string, acknowledged: Acknowle
       const { rows } = await client.query<{ id: string }>(sql, [values]);
       if (rows.length > 0) found.push(`${rows.length} times ${what} that was acknowledged is missing`);
     };
-    const { created, rotated, revoked, revokedAll, lockedOut, refreshed } = acknowledged;
+    const { created, rotated, revoked, revokedAll, lockedOut, signedIn, refreshed } = acknowledged;
     await missing(
       'a creation',
       'SELECT known.id FROM unnest($1::uuid[]) AS known(id) WHERE NOT EXISTS (SELECT FROM sigra_api_tokens t WHERE t.id = known.id)',
@@ -72,6 +83,11 @@ export async function contradictions(databaseUrl: string, acknowledged: Acknowle
       `SELECT known.id FROM unnest($1::uuid[]) AS known(id) WHERE NOT EXISTS (
          SELECT FROM sigra_api_tokens t WHERE t.id = known.id AND t.revoked_at IS NOT NULL)`,
       revoked,
+    );
+    await missing(
+      'a sign-in',
+      'SELECT known.id FROM unnest($1::uuid[]) AS known(id) WHERE NOT EXISTS (SELECT FROM sigra_refresh_families f WHERE f.id = known.id)',
+      signedIn,
     );
     const fewer = (action: string) =>
       `SELECT known.id FROM unnest($1::text[]) AS known(id) GROUP BY known.id HAVING count(*) > (
