@@ -40,6 +40,18 @@ describe('An application that boots', () => {
     },
   );
 
+  it('is refused when its connections have client_min_messages = error', async () => {
+    const boot = warningsOf({ extra: { options: '-c client_min_messages=error' } });
+
+    await expect(boot).rejects.toThrow(
+      'sigra: dataSource has connections with client_min_messages = error, which hides that a synchronous standby',
+    );
+  });
+
+  it('is not refused when warnings are the least that its connections get', async () => {
+    expect(await warningsOf({ extra: { options: '-c client_min_messages=warning' } })).toEqual([]);
+  });
+
   it.each([
     [600_000, 'ahead of'],
     [-600_000, 'behind'],

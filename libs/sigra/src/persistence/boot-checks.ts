@@ -1,11 +1,15 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Clock, replacedTime } from '../common/clock.js';
+import { SigraConfigError } from '../config/sigra-config-error.js';
 import { SigraDatabase } from './sigra-database.js';
 
 /** Milliseconds. */
 const TOLERATED_CLOCK_DIFFERENCE = 1000;
 
-/** Looks for settings around the database that are harmless until the day of an outage, and warns about them at boot. */
+/**
+ * Looks at boot for settings around the database that are harmless until the day of an outage. It warns about those that delay requests,
+ * and refuses the one that would report a change as safe that a fail-over loses.
+ */
 @Injectable()
 export class BootChecks implements OnModuleInit {
   private readonly logger = new Logger(BootChecks.name);
@@ -15,7 +19,9 @@ export class BootChecks implements OnModuleInit {
     private readonly clock: Clock,
   ) {}
 
+  /** @throws SigraConfigError */
   async onModuleInit(): Promise<void> {
+    await this.assertWarningsArrive();
     if (!this.hasConnectionTimeout()) {
       this.logger.warn(
         'The DataSource has no connection timeout: while the database accepts no connections, callers wait forever, also ' +
@@ -29,6 +35,20 @@ export class BootChecks implements OnModuleInit {
           'that of the database, so tokens expire at another time than on other machines. Synchronize the clocks (NTP)',
       );
     }
+  }
+
+  /** A commit that a synchronous standby has not confirmed differs from any other only by a warning. */
+  private async assertWarningsArrive(): Promise<void> {
+    const found = await this.database
+      .queryOne<{ level: string }>(`SELECT current_setting('client_min_messages') AS level`, [])
+      // The application boots without its database, too.
+      .catch(() => undefined);
+    // The only level that hides them.
+    if (found?.level !== 'error') return;
+    throw new SigraConfigError(
+      'dataSource',
+      'has connections with client_min_messages = error, which hides that a synchronous standby has not confirmed a commit; set it to warning, or remove it from the options of the connection, the role and the database',
+    );
   }
 
   private hasConnectionTimeout(): boolean {
