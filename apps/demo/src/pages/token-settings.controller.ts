@@ -57,8 +57,8 @@ export class TokenSettingsController {
   ) {}
 
   @Get()
-  list(@CurrentUser() user: User, @Query('cursor') cursor?: string): Promise<View> {
-    return this.listView(user, { cursor });
+  list(@CurrentUser() user: User, @CurrentCaller() caller: Caller, @Query('cursor') cursor?: string): Promise<View> {
+    return this.listView(user, caller, { cursor });
   }
 
   @Post()
@@ -77,14 +77,14 @@ export class TokenSettingsController {
     }
     const form = parseTokenForm(body);
     const checked = checkTokenForm(form, this.offeredTo(user), this.clock.now());
-    if ('errors' in checked) return this.listView(user, { form, errors: checked.errors });
+    if ('errors' in checked) return this.listView(user, caller, { form, errors: checked.errors });
     try {
       const issued = await this.tokens.create(user, checked.request, caller);
-      return await this.listView(user, { issued });
+      return await this.listView(user, caller, { issued });
     } catch (error) {
       const errors = fieldErrors(error);
       if (!errors) throw error;
-      return this.listView(user, { form, errors });
+      return this.listView(user, caller, { form, errors });
     }
   }
 
@@ -139,7 +139,7 @@ export class TokenSettingsController {
     const graceSeconds = parseGrace(textOf(body, 'grace'));
     try {
       const issued = await this.tokens.rotateForUser(user, id, { graceSeconds }, caller);
-      return await this.listView(user, { issued });
+      return await this.listView(user, caller, { issued });
     } catch (error) {
       // A token has only one successor, so a form that is sent again fails.
       if (!(error instanceof SigraError) || error.code !== 'token_revoked') throw error;
@@ -148,9 +148,9 @@ export class TokenSettingsController {
     }
   }
 
-  private async listView(user: User, { cursor, form, errors = {}, issued }: ListState): Promise<View> {
-    const page = await this.tokens.listActive(user, { limit: PAGE_SIZE, cursor });
-    const { families } = await this.jwt.listFamilies(user, { limit: MOST_FAMILIES });
+  private async listView(user: User, caller: Caller, { cursor, form, errors = {}, issued }: ListState): Promise<View> {
+    const page = await this.tokens.listActive(user, { limit: PAGE_SIZE, cursor }, caller);
+    const { families } = await this.jwt.listFamilies(user, { limit: MOST_FAMILIES }, caller);
     const failed = Object.keys(errors).length > 0;
     const data = {
       ...page,

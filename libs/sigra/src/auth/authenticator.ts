@@ -1,25 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired } from '../common/clock.js';
 import { deadlineOf } from '../common/deadline.js';
-import { ownerIdOf, type Principal, type Stamp, stamped } from '../common/principal.js';
+import { ownerIdOf, type Principal } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
-import { isUuid } from '../common/uuid.js';
 import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { CredentialOptions, SessionRequest } from '../config/sigra-options.js';
 import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
 import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
+import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { UserDirectory } from '../persistence/user-directory.js';
-import { ApiTokenVerifier, type VerifiedApiToken } from '../tokens/api-token.verifier.js';
+import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 import { IssueReplayer } from '../tokens/issue.replayer.js';
 import { type AuthorizationHeader, readAuthorization } from './authorization-header.js';
 import { DpopService } from './dpop.service.js';
 import { askHost, askHostAgain, type CheckedCredential } from './host-credential.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
 import { mayActWithCookie } from './same-origin.js';
+import { ofAccessToken, ofApiToken, ofOwner } from './stamped-principals.js';
 import { withStoredSession } from './stored-session.js';
 
 /** Which credentials a route accepts. */
@@ -37,6 +37,8 @@ const NO_ORIGINS: ReadonlySet<string> = new Set();
 @Injectable()
 export class Authenticator {
   private readonly keyHeaders: readonly string[];
+  /** Of owners. */
+  private readonly type: string;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
@@ -51,6 +53,7 @@ export class Authenticator {
     private readonly clock: Clock,
   ) {
     this.keyHeaders = keyHeadersOf(config.credentials);
+    this.type = config.users.type;
   }
 
   /**
@@ -189,7 +192,7 @@ export class Authenticator {
     const { credential } = authorization;
     const rotated = this.apiTokens.recognizes(credential) ? await this.apiTokens.findRotated(credential) : undefined;
     if (!rotated || !(await this.replayer.isRotationOf(rotated.token, idempotencyKey))) throw refusal;
-    return this.ofApiToken(rotated);
+    return ofApiToken(rotated, this.type);
   }
 
   /**
@@ -206,35 +209,17 @@ export class Authenticator {
   }
 
   private async byApiToken(credential: string, request: HttpRequest): Promise<Principal> {
-    return this.ofApiToken(await this.apiTokens.verify(credential, new HttpCaller(request)));
-  }
-
-  private ofApiToken({ token, user, tokenEpoch, familyEpoch }: VerifiedApiToken): Principal {
-    const { id: tokenId, ownerId: userId, scopes } = token;
-    const owner = { type: this.config.users.type, id: userId };
-    return stamped({ user, userId, method: 'api_token', scopes, tokenId }, { owner, tokenEpoch, familyEpoch, tokenId });
+    return ofApiToken(await this.apiTokens.verify(credential, new HttpCaller(request)), this.type);
   }
 
   private async byAccessToken(credential: string, thumbprint: string | undefined): Promise<Principal> {
-    const { claims, user, scopes, tokenEpoch } = await this.accessTokens.verify(credential, thumbprint);
-    const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId } = claims;
-    const type = this.config.users.type;
-    if (tokenId !== undefined) {
-      const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
-      const made: Principal = { user, userId, method: 'jwt', scopes, tokenId };
-      return stamped(made, { owner: { type, id: userId }, ...epochs, tokenId });
-    }
-    // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
-    const isOfFamily = epoch !== undefined && isUuid(familyId);
-    const origin = isOfFamily ? { familyId } : { endsAt: new Date(exp * 1000), jwtHash: hashSecret(credential) };
-    const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
-    return stamped(principal, { owner: { type, id: userId }, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
+    return ofAccessToken(await this.accessTokens.verify(credential, thumbprint), credential, this.type);
   }
 
   private async byForeignToken(credential: string, issuer: string): Promise<Principal> {
     const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer);
     const jwtHash = hashSecret(credential);
-    return this.ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt, jwtHash });
+    return ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt, jwtHash }, this.type);
   }
 
   /**
@@ -279,7 +264,7 @@ export class Authenticator {
       return now?.userId === given && now.id === credentialId;
     };
     const made = { method: 'host', scopes, ...(credentialId !== undefined && { credentialId }) } as const;
-    return this.ofOwner(user, record, made, { endsAt, isLive });
+    return ofOwner(user, record, made, { endsAt, isLive }, this.type);
   }
 
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {
@@ -306,18 +291,7 @@ export class Authenticator {
     const scopes = this.ceiling.limit(user, session.scopes);
     const isLive = async () =>
       ownerIdOf(await session.userId(await withStoredSession(request as unknown as SessionRequest))) === given;
-    return this.ofOwner(user, record, { method: 'session', scopes }, { isLive });
-  }
-
-  /** The principal of a credential that is not in the tables: its epochs are those with which the owner was read. */
-  private ofOwner(
-    user: object,
-    { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
-    made: Pick<Principal, 'method' | 'scopes' | 'issuer' | 'credentialId'>,
-    origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash'>,
-  ): Principal {
-    const owner = { type: this.config.users.type, id: userId };
-    return stamped({ user, userId, ...made }, { owner, tokenEpoch, familyEpoch, ...origin });
+    return ofOwner(user, record, { method: 'session', scopes }, { isLive }, this.type);
   }
 
   private once<P extends Principal | undefined>(

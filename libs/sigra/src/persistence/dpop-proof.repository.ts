@@ -3,7 +3,8 @@ import { Clock, CLOCK_MARGIN_SECONDS, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { BatchLoader } from './batch-loader.js';
 import { currentTime } from './columns.js';
-import { preparedStatement, type PreparedStatement, SigraDatabase } from './sigra-database.js';
+import { preparedStatement, type PreparedStatement } from './prepared-statement.js';
+import { SigraDatabase } from './sigra-database.js';
 
 /**
  * Remembers the proofs that were used, for all nodes. The table is logged like every other: without its rows, a crash or a fail-over

@@ -2,7 +2,8 @@ import { types } from 'node:util';
 import { limitFurther } from '../common/deadline.js';
 import { BatchLoader } from './batch-loader.js';
 import { isInvalidValue } from './database-error.js';
-import { type PreparedStatement, preparedStatement, type Row, type SigraDatabase } from './sigra-database.js';
+import { type PreparedStatement, preparedStatement, type Row } from './prepared-statement.js';
+import type { SigraDatabase } from './sigra-database.js';
 import type { UserTable } from './user-table.js';
 
 /** The parts of a reader's statement, without the user's, and the decoder of its rows. */

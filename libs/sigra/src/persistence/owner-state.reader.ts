@@ -6,7 +6,8 @@ import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from
 import { type Epochs, joinedEpochs } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
 import { literal } from './qualified-names.js';
-import { type Row, SigraDatabase } from './sigra-database.js';
+import type { Row } from './prepared-statement.js';
+import { SigraDatabase } from './sigra-database.js';
 import { owners } from './tables.js';
 import { UserDirectory, type UserRef } from './user-directory.js';
 

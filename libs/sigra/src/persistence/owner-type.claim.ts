@@ -72,7 +72,7 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
           return;
         }
         this.logger.error(error);
-        this.database.refuse(error as Error);
+        this.database.rejectAll(error as Error);
       });
     }, RETRY_MS).unref();
   }

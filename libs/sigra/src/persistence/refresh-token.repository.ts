@@ -10,7 +10,8 @@ import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record
 import { type NewRefreshToken, RefreshFamilyRepository } from './refresh-family.repository.js';
 import { currentEpoch } from './owner.repository.js';
 import { literal } from './qualified-names.js';
-import { preparedStatement, type Row, SigraDatabase } from './sigra-database.js';
+import { preparedStatement, type Row } from './prepared-statement.js';
+import { SigraDatabase } from './sigra-database.js';
 import { Parameters, Sql } from './table.js';
 import { auditEvents, refreshFamilies, type RefreshFamilyRow, refreshTokens, type RefreshTokenRow } from './tables.js';
 import { UserDirectory } from './user-directory.js';

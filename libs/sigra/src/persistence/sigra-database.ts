@@ -1,13 +1,21 @@
-import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import { type Deadline, deadlineOf, late } from '../common/deadline.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { type Cancellable, requestCancel } from './cancel-request.js';
 import { surviveConnectionErrors } from './connection-errors.js';
-import { isLostRace, isNotKept, judged, judgedCommit, outcomeUnknown } from './database-error.js';
+import {
+  asked,
+  connect,
+  type ConnectionUse,
+  GRACE_MS,
+  type PgClient,
+  replicated,
+  useConnection,
+} from './connection-use.js';
+import { isLostRace, isNotKept, judged, judgedCommit } from './database-error.js';
+import type { PreparedStatement, Row } from './prepared-statement.js';
 import { QUALIFIED_NAMES, type QualifiedNames } from './qualified-names.js';
 import { sigraEntities } from './sigra-entities.js';
 
@@ -17,46 +25,6 @@ export const SIGRA_DATA_SOURCE = Symbol('SIGRA_DATA_SOURCE');
 /** Injects the TypeORM DataSource that holds Sigra's tables: the one that the module's `dataSource` names. */
 export const InjectSigraDataSource = (): ParameterDecorator & PropertyDecorator => Inject(SIGRA_DATA_SOURCE);
 
-/** A row as the driver returns it. */
-export type Row = Readonly<Record<string, unknown>>;
-
-/** A statement that PostgreSQL parses once per connection. */
-export interface PreparedStatement {
-  readonly name: string;
-  readonly text: string;
-}
-
-/** Names a statement by the hash of its text, so that on a shared connection the same name is always the same statement. */
-export function preparedStatement(text: string): PreparedStatement {
-  return { name: `sigra_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`, text };
-}
-
-interface PgClient extends Cancellable {
-  /** Absent in a driver other than `pg`. */
-  readonly connectionParameters?: { query_timeout?: number | false | undefined };
-  query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
-  end(): Promise<void>;
-  on(event: 'notice', listener: (notice: Notice) => void): unknown;
-  off(event: 'notice', listener: (notice: Notice) => void): unknown;
-}
-
-/** A message of the server beside its answer. */
-interface Notice {
-  /** The name of a function of the server, which no setting translates. */
-  readonly routine?: string;
-}
-
-/** One use of a connection, which its caller can give up. */
-interface Attempt {
-  readonly runner: QueryRunner;
-  /** Milliseconds of `performance.now()`. */
-  readonly deadline: number;
-  /** `given up`: nothing more is sent. `committing`: what was sent last commits. */
-  state: 'working' | 'committing' | 'given up';
-}
-
-/** The time until a connection that does not react to a cancel request is closed. */
-const GRACE_MS = 1000;
 /** PostgreSQL's largest number of milliseconds of a timeout. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
@@ -68,8 +36,8 @@ const MAX_TIMEOUT_MS = 2_147_483_647;
 export class SigraDatabase {
   private prepares: boolean;
   private refusal: Error | undefined;
-  /** The attempts whose work has an entity manager. */
-  private readonly attempts = new WeakMap<EntityManager, Attempt>();
+  /** The uses whose work has an entity manager. */
+  private readonly uses = new WeakMap<EntityManager, ConnectionUse>();
 
   constructor(
     @InjectSigraDataSource() readonly dataSource: DataSource,
@@ -110,8 +78,8 @@ export class SigraDatabase {
     manager?: EntityManager,
     timeout = this.config.lookupTimeout,
   ): Promise<R[]> {
-    if (!manager) return this.onConnection(({ runner }) => this.run<R>(runner, sql, values), timeout);
-    if (this.attempts.get(manager)?.state === 'given up') throw late();
+    if (!manager) return this.use(({ runner }) => this.run<R>(runner, sql, values), timeout);
+    if (this.uses.get(manager)?.state === 'given up') throw late();
     return this.run<R>(manager, sql, values);
   }
 
@@ -134,7 +102,7 @@ export class SigraDatabase {
    * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
    */
   read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
-    return this.onConnection((attempt) => this.execute<R>(attempt, statement, values), this.config.lookupTimeout);
+    return this.use((use) => this.execute<R>(use, statement, values), this.config.lookupTimeout);
   }
 
   /**
@@ -149,9 +117,9 @@ export class SigraDatabase {
     values: readonly unknown[],
     timeout: number,
   ): Promise<R[]> {
-    return this.onConnection((attempt) => {
-      attempt.state = 'committing';
-      return replicated(attempt.runner, () => this.execute<R>(attempt, statement, values, judgedCommit));
+    return this.use((use) => {
+      use.state = 'committing';
+      return replicated(use.runner, () => this.execute<R>(use, statement, values, judgedCommit));
     }, timeout);
   }
 
@@ -165,20 +133,20 @@ export class SigraDatabase {
    * `outcome_unknown` when COMMIT was sent but not answered
    */
   transaction<T>(work: (manager: EntityManager) => Promise<T>, timeout = this.config.lookupTimeout): Promise<T> {
-    return this.onConnection(async (attempt) => {
-      const { runner } = attempt;
+    return this.use(async (use) => {
+      const { runner } = use;
       let result: T;
       try {
         // In here, because a transaction that was cancelled while it begins is open as well.
-        await asked(() => runner.query(this.begin(attempt)));
-        this.attempts.set(runner.manager, attempt);
+        await asked(() => runner.query(this.begin(use)));
+        this.uses.set(runner.manager, use);
         result = await work(runner.manager);
-        if (attempt.state === 'given up') throw late();
+        if (use.state === 'given up') throw late();
       } catch (error) {
         await this.rollBack(runner);
         throw error;
       }
-      attempt.state = 'committing';
+      use.state = 'committing';
       await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
       return result;
     }, timeout);
@@ -199,7 +167,7 @@ export class SigraDatabase {
   }
 
   /** From now on everything is rejected with this error. */
-  refuse(error: Error): void {
+  rejectAll(error: Error): void {
     this.refusal = error;
   }
 
@@ -209,7 +177,7 @@ export class SigraDatabase {
   }
 
   /** One message: the isolation level and the limits of the application do not count. */
-  private begin({ deadline }: Attempt): string {
+  private begin({ deadline }: ConnectionUse): string {
     const left = Math.min(Math.max(Math.ceil(deadline - performance.now()), 1), MAX_TIMEOUT_MS - GRACE_MS);
     const limits = { statement_timeout: left, idle_in_transaction_session_timeout: left };
     // Only this one limits a transaction of many short statements.
@@ -241,22 +209,22 @@ export class SigraDatabase {
   }
 
   private async execute<R extends object>(
-    attempt: Attempt,
+    use: ConnectionUse,
     statement: PreparedStatement,
     values: readonly unknown[],
     judge = judged,
   ): Promise<R[]> {
     if (this.prepares) {
       try {
-        return await this.executePrepared<R>(attempt.runner, statement, values);
+        return await this.executePrepared<R>(use.runner, statement, values);
       } catch (error) {
         if (!isNotKept(error)) throw judge(error);
         this.stopPreparing(error);
         // It was refused before it began, so nothing has changed.
-        if (attempt.state === 'given up') throw late();
+        if (use.state === 'given up') throw late();
       }
     }
-    return rowsOf<R>(await asked(() => attempt.runner.query(statement.text, [...values]), judge));
+    return rowsOf<R>(await asked(() => use.runner.query(statement.text, [...values]), judge));
   }
 
   /**
@@ -295,115 +263,9 @@ export class SigraDatabase {
     );
   }
 
-  /**
-   * Runs `work` on a separate connection. At the timeout the caller is answered, the statement is cancelled on the server, and
-   * the connection is returned to the pool when the server has ended it, so that callers cannot use more connections than the
-   * pool has. A connection that does not react, as after a fail-over, is closed. While the work is committing, the caller is
-   * not answered before one of both.
-   */
-  private async onConnection<T>(work: (attempt: Attempt) => Promise<T>, timeout: number): Promise<T> {
-    if (this.refusal) throw this.refusal;
-    const runner = this.dataSource.createQueryRunner();
-    const attempt: Attempt = { runner, deadline: performance.now() + timeout, state: 'working' };
-    let connection: PgClient | undefined;
-    let cancelled: Promise<void> | undefined;
-    let restore: (() => void) | undefined;
-    const worked = (async () => {
-      connection = await connect(runner);
-      if (attempt.state === 'given up') throw late();
-      restore = withoutReadTimeout(connection);
-      return work(attempt);
-    })();
-    const release = () => {
-      restore?.();
-      return runner.release();
-    };
-    const released = worked.finally(async () => {
-      await cancelled;
-      await release();
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        if (attempt.state !== 'committing') reject(late());
-        attempt.state = 'given up';
-        if (connection) cancelled = giveUp(connection, worked, release);
-      }, timeout);
-    });
-    try {
-      return await Promise.race([released, deadline]);
-    } finally {
-      clearTimeout(timer);
-    }
+  private use<T>(work: (use: ConnectionUse) => Promise<T>, timeout: number): Promise<T> {
+    return this.refusal ? Promise.reject(this.refusal) : useConnection(this.dataSource, work, timeout);
   }
-}
-
-function connect(runner: QueryRunner): Promise<PgClient> {
-  return asked(() => runner.connect() as Promise<PgClient>);
-}
-
-/** The function of PostgreSQL that waits for a synchronous standby. */
-const STANDBY_WAIT = 'SyncRepWaitForLSN';
-
-/**
- * Commits. PostgreSQL confirms a commit whose wait for a synchronous standby was cancelled, with a warning: a fail-over to that
- * standby would lose it, so its outcome is unknown.
- */
-async function replicated<T>(runner: QueryRunner, commit: () => Promise<T>): Promise<T> {
-  const connection = await connect(runner);
-  const routines = new Set<string | undefined>();
-  const listen = ({ routine }: Notice) => {
-    routines.add(routine);
-  };
-  connection.on('notice', listen);
-  try {
-    const result = await commit();
-    if (routines.has(STANDBY_WAIT)) throw outcomeUnknown();
-    return result;
-  } finally {
-    connection.off('notice', listen);
-  }
-}
-
-/** Asks the driver or TypeORM, whose errors are judged; nothing else may be in `ask`. */
-async function asked<T>(ask: () => Promise<T>, judge = judged): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    throw judge(error);
-  }
-}
-
-/**
- * Turns off the `query_timeout` of the driver while a connection is in use here. It would reject while the statement runs on, so that
- * the next user of the connection waits behind it. Each use has a deadline of its own, which cancels the statement.
- *
- * @returns restores it
- */
-function withoutReadTimeout({ connectionParameters }: PgClient): () => void {
-  const { query_timeout: timeout } = connectionParameters ?? {};
-  if (!connectionParameters || !timeout) return () => undefined;
-  connectionParameters.query_timeout = false;
-  return () => {
-    connectionParameters.query_timeout = timeout;
-  };
-}
-
-/**
- * Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it.
- *
- * @param release gives a closed connection back without waiting for the work: code of the application in it can hang forever
- */
-async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => Promise<unknown>): Promise<void> {
-  const closing = setTimeout(() => {
-    void connection.end();
-    void release();
-  }, GRACE_MS);
-  const cancelling = requestCancel(connection, GRACE_MS);
-  await worked.catch(() => undefined);
-  clearTimeout(closing);
-  // Before the connection is used again: the request must not meet another statement.
-  await cancelling;
 }
 
 /**

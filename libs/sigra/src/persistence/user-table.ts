@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { ownCopy } from './own-copy.js';
 import { quote } from './qualified-names.js';
-import type { Row } from './sigra-database.js';
+import type { Row } from './prepared-statement.js';
 import type { UserEntity } from './user-entity.js';
 import type { UserColumn } from './user-id.column.js';
 

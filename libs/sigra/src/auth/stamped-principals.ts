@@ -1,0 +1,44 @@
+import { type Principal, type Stamp, stamped } from '../common/principal.js';
+import { hashSecret } from '../common/secret.js';
+import { isUuid } from '../common/uuid.js';
+import type { VerifiedAccessToken } from '../jwt/access-token.verifier.js';
+import type { OwnerState } from '../persistence/owner-state.reader.js';
+import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
+
+/** The principal of an API token. @param type of its owner */
+export function ofApiToken({ token, user, tokenEpoch, familyEpoch }: VerifiedApiToken, type: string): Principal {
+  const { id: tokenId, ownerId: userId, scopes } = token;
+  const owner = { type, id: userId };
+  return stamped({ user, userId, method: 'api_token', scopes, tokenId }, { owner, tokenEpoch, familyEpoch, tokenId });
+}
+
+/** The principal of an access token. @param credential the token itself */
+export function ofAccessToken(
+  { claims, user, scopes, tokenEpoch }: VerifiedAccessToken,
+  credential: string,
+  type: string,
+): Principal {
+  const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId } = claims;
+  const owner = { type, id: userId };
+  if (tokenId !== undefined) {
+    const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
+    return stamped({ user, userId, method: 'jwt', scopes, tokenId }, { owner, ...epochs, tokenId });
+  }
+  // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
+  const isOfFamily = epoch !== undefined && isUuid(familyId);
+  const origin = isOfFamily ? { familyId } : { endsAt: new Date(exp * 1000), jwtHash: hashSecret(credential) };
+  const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
+  return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
+}
+
+/** The principal of a credential that is not in the tables: its epochs are those with which the owner was read. */
+export function ofOwner(
+  user: object,
+  { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
+  made: Pick<Principal, 'method' | 'scopes' | 'issuer' | 'credentialId'>,
+  origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash'>,
+  type: string,
+): Principal {
+  const owner = { type, id: userId };
+  return stamped({ user, userId, ...made }, { owner, tokenEpoch, familyEpoch, ...origin });
+}

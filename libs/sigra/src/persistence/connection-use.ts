@@ -1,0 +1,147 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { late } from '../common/deadline.js';
+import { type Cancellable, requestCancel } from './cancel-request.js';
+import { judged, outcomeUnknown } from './database-error.js';
+import type { PreparedStatement, Row } from './prepared-statement.js';
+
+/** The parts of a client of `pg` that are used here. */
+export interface PgClient extends Cancellable {
+  /** Absent in a driver other than `pg`. */
+  readonly connectionParameters?: { query_timeout?: number | false | undefined };
+  query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
+  end(): Promise<void>;
+  on(event: 'notice', listener: (notice: Notice) => void): unknown;
+  off(event: 'notice', listener: (notice: Notice) => void): unknown;
+}
+
+/** A message of the server beside its answer. */
+interface Notice {
+  /** The name of a function of the server, which no setting translates. */
+  readonly routine?: string;
+}
+
+/** One use of a connection, which its caller can give up. */
+export interface ConnectionUse {
+  readonly runner: QueryRunner;
+  /** Milliseconds of `performance.now()`. */
+  readonly deadline: number;
+  /** `given up`: nothing more is sent. `committing`: what was sent last commits. */
+  state: 'working' | 'committing' | 'given up';
+}
+
+/** The time until a connection that does not react to a cancel request is closed. */
+export const GRACE_MS = 1000;
+
+/**
+ * Runs `work` on a separate connection. At the timeout the caller is answered, the statement is cancelled on the server, and
+ * the connection is returned to the pool when the server has ended it, so that callers cannot use more connections than the
+ * pool has. A connection that does not react, as after a fail-over, is closed. While the work is committing, the caller is
+ * not answered before one of both.
+ */
+export async function useConnection<T>(
+  dataSource: DataSource,
+  work: (use: ConnectionUse) => Promise<T>,
+  timeout: number,
+): Promise<T> {
+  const runner = dataSource.createQueryRunner();
+  const use: ConnectionUse = { runner, deadline: performance.now() + timeout, state: 'working' };
+  let connection: PgClient | undefined;
+  let cancelled: Promise<void> | undefined;
+  let restore: (() => void) | undefined;
+  const worked = (async () => {
+    connection = await connect(runner);
+    if (use.state === 'given up') throw late();
+    restore = withoutReadTimeout(connection);
+    return work(use);
+  })();
+  const release = () => {
+    restore?.();
+    return runner.release();
+  };
+  const released = worked.finally(async () => {
+    await cancelled;
+    await release();
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      if (use.state !== 'committing') reject(late());
+      use.state = 'given up';
+      if (connection) cancelled = giveUp(connection, worked, release);
+    }, timeout);
+  });
+  try {
+    return await Promise.race([released, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The connection of a runner. */
+export function connect(runner: QueryRunner): Promise<PgClient> {
+  return asked(() => runner.connect() as Promise<PgClient>);
+}
+
+/** The function of PostgreSQL that waits for a synchronous standby. */
+const STANDBY_WAIT = 'SyncRepWaitForLSN';
+
+/**
+ * Commits. PostgreSQL confirms a commit whose wait for a synchronous standby was cancelled, with a warning: a fail-over to that
+ * standby would lose it, so its outcome is unknown.
+ */
+export async function replicated<T>(runner: QueryRunner, commit: () => Promise<T>): Promise<T> {
+  const connection = await connect(runner);
+  const routines = new Set<string | undefined>();
+  const listen = ({ routine }: Notice) => {
+    routines.add(routine);
+  };
+  connection.on('notice', listen);
+  try {
+    const result = await commit();
+    if (routines.has(STANDBY_WAIT)) throw outcomeUnknown();
+    return result;
+  } finally {
+    connection.off('notice', listen);
+  }
+}
+
+/** Asks the driver or TypeORM, whose errors are judged; nothing else may be in `ask`. */
+export async function asked<T>(ask: () => Promise<T>, judge = judged): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw judge(error);
+  }
+}
+
+/**
+ * Turns off the `query_timeout` of the driver while a connection is in use here. It would reject while the statement runs on, so that
+ * the next user of the connection waits behind it. Each use has a deadline of its own, which cancels the statement.
+ *
+ * @returns restores it
+ */
+function withoutReadTimeout({ connectionParameters }: PgClient): () => void {
+  const { query_timeout: timeout } = connectionParameters ?? {};
+  if (!connectionParameters || !timeout) return () => undefined;
+  connectionParameters.query_timeout = false;
+  return () => {
+    connectionParameters.query_timeout = timeout;
+  };
+}
+
+/**
+ * Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it.
+ *
+ * @param release gives a closed connection back without waiting for the work: code of the application in it can hang forever
+ */
+async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => Promise<unknown>): Promise<void> {
+  const closing = setTimeout(() => {
+    void connection.end();
+    void release();
+  }, GRACE_MS);
+  const cancelling = requestCancel(connection, GRACE_MS);
+  await worked.catch(() => undefined);
+  clearTimeout(closing);
+  // Before the connection is used again: the request must not meet another statement.
+  await cancelling;
+}
