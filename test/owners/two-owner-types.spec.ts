@@ -20,6 +20,7 @@ import { Connection } from '../support/connection.js';
 import type { TestDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { eventually } from '../support/eventually.js';
+import { familyIdOf } from '../support/jwt-app.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
 import { refusalOf } from '../support/refusal.js';
 
@@ -159,6 +160,9 @@ describe.each(['epoch', 'family', 'stateless'] as const)(
         ['DELETE', `/api/tokens/${tokenId}`],
         ['POST', `/api/tokens/${tokenId}/rotate`],
         ['POST', '/api/jwt'],
+        ['GET', '/api/jwt'],
+        ['DELETE', '/api/jwt'],
+        ['DELETE', `/api/jwt/${familyIdOf(pair)}`],
         ['POST', '/oauth/introspect'],
       ] as const;
 
@@ -166,6 +170,25 @@ describe.each(['epoch', 'family', 'stateless'] as const)(
         const statuses = await Promise.all(routes.map(([method, path]) => send(admins, method, path, credential)));
         expect(statuses).toEqual(routes.map(() => 401));
       }
+    });
+
+    it('a session of one side neither sees nor ends the sign-ins of the other', async () => {
+      const own = await admins.jwt.generateTokens(1, ['*']);
+      const inSession = async (method: string, path: string) => {
+        const answer = await fetch(admins.url + path, { method, headers: { 'x-session-user': '1' } });
+        return { status: answer.status, body: JSON.parse((await answer.text()) || 'null') as unknown };
+      };
+
+      const listed = await inSession('GET', '/api/jwt');
+      const foreign = await inSession('DELETE', `/api/jwt/${familyIdOf(pair)}`);
+      const all = await inSession('DELETE', '/api/jwt');
+
+      expect(listed.body).toMatchObject({ families: [{ id: familyIdOf(own) }], nextCursor: null });
+      expect(foreign).toMatchObject({ status: 404, body: { error: 'not_found' } });
+      expect(all.body).toEqual({ revoked: 1 });
+      expect(await refusalOf(admins.jwt.refresh(own.refreshToken))).toBe('token_revoked');
+      expect((await customers.jwt.listFamilies(1)).families.map(({ id }) => id)).toEqual([familyIdOf(pair)]);
+      expect((await customers.jwt.verifyAccess(pair.accessToken)).sub).toBe('1');
     });
 
     it('services of one side do not find what belongs to the other', async () => {

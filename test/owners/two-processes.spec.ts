@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TokenPair } from 'nestjs-sigra';
-import { type JwtApp, JWT, startJwtApp } from '../support/jwt-app.js';
+import { familyIdOf, type JwtApp, JWT, startJwtApp } from '../support/jwt-app.js';
 import { ServerNode } from '../support/server-node.js';
 
 describe('Two kinds of owners with the same ids and tables, in two processes', () => {
@@ -52,6 +52,9 @@ describe('Two kinds of owners with the same ids and tables, in two processes', (
       ['POST', `/api/tokens/${tokenId}/rotate`, {}],
       ['GET', '/api/scopes'],
       ['POST', '/api/jwt', { scopes: ['*'] }],
+      ['GET', '/api/jwt'],
+      ['DELETE', '/api/jwt'],
+      ['DELETE', `/api/jwt/${familyIdOf(pair)}`],
     ] as const;
 
     for (const credential of [rawToken, pair.accessToken]) {
