@@ -100,8 +100,8 @@ export interface ApiTokenOptions {
   maxTtl?: number;
   /**
    * Whether `requireExpiry` and `maxTtl` also apply to tokens that were created before they were set: a token that lives
-   * longer than `maxTtl` expires then, and with `requireExpiry` alone, a token without an expiry is expired. What such a
-   * token made expires with it.
+   * longer than `maxTtl` expires then, and with `requireExpiry` alone, a token without an expiry is expired. The credentials
+   * that such a token made expire with it.
    * @default false
    */
   enforceOnExisting?: boolean;
