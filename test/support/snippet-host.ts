@@ -45,6 +45,7 @@ export declare const cleanup: TokenCleanupService;
 export declare const user: User;
 export declare const familyId: string;
 export declare const tokenId: string;
+export declare const rawToken: string;
 export declare const leakedAt: Date;
 export declare const refreshToken: string;
 export declare const oldKey: KeyObject;

@@ -37,6 +37,7 @@ export type {
 export { ApiTokenService } from './tokens/api-token.service.js';
 export type { ApiTokenPage, ListApiTokens } from './tokens/api-token.service.js';
 export type { CreateApiToken } from './tokens/api-token.issuer.js';
+export type { ApiTokenState, LookedUpApiToken } from './tokens/api-token.verifier.js';
 export type { RotateApiToken } from './tokens/api-token.rotator.js';
 export type { UpdateApiToken } from './tokens/api-token.updater.js';
 export type { IssuedApiToken } from './tokens/issue.replayer.js';

@@ -18,6 +18,7 @@ const options = {
   }),
   requireExpiry: flag({ default: false }),
   maxTtl: seconds({ min: 1, default: none }),
+  defaultTtl: seconds({ min: 1, default: none }),
   enforceOnExisting: flag({ default: false }),
   maxActivePerOwner: integer({ unit: 'tokens', min: 1, max: 100_000, default: 1000 }),
   activityUpdateThreshold: seconds({ min: 0, default: 300 }),
@@ -30,11 +31,13 @@ const options = {
   }),
 } satisfies SpecsOf<ApiTokenOptions>;
 
-export const apiTokensSection = section(options, ({ scopes, writeImpliesRead, ...rest }) => ({
-  ...rest,
-  scopes,
-  rules: ScopeRules.of(scopes, writeImpliesRead),
-}));
+export const apiTokensSection = section(options, ({ scopes, writeImpliesRead, ...rest }, path) => {
+  const { defaultTtl, maxTtl = Infinity } = rest;
+  if (defaultTtl !== undefined && defaultTtl > maxTtl) {
+    throw new SigraConfigError(`${path}.defaultTtl`, `is longer than maxTtl, which is ${maxTtl}; use at most as much`);
+  }
+  return { ...rest, scopes, rules: ScopeRules.of(scopes, writeImpliesRead) };
+});
 
 function checkPrefix(path: string, value: unknown): string {
   if (typeof value !== 'string' || !/^[a-z0-9_]{1,32}$/.test(value)) {

@@ -57,6 +57,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   'apiTokens.writeImpliesRead': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
   'apiTokens.parseMetadata': { wrong: [true, 'parse', {}], remedy: /^must be a function of the metadata/ },
   'apiTokens.requireExpiry': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  'apiTokens.defaultTtl': {
+    wrong: [...NOT_INTEGERS, 0, 1e12],
+    remedy: /integer number of seconds from 1 to 3155760000/,
+  },
   'apiTokens.maxTtl': { wrong: [...NOT_INTEGERS, 0, 1e12], remedy: /integer number of seconds from 1 to 3155760000/ },
   'apiTokens.activityUpdateThreshold': {
     wrong: [...NOT_INTEGERS, 1e12],

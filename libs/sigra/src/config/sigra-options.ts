@@ -91,6 +91,11 @@ export interface ApiTokenOptions {
    * request is refused with `invalid_metadata`. @default every JSON object is accepted
    */
   parseMetadata?: (metadata: Readonly<Record<string, unknown>>) => unknown;
+  /**
+   * Lifetime of a token that is created without `expiresAt`, in seconds, at most `maxTtl`. A token that never expires is then created
+   * with `expiresAt: null`, where the other options allow it. @default no expiry
+   */
+  defaultTtl?: number;
   /** Whether a token without `expiresAt` is refused with `expiry_required`. @default false */
   requireExpiry?: boolean;
   /**

@@ -20,13 +20,14 @@ import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
 import { parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
-import { parseExpiry, timeOf } from './token-lifetime.js';
+import { parseExpiry, requestedExpiry, timeOf } from './token-lifetime.js';
 
 /** The properties of a token to create. */
 export interface CreateApiToken extends RequestedProperties {
   /**
-   * The token is rejected from this time on. @default the end of the principal's own credential, if it has one; otherwise
-   * never. Required with `requireExpiry` or `maxTtl`
+   * The token is rejected from this time on; null means never. @default after `apiTokens.defaultTtl`, but not later than the end of
+   * the principal's own credential; without that option, the end of the credential, or never. Without the option, required with
+   * `requireExpiry` or `maxTtl`
    */
   readonly expiresAt?: Date | null | undefined;
   /**
@@ -79,7 +80,8 @@ export class ApiTokenIssuer {
           const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
           // Read after the lock, because the wait can take long.
           const now = this.clock.now();
-          const expiresAt = parseExpiry(request.expiresAt, now, apiTokens, mint.endsAt);
+          const requested = requestedExpiry(request.expiresAt, now, apiTokens, mint.endsAt);
+          const expiresAt = parseExpiry(requested, now, apiTokens, mint.endsAt);
           await this.assertBelowCap(manager, owner, now);
           const issued = await this.mint(manager, mint, owner, { ...properties, id, expiresAt, createdAt: now });
           await this.audit.record(

@@ -13,7 +13,7 @@ import { ApiTokenIssuer, type CreateApiToken } from './api-token.issuer.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
 import { ApiTokenUpdater, type UpdateApiToken } from './api-token.updater.js';
-import { ApiTokenVerifier } from './api-token.verifier.js';
+import { ApiTokenVerifier, type LookedUpApiToken } from './api-token.verifier.js';
 import type { IssuedApiToken } from './issue.replayer.js';
 
 /** The page of a user's tokens to list. */
@@ -82,6 +82,17 @@ export class ApiTokenService {
   async verify(rawToken: string, caller: Caller = {}): Promise<ApiToken> {
     const { token } = await this.verifier.verify(rawToken, caller);
     return token;
+  }
+
+  /**
+   * Finds the token of a raw form, for a string that leaked: whose it is, and whether it still works. Unlike `verify`, it records
+   * neither a use nor a failure, and does not ask whether the owner is active.
+   *
+   * @returns undefined for a string that is not a token of this application, or one that clean-up has deleted
+   * @throws SigraError `unavailable`
+   */
+  async lookup(rawToken: string): Promise<LookedUpApiToken | undefined> {
+    return this.verifier.lookup(rawToken);
   }
 
   /**

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
-import { refuse, type SigraError } from '../common/sigra-error.js';
+import { refuse } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
@@ -20,6 +20,15 @@ export interface VerifiedApiToken extends Epochs {
   /** With the scopes that the owner can have now. */
   readonly token: ApiToken;
   readonly user: object;
+}
+
+/** What has become of a token. Its owner can be inactive as well. */
+export type ApiTokenState = 'active' | 'revoked' | 'expired';
+
+/** A token that `ApiTokenService.lookup` has found. */
+export interface LookedUpApiToken {
+  readonly token: ApiToken;
+  readonly state: ApiTokenState;
 }
 
 const describe = ({ token }: VerifiedApiToken) => token;
@@ -73,6 +82,13 @@ export class ApiTokenVerifier {
     return { token: limited, user, tokenEpoch, familyEpoch };
   }
 
+  /** Finds a token whatever has become of it. Nothing is recorded. See `ApiTokenService.lookup`. */
+  async lookup(rawToken: string): Promise<LookedUpApiToken | undefined> {
+    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, this.prefix)) return undefined;
+    const found = await this.tokens.find(hashSecret(rawToken));
+    return found && { token: found.token, state: this.stateOf(found) };
+  }
+
   /** Finds a token that has ended by its rotation and by nothing else. */
   async findRotated(rawToken: string): Promise<VerifiedApiToken | undefined> {
     if (!isWellFormed(rawToken, this.prefix)) return undefined;
@@ -84,15 +100,18 @@ export class ApiTokenVerifier {
     return { token: { ...token, scopes: this.ceiling.limit(user, token.scopes) }, user, tokenEpoch, familyEpoch };
   }
 
-  private assertLive({ token, tokenEpoch }: FoundApiToken, caller: Caller): void {
-    if (token.revokedAt) throw this.refused(token, 'token_revoked', caller);
-    if (hasExpired(endOfToken(token, this.rules), this.clock.now())) throw this.refused(token, 'token_expired', caller);
-    // The epoch ends tokens at once; their rows are marked afterwards.
-    if (token.tokenEpoch !== tokenEpoch) throw this.refused(token, 'token_revoked', caller);
+  private assertLive(found: FoundApiToken, caller: Caller): void {
+    const state = this.stateOf(found);
+    if (state === 'active') return;
+    const code = `token_${state}` as const;
+    this.failures.recordKnown(found.token, code, caller);
+    throw refuse(code, `The token has ${state === 'revoked' ? 'been revoked' : 'expired'}.`);
   }
 
-  private refused(token: ApiToken, code: 'token_revoked' | 'token_expired', caller: Caller): SigraError {
-    this.failures.recordKnown(token, code, caller);
-    return refuse(code, `The token has ${code === 'token_revoked' ? 'been revoked' : 'expired'}.`);
+  private stateOf({ token, tokenEpoch }: FoundApiToken): ApiTokenState {
+    if (token.revokedAt) return 'revoked';
+    if (hasExpired(endOfToken(token, this.rules), this.clock.now())) return 'expired';
+    // The epoch ends tokens at once; their rows are marked afterwards.
+    return token.tokenEpoch === tokenEpoch ? 'active' : 'revoked';
   }
 }

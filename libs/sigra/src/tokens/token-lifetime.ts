@@ -1,4 +1,4 @@
-import { later, MAX_TIME } from '../common/clock.js';
+import { earliest, later, MAX_TIME } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import type { ApiToken } from '../persistence/tables.js';
@@ -45,6 +45,21 @@ export function parseGrace(graceSeconds: unknown = 0): number {
   return graceSeconds;
 }
 
+/**
+ * The expiry that a new token is requested with: the default, if none is given.
+ *
+ * @param endsAt the end of the credential that makes the token
+ */
+export function requestedExpiry(
+  expiresAt: Date | null | undefined,
+  now: Date,
+  { defaultTtl }: SigraConfig['apiTokens'],
+  endsAt: Date | null,
+): Date | null | undefined {
+  if (expiresAt !== undefined || defaultTtl === undefined) return expiresAt;
+  return earliest(later(now, defaultTtl), endsAt);
+}
+
 /** The expiry of a successor: the lifetime survives rotation. A token without an expiry gets the longest lifetime that is allowed now. */
 export function sameLifetime(
   { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
@@ -56,7 +71,8 @@ export function sameLifetime(
   return allowed === Infinity ? null : later(now, allowed);
 }
 
-/** The time of an expiry in the properties of a request. */
-export function timeOf(expiresAt: Date | null | undefined): number | null {
+/** The time of an expiry in the properties of a request. Without one, it depends on the options; null means never. */
+export function timeOf(expiresAt: Date | null | undefined): number | string | null {
+  if (expiresAt === undefined) return 'default';
   return expiresAt instanceof Date ? expiresAt.getTime() : null;
 }
