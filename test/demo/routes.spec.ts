@@ -141,7 +141,10 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     expect(used.status).toBe(200);
     expect(rotated.status).toBe(201);
     expect(revoked.status).toBe(204);
-    expect(scopes).toEqual({ scopes: expect.arrayContaining(['read:projects', 'write:projects', 'admin']) });
+    expect(scopes).toEqual({
+      scopes: expect.arrayContaining(['read:projects', 'write:projects', 'admin']),
+      catalogue: expect.arrayContaining([expect.objectContaining({ name: 'admin', title: expect.any(String) })]),
+    });
   });
 
   it('accepts changes by a session only from its own origin, and by a token from anywhere', async () => {

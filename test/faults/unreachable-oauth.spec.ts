@@ -83,7 +83,7 @@ describe.each(ADAPTERS)('JWTs and OAuth endpoints with the database silent, on %
 
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, null]);
     expect(await response.json()).toEqual({
-      error: 'temporarily_unavailable',
+      error: 'outcome_unknown',
       error_description: expect.stringContaining('may have'),
     });
   });

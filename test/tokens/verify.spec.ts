@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { randomBytes } from 'node:crypto';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
+import { type IssuedApiToken, tokenPattern } from 'nestjs-sigra';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { checksumOf, unknownToken } from '../support/unknown-token.js';
 
@@ -182,5 +183,44 @@ describe('a prefix of the application', () => {
     expect(rawToken).toBe(`acme_${secret}${checksumOf(`acme_${secret}`)}`);
     expect(verified).toEqual(token);
     expect(await refusalOf(test.tokens.verify(elsewhere + checksumOf(elsewhere)))).toBe('invalid_token');
+  });
+});
+
+describe('earlier prefixes of the application', () => {
+  let test: TestApp;
+  let old: IssuedApiToken;
+
+  beforeAll(async () => {
+    const before = await startTestApp({ sigra: { apiTokens: { prefix: 'acme_', scopes: ['read:notes'] } } });
+    old = await before.tokens.create(before.user, REQUEST);
+    await before.app.close();
+    const apiTokens = { prefix: 'sk_live_', acceptPrefixes: ['acme_'], scopes: ['read:notes'] };
+    test = await startTestApp({ databaseUrl: before.databaseUrl, sigra: { apiTokens } });
+  });
+  afterAll(() => test.close());
+
+  it('are accepted in services and over HTTP, and are found by tokenPattern()', async () => {
+    const bearer = { headers: { authorization: `Bearer ${old.rawToken}` } };
+
+    expect(await test.tokens.verify(old.rawToken)).toEqual(old.token);
+    expect((await fetch(`${test.url}/api/scopes`, bearer)).status).toBe(200);
+    expect(tokenPattern('sk_live_', 'acme_').exec(`token=${old.rawToken}&`)?.[0]).toBe(old.rawToken);
+    expect(tokenPattern('sk_live_').test(old.rawToken)).toBe(false);
+  });
+
+  it('are not those of new tokens, also by rotation', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, REQUEST);
+    const successor = await test.tokens.rotate(old.token.id);
+
+    expect(rawToken).toMatch(/^sk_live_/);
+    expect(token.prefix).toBe('sk_live_');
+    expect(successor.rawToken).toMatch(/^sk_live_/);
+    expect(await refusalOf(test.tokens.verify(old.rawToken))).toBe('token_revoked');
+  });
+
+  it('do not mix: a secret with another accepted prefix is malformed', async () => {
+    const { rawToken } = await test.tokens.create(test.user, REQUEST);
+
+    expect(await refusalOf(test.tokens.verify(rawToken.replace('sk_live_', 'acme_')))).toBe('invalid_token');
   });
 });

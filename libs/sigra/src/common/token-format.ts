@@ -20,9 +20,16 @@ export function mintRawToken(prefix: string): string {
 }
 
 /**
- * Whether a string has the format of a token with this prefix. Rejects typos, truncated copies and guesses without a query.
+ * Whether a string has the format of a token with one of these prefixes. Rejects typos, truncated copies and guesses without a query.
  */
-export function isWellFormed(rawToken: string, prefix: string): boolean {
+export function isWellFormed(rawToken: string, ...prefixes: readonly string[]): boolean {
+  for (const prefix of prefixes) {
+    if (hasFormat(rawToken, prefix)) return true;
+  }
+  return false;
+}
+
+function hasFormat(rawToken: string, prefix: string): boolean {
   if (rawToken.length !== prefix.length + BODY_LENGTH || !rawToken.startsWith(prefix)) return false;
   if (!isBase62(rawToken, prefix.length)) return false;
   const end = rawToken.length - CHECKSUM_LENGTH;
@@ -58,9 +65,11 @@ export function hintOf(rawToken: string, prefix: string): string {
  * Makes a regular expression that finds raw tokens in text, for secret scanners and log filters.
  *
  * @param prefix the configured `apiTokens.prefix`. @default 'sigra_sk_'
+ * @param others those of `apiTokens.acceptPrefixes`. @default none
  */
-export function tokenPattern(prefix = DEFAULT_PREFIX): RegExp {
-  return new RegExp(`(?<![0-9A-Za-z_])${prefix}[0-9A-Za-z]{${BODY_LENGTH}}(?![0-9A-Za-z_])`);
+export function tokenPattern(prefix = DEFAULT_PREFIX, ...others: readonly string[]): RegExp {
+  const prefixes = others.length === 0 ? prefix : `(?:${[prefix, ...others].join('|')})`;
+  return new RegExp(`(?<![0-9A-Za-z_])${prefixes}[0-9A-Za-z]{${BODY_LENGTH}}(?![0-9A-Za-z_])`);
 }
 
 function checksum(payload: string): string {

@@ -7,8 +7,11 @@ import { scopeCatalogue } from './scope-catalogue.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { ApiTokenOptions } from './sigra-options.js';
 
+const MAX_PREFIXES = 16;
+
 const options = {
   prefix: option({ accepts: '1 to 32 characters of `a-z`, `0-9`, `_`', default: DEFAULT_PREFIX, check: checkPrefix }),
+  acceptPrefixes: option({ accepts: 'array of at most 16 prefixes', default: [], check: checkPrefixes }),
   scopes: scopeCatalogue,
   writeImpliesRead: flag({ default: false }),
   parseMetadata: callback<ApiTokenOptions['parseMetadata']>({
@@ -38,6 +41,34 @@ export const apiTokensSection = section(options, ({ scopes, writeImpliesRead, ..
   }
   return { ...rest, scopes, rules: ScopeRules.of(scopes, writeImpliesRead) };
 });
+
+/** The prefix of new tokens, and those that are still accepted. */
+export function prefixesOf({
+  prefix,
+  acceptPrefixes,
+}: {
+  readonly prefix: string;
+  readonly acceptPrefixes: readonly string[];
+}): readonly string[] {
+  return [prefix, ...acceptPrefixes];
+}
+
+function checkPrefixes(path: string, value: unknown, { prefix }: { readonly prefix: string }): readonly string[] {
+  if (!Array.isArray(value) || value.length > MAX_PREFIXES) {
+    return rejectOption(path, `an array of at most ${MAX_PREFIXES} prefixes`, value);
+  }
+  const accepted = [...(value as unknown[])].map((each, index) => checkPrefix(`${path}[${index}]`, each));
+  const all = [prefix, ...accepted];
+  for (const [index, each] of all.entries()) {
+    const longer = all.find((other, at) => at !== index && other.startsWith(each));
+    if (longer === undefined) continue;
+    throw new SigraConfigError(
+      path,
+      `has "${longer}", which begins with "${each}", so they could not be told apart; remove one`,
+    );
+  }
+  return Object.freeze(accepted);
+}
 
 function checkPrefix(path: string, value: unknown): string {
   if (typeof value !== 'string' || !/^[a-z0-9_]{1,32}$/.test(value)) {

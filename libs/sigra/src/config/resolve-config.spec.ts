@@ -57,6 +57,19 @@ const RULES: Readonly<Record<string, Rule>> = {
   'apiTokens.writeImpliesRead': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
   'apiTokens.parseMetadata': { wrong: [true, 'parse', {}], remedy: /^must be a function of the metadata/ },
   'apiTokens.requireExpiry': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  'apiTokens.acceptPrefixes': {
+    wrong: [
+      'old_',
+      {},
+      7,
+      ['old_', 'old_'],
+      ['sigra_sk_'],
+      ['sigra_'],
+      ['sigra_sk_old_'],
+      Array.from({ length: 17 }, (_, n) => `p${n}_`),
+    ],
+    remedy: /^must be an array of at most 16 prefixes|remove one$/,
+  },
   'apiTokens.defaultTtl': {
     wrong: [...NOT_INTEGERS, 0, 1e12],
     remedy: /integer number of seconds from 1 to 3155760000/,
@@ -238,6 +251,7 @@ describe('resolveConfig', () => {
     expect(rest).toEqual({
       apiTokens: {
         prefix: 'sigra_sk_',
+        acceptPrefixes: [],
         scopes: [],
         rules: ScopeRules.NONE,
         requireExpiry: false,

@@ -76,9 +76,14 @@ export interface ScopeOptions {
 export interface ApiTokenOptions {
   /**
    * The start of every raw token. It must not begin like a JWT, nor be `sigra_rt_`, the prefix of refresh tokens. A new
-   * prefix ends all tokens with the old one. @default 'sigra_sk_'
+   * prefix ends all tokens with the old one, unless `acceptPrefixes` has that. @default 'sigra_sk_'
    */
   prefix?: string;
+  /**
+   * Earlier prefixes, whose tokens are still accepted. None of the prefixes begins with another one.
+   * @default []
+   */
+  acceptPrefixes?: readonly string[];
   /**
    * The scopes of the application, besides the built-in ones: by name, such as `read:projects`, or with texts for people and the
    * scopes that they imply. @default []

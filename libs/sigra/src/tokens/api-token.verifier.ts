@@ -4,6 +4,7 @@ import { Clock, hasExpired } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
+import { prefixesOf } from '../config/api-tokens.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { endOfToken } from '../owners/end-of-token.js';
@@ -36,7 +37,7 @@ const describe = ({ token }: VerifiedApiToken) => token;
 /** Verifies API tokens with one read that starts after the call. */
 @Injectable()
 export class ApiTokenVerifier {
-  private readonly prefix: string;
+  private readonly prefixes: readonly string[];
   private readonly rules: SigraConfig['apiTokens'];
 
   constructor(
@@ -47,13 +48,16 @@ export class ApiTokenVerifier {
     private readonly failures: VerifyFailureRecorder,
     private readonly ceiling: ScopeCeiling,
   ) {
-    this.prefix = config.apiTokens.prefix;
+    this.prefixes = prefixesOf(config.apiTokens);
     this.rules = config.apiTokens;
   }
 
-  /** Whether a bearer credential has the prefix of API tokens. */
+  /** Whether a bearer credential has a prefix of API tokens. */
   recognizes(credential: string): boolean {
-    return credential.startsWith(this.prefix);
+    for (const prefix of this.prefixes) {
+      if (credential.startsWith(prefix)) return true;
+    }
+    return false;
   }
 
   /** Verifies a raw token. @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `unavailable` */
@@ -62,7 +66,7 @@ export class ApiTokenVerifier {
   }
 
   private async check(rawToken: string, caller: Caller): Promise<VerifiedApiToken> {
-    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, this.prefix)) {
+    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, ...this.prefixes)) {
       throw refuse('invalid_token', 'The token is malformed.');
     }
     const found = await this.tokens.findWithOwner(hashSecret(rawToken), (record) => this.assertLive(record, caller));
@@ -84,14 +88,14 @@ export class ApiTokenVerifier {
 
   /** Finds a token whatever has become of it. Nothing is recorded. See `ApiTokenService.lookup`. */
   async lookup(rawToken: string): Promise<LookedUpApiToken | undefined> {
-    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, this.prefix)) return undefined;
+    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, ...this.prefixes)) return undefined;
     const found = await this.tokens.find(hashSecret(rawToken));
     return found && { token: found.token, state: this.stateOf(found) };
   }
 
   /** Finds a token that has ended by its rotation and by nothing else. */
   async findRotated(rawToken: string): Promise<VerifiedApiToken | undefined> {
-    if (!isWellFormed(rawToken, this.prefix)) return undefined;
+    if (!isWellFormed(rawToken, ...this.prefixes)) return undefined;
     const { record, user } = (await this.tokens.findWithOwner(hashSecret(rawToken))) ?? {};
     if (!record || !user) return undefined;
     const { token, tokenEpoch, familyEpoch } = record;
