@@ -78,6 +78,11 @@ export function integer(): Column<number, true> {
   return { type: 'integer', readable: true, entity: { type: 'integer' }, encode: asIs, decode: Number };
 }
 
+/** A number with a fraction. */
+export function numeric(): Column<number, true> {
+  return { type: 'numeric', readable: true, entity: { type: 'numeric' }, encode: asIs, decode: Number };
+}
+
 /** True or false. */
 export function boolean(): Column<boolean, true> {
   return {

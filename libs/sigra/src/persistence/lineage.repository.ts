@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Owner } from '../common/principal.js';
+import { PackedRow } from './packed-row.js';
 import { SigraDatabase } from './sigra-database.js';
+import { apiTokens, ownerOf } from './tables.js';
 
 /** A kind of credentials that make others and are made by others. */
 export type CredentialKind = 'api_token' | 'refresh_family';
@@ -32,6 +34,10 @@ const ROWS_SEEN = 20_000;
 const DESCENDS = "t.descends_from && ARRAY[maker.id] AND t.descends_from <> '{}' AND t.revoked_at IS NULL";
 /** A scope has no space. */
 const SCOPE_LIST = "array_to_string(t.scopes, ' ')";
+
+const { id, ownerType, ownerId, originId } = apiTokens.columns;
+const revokedRow = new PackedRow({ id, ownerType, ownerId, originId });
+const REVOKED = { id: 't.id', ownerType: 't.owner_type', ownerId: 't.owner_id' };
 
 /** Reads and writes the column `descends_from` of all credentials. */
 @Injectable()
@@ -113,18 +119,18 @@ export class LineageRepository {
     until: Date,
     limit: number,
   ): Promise<ChangedDescendants> {
-    const limited: { readonly origin_id: string | null }[] = [];
+    const limited: { readonly originId: string | null }[] = [];
     for (const kind of KINDS) {
-      const rows = await this.database.query<{ origin_id: string | null }>(
+      const rows = await this.database.query<{ originId: string | null }>(
         `UPDATE ${this.tableOf(kind)} t SET ${endColumnOf(kind)} = $3 WHERE t.id = ANY (ARRAY(
            SELECT t.id FROM ${this.descendants(kind)} AND ${endsAfter(kind, '$3')} LIMIT $2))
-         RETURNING ${currentOrigin(kind)} AS origin_id`,
+         RETURNING ${currentOrigin(kind)} AS "originId"`,
         [makerIds, limit, until],
         manager,
       );
       limited.push(...rows);
     }
-    return { count: limited.length, originIds: limited.flatMap(({ origin_id }) => origin_id ?? []) };
+    return { count: limited.length, originIds: limited.flatMap(({ originId }) => originId ?? []) };
   }
 
   /**
@@ -138,7 +144,7 @@ export class LineageRepository {
     makerIds: readonly string[],
     narrow: (scopes: readonly string[]) => readonly string[],
   ): Promise<ChangedDescendants> {
-    const narrowed: { readonly origin_id: string | null }[] = [];
+    const narrowed: { readonly originId: string | null }[] = [];
     for (const kind of KINDS) {
       const lists = await this.database.query<{ list: string }>(
         `SELECT DISTINCT ${SCOPE_LIST} AS list FROM ${this.descendants(kind)}`,
@@ -149,18 +155,18 @@ export class LineageRepository {
         const scopes = list === '' ? [] : list.split(' ');
         const kept = narrow(scopes);
         if (kept === scopes) continue;
-        const rows = await this.database.query<{ origin_id: string | null }>(
+        const rows = await this.database.query<{ originId: string | null }>(
           // The list is compared again, because another transaction can have narrowed a row while this waited for it.
           `UPDATE ${this.tableOf(kind)} t SET scopes = $2::text[] WHERE t.id = ANY (ARRAY(
              SELECT t.id FROM ${this.descendants(kind)} AND ${SCOPE_LIST} = $3)) AND ${SCOPE_LIST} = $3
-           RETURNING ${currentOrigin(kind)} AS origin_id`,
+           RETURNING ${currentOrigin(kind)} AS "originId"`,
           [makerIds, kept, list],
           manager,
         );
         narrowed.push(...rows);
       }
     }
-    return { count: narrowed.length, originIds: narrowed.flatMap(({ origin_id }) => origin_id ?? []) };
+    return { count: narrowed.length, originIds: narrowed.flatMap(({ originId }) => originId ?? []) };
   }
 
   /** @param candidates SQL of the ids to revoke; `$3` is the time */
@@ -170,25 +176,18 @@ export class LineageRepository {
     candidates: string,
     values: readonly unknown[],
   ): Promise<RevokedDescendant[]> {
-    const rows = await this.database.query<{
-      id: string;
-      owner_type: string;
-      owner_id: string;
-      origin_id: string | null;
-    }>(
+    const packed = revokedRow.sql((property) => ({ ...REVOKED, originId: currentOrigin(kind) })[property]);
+    const rows = await this.database.query<{ revoked: string }>(
       // An array, because a join would be planned for as many rows as the limit; most credentials have made none.
       `UPDATE ${this.tableOf(kind)} t SET revoked_at = $3, revoke_reason = 'made_by_revoked'
-       WHERE t.id = ANY (ARRAY(${candidates})) AND t.revoked_at IS NULL
-       RETURNING t.id, t.owner_type, t.owner_id, ${currentOrigin(kind)} AS origin_id`,
+       WHERE t.id = ANY (ARRAY(${candidates})) AND t.revoked_at IS NULL RETURNING ${packed} AS revoked`,
       values,
       manager,
     );
-    return rows.map(({ id, owner_type, owner_id, origin_id }) => ({
-      kind,
-      id,
-      owner: { type: owner_type, id: owner_id },
-      originId: origin_id,
-    }));
+    return rows.map(({ revoked }) => {
+      const { id, originId, ...owned } = revokedRow.unpack(revoked);
+      return { kind, id, owner: ownerOf(owned), originId };
+    });
   }
 
   /**

@@ -6,6 +6,8 @@ import { sqlState } from './database-error.js';
 import { quote } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SigraDatabase } from './sigra-database.js';
+import { Parameters } from './table.js';
+import { ownerTypes } from './tables.js';
 import { USER_ENTITY, type UserEntity } from './user-entity.js';
 
 /** The users of an owner type, and how many modules of this process have claimed it for them. */
@@ -96,22 +98,24 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async claimInDatabase(entity: UserEntity): Promise<void> {
     if (await this.isClaimed(entity)) return;
-    const { ownerTypes } = this.database.names;
-    const values = [this.config.users.type, entity.tableName, entity.id.column.databaseName];
+    const table = this.database.names.ownerTypes;
+    const { type: ownerType } = this.config.users;
+    const claim = { ownerType, userTable: entity.tableName, idColumn: entity.id.column.databaseName };
+    const parameters = new Parameters();
+    const insert = ownerTypes.insert(`${table} AS claim`, [claim], parameters);
     try {
       await this.database.transaction((manager) =>
         this.database.query(
-          `INSERT INTO ${ownerTypes} AS claim (owner_type, user_table, id_column) VALUES ($1, $2, $3)
-           ON CONFLICT (owner_type) DO UPDATE SET user_table = excluded.user_table, id_column = excluded.id_column
+          `${insert} ON CONFLICT (owner_type) DO UPDATE SET user_table = excluded.user_table, id_column = excluded.id_column
              WHERE NOT ${isInUse('claim')}`,
-          values,
+          parameters.values,
           manager,
         ),
       );
     } catch (error) {
       // A node that only verifies can have no right to write. It does not belong to other users, which was checked.
       if (!CANNOT_WRITE.has(sqlState(error) ?? '')) throw error;
-      this.logger.warn(`The owner type "${String(values[0])}" could not be claimed in ${ownerTypes}: ${String(error)}`);
+      this.logger.warn(`The owner type "${ownerType}" could not be claimed in ${table}: ${String(error)}`);
       return;
     }
     // Another application can have claimed it in between.
@@ -120,17 +124,19 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @throws SigraConfigError when the type belongs to the users of another table or column, which exist */
   private async isClaimed({ tableName, id }: UserEntity): Promise<boolean> {
-    const { ownerTypes } = this.database.names;
+    const table = this.database.names.ownerTypes;
     const column = id.column.databaseName;
-    const [claim] = await this.database.query<ClaimedType>(
-      `SELECT user_table, id_column, ${isInUse('claim')}::text AS is_in_use FROM ${ownerTypes} claim WHERE owner_type = $1`,
+    const [found] = await this.database.query<{ claim: string; used: string }>(
+      `SELECT ${ownerTypes.packed('claim')} AS claim, ${isInUse('claim')}::text AS used FROM ${table} claim WHERE owner_type = $1`,
       [this.config.users.type],
     );
-    if (claim?.user_table === tableName && claim.id_column === column) return true;
-    if (claim?.is_in_use === 'true') {
+    if (!found) return false;
+    const { userTable, idColumn } = ownerTypes.unpack(found.claim);
+    if (userTable === tableName && idColumn === column) return true;
+    if (found.used === 'true') {
       throw this.conflict(
-        `for the ids in ${tableName}.${quote(column)}, but belongs to ${claim.user_table}.${quote(claim.id_column)} in this database`,
-        `. If no application uses these any more, delete the row of the type from ${ownerTypes}`,
+        `for the ids in ${tableName}.${quote(column)}, but belongs to ${userTable}.${quote(idColumn)} in this database`,
+        `. If no application uses these any more, delete the row of the type from ${table}`,
       );
     }
     return false;
@@ -152,12 +158,6 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
     );
     return identity;
   }
-}
-
-interface ClaimedType {
-  readonly user_table: string;
-  readonly id_column: string;
-  readonly is_in_use: string;
 }
 
 /** SQL for whether the table and the column of a claim exist. After a rename there can be a view with the old name. */

@@ -93,18 +93,18 @@ export class OwnerRepository {
     // One subquery for each partial index of owners.
     const sources = [apiTokens, refreshFamilies].flatMap((table) =>
       ['IS NULL', 'IS NOT NULL'].map(
-        (isRevoked) => `(SELECT DISTINCT owner_id FROM ${table}
+        (isRevoked) => `(SELECT DISTINCT owner_id AS "ownerId" FROM ${table}
           WHERE owner_type = $1 AND owner_id > $2 AND created_at < $3 AND revoked_at ${isRevoked}
           ORDER BY owner_id LIMIT $4)`,
       ),
     );
-    const rows = await this.database.query<{ owner_id: string }>(
-      `${sources.join(' UNION ')} ORDER BY owner_id LIMIT $4`,
+    const rows = await this.database.query<{ ownerId: string }>(
+      `${sources.join(' UNION ')} ORDER BY "ownerId" LIMIT $4`,
       [this.type, after, before, limit],
       undefined,
       BACKGROUND_TIMEOUT_MS,
     );
-    return rows.map(({ owner_id }) => owner_id);
+    return rows.map(({ ownerId }) => ownerId);
   }
 
   /**

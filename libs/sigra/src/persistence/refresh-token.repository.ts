@@ -4,7 +4,7 @@ import { Clock, replacedTime } from '../common/clock.js';
 import { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { currentTime } from './columns.js';
+import { currentTime, nullable, numeric } from './columns.js';
 import type { NewAuditEventRow } from './audit-event.repository.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { type NewRefreshToken, RefreshFamilyRepository } from './refresh-family.repository.js';
@@ -12,6 +12,7 @@ import { currentEpoch } from './owner.repository.js';
 import { literal } from './qualified-names.js';
 import { preparedStatement, type Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
+import { PackedRow } from './packed-row.js';
 import { Parameters, Sql } from './table.js';
 import { auditEvents, refreshFamilies, type RefreshFamilyRow, refreshTokens, type RefreshTokenRow } from './tables.js';
 import { UserDirectory } from './user-directory.js';
@@ -61,6 +62,9 @@ interface PackedTokenOfFamily {
 
 const PACKED = `${refreshTokens.packed('t')} AS token, ${refreshFamilies.packed('f')} AS family`;
 
+/** What is read of a refresh token beside its row: the current epoch, and the seconds since it was consumed. */
+const packedAge = new PackedRow({ currentEpoch: refreshFamilies.columns.epoch, consumedFor: nullable(numeric()) });
+
 /** Reads and writes `sigra_refresh_tokens`. */
 @Injectable()
 export class RefreshTokenRepository {
@@ -106,11 +110,11 @@ export class RefreshTokenRepository {
 
   /** The id of a refresh token's family. */
   async familyIdOf(tokenHash: string): Promise<string | undefined> {
-    const [row] = await this.database.query<{ family_id: string }>(
-      `SELECT t.family_id FROM ${this.withFamily} WHERE t.token_hash = decode($1, 'hex') AND f.owner_type = $2`,
+    const [row] = await this.database.query<{ familyId: string }>(
+      `SELECT t.family_id AS "familyId" FROM ${this.withFamily} WHERE t.token_hash = decode($1, 'hex') AND f.owner_type = $2`,
       [tokenHash, this.ownerType],
     );
-    return row?.family_id;
+    return row?.familyId;
   }
 
   /** Finds a refresh token that is valid now, for introspection. */
@@ -138,28 +142,26 @@ export class RefreshTokenRepository {
   ): Promise<RefreshTokenState | undefined> {
     const epoch = currentEpoch(this.database.names.owners, 'family_epoch', '$2', '$3');
     const now = currentTime('$4');
-    const rows = await this.database.query<{
-      token: string;
-      current_epoch: number | string;
-      consumed_for: number | string | null;
-    }>(
+    const packed = refreshTokens.packedWith('chain', packedAge, {
+      currentEpoch: epoch,
+      consumedFor: `extract(epoch FROM ${now} - chain.consumed_at)`,
+    });
+    const rows = await this.database.query<{ token: string }>(
       `WITH RECURSIVE chain AS (
          SELECT t.*, 0 AS sigra_depth FROM ${this.table} t WHERE t.id = $1
          UNION ALL
          SELECT next.*, chain.sigra_depth + 1 FROM chain JOIN ${this.table} next ON next.parent_id = chain.id
          WHERE chain.consumed_at > ${now} - make_interval(secs => $5) AND $5 > 0 AND chain.sigra_depth < ${MAX_SUCCESSORS}
        )
-       SELECT ${refreshTokens.packed('chain')} AS token, ${epoch} AS current_epoch,
-         extract(epoch FROM ${now} - chain.consumed_at)::numeric AS consumed_for
-       FROM chain ORDER BY chain.sigra_depth`,
+       SELECT ${packed} AS token FROM chain ORDER BY chain.sigra_depth`,
       [tokenId, owner.type, owner.id, replacedTime(this.clock), leeway],
       manager,
     );
-    const [presented, ...successors] = rows.map(({ token, consumed_for }) => ({
-      token: refreshTokens.unpack(token),
-      consumedFor: consumed_for === null ? null : Number(consumed_for),
-    }));
-    return presented && { ...presented, successors, currentEpoch: Number(rows[0]?.current_epoch) };
+    const [presented, ...successors] = rows.map(({ token: text }) => {
+      const [token, { consumedFor, currentEpoch: ofOwner }] = refreshTokens.unpackWith(text, packedAge);
+      return { token, consumedFor, currentEpoch: ofOwner };
+    });
+    return presented && { ...presented, successors };
   }
 
   /**

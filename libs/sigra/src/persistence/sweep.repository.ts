@@ -100,11 +100,11 @@ export class SweepRepository {
   ): Promise<SweptBatch> {
     const { table, from, orderBy, set, epoch, makerId } = this.stageAt(sweep, stage);
     const change = set === undefined ? `DELETE FROM ${table} t USING ended` : `UPDATE ${table} t SET ${set} FROM ended`;
-    const { count, maker_ids, created_at, last_id } = await this.database.queryOne<{
+    const swept = await this.database.queryOne<{
       count: number | string;
-      maker_ids: string;
-      created_at: string | null;
-      last_id: string | null;
+      makerIds: string;
+      createdAt: string | null;
+      lastId: string | null;
     }>(
       `WITH ended AS MATERIALIZED (
          SELECT t.id, ${orderBy} AS created_at FROM ${from} AND (${orderBy}, t.id) > ($6::timestamptz, $7::uuid)
@@ -116,16 +116,18 @@ export class SweepRepository {
          SELECT created_at, id FROM ended ORDER BY created_at DESC, id DESC LIMIT 1
        )
        SELECT (SELECT count(*)::int FROM changed) AS count,
-         ${makerId ? "(SELECT coalesce(json_agg(maker_id), '[]')::text FROM changed)" : "'[]'"} AS maker_ids,
-         (SELECT to_json(created_at) #>> '{}' FROM last) AS created_at, (SELECT id FROM last) AS last_id`,
+         ${makerId ? "(SELECT coalesce(json_agg(maker_id), '[]')::text FROM changed)" : "'[]'"} AS "makerIds",
+         (SELECT to_json(created_at) #>> '{}' FROM last) AS "createdAt", (SELECT id FROM last) AS "lastId"`,
       [sweep.ownerType, sweep.ownerId, sweep[epoch], sweep.requestedAt, sweep.reason, createdAt, id, limit],
       manager,
     );
-    const isFull = Number(count) >= limit && created_at !== null && last_id !== null;
+    const { createdAt: lastTime, lastId } = swept;
+    const count = Number(swept.count);
     return {
-      count: Number(count),
-      makerIds: JSON.parse(maker_ids) as string[],
-      position: isFull ? { createdAt: created_at, id: last_id } : undefined,
+      count,
+      makerIds: JSON.parse(swept.makerIds) as string[],
+      position:
+        count >= limit && lastTime !== null && lastId !== null ? { createdAt: lastTime, id: lastId } : undefined,
     };
   }
 
