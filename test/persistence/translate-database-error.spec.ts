@@ -1,11 +1,10 @@
 import { get } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { NotFoundException } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigraError, translateDatabaseError } from 'nestjs-sigra';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
+import { freePort } from '../../tools/local-postgres/src/free-port.js';
 import { createDatabase, onDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 
@@ -17,16 +16,6 @@ async function errorOf(call: () => Promise<unknown>): Promise<unknown> {
     },
     (error: unknown) => error,
   );
-}
-
-/** A port without a server. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A request of another service of the application. */
@@ -95,7 +84,7 @@ describe('translateDatabaseError', () => {
 
   it('makes 503 of a server that refuses connections, has no such database, or has an unknown name', async () => {
     for (const change of [
-      { port: String(await closedPort()) },
+      { port: String(await freePort()) },
       { pathname: 'no_such_database' },
       { hostname: 'database.invalid' },
     ]) {
@@ -107,7 +96,7 @@ describe('translateDatabaseError', () => {
   });
 
   it('makes 503 of each address of a host that refuses connections', async () => {
-    const url = moved({ hostname: 'localhost', port: String(await closedPort()) });
+    const url = moved({ hostname: 'localhost', port: String(await freePort()) });
 
     await withAddress(url, async () => {
       expect(codeOf(await errorOf(() => dataSource.query('SELECT')))).toBe('unavailable');
@@ -164,7 +153,7 @@ describe('translateDatabaseError', () => {
   });
 
   it('returns the errors of other services unchanged', async () => {
-    const closed = `127.0.0.1:${await closedPort()}`;
+    const closed = `127.0.0.1:${await freePort()}`;
 
     for (const call of [
       () => ask(`http://${closed}`),

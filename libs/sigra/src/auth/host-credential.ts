@@ -1,4 +1,4 @@
-import { isOwnerId, MAX_ID_LENGTH } from '../common/principal.js';
+import { MAX_ID_LENGTH, ownerIdOf } from '../common/principal.js';
 import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
 import type { CredentialOptions, HostCredential, HostRequest } from '../config/sigra-options.js';
 import type { HttpRequest } from './http-exchange.js';
@@ -34,8 +34,8 @@ export async function askHostAgain(resolve: Resolve, request: HttpRequest): Prom
 function checked(found: HostCredential | null | undefined): CheckedCredential | undefined {
   if (found === undefined || found === null) return undefined;
   const { id, userId: given, scopes, expiresAt } = found as Partial<Record<keyof HostCredential, unknown>>;
-  const userId = typeof given === 'bigint' || Number.isSafeInteger(given) ? String(given) : given;
-  if (!isOwnerId(userId)) throw wrong('the id of a user as userId');
+  const userId = ownerIdOf(given);
+  if (userId === undefined) throw wrong('the id of a user as userId');
   if (!isScopeList(scopes)) throw wrong(`scopes, an array of at most ${MAX_SCOPES} scopes`);
   if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime()))) {
     throw wrong('a valid Date as expiresAt, or none');

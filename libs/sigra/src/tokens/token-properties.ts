@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { MAX_JSON_DEPTH } from '../common/bounded-json.js';
+import { isObject } from '../common/is-object.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan, isStorable } from '../common/storable-text.js';
 import type { SigraConfig } from '../config/sigra-config.js';
@@ -174,8 +175,12 @@ export async function parseMetadata(
 }
 
 function asMetadata(value: unknown): TokenMetadata {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isObject || !canHold(apiTokens.columns.metadata, value as TokenMetadata) || !canBeAudited(value)) {
+  if (
+    !isObject(value) ||
+    Array.isArray(value) ||
+    !canHold(apiTokens.columns.metadata, value as TokenMetadata) ||
+    !canBeAudited(value)
+  ) {
     throw invalidMetadata(
       `Metadata is a JSON object of at most ${MAX_TOKEN_METADATA_LENGTH} characters and ${MAX_METADATA_DEPTH} levels.`,
     );
@@ -189,8 +194,7 @@ function asMetadata(value: unknown): TokenMetadata {
     return member;
   }) as unknown;
   // Its `toJSON` can have returned another value.
-  if (typeof copy !== 'object' || copy === null || Array.isArray(copy))
-    throw invalidMetadata('Metadata is a JSON object.');
+  if (!isObject(copy) || Array.isArray(copy)) throw invalidMetadata('Metadata is a JSON object.');
   return copy as TokenMetadata;
 }
 
