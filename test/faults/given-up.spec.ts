@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
 import { SigraError, SigraJwtService, type TokenPair } from 'nestjs-sigra';
 import { DataSource, type EntitySubscriberInterface, EventSubscriber } from 'typeorm';
 import { eventually } from '../support/eventually.js';
@@ -79,6 +80,23 @@ describe('A statement that is given up', () => {
     });
 
     expect(await create()).toBe(201);
+  });
+
+  it('ends on the server, also when it arrives there after the first cancel request', async () => {
+    await whileLocked(test.sound.dataSource, 'sigra_api_tokens', 'ACCESS EXCLUSIVE', async () => {
+      let arrived = false;
+      test.proxy.before('"sigra_api_tokens"', async () => {
+        await delay(700);
+        arrived = true;
+      });
+
+      expect(await request('GET', '/api/tokens')).toBe(503);
+      await eventually(() => arrived);
+      // Long enough to wait for the lock, if nothing cancels it.
+      await delay(500);
+
+      await eventually(async () => (await backends(`wait_event_type = 'Lock'`)) === 0);
+    });
   });
 
   it('leaves requests that do not need the locked table alone', async () => {

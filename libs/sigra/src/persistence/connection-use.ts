@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { late } from '../common/deadline.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
@@ -130,18 +131,31 @@ function withoutReadTimeout({ connectionParameters }: PgClient): () => void {
 }
 
 /**
- * Ends the work of a connection: by a cancel request or, if it does not end within the grace period, by closing it.
+ * Ends the work of a connection: by cancel requests or, if it does not end within the grace period, by closing it. A request that
+ * overtakes its statement ends nothing, and a closed connection does not end a statement that waits for a lock, so that the
+ * request is repeated.
  *
  * @param release gives a closed connection back without waiting for the work: code of the application in it can hang forever
  */
 async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => Promise<unknown>): Promise<void> {
+  const ended = new AbortController();
   const closing = setTimeout(() => {
     void connection.end();
     void release();
+    void requestCancel(connection, GRACE_MS);
   }, GRACE_MS);
-  const cancelling = requestCancel(connection, GRACE_MS);
+  const cancelling = repeatCancel(connection, ended.signal);
   await worked.catch(() => undefined);
   clearTimeout(closing);
+  ended.abort();
   // Before the connection is used again: the request must not meet another statement.
   await cancelling;
+}
+
+/** Sends cancel requests, with pauses that double, until the work has ended or the grace period is over. */
+async function repeatCancel(connection: PgClient, ended: AbortSignal): Promise<void> {
+  for (let pause = GRACE_MS / 16; !ended.aborted && pause < GRACE_MS; pause *= 2) {
+    await requestCancel(connection, GRACE_MS);
+    await delay(pause, undefined, { signal: ended }).catch(() => undefined);
+  }
 }
