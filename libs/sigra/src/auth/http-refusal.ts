@@ -1,6 +1,6 @@
 import { type ArgumentsHost, type ExecutionContext, HttpException, type Logger } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
-import { isBadCredential, isOutage, SigraError, type SigraErrorCode, withoutStack } from '../common/sigra-error.js';
+import { type Challenge, factsOf, SigraError, withoutStack } from '../common/sigra-error.js';
 import { type HttpResponse, responseOf } from './http-exchange.js';
 
 /** The body of a refusal. */
@@ -33,22 +33,8 @@ export class HttpRefusal extends HttpException {
   }
 }
 
-/** Goes with 503. The value is in seconds. */
+/** For a request that can be repeated. The value is in seconds. */
 export const RETRY_LATER = { 'Retry-After': '1' };
-
-/**
- * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a proof, for
- * the scheme DPoP alone (RFC 9449 section 7.1).
- */
-type Challenge = 'realm' | 'error' | 'scope' | 'proof';
-
-const CHALLENGES: Partial<Record<SigraErrorCode, Challenge>> = {
-  // RFC 6750 section 3.1: a request without a credential gets no error code in the header.
-  unauthorized: 'realm',
-  invalid_request: 'error',
-  insufficient_scope: 'scope',
-  invalid_dpop_proof: 'proof',
-};
 
 /** The settings of an application that its challenges name. */
 export interface ChallengeSettings {
@@ -69,10 +55,9 @@ export interface DpopChallenge {
 /** The HTTP form of a refusal: RFC 6750 section 3 for a refused request, a plain 400 for refused input. */
 export function toHttpRefusal(cause: SigraError, settings: ChallengeSettings): HttpRefusal {
   const body = cause.getResponse() as HttpRefusalBody;
-  const challenge = isBadCredential(cause) ? 'error' : CHALLENGES[cause.code];
+  const { challenge, isRepeatable } = factsOf(cause);
   const headers = {
-    // Not for an unknown outcome: the client has to check first what has happened.
-    ...(isOutage(cause) && cause.code !== 'outcome_unknown' && RETRY_LATER),
+    ...(isRepeatable && RETRY_LATER),
     ...(challenge && { 'WWW-Authenticate': challengeOf(challenge, body, settings) }),
   };
   // The stack trace that helps is that of the cause.

@@ -1,53 +1,81 @@
 import { HttpException } from '@nestjs/common';
 import { type GraphqlExtensions, graphqlExtensions } from './graphql-extensions.js';
 
-/** The codes of `SigraError`. They are part of the public API and change only with a major version. */
-export type SigraErrorCode =
+/**
+ * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a proof,
+ * for the scheme DPoP alone (RFC 9449 section 7.1).
+ */
+export type Challenge = 'realm' | 'error' | 'scope' | 'proof';
+
+/** The facts of an error code, from which all its answers follow. */
+interface CodeFacts {
+  readonly status: number;
+  /** @default no header `WWW-Authenticate` */
+  readonly challenge?: Challenge;
+  /** The code at OAuth endpoints (RFC 6749 section 5.2, RFC 9449 section 5). @default 'invalid_request' */
+  readonly oauth?:
+    'invalid_grant' | 'invalid_scope' | 'invalid_dpop_proof' | 'temporarily_unavailable' | 'outcome_unknown';
+  /** Whether nothing has changed, so that the client can send the same request again. @default false */
+  readonly isRepeatable?: boolean;
+}
+
+const INPUT: CodeFacts = { status: 400 };
+const SCOPES: CodeFacts = { status: 400, oauth: 'invalid_scope' };
+/** A credential that is refused itself. Clients get the same answer for all of these codes. */
+const BAD_CREDENTIAL: CodeFacts = { status: 401, challenge: 'error', oauth: 'invalid_grant' };
+/** The database did not answer, or not in time: nothing has changed. */
+const OUTAGE: CodeFacts = { status: 503, oauth: 'temporarily_unavailable', isRepeatable: true };
+
+/** The facts of all codes. */
+export const ERROR_CODES = {
   // Input for a new credential.
-  | 'name_required'
-  | 'name_too_long'
-  | 'invalid_name'
-  | 'description_too_long'
-  | 'invalid_description'
-  | 'invalid_metadata'
-  | 'scopes_required'
-  | 'invalid_scope_format'
-  | 'unregistered_scopes'
-  | 'expiry_required'
-  | 'expiry_in_past'
-  | 'invalid_expiry'
-  | 'ttl_exceeded'
-  | 'invalid_grace'
-  | 'too_many_tokens'
-  | 'too_many_makers'
-  | 'invalid_idempotency_key'
-  | 'idempotency_key_reused'
+  name_required: INPUT,
+  name_too_long: INPUT,
+  invalid_name: INPUT,
+  description_too_long: INPUT,
+  invalid_description: INPUT,
+  invalid_metadata: INPUT,
+  scopes_required: SCOPES,
+  invalid_scope_format: SCOPES,
+  unregistered_scopes: SCOPES,
+  expiry_required: INPUT,
+  expiry_in_past: INPUT,
+  invalid_expiry: INPUT,
+  ttl_exceeded: INPUT,
+  invalid_grace: INPUT,
+  too_many_tokens: { status: 409 },
+  too_many_makers: { status: 409 },
+  invalid_idempotency_key: INPUT,
+  idempotency_key_reused: { status: 422 },
   // The state of a credential.
-  | 'invalid_token'
-  | 'token_revoked'
-  | 'token_expired'
-  | 'epoch_mismatch'
-  | 'reuse_detected'
-  | 'refresh_aborted'
-  | 'jwt_disabled'
+  invalid_token: BAD_CREDENTIAL,
+  token_revoked: BAD_CREDENTIAL,
+  token_expired: BAD_CREDENTIAL,
+  epoch_mismatch: BAD_CREDENTIAL,
+  reuse_detected: BAD_CREDENTIAL,
+  refresh_aborted: OUTAGE,
+  jwt_disabled: INPUT,
   // The proof of a key beside a credential.
-  | 'invalid_dpop_proof'
-  // A request that is not allowed.
-  | 'unauthorized'
-  | 'invalid_request'
-  | 'insufficient_scope'
-  | 'cross_origin'
+  invalid_dpop_proof: { status: 401, challenge: 'proof', oauth: 'invalid_dpop_proof' },
+  // A request that is not allowed. RFC 6750 section 3.1: one without a credential gets no error code in the header.
+  unauthorized: { status: 401, challenge: 'realm' },
+  invalid_request: { status: 400, challenge: 'error' },
+  insufficient_scope: { status: 403, challenge: 'scope', oauth: 'invalid_scope' },
+  cross_origin: { status: 403 },
   // Lookups and pages.
-  | 'not_found'
-  | 'invalid_cursor'
-  | 'invalid_limit'
+  not_found: { status: 404 },
+  invalid_cursor: INPUT,
+  invalid_limit: INPUT,
   // Audit.
-  | 'invalid_event'
-  | 'reserved_action'
-  // The database did not answer, or not in time: nothing has changed.
-  | 'unavailable'
-  // The database did not confirm a change, which may have been made.
-  | 'outcome_unknown';
+  invalid_event: INPUT,
+  reserved_action: INPUT,
+  unavailable: OUTAGE,
+  // The database did not confirm a change, which may have been made: the client has to check first what has happened.
+  outcome_unknown: { status: 503, oauth: 'outcome_unknown' },
+} satisfies Record<string, CodeFacts>;
+
+/** The codes of `SigraError`. They are part of the public API and change only with a major version. */
+export type SigraErrorCode = keyof typeof ERROR_CODES;
 
 /** The scopes that a refused caller needs. */
 export interface ScopeRefusal {
@@ -63,31 +91,6 @@ export interface SigraErrorOptions {
   /** With `insufficient_scope`. */
   readonly refusal?: ScopeRefusal;
 }
-
-/** The codes of a credential that is refused itself. Clients get the same answer for all of them. */
-const BAD_CREDENTIAL = {
-  invalid_token: 401,
-  token_revoked: 401,
-  token_expired: 401,
-  epoch_mismatch: 401,
-  reuse_detected: 401,
-} satisfies Partial<Record<SigraErrorCode, number>>;
-
-/** The statuses of codes other than 400, which stands for input that is refused. */
-const STATUSES: Partial<Record<SigraErrorCode, number>> = {
-  ...BAD_CREDENTIAL,
-  invalid_dpop_proof: 401,
-  unauthorized: 401,
-  insufficient_scope: 403,
-  cross_origin: 403,
-  not_found: 404,
-  too_many_tokens: 409,
-  too_many_makers: 409,
-  idempotency_key_reused: 422,
-  unavailable: 503,
-  refresh_aborted: 503,
-  outcome_unknown: 503,
-};
 
 /**
  * The only error class that services and guards reject with.
@@ -105,7 +108,7 @@ export class SigraError extends HttpException {
     message: string,
     { cause, refusal }: SigraErrorOptions = {},
   ) {
-    const status = STATUSES[code] ?? 400;
+    const { status } = ERROR_CODES[code];
     super({ statusCode: status, ...publicForm(code, message), ...refusal }, status);
     this.message = message;
     // Not enumerable, so that the error can be sent as JSON without it.
@@ -121,18 +124,23 @@ export class SigraError extends HttpException {
 
 /** One description for unknown, revoked and expired: the answer must not reveal which tokens exist. */
 function publicForm(code: SigraErrorCode, message: string): { readonly error: string; readonly message: string } {
-  if (!(code in BAD_CREDENTIAL)) return { error: code, message };
+  if (ERROR_CODES[code] !== BAD_CREDENTIAL) return { error: code, message };
   return { error: 'invalid_token', message: 'The access token is invalid, revoked or expired.' };
 }
 
+/** The facts of an error's code. */
+export function factsOf({ code }: SigraError): CodeFacts {
+  return ERROR_CODES[code];
+}
+
 /** Whether the credential itself is refused. */
-export function isBadCredential({ code }: SigraError): boolean {
-  return code in BAD_CREDENTIAL;
+export function isBadCredential(error: SigraError): boolean {
+  return factsOf(error) === BAD_CREDENTIAL;
 }
 
 /** Whether the database could not decide a request now, which says nothing about the credential. */
-export function isOutage({ code }: SigraError): boolean {
-  return STATUSES[code] === 503;
+export function isOutage(error: SigraError): boolean {
+  return factsOf(error).status === 503;
 }
 
 /** For `catch`: undefined for a refusal, which decides that a token is inactive. An outage decides nothing and is rethrown. */

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
-import { isBadCredential, isOutage, SigraError, type SigraErrorCode } from '../common/sigra-error.js';
+import { factsOf, isBadCredential, isOutage, SigraError } from '../common/sigra-error.js';
 
 /** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2 and RFC 9449 section 5, and for what no RFC has a code for. */
 export type OAuthErrorCode =
@@ -45,13 +45,6 @@ export function invalidClient(description: string, challenge?: string): OAuthErr
 /** One description for every invalid refresh token: the answer must not reveal the reason. */
 const INVALID_GRANT = 'The refresh token is invalid, revoked, expired or was used before.';
 
-const SCOPE_CODES: ReadonlySet<SigraErrorCode> = new Set([
-  'insufficient_scope',
-  'scopes_required',
-  'invalid_scope_format',
-  'unregistered_scopes',
-]);
-
 /** The OAuth form of everything that can be thrown on the way to an answer. */
 export function toOAuthError(thrown: unknown): OAuthError {
   if (thrown instanceof OAuthError) return thrown;
@@ -61,15 +54,17 @@ export function toOAuthError(thrown: unknown): OAuthError {
   return ofStatus(500, thrown);
 }
 
-/** A refusal by a service. */
+/**
+ * A refusal by a service. Clients repeat what is only unavailable. A page of another origin cannot read `Retry-After`, so the code of
+ * an unknown outcome differs, too.
+ */
 function ofService(cause: SigraError): OAuthError {
-  if (isBadCredential(cause)) return new OAuthError(400, 'invalid_grant', INVALID_GRANT, { cause });
-  if (cause.code === 'invalid_dpop_proof') return new OAuthError(400, cause.code, cause.message, { cause });
-  if (SCOPE_CODES.has(cause.code)) return new OAuthError(400, 'invalid_scope', cause.message, { cause });
-  if (!isOutage(cause)) return new OAuthError(400, 'invalid_request', cause.message, { cause });
-  // Clients repeat what is only unavailable. A page of another origin cannot read `Retry-After`, so the code differs, too.
-  if (cause.code === 'outcome_unknown') return new OAuthError(503, cause.code, cause.message, { cause });
-  return new OAuthError(503, 'temporarily_unavailable', cause.message, { headers: RETRY_LATER, cause });
+  const { oauth = 'invalid_request', isRepeatable } = factsOf(cause);
+  const description = isBadCredential(cause) ? INVALID_GRANT : cause.message;
+  return new OAuthError(isOutage(cause) ? 503 : 400, oauth, description, {
+    headers: { ...(isRepeatable && RETRY_LATER) },
+    cause,
+  });
 }
 
 const CODES_OF_GUARDS: Readonly<Partial<Record<string, OAuthErrorCode>>> = {
