@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { INestApplication } from '@nestjs/common';
 import type {
   ApiTokenService,
+  AuditEvent,
   AuditService,
   CredentialService,
   SigraJwtService,
@@ -64,6 +65,9 @@ export declare function disable(user: User): Promise<void>;
 export declare function enable(user: User): Promise<void>;
 export declare function endSessions(user: User): Promise<void>;
 export declare function deleteUser(user: User): Promise<void>;
+export declare function sendMail(userId: unknown, text: string): Promise<void>;
+export declare const cursorStore: { read(): Promise<string | undefined>; write(cursor: string): Promise<void> };
+export declare function forward(event: AuditEvent): Promise<void>;
 export declare function alarm(userId: string): void;
 export declare function count(outcome: string): void;
 

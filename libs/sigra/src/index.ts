@@ -4,13 +4,16 @@ export { SigraConfigError } from './config/sigra-config-error.js';
 export type {
   ApiTokenOptions,
   AuditOptions,
+  ChangeHook,
   CleanupOptions,
+  CommittedChange,
   ControllerPaths,
   CredentialOptions,
   DpopAlgorithm,
   DpopMode,
   DpopOptions,
   ForeignToken,
+  HooksOptions,
   HostCredential,
   HostRequest,
   JwtAlgorithm,
@@ -100,7 +103,7 @@ export { Clock, SystemClock } from './common/clock.js';
 
 // Audit and telemetry.
 export { AuditService } from './audit/audit.service.js';
-export type { AuditPage, AuditQuery } from './audit/audit.service.js';
+export type { AuditPage, AuditQuery, AuditStream } from './audit/audit.service.js';
 export type { AuditFilter } from './persistence/audit-event.repository.js';
 export type { AuditEvent, AuditOutcome } from './persistence/tables.js';
 export type { AuditDetails, JwtAuditAction, NewAuditEvent, SigraAuditAction } from './audit/audit-event.js';

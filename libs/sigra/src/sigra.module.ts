@@ -1,6 +1,7 @@
 import { type ConfigurableModuleAsyncOptions, type DynamicModule, Module, type NestModule } from '@nestjs/common';
 import { AuditService } from './audit/audit.service.js';
 import { AuditWriter } from './audit/audit.writer.js';
+import { ChangeHooks } from './audit/change.hooks.js';
 import { authExports, authProviders } from './auth/auth.providers.js';
 import { Clock, SystemClock } from './common/clock.js';
 import { ProviderScopeCheck } from './config/provider-scope.check.js';
@@ -42,6 +43,7 @@ import { tokenProviders } from './tokens/token.providers.js';
     { provide: Clock, useClass: SystemClock },
     ScopeRegistry,
     ...persistenceProviders,
+    ChangeHooks,
     AuditWriter,
     AuditService,
     ...ownerProviders,

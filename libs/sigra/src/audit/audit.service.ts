@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type CursorPosition, pageOf, parsePageRequest } from '../common/cursor.js';
+import { type CursorPosition, decodeCursor, pageOf, parsePageRequest } from '../common/cursor.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan } from '../common/storable-text.js';
 import { AuditEventRepository, type AuditFilter } from '../persistence/audit-event.repository.js';
@@ -13,6 +13,12 @@ export interface AuditQuery extends AuditFilter {
   /** Events per page, 1 to 1000. @default 50 */
   readonly limit?: number | undefined;
   /** `nextCursor` of the previous page. */
+  readonly cursor?: string | undefined;
+}
+
+/** The events to stream. */
+export interface AuditStream extends AuditFilter {
+  /** `encodeCursor(occurredAt, id)` of the last event that was processed: the stream begins after it. @default the oldest event */
   readonly cursor?: string | undefined;
 }
 
@@ -106,15 +112,19 @@ export class AuditService {
     return { events: items, nextCursor };
   }
 
-  /** Streams all events that match `filter`, oldest first, in pages, for exports of any size. */
-  async *stream(filter: AuditFilter = {}): AsyncGenerator<AuditEvent, void, undefined> {
-    let last: AuditEvent | undefined;
+  /**
+   * Streams all events that match, oldest first, in pages, for exports of any size and for consumers that continue where they stopped.
+   *
+   * @throws SigraError `invalid_cursor`
+   */
+  async *stream({ cursor, ...filter }: AuditStream = {}): AsyncGenerator<AuditEvent, void, undefined> {
+    let position = cursor === undefined ? undefined : decodeCursor(cursor);
     do {
-      const position = last && { createdAt: last.occurredAt, id: last.id };
       const events = await this.pageOfStream(filter, position);
       yield* events;
-      last = events.length === STREAM_PAGE ? events.at(-1) : undefined;
-    } while (last);
+      const last = events.length === STREAM_PAGE ? events.at(-1) : undefined;
+      position = last && { createdAt: last.occurredAt, id: last.id };
+    } while (position);
   }
 
   /** Reads a page again when its connection is lost: an export can take hours. */

@@ -12,8 +12,11 @@ import {
   type NewAuditEventRow,
 } from '../persistence/audit-event.repository.js';
 import { sqlState } from '../persistence/database-error.js';
+import { SigraDatabase } from '../persistence/sigra-database.js';
+import type { AuditEvent } from '../persistence/tables.js';
 import { type AuditLogSafeError, auditLogSafeError } from '../telemetry/channels.js';
 import { type AuditedChange, eventOf, type NewAuditEvent } from './audit-event.js';
+import { ChangeHooks } from './change.hooks.js';
 
 const MAX_PER_STATEMENT = 1000;
 
@@ -25,7 +28,9 @@ export class AuditWriter {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
+    private readonly database: SigraDatabase,
     private readonly events: AuditEventRepository,
+    private readonly hooks: ChangeHooks,
   ) {}
 
   /** `audit.enabled`. */
@@ -44,13 +49,18 @@ export class AuditWriter {
   }
 
   /**
-   * Records events in a transaction: all commit, or all roll back.
+   * Records events in a transaction: all commit, or all roll back. Their hooks are called after the commit, also when audit is off.
    *
    * @throws SigraError `invalid_event` when JSON or the columns cannot hold an event
    */
   async append(manager: EntityManager, ...events: readonly NewAuditEvent[]): Promise<void> {
-    if (!this.enabled) return;
-    for (const insertion of this.insertionsOf(() => events)) await this.events.insert(insertion, manager);
+    const rows = storable(() => events.map((event) => this.toRow(event)));
+    if (this.enabled) for (const insertion of this.insertionsOf(rows)) await this.events.insert(insertion, manager);
+    const hooked = rows.filter(({ action }) => this.hooks.has(action));
+    if (hooked.length === 0) return;
+    this.database.onCommit(manager, () => {
+      for (const row of hooked) this.hooks.call(row);
+    });
   }
 
   /**
@@ -65,7 +75,12 @@ export class AuditWriter {
     for (let start = 0; start < actions.length; start += MAX_PER_STATEMENT) {
       const end = start + MAX_PER_STATEMENT;
       try {
-        for (const insertion of this.insertionsOf(() => make().slice(start, end))) await this.events.insert(insertion);
+        const rows = storable(() =>
+          make()
+            .slice(start, end)
+            .map((event) => this.toRow(event)),
+        );
+        for (const insertion of this.insertionsOf(rows)) await this.events.insert(insertion);
       } catch (error) {
         const reason = reasonOf(error);
         const lost = actions.slice(start, reason === 'unavailable' ? undefined : end);
@@ -85,22 +100,19 @@ export class AuditWriter {
    * All events are converted before the first is sent: whatever is wrong with one, such as a getter that throws, is decided
    * without the database.
    */
-  private insertionsOf(make: () => readonly NewAuditEvent[]): AuditInsertion[] {
-    try {
-      const events = make();
+  private insertionsOf(rows: readonly NewAuditEventRow[]): AuditInsertion[] {
+    return storable(() => {
       const insertions: AuditInsertion[] = [];
       // A statement has at most 65,535 parameters.
-      for (let start = 0; start < events.length; start += MAX_PER_STATEMENT) {
-        const [first, ...others] = events.slice(start, start + MAX_PER_STATEMENT).map((event) => this.toRow(event));
+      for (let start = 0; start < rows.length; start += MAX_PER_STATEMENT) {
+        const [first, ...others] = rows.slice(start, start + MAX_PER_STATEMENT);
         if (first) insertions.push(this.events.insertion([first, ...others]));
       }
       return insertions;
-    } catch (cause) {
-      throw new SigraError('invalid_event', 'The audit event cannot be stored.', { cause });
-    }
+    });
   }
 
-  private toRow(event: NewAuditEvent): NewAuditEventRow {
+  private toRow(event: NewAuditEvent): AuditEvent {
     return {
       id: uuidv7(),
       action: event.action,
@@ -114,6 +126,15 @@ export class AuditWriter {
       userAgent: event.userAgent ?? null,
       occurredAt: event.occurredAt ?? this.clock.now(),
     };
+  }
+}
+
+/** Makes something of events. Whatever throws is a mistake in an event. */
+function storable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new SigraError('invalid_event', 'The audit event cannot be stored.', { cause });
   }
 }
 

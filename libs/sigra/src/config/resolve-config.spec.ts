@@ -268,6 +268,7 @@ describe('resolveConfig', () => {
       resourceMetadata: undefined,
       dpop: undefined,
       audit: { enabled: true, retention: undefined, failureRetention: 34_560_000 },
+      hooks: {},
       cleanup: { schedule: '0 3 * * *', batchSize: 1000, revokedRetention: 7_776_000 },
       realm: 'api',
       credentials: { headers: ['authorization'], resolve: undefined },

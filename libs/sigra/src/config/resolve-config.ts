@@ -4,14 +4,16 @@ import { credentialsSection } from './credentials.section.js';
 import { resolveDpop } from './dpop.section.js';
 import { jwtSection } from './jwt.section.js';
 import { metadataSection, RESOURCE_DOCUMENT, wellKnownUrl } from './metadata.section.js';
-import { flag, integer, oneOf, seconds, text } from './option-kinds.js';
+import { callback, flag, integer, oneOf, seconds, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { sessionSection } from './session.section.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type {
   AuditOptions,
+  ChangeHook,
   CleanupOptions,
+  HooksOptions,
   RouteChecking,
   SigraModuleExtras,
   SigraModuleOptions,
@@ -34,6 +36,12 @@ export const sigraSection = section(
       retention: seconds({ min: 1, default: none }),
       failureRetention: seconds({ min: 1, default: 34_560_000 }),
     } satisfies SpecsOf<AuditOptions>),
+    hooks: section({
+      onTokenCreated: changeHook(),
+      onTokenRevoked: changeHook(),
+      onReuseDetected: changeHook(),
+      onLockedOut: changeHook(),
+    } satisfies SpecsOf<HooksOptions>),
     cleanup: section({
       schedule: option({ accepts: 'cron expression, or `false`', default: '0 3 * * *', check: checkSchedule }),
       batchSize: integer({ unit: 'rows', min: 1, max: 100_000, default: 1000 }),
@@ -86,6 +94,14 @@ export function resolveConfig(options: SigraModuleOptions) {
     throw new SigraConfigError(extra, 'shapes the module itself; give it beside useFactory, not in what that returns');
   }
   return sigraSection.resolve('', options);
+}
+
+function changeHook() {
+  return callback<ChangeHook | undefined>({
+    accepts: '`(change) => void`, or a promise',
+    expected: 'a function of the change',
+    default: none,
+  });
 }
 
 function checkTrustedIssuers(path: string, value: unknown): TrustedIssuers {

@@ -394,6 +394,39 @@ export interface AuditOptions {
   failureRetention?: number;
 }
 
+/** A change of Sigra that has committed, as its audit row describes it. */
+export interface CommittedChange {
+  /** The id of the audit row, unless `audit.enabled` is false. */
+  readonly id: string;
+  readonly action: string;
+  readonly actorId: string | null;
+  readonly actorType: string;
+  readonly targetId: string | null;
+  readonly targetType: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+  readonly occurredAt: Date;
+}
+
+/** A function of the application that is called after a change. Nothing waits for it, and an error of it is logged. */
+export type ChangeHook = (change: CommittedChange) => unknown;
+
+/**
+ * Functions that are called after a change has committed, in the process that made it: once, or not at all when that process ends
+ * or its connection is lost. The audit trail is the reliable feed: `AuditService.stream` continues at a cursor.
+ */
+export interface HooksOptions {
+  /** After `api.token_create` and `api.token_rotate`. @default none */
+  onTokenCreated?: ChangeHook;
+  /** After `api.token_revoke`, also of a token that another one made, and `api.token_revoke_all`. @default none */
+  onTokenRevoked?: ChangeHook;
+  /** After `api.jwt_refresh_reuse`: a refresh token was presented again, and its family was revoked. @default none */
+  onReuseDetected?: ChangeHook;
+  /** After `api.lock_out`: all credentials of an owner were revoked. @default none */
+  onLockedOut?: ChangeHook;
+}
+
 /** What a check of all handlers at boot does; see `SigraModuleOptions.routes`. */
 export type RouteChecking = 'error' | 'warn' | 'off';
 
@@ -431,6 +464,8 @@ export interface SigraModuleOptions<User extends object = object> {
   metadata?: MetadataOptions;
   /** The audit trail. @default enabled; events are kept, refusals of API tokens for 400 days */
   audit?: AuditOptions;
+  /** Functions that are called after a change. @default none */
+  hooks?: HooksOptions;
   /** The nightly clean-up. @default at 03:00 */
   cleanup?: CleanupOptions;
   /** The `realm` of `WWW-Authenticate` (RFC 6750 section 3). @default 'api' */

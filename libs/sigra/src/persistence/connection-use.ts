@@ -28,6 +28,8 @@ export interface ConnectionUse {
   readonly deadline: number;
   /** `given up`: nothing more is sent. `committing`: what was sent last commits. */
   state: 'working' | 'committing' | 'given up';
+  /** Called when the transaction has committed. */
+  readonly onCommit: (() => void)[];
 }
 
 /** The time until a connection that does not react to a cancel request is closed. */
@@ -45,7 +47,7 @@ export async function useConnection<T>(
   timeout: number,
 ): Promise<T> {
   const runner = dataSource.createQueryRunner();
-  const use: ConnectionUse = { runner, deadline: performance.now() + timeout, state: 'working' };
+  const use: ConnectionUse = { runner, deadline: performance.now() + timeout, state: 'working', onCommit: [] };
   let connection: PgClient | undefined;
   let cancelled: Promise<void> | undefined;
   let restore: (() => void) | undefined;

@@ -148,6 +148,7 @@ export class SigraDatabase {
       }
       use.state = 'committing';
       await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
+      for (const act of use.onCommit) act();
       return result;
     }, timeout);
   }
@@ -164,6 +165,16 @@ export class SigraDatabase {
         if (tries === 1 || !isLostRace(error)) throw error;
       }
     }
+  }
+
+  /**
+   * Calls `act` when a transaction has committed, and not when it rolls back or its outcome is unknown. Nothing is known of the
+   * application's own transactions.
+   *
+   * @param act must not throw
+   */
+  onCommit(manager: EntityManager, act: () => void): void {
+    this.uses.get(manager)?.onCommit.push(act);
   }
 
   /** From now on everything is rejected with this error. */
