@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /**
  * Runs `work` within a delay after a request, once for all requests of that time. Runs never overlap, `run` never
@@ -29,4 +30,16 @@ export class BackgroundTask {
     this.running = this.context.runInAsyncScope(() => this.running.then(this.work).catch(this.onError));
     return this.running;
   }
+}
+
+/** The longest pause between batches, in milliseconds. */
+const LONGEST_REST_MS = 1000;
+
+/**
+ * Pauses after a batch for as long as it took, so that requests have at least half of the time.
+ *
+ * @param start of the batch, in milliseconds of `performance.now()`
+ */
+export async function restAfter(start: number): Promise<void> {
+  await pause(Math.min(performance.now() - start, LONGEST_REST_MS));
 }

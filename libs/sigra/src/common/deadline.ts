@@ -37,15 +37,15 @@ export class Deadline {
   }
 }
 
-/** What a call has, in milliseconds, even when the steps before it have used up the time. */
+/** The least time of a call, in milliseconds, also when the steps before it have used up the time of the request. */
 const LEAST_MS = 500;
-/** A wait that is too short to count, in milliseconds: the step after it needs no timer. */
+/** A shorter wait does not count, in milliseconds: the step after it needs no timer. */
 const SHORT_MS = 50;
 
 /**
- * The deadline of a call that begins now: what its request has left.
+ * The deadline of a call that begins now: the rest of the time of its request.
  *
- * @param limit what a request has, in milliseconds
+ * @param limit the time of a request, in milliseconds
  */
 export function deadlineOf({ waited = 0 }: Pick<Caller, 'waited'>, limit: number): Deadline {
   return new Deadline(performance.now() + Math.max(limit - waited, Math.min(limit, LEAST_MS)));
@@ -55,7 +55,7 @@ export function deadlineOf({ waited = 0 }: Pick<Caller, 'waited'>, limit: number
  * Limits a read that waits up to `limit` by itself, if the steps before it have used up some of the time. Usually they have not, and
  * a request needs no timer of its own.
  *
- * @param limit what a request has, in milliseconds
+ * @param limit the time of a request, in milliseconds
  * @throws SigraError `unavailable` at the deadline; also the errors of the read
  */
 export function limitFurther<T>({ waited = 0 }: Pick<Caller, 'waited'>, limit: number, read: Promise<T>): Promise<T> {
@@ -67,10 +67,13 @@ export function late(): SigraError {
   return refuse('unavailable', 'The database did not answer in time.');
 }
 
-/** What the start and the shutdown of the application wait for background work, in milliseconds. */
+/** How long the start and the shutdown of the application wait for background work, in milliseconds. */
 const BRIEFLY_MS = 5000;
 
-/** Waits for background work at the start, or at a shutdown, which ends it with its current batch. Never rejects, and returns after five seconds at the latest. */
+/**
+ * Waits for background work at the start, or at a shutdown, which ends it with its current batch. Never rejects, and returns after five
+ * seconds at the latest.
+ */
 export async function awaitBriefly(work: Promise<unknown>): Promise<void> {
   await Deadline.after(BRIEFLY_MS)
     .limit(work)

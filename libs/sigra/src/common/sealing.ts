@@ -3,12 +3,12 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** What a text is sealed for: what was sealed for one purpose cannot be opened for another. */
+/** The purpose of a sealed text. It cannot be opened for another purpose. */
 export type SealPurpose = 'refresh-token successor' | 'idempotent answer';
 
 /**
- * Encrypts a raw token with a key from a secret that only its client has (AES-256-GCM, HKDF-SHA-256). The database contains
- * neither of them, so the database alone cannot decrypt it.
+ * Encrypts a raw token with a key that is derived from a secret of its client (AES-256-GCM, HKDF-SHA-256). The database contains neither
+ * the token nor the secret, so that the database alone cannot decrypt it.
  */
 export function seal(rawToken: string, secret: string, purpose: SealPurpose): Buffer {
   const iv = randomBytes(IV_BYTES);

@@ -1,4 +1,4 @@
-import { isPlainUrl, type ResolvedMetadata } from './metadata.section.js';
+import { baseUrlOf, isPlainUrl, type ResolvedMetadata } from './metadata.section.js';
 import { list, oneOf, seconds } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -44,12 +44,12 @@ export interface DpopConfig {
 export function resolveDpop(
   { mode, baseUrls, algorithms, proofTtl }: ReturnType<typeof dpopSection.resolve>,
   issuer: string,
-  { baseUrl }: ResolvedMetadata,
+  metadata: ResolvedMetadata,
 ): DpopConfig | undefined {
   if (mode === 'off') return undefined;
   if (algorithms.length === 0) throw new SigraConfigError('jwt.dpop.algorithms', 'is empty; leave it out for all');
-  const issuers = isPlainUrl(issuer) ? [new URL(issuer).origin] : [];
-  const known = baseUrls.length > 0 ? baseUrls : baseUrl === undefined ? issuers : [baseUrl];
+  const base = baseUrlOf(metadata, issuer);
+  const known = baseUrls.length === 0 && base !== undefined ? [base] : baseUrls;
   if (known.length === 0) {
     throw new SigraConfigError(
       'jwt.dpop.baseUrls',

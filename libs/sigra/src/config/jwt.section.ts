@@ -1,25 +1,21 @@
 import { dpopSection } from './dpop.section.js';
 import { JWT_ALGORITHMS, jwtKeys, jwtSecret, keyRing } from './jwt-keys.js';
-import { callback, integer, oneOf, seconds, text } from './option-kinds.js';
+import { callback, claimName, clockTolerance, integer, oneOf, seconds } from './option-kinds.js';
 import { type SpecsOf, switchedSection } from './option-section.js';
 import { none } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { JwtAlgorithm, JwtCheck, JwtOptions } from './sigra-options.js';
 
-const NAME = {
-  form: 'a non-empty string, for example "https://myapp.example"',
-  accepts: 'string of 1 to 2,048 characters',
-  matches: (value: string) => value.trim() !== '' && value.length <= 2048,
-};
+const EXAMPLE = { example: 'https://myapp.example' };
 
 /** The longest `jwt.reuseLeeway`, in seconds. */
 export const MAX_REUSE_LEEWAY = 60;
 
 export const jwtSection = switchedSection(
   {
-    issuer: text(NAME),
-    audience: text({ ...NAME, default: 'api' }),
-    clientId: text({ ...NAME, default: ({ audience }: { audience: string }) => audience }),
+    issuer: claimName(EXAMPLE),
+    audience: claimName({ ...EXAMPLE, default: 'api' }),
+    clientId: claimName({ ...EXAMPLE, default: ({ audience }: { audience: string }) => audience }),
     accessTtl: seconds({ min: 1, default: 900 }),
     refreshTtl: seconds({ min: 1, default: 2_592_000 }),
     absoluteTtl: seconds({
@@ -30,7 +26,7 @@ export const jwtSection = switchedSection(
     secret: jwtSecret,
     keys: jwtKeys,
     algorithm: oneOf<JwtAlgorithm, typeof none>(JWT_ALGORITHMS, { default: none }),
-    clockTolerance: seconds({ min: 0, max: 300, default: 5 }),
+    clockTolerance,
     claims: callback<(user: object) => unknown>({
       accepts: '`(user) => claims`, or a promise of the claims',
       expected: 'a function of the user',

@@ -32,6 +32,17 @@ function url() {
   });
 }
 
+/**
+ * The URL of the root of the application as clients see it, without a slash at the end: `metadata.baseUrl`, or the origin of the
+ * issuer.
+ *
+ * @returns undefined when it is not given and the issuer is not a URL
+ */
+export function baseUrlOf({ baseUrl }: ResolvedMetadata, issuer: string): string | undefined {
+  const url = baseUrl ?? (isPlainUrl(issuer) ? new URL(issuer).origin : undefined);
+  return url?.replace(/\/+$/, '');
+}
+
 /** Whether a value is a URL of HTTP without credentials, query and fragment. It can stand in a header. */
 export function isPlainUrl(value: unknown): value is string {
   if (typeof value !== 'string' || !/^https?:\/\/[^\s"\\?#@]+$/.test(value) || !/^[!-~]+$/.test(value)) return false;

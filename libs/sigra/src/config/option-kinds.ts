@@ -81,6 +81,27 @@ export function text<Default extends string | Computed | undefined = undefined>(
   });
 }
 
+/** A name in a token, such as an issuer or an audience. */
+export function claimName<Default extends string | Computed | undefined = undefined>(facts: {
+  readonly example?: string;
+  readonly default?: Default;
+}) {
+  const { example, ...rest } = facts;
+  return text({
+    form: `a non-empty string${example === undefined ? '' : `, for example "${example}"`}`,
+    accepts: 'string of 1 to 2,048 characters',
+    matches: isClaimName,
+    ...rest,
+  });
+}
+
+export function isClaimName(value: unknown): value is string {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= 2048;
+}
+
+/** The difference between clocks that times in a token allow. */
+export const clockTolerance = seconds({ min: 0, max: 300, default: 5 });
+
 export function oneOf<T extends string, Default extends T | Computed>(
   allowed: readonly T[],
   facts: { readonly default: Default },

@@ -5,6 +5,9 @@ import type { ControllerPaths } from '../config/sigra-options.js';
 /** The injection token of the paths that the application mounts ready-made controllers under. */
 export const CONTROLLER_PATHS = Symbol('CONTROLLER_PATHS');
 
+/** The paths of the OAuth endpoints below that of their controller. */
+export const OAUTH_ENDPOINTS = { token: 'token', revocation: 'revoke', introspection: 'introspect' } as const;
+
 /** Where `RouterModule` keeps the path of a module, with the id of the application added. */
 const MODULE_PATH = '__module_path__';
 

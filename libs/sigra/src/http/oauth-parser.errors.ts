@@ -1,9 +1,7 @@
 import { HttpException, Injectable, Logger } from '@nestjs/common';
 import { FrameworkHooks } from './framework.hooks.js';
-import { MountedRoutes } from './mounted.routes.js';
+import { MountedRoutes, OAUTH_ENDPOINTS } from './mounted.routes.js';
 import { OAuthError, ofStatus, toOAuthError } from './oauth-error.js';
-
-const ENDPOINTS = ['token', 'revoke', 'introspect'];
 
 const OTHER_METHOD = new OAuthError(405, 'invalid_request', 'The method is POST.', { headers: { Allow: 'POST' } });
 
@@ -22,7 +20,9 @@ export class OAuthParserErrors {
 
   /** Call it before the application registers its routes. */
   register(): void {
-    const paths = new Set(ENDPOINTS.map((endpoint) => this.routes.of('oauth', endpoint)?.toLowerCase()));
+    const paths = new Set(
+      Object.values(OAUTH_ENDPOINTS).map((endpoint) => this.routes.of('oauth', endpoint)?.toLowerCase()),
+    );
     if (paths.has(undefined)) return;
     // Express ignores case, and a slash at the end.
     const isEndpoint = (path: string) => paths.has(path.toLowerCase().replace(/\/$/, ''));

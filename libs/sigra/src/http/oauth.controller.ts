@@ -17,6 +17,7 @@ import { ApiTokenService } from '../tokens/api-token.service.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 import { IntrospectionGuard } from './introspection.guard.js';
 import { assertJwtEnabled } from './jwt.controller.js';
+import { OAUTH_ENDPOINTS } from './mounted.routes.js';
 import { OAuthClientAuthenticator } from './oauth-client.authenticator.js';
 import { invalidClient, OAuthError } from './oauth-error.js';
 import { OAuthExceptionFilter } from './oauth-exception.filter.js';
@@ -48,7 +49,7 @@ export class OAuthController {
    * token that authenticates a refresh is checked; the refresh token belongs to its user, not to a client. With a DPoP proof, the tokens
    * are bound to its key (RFC 9449 section 5).
    */
-  @Post('token')
+  @Post(OAUTH_ENDPOINTS.token)
   @AllowAnonymous()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
@@ -83,10 +84,10 @@ export class OAuthController {
 
   /**
    * RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2), but not one that stays valid
-   * because nothing here can end it (section 2.2.1). The form of a token alone
-   * decides its type, so the hint changes nothing (section 2.1).
+   * because nothing here can end it (section 2.2.1). The form of a token alone decides its type, so the hint changes nothing (section
+   * 2.1).
    */
-  @Post('revoke')
+  @Post(OAUTH_ENDPOINTS.revocation)
   @AllowAnonymous()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
@@ -100,7 +101,7 @@ export class OAuthController {
   }
 
   /** RFC 7662, for resource servers: authenticated by a client or a bearer credential with the scope `oauth:introspect`. */
-  @Post('introspect')
+  @Post(OAUTH_ENDPOINTS.introspection)
   @AllowAnonymous()
   @UseGuards(IntrospectionGuard)
   @HttpCode(200)

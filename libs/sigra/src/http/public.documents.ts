@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { isPlainUrl, RESOURCE_DOCUMENT, SERVER_DOCUMENT, wellKnownUrl } from '../config/metadata.section.js';
+import { baseUrlOf, isPlainUrl, RESOURCE_DOCUMENT, SERVER_DOCUMENT, wellKnownUrl } from '../config/metadata.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { JwkSet } from '../jwt/jwk-set.js';
-import { MountedRoutes } from './mounted.routes.js';
+import { MountedRoutes, OAUTH_ENDPOINTS } from './mounted.routes.js';
 import { FrameworkHooks, type HookAnswer } from './framework.hooks.js';
 
 /** For pages of every origin: the documents are public, and depend on no credential. */
@@ -73,15 +73,16 @@ export class PublicDocuments {
   /** RFC 8414 section 2. An issuer that is not a URL has no metadata. */
   private server() {
     const { jwt, metadata, dpop } = this.config;
-    const token = this.routes.of('oauth', 'token');
-    if (!jwt || token === undefined || !isPlainUrl(jwt.issuer)) return undefined;
-    const base = (metadata.baseUrl ?? new URL(jwt.issuer).origin).replace(/\/$/, '');
+    if (!jwt || this.routes.below('oauth', '') === undefined || !isPlainUrl(jwt.issuer)) return undefined;
+    const base = baseUrlOf(metadata, jwt.issuer) ?? '';
+    const urlOf = (endpoint: keyof typeof OAUTH_ENDPOINTS) =>
+      base + (this.routes.of('oauth', OAUTH_ENDPOINTS[endpoint]) ?? '');
     const keys = this.jwks.keys.length > 0 ? this.routes.below('jwks', 'jwks.json') : undefined;
     return {
       issuer: jwt.issuer,
-      token_endpoint: base + token,
-      revocation_endpoint: base + (this.routes.of('oauth', 'revoke') ?? ''),
-      introspection_endpoint: base + (this.routes.of('oauth', 'introspect') ?? ''),
+      token_endpoint: urlOf('token'),
+      revocation_endpoint: urlOf('revocation'),
+      introspection_endpoint: urlOf('introspection'),
       ...(keys !== undefined && { jwks_uri: base + keys }),
       // Required, and empty: there is no authorization endpoint.
       response_types_supported: [],

@@ -26,14 +26,14 @@ const LEAST_TOLERANCE = 5;
 /**
  * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse unless
  * it, and every consumed token after it, was consumed within the leeway: tabs that are restored together present tokens of
- * different ages. Nothing that has ended the family or the token meanwhile hides the reuse, or a thief could hide it by a sign-out:
- * what the family made can be in use until the family's absolute end.
+ * different ages. Reuse is reported also when the family or the token has ended meanwhile. Otherwise a thief could hide it by a sign-out,
+ * while credentials that the family made can be in use until the family's absolute end.
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
  * @param tolerance `jwt.clockTolerance`, in seconds
- * @param dpopThumbprint the key of the client. Another key than the family's gets nothing, and ends nothing: who has only the token
- * could also revoke it. But a used token is reuse with every key: it can be from before the family had one, and a thief's key be
- * the family's
+ * @param dpopThumbprint the key of the client. A key that is not the family's gets no tokens and does not end the family: a thief who
+ * has only the token could end it by a revocation, too. But a consumed token is reuse with every key: it can be older than the family's
+ * key, and that key can be the thief's
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
@@ -47,7 +47,7 @@ export function decideRefresh(
   const sealedSuccessors = token.consumedAt ? sealedWithin(state, leeway, tolerance) : undefined;
   const isOver = endsWithinSecond(family.absoluteExpiresAt, now);
   const isReuse = token.consumedAt !== null && !sealedSuccessors;
-  // Recorded once, and not when everything that the family made has ended, too, and clean-up can have deleted its tokens.
+  // Reuse is recorded once, and not after the absolute end: everything that the family made has ended, and clean-up deletes its tokens.
   if (isReuse && !isOver && family.revokeReason !== 'reuse_detected') return { kind: 'reuse' };
   if (family.revokedAt) return refused('token_revoked', 'The family has been revoked.');
   if (family.epoch !== currentEpoch) return refused('token_revoked', 'The user has signed out everywhere.');

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { restAfter } from '../common/background-task.js';
 import { CLOCK_MARGIN_SECONDS, later } from '../common/clock.js';
 import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -37,7 +38,8 @@ export interface CleanupReport {
   readonly complete: boolean;
 }
 
-const LONGEST_REST_MS = 1000;
+/** The pause before a step is tried again. */
+const RETRY_MS = 1000;
 /** No request waits for a batch, but a connection that falls silent must not stop clean-up. */
 const BATCH_TIMEOUT_MS = 30_000;
 const TRIES = 3;
@@ -165,8 +167,7 @@ class Run {
       if (batch === undefined) return count;
       count += batch;
       if (batch < this.batchSize) return count;
-      // A pause after each batch leaves at least half of the time to requests.
-      await setTimeout(Math.min(performance.now() - start, LONGEST_REST_MS));
+      await restAfter(start);
     }
   }
 
@@ -183,7 +184,7 @@ class Run {
         return this.complete ? await step() : undefined;
       } catch (error) {
         if (attempt === TRIES || !(error instanceof SigraError)) throw error;
-        await setTimeout(LONGEST_REST_MS);
+        await setTimeout(RETRY_MS);
       }
     }
     return undefined;

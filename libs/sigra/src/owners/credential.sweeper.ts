@@ -1,8 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { BackgroundTask } from '../common/background-task.js';
+import { BackgroundTask, restAfter } from '../common/background-task.js';
 import { awaitBriefly, type Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -25,7 +24,6 @@ export interface SweepRequest {
 const FIRST_BATCHES = 8;
 /** Limits a batch: a connection that falls silent must not stop all sweeps. */
 const BATCH_TIMEOUT_MS = 30_000;
-const LONGEST_REST_MS = 1000;
 /** The time until rows that were locked are tried again. */
 const RETRY_MS = 100;
 /** How often each node looks for sweeps that failed, or that another node has left behind. */
@@ -135,8 +133,7 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
         isBlocked = true;
         left.push(sweep.id);
       } else {
-        // A pause after each batch leaves at least half of the time to requests.
-        await pause(Math.min(performance.now() - start, LONGEST_REST_MS));
+        await restAfter(start);
       }
     }
     if (isBlocked && !this.isClosing) {

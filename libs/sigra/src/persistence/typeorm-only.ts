@@ -2,7 +2,7 @@ import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'type
 
 /**
  * Why only TypeORM can read an entity, as a predicate of "it". Sigra hydrates the entities of its joined query itself, with the
- * columns, transformers, embedded entities and `@AfterLoad()` methods of TypeORM. Whatever else TypeORM does stands here.
+ * columns, transformers, embedded entities and `@AfterLoad()` methods of TypeORM. The other features of TypeORM are listed here.
  *
  * @returns undefined when Sigra makes the same entity; see `subscriberOf` for subscribers
  */

@@ -1,5 +1,5 @@
 import { isPlainUrl, SERVER_DOCUMENT, wellKnownUrl } from '../../config/metadata.section.js';
-import { callback, flag, list, seconds, text } from '../../config/option-kinds.js';
+import { callback, claimName, clockTolerance, flag, isClaimName, list, seconds } from '../../config/option-kinds.js';
 import { section, type SpecsOf } from '../../config/option-section.js';
 import { none, option, type OptionSpec } from '../../config/option-spec.js';
 import { SigraConfigError } from '../../config/sigra-config-error.js';
@@ -23,18 +23,12 @@ const ALGORITHMS: readonly string[] = [
 const SAFE_URL =
   'an https URL without credentials (plain http only with a loopback address, or with allowInsecure: true)';
 
-const NAME = {
-  form: 'a non-empty string',
-  accepts: 'string of 1 to 2,048 characters',
-  matches: (value: string) => value.trim() !== '' && value.length <= 2048,
-};
-
 /** The options of one trusted issuer. */
 export const trustedIssuerSection = section(
   {
-    issuer: text({ ...NAME, form: 'a non-empty string, for example "https://tenant.eu.auth0.com/"' }),
+    issuer: claimName({ example: 'https://tenant.eu.auth0.com/' }),
     audience: option({ accepts: 'string, or array of strings', check: checkAudience }),
-    audienceClaim: text({ ...NAME, default: 'aud' }),
+    audienceClaim: claimName({ default: 'aud' }),
     algorithms: filled(
       list({
         accepts: `array of ${ALGORITHMS.map((each) => `\`${each}\``).join(', ')}`,
@@ -56,7 +50,7 @@ export const trustedIssuerSection = section(
       }),
     ),
     idTokens: flag({ default: false }),
-    clockTolerance: seconds({ min: 0, max: 300, default: 5 }),
+    clockTolerance,
     accepts: callback<(claims: ForeignClaims) => unknown>({
       accepts: '`(claims) => boolean`',
       expected: 'a function of the claims',
@@ -99,15 +93,12 @@ function checkDiscovery(path: string, value: unknown, siblings: UrlSiblings): st
 
 function checkAudience(path: string, value: unknown): readonly string[] {
   const audiences: unknown = typeof value === 'string' ? [value] : value;
-  if (Array.isArray(audiences) && audiences.length > 0 && audiences.every(isName)) return Object.freeze([...audiences]);
+  if (Array.isArray(audiences) && audiences.length > 0 && audiences.every(isClaimName))
+    return Object.freeze([...audiences]);
   throw new SigraConfigError(
     path,
     'must be a non-empty string, or an array of them; without an audience, tokens for other APIs would be accepted',
   );
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && NAME.matches(value);
 }
 
 function filled(spec: OptionSpec<readonly string[]>): OptionSpec<readonly string[]> {
