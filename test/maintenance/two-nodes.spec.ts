@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TokenCleanupService } from 'nestjs-sigra';
 import { SIGRA_OPTIONS, startTestApp, type TestApp } from '../support/test-app.js';
 import { inSeconds, putTokens, remainingTokens } from '../support/aged-rows.js';
+import { eventually } from '../support/eventually.js';
 import { untilWaiting } from '../support/locks.js';
 
 describe('clean-up on two nodes', () => {
@@ -17,19 +18,26 @@ describe('clean-up on two nodes', () => {
     await test.close();
   });
 
-  it('runs on one node at a time', async () => {
-    const tokens = await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
-    // Blocks the running clean-up in the middle of a batch.
+  /** Blocks a clean-up in the middle of its first batch. @returns ends it */
+  const block = async () => {
     const blocker = test.dataSource.createQueryRunner();
     await blocker.startTransaction();
     await blocker.query('LOCK TABLE sigra_api_tokens IN SHARE MODE');
+    return async () => {
+      await blocker.rollbackTransaction();
+      await blocker.release();
+    };
+  };
+
+  it('runs on one node at a time', async () => {
+    const tokens = await putTokens(test, 3, { expiresAt: inSeconds(test, -3600) });
+    const unblock = await block();
     const busy = test.get(TokenCleanupService).cleanupExpiredTokens();
     await untilWaiting(test.dataSource, 1);
 
     const idle = await other.get(TokenCleanupService).cleanupExpiredTokens();
     const left = await remainingTokens(test);
-    await blocker.rollbackTransaction();
-    await blocker.release();
+    await unblock();
 
     expect(idle).toMatchObject({ expiredTokens: 0, revokedTokens: 0, complete: false });
     expect(left).toHaveLength(tokens.length);
@@ -40,9 +48,17 @@ describe('clean-up on two nodes', () => {
     for (let night = 0; night < 60; night++) {
       await putTokens(test, 60, { expiresAt: inSeconds(test, -3600) });
 
-      const reports = await Promise.all(
-        [test, other, test].map((node) => node.get(TokenCleanupService).cleanupExpiredTokens({ batchSize: 31 })),
-      );
+      // No run begins after another has finished.
+      const unblock = await block();
+      let ended = 0;
+      const runs = [test, other, test].map(async (node) => {
+        const report = await node.get(TokenCleanupService).cleanupExpiredTokens({ batchSize: 31 });
+        ended++;
+        return report;
+      });
+      await eventually(() => ended === 2);
+      await unblock();
+      const reports = await Promise.all(runs);
 
       expect(reports.map(({ expiredTokens }) => expiredTokens).sort()).toEqual([0, 0, 60]);
       expect(reports.filter(({ complete }) => complete)).toHaveLength(1);
