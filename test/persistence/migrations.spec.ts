@@ -14,6 +14,7 @@ const TABLES = [
   'sigra_refresh_families',
   'sigra_refresh_tokens',
   'sigra_sweeps',
+  'sigra_token_usage',
 ];
 
 describe('sigraMigrations', () => {
@@ -94,6 +95,8 @@ describe('sigraMigrations', () => {
       'sigra_refresh_tokens_pkey',
       'sigra_refresh_tokens_sealed',
       'sigra_sweeps_pkey',
+      'sigra_token_usage_day',
+      'sigra_token_usage_pkey',
     ]);
   });
 
@@ -141,7 +144,9 @@ describe('sigraMigrations', () => {
     expect(
       changes.filter(
         (change) =>
-          !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family|sigra_idempotency_keys_token/.test(change),
+          !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family|sigra_idempotency_keys_token|sigra_token_usage_token/.test(
+            change,
+          ),
       ),
     ).toEqual([]);
     expect(changes.length).toBeGreaterThan(0);

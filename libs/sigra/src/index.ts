@@ -30,6 +30,7 @@ export type {
   ScopeOptions,
   SigraModuleOptions,
   TrustedIssuers,
+  UsageOptions,
   UserEntityOptions,
   UserProvider,
   UserProviderOptions,
@@ -44,6 +45,7 @@ export type { ApiTokenState, LookedUpApiToken } from './tokens/api-token.verifie
 export type { RotateApiToken } from './tokens/api-token.rotator.js';
 export type { UpdateApiToken } from './tokens/api-token.updater.js';
 export type { IssuedApiToken } from './tokens/issue.replayer.js';
+export type { TokenUsage, UsageRange } from './tokens/usage.reader.js';
 export type { ApiToken, TokenMetadata } from './persistence/tables.js';
 export type { ApiTokenView } from './http/api-token.controller.js';
 export { tokenPattern } from './common/token-format.js';
@@ -118,6 +120,7 @@ export {
   RefreshTokenEntity,
   sigraEntities,
   SweepEntity,
+  TokenUsageEntity,
 } from './persistence/sigra-entities.js';
 export { InjectSigraDataSource } from './persistence/sigra-database.js';
 export { translateDatabaseError } from './persistence/translate-database-error.js';

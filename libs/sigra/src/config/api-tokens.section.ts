@@ -5,7 +5,7 @@ import { section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { scopeCatalogue } from './scope-catalogue.js';
 import { SigraConfigError } from './sigra-config-error.js';
-import type { ApiTokenOptions } from './sigra-options.js';
+import type { ApiTokenOptions, UsageOptions } from './sigra-options.js';
 
 const MAX_PREFIXES = 16;
 
@@ -25,6 +25,10 @@ const options = {
   enforceOnExisting: flag({ default: false }),
   maxActivePerOwner: integer({ unit: 'tokens', min: 1, max: 100_000, default: 1000 }),
   activityUpdateThreshold: seconds({ min: 0, default: 300 }),
+  usage: section({
+    enabled: flag({ default: false }),
+    retention: seconds({ min: 86_400, default: 7_776_000 }),
+  } satisfies SpecsOf<UsageOptions>),
   maxPageSize: integer({ unit: 'tokens', min: 1, max: 10_000, default: 200 }),
   defaultPageSize: integer({
     unit: 'tokens',

@@ -24,10 +24,11 @@ function problemWith(options: object): SigraConfigError {
 
 /** The options that set `path` to `value`. */
 function optionsWith(path: string, value: unknown): object {
-  const [section = '', option] = path.split('.');
-  if (option === undefined) return { [section]: value };
+  const [section = '', ...names] = path.split('.');
+  if (names.length === 0) return { [section]: value };
   const required = section === 'users' ? { entity: User } : section === 'session' ? { userId: () => '1' } : {};
-  return { [section]: { ...required, [option]: value } };
+  const inner = names.reduceRight((options, name) => ({ [name]: options }), value) as object;
+  return { [section]: { ...required, ...inner } };
 }
 
 const NOT_INTEGERS = ['10', 1.5, Number.NaN, Infinity, -1, 10n, true, {}, [10], () => 10];
@@ -79,6 +80,12 @@ const RULES: Readonly<Record<string, Rule>> = {
     wrong: [...NOT_INTEGERS, 1e12],
     remedy: /integer number of seconds from 0 to 3155760000/,
   },
+  'apiTokens.usage': { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'apiTokens.usage.enabled': { wrong: ['yes', 1], remedy: /^must be true or false/ },
+  'apiTokens.usage.retention': {
+    wrong: [...NOT_INTEGERS, 86_399, 1e12],
+    remedy: /integer number of seconds from 86400 to 3155760000/,
+  },
   'apiTokens.defaultPageSize': { wrong: [...NOT_INTEGERS, 0, 201], remedy: /integer number of tokens from 1 to 200/ },
   'apiTokens.maxPageSize': {
     wrong: [...NOT_INTEGERS, 0, 10_001],
@@ -121,6 +128,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     wrong: [...NOT_INTEGERS, 0, 1e12, false],
     remedy: /integer number of seconds from 1 to 3155760000/,
   },
+  hooks: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'hooks.onTokenCreated': { wrong: ['mail', {}, 1], remedy: /^must be a function of the change/ },
   cleanup: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'cleanup.schedule': {
     wrong: [true, '', 'nightly', '61 * * * *', '* * *', 300, {}, new Date(), '2030-01-01T00:00:00Z'],
@@ -259,6 +268,7 @@ describe('resolveConfig', () => {
         enforceOnExisting: false,
         maxActivePerOwner: 1000,
         activityUpdateThreshold: 300,
+        usage: { enabled: false, retention: 7_776_000 },
         defaultPageSize: 50,
         maxPageSize: 200,
       },
@@ -302,6 +312,7 @@ describe('resolveConfig', () => {
       apiTokens: {
         scopes: [{ name: 'a' }, { name: 'a:b:c' }, { name: 'under_score.dot-dash:9' }],
         activityUpdateThreshold: 0,
+        usage: { enabled: false, retention: 7_776_000 },
       },
       session: { userId, scopes: [], trustedOrigins: new Set(['https://app.example', 'http://localhost:3000']) },
       cleanup: { schedule: '*/10 * * * * *', revokedRetention: 0 },

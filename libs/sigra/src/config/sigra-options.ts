@@ -119,10 +119,20 @@ export interface ApiTokenOptions {
   maxActivePerOwner?: number;
   /** Shortest time between two updates of `last_used_at` of one token, in seconds; 0 records every use. @default 300 */
   activityUpdateThreshold?: number;
+  /** The counts of requests with each token. @default not counted */
+  usage?: UsageOptions;
   /** Largest page that a caller can request, in tokens. A larger one is refused with `invalid_limit`. @default 200 */
   maxPageSize?: number;
   /** Tokens per page when the caller sets no limit. A smaller `maxPageSize` also lowers the default. @default 50 */
   defaultPageSize?: number;
+}
+
+/** Counts of the requests with each API token, by day. */
+export interface UsageOptions {
+  /** Whether requests are counted. They are written once a minute; a process that is killed loses the last minute. @default false */
+  enabled?: boolean;
+  /** Age at which clean-up deletes the count of a day, in seconds; 90 days by default. @default 7_776_000 */
+  retention?: number;
 }
 
 /** Signature algorithms of JWTs (RFC 7518 section 3.1, RFC 8037 section 3.1). */

@@ -61,7 +61,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
 
   /**
    * Deletes tokens that expired an hour ago or earlier, tokens that were revoked longer ago than `cleanup.revokedRetention`,
-   * audit events older than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
+   * counts of usage older than `apiTokens.usage.retention`, audit events older than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
    * deleted with all their tokens an hour after their absolute expiry; until then even consumed tokens stay, so that their reuse is
    * detected. Owners that no longer exist are forgotten, an hour after their first credential at the earliest, and sweeps that other
    * nodes left behind are continued. With `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by
@@ -108,6 +108,8 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const refreshFamilies = await run.drain((manager, limit) => rows.deleteEndedFamilies(manager, ended, limit));
     await run.drain((manager, limit) => rows.deleteIdempotencyKeys(manager, ended, limit));
     await run.drain((manager, limit) => rows.deleteDpopProofs(manager, ended, limit));
+    const usageBefore = ago(this.config.apiTokens.usage.retention);
+    await run.drain((manager, limit) => rows.deleteTokenUsage(manager, usageBefore, limit));
     await run.drain((manager, limit) => rows.forgetSealedSuccessors(manager, ended, limit));
     const oldEvents =
       retention === undefined

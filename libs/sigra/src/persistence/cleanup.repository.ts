@@ -15,7 +15,7 @@ interface ObsoleteRows {
   /** FROM and WHERE, with `table` as `t` and with `$1` as the time up to which rows are obsolete. */
   readonly from: string;
   readonly orderBy: string;
-  /** The primary key. @default id */
+  /** The primary key, or `ctid` where it has several columns. @default id */
   readonly key?: string;
   /** The SET list of an update. @default the rows are deleted */
   readonly set?: string;
@@ -125,6 +125,13 @@ export class CleanupRepository {
   /** Deletes up to `limit` proofs that expired at `before` or earlier. */
   deleteDpopProofs(manager: EntityManager, before: Date, limit: number): Promise<number> {
     return this.takeExpired(manager, this.database.names.dpopProofs, 'proof_hash', before, limit);
+  }
+
+  /** Deletes up to `limit` counts of the days before `before`. */
+  deleteTokenUsage(manager: EntityManager, before: Date, limit: number): Promise<number> {
+    const table = this.database.names.tokenUsage;
+    const from = `${table} t WHERE t.day < ($1::timestamptz AT TIME ZONE 'UTC')::date`;
+    return this.take(manager, { table, from, orderBy: 't.day', key: 'ctid' }, before, limit);
   }
 
   /** Deletes up to `limit` audit events that occurred before `before`. */

@@ -78,6 +78,11 @@ export function integer(): Column<number, true> {
   return { type: 'integer', readable: true, entity: { type: 'integer' }, encode: asIs, decode: Number };
 }
 
+/** An integer that JavaScript can hold exactly. */
+export function bigint(): Column<number, true> {
+  return { type: 'bigint', readable: true, entity: { type: 'bigint' }, encode: asIs, decode: Number };
+}
+
 /** A number with a fraction. */
 export function numeric(): Column<number, true> {
   return { type: 'numeric', readable: true, entity: { type: 'numeric' }, encode: asIs, decode: Number };
@@ -129,6 +134,17 @@ export function time(): Column<Date, true> {
     },
     decode: (text) => new Date(Math.round(Number(text) * 1000)),
     toText: seconds,
+  };
+}
+
+/** A day, as `2026-01-31`. */
+export function date(): Column<string, true> {
+  return {
+    type: 'date',
+    readable: true,
+    entity: { type: 'date' },
+    encode: asIs,
+    toText: (column) => `to_char(${column}, 'YYYY-MM-DD')`,
   };
 }
 

@@ -16,6 +16,7 @@ import { findQualifiedNames, QUALIFIED_NAMES } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SIGRA_DATA_SOURCE, SigraDatabase } from './sigra-database.js';
 import { SweepRepository } from './sweep.repository.js';
+import { TokenUsageRepository } from './token-usage.repository.js';
 import { UserDirectory } from './user-directory.js';
 import { describeUserEntity, USER_ENTITY } from './user-entity.js';
 
@@ -37,6 +38,7 @@ export const persistenceProviders: Provider[] = [
   OwnerTypeClaim,
   SchemaCheck,
   SweepRepository,
+  TokenUsageRepository,
   CleanupRepository,
   BootChecks,
 ];

@@ -9,6 +9,7 @@ import {
   refreshFamilies,
   refreshTokens,
   sweeps,
+  tokenUsage,
 } from './tables.js';
 
 /** Rows of `sigra_api_tokens`, for the application's own queries. */
@@ -31,6 +32,8 @@ export const DpopProofEntity = dpopProofs.entity('SigraDpopProof');
 export const LeaseEntity = leases.entity('SigraLease');
 /** Rows of `sigra_sweeps`. */
 export const SweepEntity = sweeps.entity('SigraSweep');
+/** Rows of `sigra_token_usage`. */
+export const TokenUsageEntity = tokenUsage.entity('SigraTokenUsage');
 
 /** Sigra's entities, for the `entities` of the application's DataSource. `sigraMigrations` create their tables. */
 export const sigraEntities = [
@@ -44,4 +47,5 @@ export const sigraEntities = [
   RefreshFamilyEntity,
   RefreshTokenEntity,
   SweepEntity,
+  TokenUsageEntity,
 ];

@@ -1,6 +1,8 @@
 import { MAX_ID_LENGTH, type Owner } from '../common/principal.js';
 import {
+  bigint,
   bytes,
+  date,
   hash,
   integer,
   json,
@@ -270,6 +272,19 @@ export const refreshTokens = new Table(
 /** A refresh token. It contains neither the raw token nor its hash. */
 export type RefreshTokenRow = RowOf<typeof refreshTokens.columns>;
 
+/** Requests with API tokens, counted by day. */
+export const tokenUsage = new Table(
+  'sigra_token_usage',
+  {
+    tokenId: uuid(),
+    /** In UTC. */
+    day: date(),
+    requests: bigint(),
+  },
+  'tokenId',
+  'day',
+);
+
 /** The outcome of the action of an audit event. */
 export type AuditOutcome = 'success' | 'failure';
 
@@ -309,4 +324,5 @@ export const sigraTables = {
   refreshFamilies,
   refreshTokens,
   sweeps,
+  tokenUsage,
 };

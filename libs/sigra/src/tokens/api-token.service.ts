@@ -15,6 +15,7 @@ import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
 import { ApiTokenUpdater, type UpdateApiToken } from './api-token.updater.js';
 import { ApiTokenVerifier, type LookedUpApiToken } from './api-token.verifier.js';
 import type { IssuedApiToken } from './issue.replayer.js';
+import { type TokenUsage, type UsageRange, UsageReader } from './usage.reader.js';
 
 /** The page of a user's tokens to list. */
 export interface ListApiTokens {
@@ -51,6 +52,7 @@ export class ApiTokenService {
     private readonly revoker: ApiTokenRevoker,
     private readonly rotator: ApiTokenRotator,
     private readonly updater: ApiTokenUpdater,
+    private readonly usageReader: UsageReader,
   ) {}
 
   /**
@@ -224,6 +226,31 @@ export class ApiTokenService {
     const tokens = await this.tokens.listOutsideRules(type, maxTtl, this.clock.now(), limit + 1, position);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
+  }
+
+  /**
+   * Reads how many requests were made with a token on each day, oldest first. A day without requests is left out, and those of the
+   * last minute can be missing.
+   *
+   * @returns nothing for the time in which `apiTokens.usage.enabled` was not set
+   * @throws SigraError `not_found`
+   */
+  async usage(tokenId: string, range: UsageRange = {}, caller: Caller = {}): Promise<readonly TokenUsage[]> {
+    return this.usageReader.read(tokenId, range, caller, { type: this.config.users.type });
+  }
+
+  /**
+   * Like `usage`, for a token of this user. A token of another user counts as missing.
+   *
+   * @throws SigraError `not_found`
+   */
+  async usageForUser(
+    user: UserRef,
+    tokenId: string,
+    range: UsageRange = {},
+    caller: Caller = {},
+  ): Promise<readonly TokenUsage[]> {
+    return this.usageReader.read(tokenId, range, caller, this.users.ownerOf(user));
   }
 
   /** Lists all scopes that a token can get: the built-in scopes, then the application's. */

@@ -14,6 +14,7 @@ import type { ApiToken } from '../persistence/tables.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
+import { UsageRecorder } from './usage.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
 /** A valid token and its owner, with the owner's epochs. */
@@ -45,6 +46,7 @@ export class ApiTokenVerifier {
     private readonly clock: Clock,
     private readonly tokens: ApiTokenRepository,
     private readonly lastUsed: LastUsedRecorder,
+    private readonly usage: UsageRecorder,
     private readonly failures: VerifyFailureRecorder,
     private readonly ceiling: ScopeCeiling,
   ) {
@@ -81,6 +83,7 @@ export class ApiTokenVerifier {
       throw refuse('invalid_token', 'The owner of the token does not exist or is not active.');
     }
     this.lastUsed.record(token, caller);
+    this.usage.record(token.id);
     const scopes = this.ceiling.limit(user, token.scopes);
     const limited = scopes === token.scopes ? token : { ...token, scopes };
     return { token: limited, user, tokenEpoch, familyEpoch };

@@ -8,15 +8,20 @@ const FLUSH_INTERVAL_MS = 2000;
  * loses at most one interval.
  */
 export abstract class BackgroundRecorder implements BeforeApplicationShutdown, OnApplicationShutdown {
-  private readonly writing = new BackgroundTask(
-    FLUSH_INTERVAL_MS,
-    () => this.write(),
-    (error) => this.logger.warn(`${this.loss}: ${String(error)}`),
-  );
+  private readonly writing: BackgroundTask;
   private readonly logger = new Logger(this.constructor.name);
 
-  /** @param loss what is lost when a write fails, for the log */
-  constructor(private readonly loss: string) {}
+  /**
+   * @param loss what is lost when a write fails, for the log
+   * @param intervalMs the longest time from a record to its write, in milliseconds. @default 2000
+   */
+  constructor(loss: string, intervalMs = FLUSH_INTERVAL_MS) {
+    this.writing = new BackgroundTask(
+      intervalMs,
+      () => this.write(),
+      (error) => this.logger.warn(`${loss}: ${String(error)}`),
+    );
+  }
 
   /** Writes the collected records now. */
   flush(): Promise<void> {

@@ -7,6 +7,8 @@ import { ApiTokenUpdater } from './api-token.updater.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
 import { IssueReplayer } from './issue.replayer.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
+import { UsageReader } from './usage.reader.js';
+import { UsageRecorder } from './usage.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
 /** The providers of API tokens. */
@@ -20,5 +22,7 @@ export const tokenProviders = [
   ApiTokenRevoker,
   ApiTokenService,
   LastUsedRecorder,
+  UsageReader,
+  UsageRecorder,
   VerifyFailureRecorder,
 ];

@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
 
-/** Tables and indexes of owners, API tokens, idempotency keys and audit events. */
+/** Tables and indexes of owners, API tokens, idempotency keys, usage and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, named } =
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, tokenUsage, named } =
       migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${owners} (
@@ -110,6 +110,16 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     await runner.query(`CREATE INDEX ${named('sigra_idempotency_keys_end')} ON ${idempotencyKeys} (expires_at)`);
     await runner.query(`CREATE INDEX ${named('sigra_idempotency_keys_of_token')} ON ${idempotencyKeys} (token_id)`);
     await runner.query(`
+      CREATE TABLE ${tokenUsage} (
+        token_id uuid NOT NULL CONSTRAINT ${named('sigra_token_usage_token')}
+          REFERENCES ${apiTokens} (id) ON DELETE CASCADE,
+        day date NOT NULL,
+        requests bigint NOT NULL,
+        CONSTRAINT ${named('sigra_token_usage_pkey')} PRIMARY KEY (token_id, day)
+      ) WITH (fillfactor = 85)`);
+    // For clean-up.
+    await runner.query(`CREATE INDEX ${named('sigra_token_usage_day')} ON ${tokenUsage} (day)`);
+    await runner.query(`
       CREATE TABLE ${auditEvents} (
         id uuid CONSTRAINT ${named('sigra_audit_events_pkey')} PRIMARY KEY,
         action text NOT NULL,
@@ -144,8 +154,10 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps } = migrationNames(runner);
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, tokenUsage } =
+      migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
+    await runner.query(`DROP TABLE ${tokenUsage}`);
     await runner.query(`DROP TABLE ${idempotencyKeys}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
     await runner.query(`DROP TABLE ${leases}`);

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../common/clock.js';
+import { SigraError } from '../common/sigra-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { TokenUsageRepository, type TokenUsageRow } from '../persistence/token-usage.repository.js';
+import { BackgroundRecorder } from './background.recorder.js';
+
+/** A row of each token in use is written once in this time. */
+const INTERVAL_MS = 60_000;
+const MAX_PER_STATEMENT = 5000;
+const DAY_MS = 86_400_000;
+
+/** Counts the requests of each token and day, if `apiTokens.usage.enabled` is set. */
+@Injectable()
+export class UsageRecorder extends BackgroundRecorder {
+  /** The counts by token id, for each day. */
+  private pending = new Map<string, Map<string, number>>();
+  private today = { number: NaN, day: '' };
+  private readonly isEnabled: boolean;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly usage: TokenUsageRepository,
+  ) {
+    super('The requests of some tokens were not counted', INTERVAL_MS);
+    this.isEnabled = config.apiTokens.usage.enabled;
+  }
+
+  /** Counts a request with a token. */
+  record(tokenId: string): void {
+    if (!this.isEnabled) return;
+    const now = this.clock.now();
+    const number = Math.floor(now.getTime() / DAY_MS);
+    if (number !== this.today.number) this.today = { number, day: dayOf(now) };
+    this.add({ tokenId, day: this.today.day, requests: 1 });
+    this.requestWrite();
+  }
+
+  protected async write(): Promise<void> {
+    const rows = [...this.pending].flatMap(([day, counts]) =>
+      [...counts].map(([tokenId, requests]) => ({ tokenId, day, requests })),
+    );
+    this.pending = new Map();
+    for (let start = 0; start < rows.length; start += MAX_PER_STATEMENT) {
+      try {
+        await this.usage.add(rows.slice(start, start + MAX_PER_STATEMENT));
+      } catch (cause) {
+        if (!(cause instanceof SigraError) || cause.code !== 'unavailable') throw cause;
+        // Nothing was written, so these are written later.
+        for (const row of rows.slice(start)) this.add(row);
+        this.requestWrite();
+        return;
+      }
+    }
+  }
+
+  private add({ tokenId, day, requests }: TokenUsageRow): void {
+    const counts = this.pending.get(day) ?? new Map<string, number>();
+    this.pending.set(day, counts.set(tokenId, (counts.get(tokenId) ?? 0) + requests));
+  }
+}
+
+/** The day of a time in UTC, as `2026-01-31`. */
+export function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}
