@@ -1,7 +1,8 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import { isNumericDate } from '../../common/clock.js';
 import { refuse, SigraError } from '../../common/sigra-error.js';
-import { IssuerKeys, type KeySet, type Moment } from './issuer-keys.js';
+import type { Moment } from '../../common/remote-keys.js';
+import { IssuerKeys, type KeySet } from './issuer-keys.js';
 import type { ForeignClaims } from './trusted-issuer.options.js';
 import type { TrustedIssuer } from './trusted-issuer.section.js';
 

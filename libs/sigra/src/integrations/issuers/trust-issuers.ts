@@ -1,11 +1,11 @@
 import { later } from '../../common/clock.js';
 import { ownerIdOf } from '../../common/principal.js';
 import { Deadline } from '../../common/deadline.js';
+import type { Moment } from '../../common/remote-keys.js';
 import { refuse, type SigraError } from '../../common/sigra-error.js';
 import { SigraConfigError } from '../../config/sigra-config-error.js';
 import type { ForeignToken, TrustedIssuers } from '../../config/sigra-options.js';
 import { ForeignTokenReader } from './foreign-token.reader.js';
-import type { Moment } from './issuer-keys.js';
 import type { ForeignClaims, TrustedIssuerOptions } from './trusted-issuer.options.js';
 import { type TrustedIssuer, trustedIssuerSection } from './trusted-issuer.section.js';
 

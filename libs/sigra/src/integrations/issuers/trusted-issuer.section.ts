@@ -4,7 +4,7 @@ import { section, type SpecsOf } from '../../config/option-section.js';
 import { none, option, type OptionSpec } from '../../config/option-spec.js';
 import { SigraConfigError } from '../../config/sigra-config-error.js';
 import { isWildcard } from '../../common/scope-grammar.js';
-import { isSafeUrl } from './issuer-document.js';
+import { isSafeUrl } from '../../common/remote-document.js';
 import type { ForeignAlgorithm, ForeignClaims, TrustedIssuerOptions } from './trusted-issuer.options.js';
 
 const ALGORITHMS: readonly string[] = [
