@@ -61,6 +61,7 @@ export const ERROR_CODES = {
   unauthorized: { status: 401, challenge: 'realm' },
   invalid_request: { status: 400, challenge: 'error' },
   insufficient_scope: { status: 403, challenge: 'scope', oauth: 'invalid_scope' },
+  invalid_signature: { status: 403 },
   cross_origin: { status: 403 },
   // Lookups and pages.
   not_found: { status: 404 },

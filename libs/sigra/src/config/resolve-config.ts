@@ -3,6 +3,7 @@ import { apiTokensSection } from './api-tokens.section.js';
 import { credentialsSection } from './credentials.section.js';
 import { resolveDpop } from './dpop.section.js';
 import { jwtSection } from './jwt.section.js';
+import { leaksSection } from './leaks.section.js';
 import { metadataSection, RESOURCE_DOCUMENT, wellKnownUrl } from './metadata.section.js';
 import { callback, flag, integer, oneOf, seconds, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
@@ -30,6 +31,7 @@ export const sigraSection = section(
     trustedIssuers: option({ accepts: 'result of `trustIssuers()`', default: none, check: checkTrustedIssuers }),
     credentials: credentialsSection,
     session: sessionSection,
+    leaks: leaksSection,
     metadata: metadataSection,
     audit: section({
       enabled: flag({ default: true }),

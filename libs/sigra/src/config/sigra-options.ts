@@ -369,6 +369,61 @@ export interface HostRequest extends SessionRequest {
   readonly user?: unknown;
 }
 
+/** A key of a scanner that signs its reports. */
+export interface LeakKeyOptions {
+  /** The identifier in the header `Github-Public-Key-Identifier`. Each key has its own. */
+  id: string;
+  /** A public key of the curve P-256. */
+  publicKey: string | KeyObject;
+}
+
+/** A place where a scanner found a token. */
+export interface LeakPlace {
+  /** The URL of the place, without the token, at most 2,048 characters; null when the scanner does not name one. */
+  readonly url: string | null;
+  /** The kind of the place, such as `commit` or `issue_comment`; null when the scanner does not name one. */
+  readonly source: string | null;
+}
+
+/** What a scanner reports about one token. */
+export interface LeakReport {
+  /** The name of the regular expression that the scanner knows; null when it does not name one. */
+  readonly type: string | null;
+  /** The first ten places. */
+  readonly places: readonly LeakPlace[];
+}
+
+/** A credential that was revoked because it leaked. */
+export interface LeakedCredential {
+  /** A family when a refresh token or an access token leaked. */
+  readonly kind: 'api_token' | 'refresh_family';
+  readonly id: string;
+  readonly ownerId: string;
+  /** The name of an API token; null for a family. */
+  readonly name: string | null;
+}
+
+/** Reports of leaked credentials, which `controllers.leaks` receives. */
+export interface LeakOptions {
+  /**
+   * Where the keys of the scanner are published, in the form of GitHub. They are read again every ten minutes, and count for a day when
+   * they cannot be read. @default that of GitHub's secret scanning, unless `keys` has them
+   */
+  keysUrl?: string;
+  /** The keys of the scanner. Nothing is read then. @default those of `keysUrl` */
+  keys?: readonly LeakKeyOptions[];
+  /**
+   * How long after its rotation a reported API token still ends its successors, in seconds: a thief can have rotated it. 0 spares the
+   * successors of every token that was rotated before the report. @default 3600
+   */
+  rotatedWithin?: number;
+  /**
+   * Called after each credential that a report has ended, for example to write to its owner. Nothing waits for it, and its errors are
+   * logged. @default nothing is called
+   */
+  onLeaked?: (credential: LeakedCredential, report: LeakReport) => unknown;
+}
+
 /**
  * Documents that tell OAuth clients where they find the endpoints (RFC 8414), and which authorization server the API accepts (RFC
  * 9728). They are served at the root of the host, with any global prefix.
@@ -470,6 +525,8 @@ export interface SigraModuleOptions<User extends object = object> {
   credentials?: CredentialOptions;
   /** The browser sessions of the host. @default every session is refused */
   session?: SessionOptions;
+  /** Reports of leaked credentials. @default those that GitHub signs, if `controllers.leaks` is mounted */
+  leaks?: LeakOptions;
   /** The metadata of OAuth. @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL */
   metadata?: MetadataOptions;
   /** The audit trail. @default enabled; events are kept, refusals of API tokens for 400 days */
@@ -517,6 +574,8 @@ export interface ControllerPaths {
   oauth?: string;
   /** Serves `jwks.json` (RFC 7517), usually under `.well-known`. Needs `jwt.enabled`. @default not mounted */
   jwks?: string;
+  /** Receives the reports of GitHub's secret scanning, and revokes what has leaked; for example `leaks`. @default not mounted */
+  leaks?: string;
 }
 
 /** Options that shape the module; in `forRootAsync()`, they stand beside `useFactory`. */

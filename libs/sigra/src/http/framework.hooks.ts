@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { PassThrough, type Readable } from 'node:stream';
 import type { HttpResponse } from '../auth/http-exchange.js';
 
 /** The properties of Express's and Fastify's requests that the hooks read. */
@@ -51,6 +52,14 @@ interface FastifyReply extends HttpResponse {
 
 interface FastifyRoute {
   readonly url: string;
+  readonly method: string | readonly string[];
+  bodyLimit?: number;
+  preParsing?: (
+    request: RawRequest & { readonly raw: object },
+    reply: HttpResponse,
+    payload: Readable,
+    done: (error: unknown, payload?: Readable) => void,
+  ) => void;
   errorHandler?: (error: unknown, request: RawRequest, reply: HttpResponse) => void;
 }
 
@@ -123,6 +132,44 @@ export class FrameworkHooks {
           };
         }),
     );
+  }
+
+  /**
+   * Reads the bodies of POST requests before the parsers of the application, whose limits then do not count.
+   *
+   * @param read keeps the bytes of a request of Node. Its errors are the answer
+   */
+  readBodies(isConcerned: (path: string) => boolean, read: (request: object, body: Readable) => Promise<Buffer>): void {
+    this.whenReady(() =>
+      this.onAdapter(
+        (express) =>
+          express.use((request: RawRequest, _response: HttpResponse, next: Next) => {
+            const body = request as RawRequest & Readable;
+            // Something in front of the adapter can have read it.
+            if (request.method !== 'POST' || !isConcerned(pathOf(request)) || body.readableEnded) next();
+            else read(request, body).then(() => next(), next);
+          }),
+        (fastify) =>
+          fastify.addHook('onRoute', (route) => {
+            if (!isConcerned(route.url) || route.method !== 'POST') return;
+            // The reader has a limit of its own.
+            route.bodyLimit = Number.MAX_SAFE_INTEGER;
+            route.preParsing = (request, _reply, payload, done) => {
+              read(request.raw, payload).then((bytes) => {
+                const copy = new PassThrough();
+                copy.end(bytes);
+                done(null, Object.assign(copy, { receivedEncodedLength: bytes.length }));
+              }, done);
+            };
+          }),
+      ),
+    );
+  }
+
+  /** A testing module gets its adapter after its providers, and in both cases before the application adds middleware. */
+  private whenReady(run: () => void): void {
+    if (this.areReady) run();
+    else this.adapterHost.init$.subscribe(run);
   }
 
   private onAdapter(onExpress: (express: Express) => unknown, onFastify: (fastify: Fastify) => unknown): void {

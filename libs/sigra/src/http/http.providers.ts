@@ -1,4 +1,7 @@
 import { ConnectionDrain } from './connection-drain.js';
+import { LeakReportBytes } from './leak-report.bytes.js';
+import { LeakResponder } from './leak.responder.js';
+import { LeakSignatureVerifier } from './leak-signature.verifier.js';
 import { MountedRoutes } from './mounted.routes.js';
 import { FrameworkHooks } from './framework.hooks.js';
 import { OAuthClientAuthenticator } from './oauth-client.authenticator.js';
@@ -9,6 +12,9 @@ import { PublicDocuments } from './public.documents.js';
 export const httpProviders = [
   ConnectionDrain,
   FrameworkHooks,
+  LeakReportBytes,
+  LeakResponder,
+  LeakSignatureVerifier,
   MountedRoutes,
   OAuthClientAuthenticator,
   OAuthParserErrors,

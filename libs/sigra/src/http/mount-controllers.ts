@@ -4,6 +4,7 @@ import type { ControllerPaths } from '../config/sigra-options.js';
 import { ApiTokenController, ScopeController } from './api-token.controller.js';
 import { JwksController } from './jwks.controller.js';
 import { JwtController } from './jwt.controller.js';
+import { LeakController } from './leak.controller.js';
 import { OAuthController } from './oauth.controller.js';
 
 const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
@@ -12,6 +13,7 @@ const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
   jwt: JwtController,
   oauth: OAuthController,
   jwks: JwksController,
+  leaks: LeakController,
 };
 
 /**
@@ -39,8 +41,8 @@ function mount(name: keyof ControllerPaths, path: string): Type<object> {
   const controller = CONTROLLERS[name];
   const mounted = class extends controller {};
   Object.defineProperty(mounted, 'name', { value: controller.name });
-  // Clients find these endpoints by metadata, which has one URL for each.
-  const isFound = name === 'oauth' || name === 'jwks';
+  // These endpoints have one URL for each: clients find them by metadata, and scanners are told it.
+  const isFound = name === 'oauth' || name === 'jwks' || name === 'leaks';
   Controller({ path, ...(isFound && { version: VERSION_NEUTRAL }) })(mounted);
   return mounted;
 }

@@ -3,17 +3,25 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
-import { refuse, SigraError } from '../common/sigra-error.js';
-import { isRefreshToken } from '../common/token-format.js';
+import { refuse, SigraError, unlessOutage } from '../common/sigra-error.js';
+import { isRefreshToken, looksLikeJwt } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { CredentialRevoker } from '../owners/credential.revoker.js';
+import { CredentialRevoker, type LockedOut, type LockOutCause } from '../owners/credential.revoker.js';
 import { EpochRevoker } from '../owners/epoch.revoker.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
+
+/** The family of a leaked token. */
+export interface LeakedFamily extends LockedOut {
+  /** Undefined when the token has ended, or belongs to no family. */
+  readonly family: { readonly id: string; readonly ownerId: string } | undefined;
+}
+
+const HARMLESS: LeakedFamily = { family: undefined, ended: 0 };
 
 /** Revokes refresh families, with the audit row in the same transaction. */
 @Injectable()
@@ -66,6 +74,20 @@ export class RefreshTokenRevoker {
     }
   }
 
+  /**
+   * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not expired. A
+   * family that has been revoked stays as it is.
+   *
+   * @returns undefined for a string that is no such token of this application
+   * @throws SigraError `unavailable`
+   */
+  async lockOutLeaked(rawToken: string, cause: LockOutCause, caller: Caller): Promise<LeakedFamily | undefined> {
+    if (looksLikeJwt(rawToken)) return this.config.jwt && this.lockOutByAccessToken(rawToken, cause, caller);
+    const found = isRefreshToken(rawToken) ? await this.refreshTokens.find(hashSecret(rawToken)) : undefined;
+    if (!found || found.family.revokedAt) return found && HARMLESS;
+    return this.endLeaked(found.family.id, found.ownerId, cause, caller);
+  }
+
   /** Revokes all families of an owner. @returns the number of those that were live */
   revokeAll(owner: Owner, caller: Caller): Promise<number> {
     return this.endAll(owner, caller, 'api.jwt_revoke', 'revoke_all');
@@ -100,6 +122,27 @@ export class RefreshTokenRevoker {
       },
       caller,
     );
+  }
+
+  private async lockOutByAccessToken(
+    jwt: string,
+    cause: LockOutCause,
+    caller: Caller,
+  ): Promise<LeakedFamily | undefined> {
+    try {
+      const { sub, sid, epoch } = this.verifier.read(jwt);
+      return isUuid(sid) && epoch !== undefined ? await this.endLeaked(sid, sub, cause, caller) : HARMLESS;
+    } catch (error) {
+      if (error instanceof SigraError && error.code === 'token_expired') return HARMLESS;
+      unlessOutage(error);
+      return undefined;
+    }
+  }
+
+  private async endLeaked(id: string, ownerId: string, cause: LockOutCause, caller: Caller): Promise<LeakedFamily> {
+    const owner = { type: this.config.users.type, id: ownerId };
+    const lockedOut = await this.revoker.lockOut('refresh_family', id, owner, caller, cause);
+    return { family: { id, ownerId }, ended: lockedOut?.ended ?? 0 };
   }
 
   /**

@@ -21,6 +21,19 @@ export interface EpochStep extends Epochs {
   readonly at: Date;
 }
 
+/** Why a credential is locked out, if it is not for the call of the application. */
+export interface LockOutCause {
+  readonly reason: 'leaked';
+  /** For the audit rows of the credentials that are locked out; not for those of what they made. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** What a lock-out found. */
+export interface LockedOut {
+  /** The credentials that had not been revoked before: the family, or the token with its rotations. */
+  readonly ended: number;
+}
+
 /** Locks out one credential: revokes it together with everything that was made with it, to any depth. */
 @Injectable()
 export class CredentialRevoker {
@@ -41,12 +54,18 @@ export class CredentialRevoker {
    * that has ended before.
    *
    * @param filter credentials of other owners count as missing
-   * @returns whether the credential exists
+   * @returns undefined when the credential does not exist
    * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of the credential; `unavailable`
    */
-  async lockOut(kind: CredentialKind, id: string, filter: OwnerFilter, caller: Caller): Promise<boolean> {
+  async lockOut(
+    kind: CredentialKind,
+    id: string,
+    filter: OwnerFilter,
+    caller: Caller,
+    cause?: LockOutCause,
+  ): Promise<LockedOut | undefined> {
     // PostgreSQL would reject a string that is not a UUID.
-    if (!isUuid(id)) return false;
+    if (!isUuid(id)) return undefined;
     const deadline = this.database.deadlineOf(caller);
     const ended = await this.database.retried(deadline, async (manager) => {
       const seen =
@@ -58,21 +77,27 @@ export class CredentialRevoker {
       // In the order of everything that makes or rotates a token.
       await this.owners.lock(manager, owner);
       const at = this.clock.now();
-      const makerId =
+      const { makerId, ended } =
         kind === 'api_token'
-          ? await this.endRotations(manager, seen as ApiToken, at, caller)
-          : await this.endFamily(manager, id, owner, at, caller);
+          ? await this.endRotations(manager, seen as ApiToken, at, caller, cause)
+          : await this.endFamily(manager, id, owner, at, caller, cause);
       const { isComplete } = await this.lineage.revokeMadeBy(manager, owner, [makerId], at, caller);
-      return { owner, isComplete };
+      return { owner, ended, isComplete };
     });
     if (ended && !ended.isComplete) await this.sweeper.begin(ended.owner, deadline);
-    return ended !== undefined;
+    return ended;
   }
 
   /** Revokes a token that the transaction has locked, with its audit row. */
-  async revokeToken(manager: EntityManager, { id, ownerId, name }: ApiToken, at: Date, caller: Caller) {
-    const revoked = await this.tokens.update(manager, id, { revokedAt: at, revokeReason: 'revoked' });
-    const metadata = { userId: ownerId, name };
+  async revokeToken(
+    manager: EntityManager,
+    { id, ownerId, name }: ApiToken,
+    at: Date,
+    caller: Caller,
+    cause?: LockOutCause,
+  ) {
+    const revoked = await this.tokens.update(manager, id, { revokedAt: at, revokeReason: cause?.reason ?? 'revoked' });
+    const metadata = { ...cause?.metadata, userId: ownerId, name, ...(cause && { reason: cause.reason }) };
     await this.audit.record(
       manager,
       { action: 'api.token_revoke', targetId: id, targetType: 'api_token', metadata },
@@ -86,11 +111,12 @@ export class CredentialRevoker {
     manager: EntityManager,
     { id, ownerId: userId }: RefreshFamilyRow,
     at: Date,
-    reason: 'revoked' | 'locked_out',
+    reason: 'revoked' | 'locked_out' | 'leaked',
     caller: Caller,
+    more?: LockOutCause['metadata'],
   ): Promise<void> {
     await this.families.revoke(manager, id, at, reason);
-    const metadata = reason === 'revoked' ? { userId } : { userId, reason };
+    const metadata = { ...more, userId, ...(reason !== 'revoked' && { reason }) };
     await this.audit.record(
       manager,
       { action: 'api.jwt_revoke', targetId: id, targetType: 'refresh_family', metadata },
@@ -139,19 +165,32 @@ export class CredentialRevoker {
   }
 
   /** All tokens of a chain of rotations have the same scopes. */
-  private async endRotations(manager: EntityManager, token: ApiToken, at: Date, caller: Caller): Promise<string> {
+  private async endRotations(
+    manager: EntityManager,
+    token: ApiToken,
+    at: Date,
+    caller: Caller,
+    cause?: LockOutCause,
+  ): Promise<LockedOut & { readonly makerId: string }> {
     this.assertMayRevoke(token, caller);
     const makerId = makerIdOf(token);
-    for (const each of await this.tokens.lockRotations(manager, makerId, ownerOf(token))) {
-      await this.revokeToken(manager, each, at, caller);
-    }
-    return makerId;
+    const rotations = await this.tokens.lockRotations(manager, makerId, ownerOf(token));
+    for (const each of rotations) await this.revokeToken(manager, each, at, caller, cause);
+    return { makerId, ended: rotations.length };
   }
 
-  private async endFamily(manager: EntityManager, id: string, owner: Owner, at: Date, caller: Caller): Promise<string> {
+  private async endFamily(
+    manager: EntityManager,
+    id: string,
+    owner: Owner,
+    at: Date,
+    caller: Caller,
+    cause?: LockOutCause,
+  ): Promise<LockedOut & { readonly makerId: string }> {
     const family = await this.families.lock(manager, id, owner);
     if (family) this.assertMayRevoke(family, caller);
-    if (family && !family.revokedAt) await this.revokeFamily(manager, family, at, 'locked_out', caller);
-    return id;
+    if (!family || family.revokedAt) return { makerId: id, ended: 0 };
+    await this.revokeFamily(manager, family, at, cause?.reason ?? 'locked_out', caller, cause?.metadata);
+    return { makerId: id, ended: 1 };
   }
 }

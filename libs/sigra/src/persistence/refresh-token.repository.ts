@@ -108,6 +108,11 @@ export class RefreshTokenRepository {
     return this.reader.find(tokenHash);
   }
 
+  /** Finds a refresh token whatever has become of it, and asks nothing about its owner. */
+  find(tokenHash: string): Promise<RefreshTokenOfFamily | undefined> {
+    return this.reader.findRecord(tokenHash);
+  }
+
   /** The id of a refresh token's family. */
   async familyIdOf(tokenHash: string): Promise<string | undefined> {
     const [row] = await this.database.query<{ familyId: string }>(

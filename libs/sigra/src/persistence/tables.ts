@@ -93,7 +93,7 @@ export const apiTokens = new Table(
     /** The token is rejected from this time on. Null means never. */
     expiresAt: nullable(time()),
     revokedAt: nullable(time()),
-    revokeReason: nullable(oneOf('revoked', 'rotated', 'revoke_all', 'locked_out', 'made_by_revoked')),
+    revokeReason: nullable(oneOf('revoked', 'rotated', 'revoke_all', 'locked_out', 'made_by_revoked', 'leaked')),
     /** Written in the background, at most once per `activityUpdateThreshold`. */
     lastUsedAt: nullable(time()),
     /** The client's address at the last use, as the framework reports it. */
@@ -234,6 +234,7 @@ export const refreshFamilies = new Table(
         'locked_out',
         'made_by_revoked',
         'too_many_families',
+        'leaked',
       ),
     ),
     /** The client's address when the family began. */

@@ -7,7 +7,7 @@ import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
 import { prefixesOf } from '../config/api-tokens.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { CredentialRevoker } from '../owners/credential.revoker.js';
+import { CredentialRevoker, type LockedOut, type LockOutCause } from '../owners/credential.revoker.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { EpochRevoker } from '../owners/epoch.revoker.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
@@ -49,12 +49,14 @@ export class ApiTokenRevoker {
   }
 
   /** Revokes a token, its rotations and what they made. See `ApiTokenService.lockOut`. */
-  async lockOut(tokenId: string, caller: Caller, owner: OwnerFilter): Promise<void> {
-    await traced(
+  lockOut(tokenId: string, caller: Caller, owner: OwnerFilter, cause?: LockOutCause): Promise<LockedOut> {
+    return traced(
       apiTokenChannels.revoke,
       tokenTrace(tokenId),
       async () => {
-        if (!(await this.revoker.lockOut('api_token', tokenId, owner, caller))) throw notFound();
+        const lockedOut = await this.revoker.lockOut('api_token', tokenId, owner, caller, cause);
+        if (!lockedOut) throw notFound();
+        return lockedOut;
       },
       () => undefined,
     );

@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { LeakedCredential, LeakReport } from 'nestjs-sigra';
+import { claimsOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { hashOf, LeakScanner, scannerKey } from '../support/leak-scanner.js';
+import { ADAPTERS } from '../support/test-app.js';
+import { unknownToken } from '../support/unknown-token.js';
+
+const URL = 'https://github.com/acme/app/blob/abc/ci.yml';
+const leak = (token: string, more: object = {}) => ({
+  token,
+  type: 'acme_token',
+  url: URL,
+  source: 'content',
+  ...more,
+});
+
+describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
+  let scanner: LeakScanner;
+  let test: JwtApp;
+  const leaked: { credential: LeakedCredential; report: LeakReport }[] = [];
+
+  beforeAll(async () => {
+    scanner = await LeakScanner.start();
+    test = await startJwtApp(
+      { check: 'family' },
+      {
+        adapter,
+        sigra: {
+          controllers: { tokens: 'api/tokens', leaks: 'leaks' },
+          leaks: {
+            keysUrl: scanner.keysUrl,
+            onLeaked: (credential, report) => {
+              leaked.push({ credential, report });
+              throw new Error('the mail server is down');
+            },
+          },
+        },
+      },
+    );
+  });
+  afterAll(async () => {
+    await test.close();
+    await scanner.close();
+  });
+  beforeEach(() => void leaked.splice(0));
+
+  const report = async (entries: string | readonly object[]) => {
+    const answer = await scanner.report(`${test.url}/leaks`, entries);
+    return { status: answer.status, body: await answer.json() };
+  };
+  const verdict = (token: string, label: string) => ({ token_hash: hashOf(token), token_type: 'acme_token', label });
+  const create = (...scopes: string[]) => test.tokens.create(test.user, { name: 'CI', scopes });
+  const statusOf = async (token: string) => (await test.present(token)).status;
+  const post = async (path: string, token: string, body: object) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const answer = await fetch(test.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    return (await answer.json()) as { rawToken: string; token: { id: string } };
+  };
+  const auditOf = (id: string) =>
+    test.dataSource.query<{ action: string; metadata: object }[]>(
+      `SELECT action, metadata FROM sigra_audit_events WHERE target_id = $1 AND action LIKE '%revoke' ORDER BY id`,
+      [id],
+    );
+
+  it('revokes a token and what it made, with one audit row, and tells the application once', async () => {
+    const { rawToken, token } = await create('read:notes', 'api_tokens:write');
+    const made = await post('/api/tokens', rawToken, { name: 'made', scopes: ['read:notes'] });
+    const unknown = unknownToken();
+    const entries = [leak(rawToken), leak(unknown), leak(rawToken, { source: 'commit' }), leak('no token at all')];
+
+    const first = await report(entries);
+    const again = await report(entries);
+
+    const verdicts = [
+      verdict(rawToken, 'true_positive'),
+      verdict(unknown, 'false_positive'),
+      verdict('no token at all', 'false_positive'),
+    ];
+    expect([first, again]).toEqual([
+      { status: 200, body: verdicts },
+      { status: 200, body: verdicts },
+    ]);
+    expect([await statusOf(rawToken), await statusOf(made.rawToken)]).toEqual([401, 401]);
+    const places = [
+      { url: URL, source: 'content' },
+      { url: URL, source: 'commit' },
+    ];
+    const metadata = { type: 'acme_token', places, userId: test.user.id, name: 'CI', reason: 'leaked' };
+    expect(await auditOf(token.id)).toEqual([{ action: 'api.token_revoke', metadata }]);
+    expect(await auditOf(made.token.id)).toMatchObject([{ metadata: { reason: 'made_by_revoked' } }]);
+    expect(leaked).toEqual([
+      {
+        credential: { kind: 'api_token', id: token.id, ownerId: test.user.id, name: 'CI' },
+        report: { type: 'acme_token', places },
+      },
+    ]);
+    expect((await test.tokens.lookup(rawToken))?.token.revokeReason).toBe('leaked');
+  });
+
+  it('revokes a token once when the report arrives several times at once', async () => {
+    const { rawToken, token } = await create('read:notes');
+
+    const answers = await Promise.all(Array.from({ length: 5 }, () => report([leak(rawToken)])));
+
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(await auditOf(token.id)).toHaveLength(1);
+    expect(leaked).toHaveLength(1);
+  });
+
+  it('ends the successor that a thief has rotated the token to, for an hour', async () => {
+    const [stolen, replaced] = [await create('read:notes', 'api_tokens:write'), await create('read:notes')];
+    const ofThief = await post(`/api/tokens/${stolen.token.id}/rotate`, stolen.rawToken, {});
+    const ofOwner = await test.tokens.rotate(replaced.token.id);
+
+    await report([leak(stolen.rawToken)]);
+    test.clock.advance({ hours: 1 });
+    const late = await report([leak(replaced.rawToken)]);
+
+    expect(late.body).toEqual([verdict(replaced.rawToken, 'true_positive')]);
+    expect([await statusOf(ofThief.rawToken), await statusOf(ofOwner.rawToken)]).toEqual([401, 200]);
+    expect(leaked.map(({ credential }) => credential.id)).toEqual([stolen.token.id]);
+  });
+
+  it('ends a token in its grace period together with its successor', async () => {
+    const { rawToken, token } = await create('read:notes');
+    const successor = await test.tokens.rotate(token.id, { graceSeconds: 7200 });
+    test.clock.advance({ seconds: 7100 });
+
+    await report([leak(rawToken)]);
+
+    expect([await statusOf(rawToken), await statusOf(successor.rawToken)]).toEqual([401, 401]);
+  });
+
+  it('leaves a token alone that its owner has revoked', async () => {
+    const { rawToken, token } = await create('read:notes');
+    await test.tokens.revoke(token.id);
+
+    expect((await report([leak(rawToken)])).body).toEqual([verdict(rawToken, 'true_positive')]);
+    expect(await auditOf(token.id)).toMatchObject([{ metadata: { name: 'CI' } }]);
+    expect(leaked).toEqual([]);
+  });
+
+  it.each(['refreshToken', 'accessToken'] as const)('revokes the family of a leaked %s', async (kind) => {
+    const pair = await test.jwt.generateTokens(test.user, ['read:notes', 'api_tokens:write']);
+    const made = await post('/api/tokens', pair.accessToken, { name: 'made', scopes: ['read:notes'] });
+    const id = claimsOf(pair.accessToken).sid as string;
+
+    const answers = [await report([leak(pair[kind])]), await report([leak(pair[kind])])];
+
+    for (const { body } of answers) expect(body).toEqual([verdict(pair[kind], 'true_positive')]);
+    expect([await statusOf(pair.accessToken), await statusOf(made.rawToken)]).toEqual([401, 401]);
+    await expect(test.jwt.refresh(pair.refreshToken)).rejects.toMatchObject({ code: 'token_revoked' });
+    expect(await auditOf(id)).toMatchObject([{ action: 'api.jwt_revoke', metadata: { reason: 'leaked' } }]);
+    expect(leaked.map(({ credential }) => credential)).toEqual([
+      { kind: 'refresh_family', id, ownerId: test.user.id, name: null },
+    ]);
+  });
+
+  it('does not end the family of an access token that has expired', async () => {
+    const { accessToken, refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
+    test.clock.advance({ seconds: 900 });
+
+    expect((await report([leak(accessToken)])).body).toEqual([verdict(accessToken, 'true_positive')]);
+    expect((await test.jwt.refresh(refreshToken)).tokenType).toBe('Bearer');
+  });
+
+  it('keeps no raw token, and stores any URL', async () => {
+    const { rawToken, token } = await create('read:notes');
+
+    await report([leak(rawToken, { url: `https://github.com/${rawToken}\u0000\ud800`, source: 7 })]);
+
+    expect(await auditOf(token.id)).toMatchObject([
+      { metadata: { places: [{ url: 'https://github.com/[token]', source: null }] } },
+    ]);
+  });
+
+  it('is verified by the bytes of its body, and can be longer than other bodies', async () => {
+    const { rawToken } = await create('read:notes');
+    const padding = ' '.repeat(200_000);
+
+    const { status } = await report(`[ ${padding}{"url":"","token" : ${JSON.stringify(rawToken)},"n":1.0}\n]\n`);
+
+    expect(status).toBe(200);
+    expect(await statusOf(rawToken)).toBe(401);
+  });
+
+  it('is refused with another signature, and then nothing ends', async () => {
+    const { rawToken } = await create('read:notes');
+    const body = JSON.stringify([leak(rawToken)]);
+    const good = scanner.headersOf(body);
+    const { 'github-public-key-signature': signature, ...unsigned } = good;
+
+    const refused = [
+      scanner.headersOf(body, scannerKey('key-1')),
+      scanner.headersOf(body, scannerKey('key-2')),
+      scanner.headersOf(`${body} `),
+      unsigned,
+      { 'content-type': 'application/json', 'github-public-key-signature': signature! },
+      ...['', '!', 'MEUC', Buffer.alloc(64).toString('base64')].map((each) => ({
+        ...good,
+        'github-public-key-signature': each,
+      })),
+    ];
+    for (const headers of refused) {
+      const answer = await fetch(`${test.url}/leaks`, { method: 'POST', headers, body });
+      expect({ status: answer.status, body: await answer.json() }).toEqual({
+        status: 403,
+        body: { statusCode: 403, error: 'invalid_signature', message: 'The report is not signed by a known key.' },
+      });
+    }
+    expect(await statusOf(rawToken)).toBe(200);
+  });
+
+  it.each([
+    ['no array', '{"token":"x"}'],
+    ['an entry without a token', '[{"type":"x"}]'],
+    ['an entry that is no object', '[null]'],
+    ['too many entries', JSON.stringify(Array.from({ length: 10_001 }, () => ({ token: 'x' })))],
+  ])('is refused with %s', async (_what, body) => {
+    expect(await report(body)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+  });
+
+  it('can be empty, and has at most 8 MB', async () => {
+    expect(await report([])).toEqual({ status: 200, body: [] });
+    expect((await report(`[${' '.repeat(8_000_000)}]`)).status).toBe(413);
+  });
+
+  it('asks for the keys once, and again for a new one after five minutes', async () => {
+    const before = scanner.readings;
+    scanner.keys = [scannerKey('key-9'), ...scanner.keys];
+    test.clock.advance({ minutes: 5 });
+
+    expect((await report([])).status).toBe(200);
+    expect((await report([])).status).toBe(200);
+    expect(scanner.readings).toBe(before + 1);
+  });
+});
