@@ -1,6 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 
+/** How long records wait in memory until they are written in bulk, in milliseconds. */
+export const FLUSH_INTERVAL_MS = 2000;
+
 /**
  * Runs `work` within a delay after a request, once for all requests of that time. Runs never overlap, `run` never
  * rejects, and the timer does not keep the process alive.

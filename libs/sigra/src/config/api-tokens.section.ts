@@ -1,3 +1,4 @@
+import { FLUSH_INTERVAL_MS } from '../common/background-task.js';
 import { ScopeRules } from '../common/scope-rules.js';
 import { collidesWithJwt, DEFAULT_PREFIX, REFRESH_TOKEN_PREFIX } from '../common/token-format.js';
 import { callback, flag, integer, seconds } from './option-kinds.js';
@@ -29,6 +30,7 @@ const options = {
     enabled: flag({ default: false }),
     retention: seconds({ min: 86_400, default: 7_776_000 }),
   } satisfies SpecsOf<UsageOptions>),
+  idleTtl: seconds({ min: 1, default: none }),
   maxPageSize: integer({ unit: 'tokens', min: 1, max: 10_000, default: 200 }),
   defaultPageSize: integer({
     unit: 'tokens',
@@ -42,6 +44,14 @@ export const apiTokensSection = section(options, ({ scopes, writeImpliesRead, ..
   const { defaultTtl, maxTtl = Infinity } = rest;
   if (defaultTtl !== undefined && defaultTtl > maxTtl) {
     throw new SigraConfigError(`${path}.defaultTtl`, `is longer than maxTtl, which is ${maxTtl}; use at most as much`);
+  }
+  const { idleTtl = Infinity, activityUpdateThreshold } = rest;
+  const shortest = activityUpdateThreshold + FLUSH_INTERVAL_MS / 1000;
+  if (idleTtl <= shortest) {
+    throw new SigraConfigError(
+      `${path}.idleTtl`,
+      `must be longer than ${shortest} seconds, because uses are recorded with that precision; use a longer one, or a shorter activityUpdateThreshold`,
+    );
   }
   return { ...rest, scopes, rules: ScopeRules.of(scopes, writeImpliesRead) };
 });

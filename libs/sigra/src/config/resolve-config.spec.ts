@@ -86,6 +86,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     wrong: [...NOT_INTEGERS, 86_399, 1e12],
     remedy: /integer number of seconds from 86400 to 3155760000/,
   },
+  'apiTokens.idleTtl': {
+    wrong: [...NOT_INTEGERS, 0, 302, 1e12],
+    remedy: /integer number of seconds from 1 to 3155760000|must be longer than 302 seconds/,
+  },
   'apiTokens.defaultPageSize': { wrong: [...NOT_INTEGERS, 0, 201], remedy: /integer number of tokens from 1 to 200/ },
   'apiTokens.maxPageSize': {
     wrong: [...NOT_INTEGERS, 0, 10_001],
@@ -269,6 +273,7 @@ describe('resolveConfig', () => {
         maxActivePerOwner: 1000,
         activityUpdateThreshold: 300,
         usage: { enabled: false, retention: 7_776_000 },
+        idleTtl: undefined,
         defaultPageSize: 50,
         maxPageSize: 200,
       },

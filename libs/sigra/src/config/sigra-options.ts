@@ -121,6 +121,11 @@ export interface ApiTokenOptions {
   activityUpdateThreshold?: number;
   /** The counts of requests with each token. @default not counted */
   usage?: UsageOptions;
+  /**
+   * How long a token can be unused, in seconds: then it is refused with `token_expired`. It counts from the recorded last use, or from
+   * the creation, so it is longer than `activityUpdateThreshold` plus 2. @default no limit
+   */
+  idleTtl?: number;
   /** Largest page that a caller can request, in tokens. A larger one is refused with `invalid_limit`. @default 200 */
   maxPageSize?: number;
   /** Tokens per page when the caller sets no limit. A smaller `maxPageSize` also lowers the default. @default 50 */

@@ -7,7 +7,7 @@ import { CLOCK_MARGIN_SECONDS, later } from '../common/clock.js';
 import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { CleanupRepository } from '../persistence/cleanup.repository.js';
+import { BEFORE_ALL_IDS, CleanupRepository } from '../persistence/cleanup.repository.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { ExistingTokenLimiter } from '../owners/existing-token.limiter.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -60,8 +60,9 @@ export class TokenCleanupService implements OnApplicationShutdown {
   ) {}
 
   /**
-   * Deletes tokens that expired an hour ago or earlier, tokens that were revoked longer ago than `cleanup.revokedRetention`,
-   * counts of usage older than `apiTokens.usage.retention`, audit events older than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
+   * Deletes tokens that expired an hour ago or earlier, with those that `idleTtl` ended and that made nothing that lives, tokens that
+   * were revoked longer ago than `cleanup.revokedRetention`, counts of usage older than `apiTokens.usage.retention`, audit events older
+   * than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
    * deleted with all their tokens an hour after their absolute expiry; until then even consumed tokens stay, so that their reuse is
    * detected. Owners that no longer exist are forgotten, an hour after their first credential at the earliest, and sweeps that other
    * nodes left behind are continued. With `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by
@@ -102,7 +103,8 @@ export class TokenCleanupService implements OnApplicationShutdown {
 
     await run.tried(() => this.limiter.limit());
     await run.tried(() => this.sweeper.drain());
-    const expiredTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
+    const endedTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
+    const unusedTokens = await this.deleteUnused(run, ended);
     const revokedTokens = await run.drain((manager, limit) => rows.deleteRevokedTokens(manager, revokedBefore, limit));
     const refreshTokens = await run.drain((manager, limit) => rows.deleteEndedRefreshTokens(manager, ended, limit));
     const refreshFamilies = await run.drain((manager, limit) => rows.deleteEndedFamilies(manager, ended, limit));
@@ -120,8 +122,25 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const forgottenOwners = await this.formerOwners.clean(run, ended);
     const { complete } = run;
     const auditEvents = oldEvents + refusals;
+    const expiredTokens = endedTokens + unusedTokens;
     return { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents, forgottenOwners, complete };
   }
+
+  private async deleteUnused(run: Run, until: Date): Promise<number> {
+    if (this.config.apiTokens.idleTtl === undefined) return 0;
+    let after = BEFORE_ALL_IDS;
+    return run.repeat(async (manager, limit) => {
+      const { count, last } = await this.rows.deleteUnusedTokens(manager, until, after, limit);
+      after = last ?? after;
+      return { count, hasMore: last !== null };
+    });
+  }
+}
+
+/** What a batch of clean-up has done. */
+interface Batch {
+  readonly count: number;
+  readonly hasMore: boolean;
 }
 
 /** One run of clean-up on this node. */
@@ -159,16 +178,24 @@ class Run {
   }
 
   /** Repeats a batch until it finds too few rows. @returns the number of rows */
-  async drain(deleteBatch: (manager: EntityManager, limit: number) => Promise<number>): Promise<number> {
+  drain(deleteBatch: (manager: EntityManager, limit: number) => Promise<number>): Promise<number> {
+    return this.repeat(async (manager, limit) => {
+      const count = await deleteBatch(manager, limit);
+      return { count, hasMore: count >= limit };
+    });
+  }
+
+  /** Repeats a batch while it has more to do. @returns the number of rows */
+  async repeat(next: (manager: EntityManager, limit: number) => Promise<Batch>): Promise<number> {
     let count = 0;
     for (;;) {
       const start = performance.now();
       const batch = await this.tried(() =>
-        this.database.transaction((manager) => deleteBatch(manager, this.batchSize), BATCH_TIMEOUT_MS),
+        this.database.transaction((manager) => next(manager, this.batchSize), BATCH_TIMEOUT_MS),
       );
       if (batch === undefined) return count;
-      count += batch;
-      if (batch < this.batchSize) return count;
+      count += batch.count;
+      if (!batch.hasMore) return count;
       await restAfter(start);
     }
   }

@@ -58,7 +58,8 @@ export class ExistingTokenLimiter implements OnApplicationBootstrap, OnApplicati
     let last: ApiToken | undefined;
     let hasMore = true;
     while (hasMore && !this.isClosing) {
-      const tokens = await this.tokens.listOutsideRules(type, maxTtl, this.clock.now(), TOKENS_PER_BATCH, last);
+      // What an unused token made can be in use.
+      const tokens = await this.tokens.listOutsideRules(type, maxTtl, this.clock.now(), TOKENS_PER_BATCH, last, true);
       await this.request(tokens);
       last = tokens.at(-1);
       hasMore = tokens.length === TOKENS_PER_BATCH;

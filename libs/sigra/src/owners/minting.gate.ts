@@ -14,7 +14,7 @@ import { RefreshFamilyRepository } from '../persistence/refresh-family.repositor
 import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
 import type { ScopeHolder } from '../scopes/can.js';
-import { endOfToken } from './end-of-token.js';
+import { endOfToken, isExpired } from './end-of-token.js';
 
 /** What a new credential inherits from what makes it. */
 export interface Mint extends Epochs {
@@ -174,7 +174,9 @@ export class MintingGate {
     this.assertStillHolds(presented, principal);
     // With `enforceOnExisting`, rules that came later end a token before its expiry.
     const endsAt = earliest(endOfToken(presented, this.config.apiTokens), endOfToken(heir, this.config.apiTokens));
-    if (hasExpired(endsAt, this.clock.now())) throw expired();
+    const now = this.clock.now();
+    // What the token makes is judged by its own uses, so that `idleTtl` does not move its end.
+    if (hasExpired(endsAt, now) || isExpired(presented, this.config.apiTokens, now)) throw expired();
     const descendsFrom = await this.lineageOf(manager, 'api_token', madeByTokenId, presented.id, heir.id);
     return { endsAt, madeByTokenId, madeByFamilyId: null, descendsFrom };
   }

@@ -5,6 +5,7 @@ import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
+import { idleEndSql } from './idle-end.js';
 import { BEFORE_ALL } from './keyset.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter, packedEpochs } from './owner.repository.js';
@@ -44,13 +45,18 @@ const BACKGROUND_TIMEOUT_MS = 5_000;
 /** Reading a million tokens can take longer than a request may. */
 const REPORT_TIMEOUT_MS = 60_000;
 const OF_OWNER = 't.owner_type = $1 AND t.owner_id = $2';
-const ACTIVE = 't.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $3)';
+/** Of the token `t` at the time `$3`, however often it is used. */
+const NOT_ENDED = '(t.expires_at IS NULL OR t.expires_at > $3)';
 
 /** Reads and writes `sigra_api_tokens`. */
 @Injectable()
 export class ApiTokenRepository {
   private readonly table: string;
   private readonly owners: string;
+  /** SQL for whether the token `t` has not expired at the time `$3`. */
+  private readonly unexpired: string;
+  /** SQL for whether the token `t` is active at the time `$3`, in its epoch. */
+  private readonly active: string;
   private readonly reader: OwnedRecordReader<FoundApiToken>;
 
   constructor(
@@ -60,6 +66,9 @@ export class ApiTokenRepository {
   ) {
     this.table = database.names.apiTokens;
     this.owners = database.names.owners;
+    const isInUse = config.apiTokens.idleTtl === undefined ? '' : ` AND ${idleEndSql('t', config.apiTokens)} > $3`;
+    this.unexpired = `${NOT_ENDED}${isInUse}`;
+    this.active = `t.revoked_at IS NULL AND ${this.unexpired}`;
     const epochs = joinedEpochs(this.owners, config.users.type, 't.owner_id');
     // Another kind of owners can have the same ids in the same tables.
     const ofType = `t.owner_type = ${literal(config.users.type)}`;
@@ -188,7 +197,7 @@ export class ApiTokenRepository {
     const { count } = await this.database.queryOne<{ count: number | string }>(
       `SELECT count(*)::int AS count FROM (
          SELECT FROM ${this.table} t
-         WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = coalesce($5, ${current}) LIMIT $4
+         WHERE ${OF_OWNER} AND ${this.active} AND t.token_epoch = coalesce($5, ${current}) LIMIT $4
        ) AS active`,
       [owner.type, owner.id, now, limit, epoch ?? null],
       manager,
@@ -202,11 +211,11 @@ export class ApiTokenRepository {
    * @param at the time of the revocation, with which the rows are marked
    */
   async countEnded(owner: Owner, epoch: number, at: Date, reason: TokenRevokeReason): Promise<number> {
-    const marked = 't.revoked_at = $3 AND t.revoke_reason = $5 AND (t.expires_at IS NULL OR t.expires_at > $3)';
+    const marked = `t.revoked_at = $3 AND t.revoke_reason = $5 AND ${this.unexpired}`;
     const { count } = await this.database.queryOne<{ count: number | string }>(
       // The owner twice, because the indexes of owners are partial.
       `SELECT count(*)::int AS count FROM ${this.table} t
-       WHERE ((${OF_OWNER} AND ${ACTIVE}) OR (${OF_OWNER} AND ${marked})) AND t.token_epoch = $4`,
+       WHERE ((${OF_OWNER} AND ${this.active}) OR (${OF_OWNER} AND ${marked})) AND t.token_epoch = $4`,
       [owner.type, owner.id, at, epoch, reason],
       undefined,
       REPORT_TIMEOUT_MS,
@@ -218,7 +227,7 @@ export class ApiTokenRepository {
   async activeScopes(manager: EntityManager, owner: Owner, now: Date, epoch: number): Promise<readonly string[]> {
     const rows = await this.database.query<{ scope: string }>(
       `SELECT DISTINCT scope FROM ${this.table} t, unnest(t.scopes) AS scope
-       WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = $4 ORDER BY scope`,
+       WHERE ${OF_OWNER} AND ${this.active} AND t.token_epoch = $4 ORDER BY scope`,
       [owner.type, owner.id, now, epoch],
       manager,
     );
@@ -240,7 +249,7 @@ export class ApiTokenRepository {
     const { createdAt, id } = position ?? BEFORE_ALL;
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
-       WHERE ${OF_OWNER} AND ${ACTIVE} AND t.token_epoch = ${currentEpoch(this.owners, 'token_epoch', '$1', '$2')}
+       WHERE ${OF_OWNER} AND ${this.active} AND t.token_epoch = ${currentEpoch(this.owners, 'token_epoch', '$1', '$2')}
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,
       [owner.type, owner.id, now, createdAt, id, limit],
@@ -254,6 +263,7 @@ export class ApiTokenRepository {
    * Lists the active tokens of a type of owners without an expiry, or with one that is too late, oldest first.
    *
    * @param maxTtl in seconds. @default no limit
+   * @param withUnused whether tokens that `idleTtl` has ended are listed, too
    */
   async listOutsideRules(
     ownerType: string,
@@ -261,12 +271,13 @@ export class ApiTokenRepository {
     now: Date,
     limit: number,
     position?: CursorPosition,
+    withUnused = false,
   ): Promise<ApiToken[]> {
     const { createdAt, id } = position ?? BEFORE_ALL;
     const current = currentEpoch(this.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
-       WHERE t.owner_type = $1 AND ${ACTIVE} AND t.token_epoch = ${current}
+       WHERE t.owner_type = $1 AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired} AND t.token_epoch = ${current}
          AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => $2))
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,

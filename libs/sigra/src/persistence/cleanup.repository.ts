@@ -3,11 +3,15 @@ import type { EntityManager } from 'typeorm';
 import { Clock, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
+import { idleEndSql } from './idle-end.js';
 import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 
 /** Longer than a batch may take. */
 const LEASE_SECONDS = 60;
+
+/** Lower than the ids of all rows. */
+export const BEFORE_ALL_IDS = '00000000-0000-0000-0000-000000000000';
 
 /** The rows that a clean-up statement deletes or updates. */
 interface ObsoleteRows {
@@ -29,7 +33,7 @@ export class CleanupRepository {
   private readonly type: string;
 
   constructor(
-    @InjectSigraConfig() config: SigraConfig,
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
   ) {
@@ -82,6 +86,41 @@ export class CleanupRepository {
     const table = this.database.names.apiTokens;
     const from = `${table} t WHERE t.owner_type = ${this.type} AND t.revoked_at IS NULL AND t.expires_at <= $1`;
     return this.take(manager, { table, from, orderBy: 't.expires_at' }, now, limit);
+  }
+
+  /**
+   * Deletes those of the next `limit` tokens that `idleTtl` ended at `now` or earlier. In the order of the ids, because an index of
+   * last uses would make each recording of a use dearer. A token with living descendants stays, so that they can be revoked with it.
+   *
+   * @param after the id after which it begins
+   * @returns the number of deleted rows, and the id of the last row that was looked at; null when there was none
+   */
+  async deleteUnusedTokens(
+    manager: EntityManager,
+    now: Date,
+    after: string,
+    limit: number,
+  ): Promise<{ readonly count: number; readonly last: string | null }> {
+    const { apiTokens: table, refreshFamilies } = this.database.names;
+    const isUnused = `t.owner_type = ${this.type} AND t.revoked_at IS NULL
+      AND ${idleEndSql('t', this.config.apiTokens)} <= $1`;
+    // What a replaced token made belongs to its successor.
+    const hasMade = (credentials: string) => `(t.replaced_by IS NULL AND EXISTS (SELECT FROM ${credentials} made
+      WHERE made.descends_from && ARRAY[coalesce(t.origin_id, t.id)] AND made.descends_from <> '{}' AND made.revoked_at IS NULL))`;
+    const { count, last } = await this.database.queryOne<{ count: number | string; last: string | null }>(
+      `WITH seen AS MATERIALIZED (
+         SELECT t.id, ${isUnused} AS is_unused FROM ${table} t WHERE t.id > $3 ORDER BY t.id LIMIT $2
+       ), obsolete AS MATERIALIZED (
+         SELECT t.id FROM ${table} t
+         WHERE t.id = ANY (ARRAY(SELECT id FROM seen WHERE is_unused)) AND ${isUnused}
+           AND NOT ${hasMade(table)} AND NOT ${hasMade(refreshFamilies)}
+         FOR UPDATE OF t SKIP LOCKED
+       ), taken AS (DELETE FROM ${table} t USING obsolete WHERE t.id = obsolete.id RETURNING 1)
+       SELECT (SELECT count(*)::int FROM taken) AS count, (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last`,
+      [now, limit, after],
+      manager,
+    );
+    return { count: Number(count), last };
   }
 
   /** Deletes up to `limit` tokens that were revoked at `before` or earlier. */

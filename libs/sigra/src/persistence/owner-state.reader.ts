@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isOwnerId } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { boolean, nullable, time } from './columns.js';
+import { idleEndSql } from './idle-end.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
 import { type Epochs, joinedEpochs } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
@@ -22,7 +23,7 @@ const state = {
   familyEpochAt: owners.columns.familyEpochAt,
   /** Whether the origin exists and is not revoked. False when none was given. */
   originLive: boolean(),
-  /** The end of the origin. Null for an API token that never expires, and without an origin. */
+  /** The end of the origin; of an unused API token, that of `idleTtl`. Null for one that never expires, and without an origin. */
   originEndsAt: nullable(time()),
 };
 const packedState = new PackedRow(state);
@@ -95,18 +96,19 @@ export class OwnerStateReader {
         origin_id: { type: 'uuid', valueIn: originIdOfPair },
       },
     };
-    const sourceOf = (table: string, end: string) => ({
+    const sourceOf = (table: string, endsAt: string) => ({
       ...ofPair,
       sql: {
         originLive: '(origin.id IS NOT NULL AND origin.revoked_at IS NULL)',
-        originEndsAt: `origin.${end}`,
+        originEndsAt: endsAt,
       },
       exists: 'origin.id IS NOT NULL',
       join: ` LEFT JOIN ${table} origin
         ON origin.id = wanted.origin_id AND origin.owner_type = ${literal(type)} AND origin.owner_id = wanted.owner_id`,
     });
-    this.familyReader = readerOf(sourceOf(names.refreshFamilies, 'absolute_expires_at'));
-    this.apiTokenReader = readerOf(sourceOf(names.apiTokens, 'expires_at'));
+    this.familyReader = readerOf(sourceOf(names.refreshFamilies, 'origin.absolute_expires_at'));
+    const endOfToken = `least(origin.expires_at, ${idleEndSql('origin', config.apiTokens)})`;
+    this.apiTokenReader = readerOf(sourceOf(names.apiTokens, endOfToken));
   }
 
   /**

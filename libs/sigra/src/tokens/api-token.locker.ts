@@ -8,6 +8,7 @@ import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { idleEndOf } from '../persistence/idle-end.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type ApiToken, ownerOf } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';
@@ -50,7 +51,7 @@ export class ApiTokenLocker {
     const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
     const token = await this.tokens.lock(manager, tokenId, owner);
     const now = this.clock.now();
-    assertCurrent(token, now);
+    assertCurrent(token, now, this.config.apiTokens);
     assertMayManage(caller.principal, token.scopes, this.config.apiTokens.rules);
     return { token, owner, mint, makerEndsAt: await this.gate.endOfMaker(manager, token), now };
   }
@@ -61,9 +62,15 @@ export function notFound(): SigraError {
   return new SigraError('not_found', 'There is no such token.');
 }
 
-function assertCurrent(token: ApiToken | undefined, now: Date): asserts token is ApiToken {
+function assertCurrent(
+  token: ApiToken | undefined,
+  now: Date,
+  rules: SigraConfig['apiTokens'],
+): asserts token is ApiToken {
   if (!token) throw notFound();
   if (token.revokedAt) throw new SigraError('token_revoked', 'The token has been revoked.');
-  if (hasExpired(token.expiresAt, now)) throw new SigraError('token_expired', 'The token has expired.');
+  if (hasExpired(token.expiresAt, now) || hasExpired(idleEndOf(token, rules), now)) {
+    throw new SigraError('token_expired', 'The token has expired.');
+  }
   if (token.replacedBy) throw new SigraError('token_revoked', 'The token has already been rotated.');
 }

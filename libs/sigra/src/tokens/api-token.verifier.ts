@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { Clock, hasExpired } from '../common/clock.js';
+import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse } from '../common/sigra-error.js';
 import { isWellFormed } from '../common/token-format.js';
 import { prefixesOf } from '../config/api-tokens.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { endOfToken } from '../owners/end-of-token.js';
+import { isExpired } from '../owners/end-of-token.js';
 import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken } from '../persistence/tables.js';
@@ -117,7 +117,7 @@ export class ApiTokenVerifier {
 
   private stateOf({ token, tokenEpoch }: FoundApiToken): ApiTokenState {
     if (token.revokedAt) return 'revoked';
-    if (hasExpired(endOfToken(token, this.rules), this.clock.now())) return 'expired';
+    if (isExpired(token, this.rules, this.clock.now())) return 'expired';
     // The epoch ends tokens at once; their rows are marked afterwards.
     return token.tokenEpoch === tokenEpoch ? 'active' : 'revoked';
   }

@@ -1,7 +1,5 @@
 import { type BeforeApplicationShutdown, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { BackgroundTask } from '../common/background-task.js';
-
-const FLUSH_INTERVAL_MS = 2000;
+import { BackgroundTask, FLUSH_INTERVAL_MS } from '../common/background-task.js';
 
 /**
  * Collects records in memory and writes them in the background, so that no request waits for them. A process that is killed
