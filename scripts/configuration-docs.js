@@ -96,7 +96,9 @@ function docsOf(declaration, prefix, declarations) {
     const type = member.type.getText();
     // In a union, `never` marks an option of another branch.
     if (type === 'never') return [];
-    const [, nested, array] =
+    // The values of an object by name are listed as the items of an array are.
+    const [, byName] = /^Readonly<Record<string, (\w+Options)>>$/.exec(type) ?? [];
+    const [, nested = byName, array = byName] =
       /^(?:readonly )?(?:\(string \| )?(\w+(?:Options|Paths))(?:<\w+>)?\)?(\[\])?$/.exec(type) ?? [];
     const own = [path, { type, default: defaultTagOf(member), description: descriptionOf(member) }];
     if (nested === undefined) return [own];

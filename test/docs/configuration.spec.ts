@@ -34,7 +34,9 @@ function defaults(): Map<string, unknown> {
       else found.set(prefix + name, value);
     }
   };
-  const { rules, ...others } = apiTokens;
+  const { rules, kinds, ...others } = apiTokens;
+  const { name: _none, scopes: _all, ...only } = kinds.all[0]!;
+  add('apiTokens.', only);
   found.set('apiTokens.writeImpliesRead', rules !== ScopeRules.NONE);
   add('', { ...rest, apiTokens: others });
   const { accessTtl, refreshTtl, absoluteTtl, audience, clockTolerance, check, reuseLeeway } = jwt!;

@@ -9,6 +9,7 @@ import {
   CurrentUser,
   OptionalAuth,
   type Principal,
+  RequireKind,
   RequireScopes,
   SigraAuthGuard,
 } from 'nestjs-sigra';
@@ -34,6 +35,12 @@ class ProjectController {
   @RequireScopes('write:projects')
   add() {
     return { added: true };
+  }
+
+  @Get('live')
+  @RequireKind('live')
+  live() {
+    return [];
   }
 
   @Get('open')
@@ -70,6 +77,16 @@ describe.each(CLIENTS)('actingAs in an application without a database, through $
     acting.as({ userId: '1', scopes: ['read:projects'] });
   });
   afterAll(() => test.app.close());
+
+  it('enforces the kind of the acting token', async () => {
+    const statuses: number[] = [];
+    for (const credential of [{ tokenKind: 'live' }, { tokenKind: 'ci' }, {}]) {
+      acting.as({ userId: '1', method: 'api_token', ...credential });
+      statuses.push(statusOf(await send(test, 'GET', '/projects/live')));
+    }
+
+    expect(statuses).toEqual([200, 403, 403]);
+  });
 
   it('serves the principal of the test', async () => {
     const answer = await send(test, 'GET', '/projects/me');

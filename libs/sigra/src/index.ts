@@ -2,6 +2,7 @@
 export { SigraModule } from './sigra.module.js';
 export { SigraConfigError } from './config/sigra-config-error.js';
 export type {
+  ApiTokenKindOptions,
   ApiTokenOptions,
   AuditOptions,
   ChangeHook,
@@ -92,6 +93,7 @@ export {
   CurrentPrincipal,
   CurrentUser,
   OptionalAuth,
+  RequireKind,
   RequireScopes,
 } from './auth/auth.decorators.js';
 export { admit } from './auth/admit.js';

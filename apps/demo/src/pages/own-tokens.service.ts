@@ -13,7 +13,7 @@ export class OwnTokensService {
   ) {}
 
   /** @throws NotFoundException if the user has no such token, or if it is revoked or expired */
-  async findActive(user: User, id: string): Promise<ApiToken> {
+  async findActive(user: User, id: string): Promise<Omit<ApiToken, 'kind'>> {
     const token = isUUID(id) && (await this.dataSource.manager.findOneBy(ApiTokenEntity, { id, ownerId: user.id }));
     const dead =
       !token || token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= this.clock.now());

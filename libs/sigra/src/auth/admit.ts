@@ -7,6 +7,7 @@ import { keepRequest, renewCall, type RequestFinder, requestOf } from './call-re
 import { refuseCall } from './call-refusal.js';
 import type { HttpRequest } from './http-exchange.js';
 import type { ChallengeSettings } from './http-refusal.js';
+import { assertKinds } from './kind-requirement.js';
 import { routeRules, type RouteRules } from './route-rules.js';
 import { checkEvents } from './subscription-events.js';
 
@@ -20,8 +21,8 @@ export interface AdmissionSettings extends ChallengeSettings {
 
 /**
  * The work of every authenticating guard, however it identifies the caller: it lets `@AllowAnonymous()` routes pass, leaves
- * the principal on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and enforces `@RequireScopes()`. For guards of
- * your own, in every context.
+ * the principal on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and enforces `@RequireScopes()` and
+ * `@RequireKind()`. For guards of your own, in every context.
  *
  * @param identify finds the principal of the request; it is not called on `@AllowAnonymous()` routes. Undefined means a
  * request without a credential
@@ -75,11 +76,25 @@ function prepare(
 function settle(
   request: HttpRequest,
   principal: Principal | undefined,
-  { access, requirements }: RouteRules,
+  route: RouteRules,
   { rules: scopeRules = ScopeRules.NONE }: AdmissionSettings,
 ): void {
-  if (!principal && access === 'required') throw unauthorized();
+  if (!principal && route.access === 'required') throw unauthorized();
   request.sigra = principal && withRules(principal, scopeRules);
   request.user = principal?.user;
-  assertScopes(principal, requirements, scopeRules);
+  assertAllowed(principal, route, scopeRules);
+}
+
+/**
+ * Checks what the decorators of a route require.
+ *
+ * @throws SigraError `unauthorized` without a principal; `kind_not_allowed`, `insufficient_scope`
+ */
+export function assertAllowed(
+  principal: Principal | undefined,
+  { kinds, scopes }: RouteRules,
+  rules: ScopeRules,
+): void {
+  assertKinds(principal, kinds);
+  assertScopes(principal, scopes, rules);
 }

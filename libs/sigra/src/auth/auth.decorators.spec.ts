@@ -27,6 +27,6 @@ describe('@RequireScopes()', () => {
 
     any[0] = 'profile:read';
 
-    expect(Reflect.getMetadata('sigra:scopes', target)).toEqual([{ match: 'any', scopes: ['read:notes'] }]);
+    expect(Reflect.getMetadata('sigra:requirements', target)).toEqual([{ match: 'any', scopes: ['read:notes'] }]);
   });
 });

@@ -1,18 +1,19 @@
 import { createParamDecorator, type ExecutionContext, type PipeTransform, type Type } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
-import { type RequiredScopes, type ScopeRequirement, toRequirement } from '../scopes/assert-scopes.js';
+import { type RequiredScopes, toRequirement } from '../scopes/assert-scopes.js';
 import { requestOf } from './call-request.js';
 import { HttpCaller } from './http-exchange.js';
+import { toKindRequirement } from './kind-requirement.js';
 import {
   declaring,
   ENFORCES_SCOPES,
   ROUTE_ACCESS,
   ROUTE_REPEATS_ROTATION,
-  ROUTE_SCOPES,
+  ROUTE_REQUIREMENTS,
   type RouteAccess,
 } from './route-metadata.js';
-import { routeRules } from './route-rules.js';
+import { type RouteRequirement, routeRules } from './route-rules.js';
 
 /**
  * Scopes that the caller's credential must hold: all of them, or any of them. Requirements add up: of a controller, of the
@@ -28,12 +29,30 @@ export function RequireScopes(...scopes: [string, ...string[]]): ClassDecorator 
 export function RequireScopes(alternatives: { any: readonly [string, ...string[]] }): ClassDecorator & MethodDecorator;
 export function RequireScopes(...given: RequiredScopes): ClassDecorator & MethodDecorator {
   const requirement = toRequirement(given, '@RequireScopes()');
-  return declaring<readonly ScopeRequirement[]>(ROUTE_SCOPES, (below = []) => [requirement, ...below]);
+  return requiring(requirement);
+}
+
+/**
+ * Kinds of API tokens that can call a handler: any one of them; see `apiTokens.kinds`. Requirements add up, as those of `@RequireScopes()`,
+ * and every guard of Sigra enforces them. A token of another kind, a session, a JWT and a credential of the application get 403
+ * `kind_not_allowed`.
+ *
+ * @example
+ * @RequireKind('live')
+ * @RequireKind('live', 'test') // any
+ * @throws TypeError while the class is defined, when a name is missing
+ */
+export function RequireKind(...kinds: [string, ...string[]]): ClassDecorator & MethodDecorator {
+  return requiring(toKindRequirement(kinds));
+}
+
+function requiring(requirement: RouteRequirement): ClassDecorator & MethodDecorator {
+  return declaring<readonly RouteRequirement[]>(ROUTE_REQUIREMENTS, (below = []) => [requirement, ...below]);
 }
 
 /**
  * Opens a handler, or all handlers of a controller, to everybody: no credential is read. On a handler it also lifts the
- * controller's scopes. The application does not boot where the same handler or controller requires scopes or names one of Sigra's guards
+ * controller's requirements. The application does not boot where the same handler or controller has one or names one of Sigra's guards
  * itself. Subclasses of the controller are not open, nor is a handler that names one of Sigra's guards itself.
  *
  * @throws TypeError while the class is defined, beside `@OptionalAuth()`
@@ -56,8 +75,8 @@ function declaringAccess(access: RouteAccess): ClassDecorator & MethodDecorator 
 }
 
 /**
- * Declares that a guard of your own enforces `@RequireScopes()`, because it calls `admit()`. Without it, the application does not
- * boot when a route with scopes has no other guard of Sigra.
+ * Declares that a guard of your own enforces `@RequireScopes()` and `@RequireKind()`, because it calls `admit()`. Without it, the application does not
+ * boot when a route that requires some has no other guard of Sigra.
  */
 export const EnforcesScopes = (): ClassDecorator => declaring<true>(ENFORCES_SCOPES, () => true);
 

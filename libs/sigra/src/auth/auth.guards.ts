@@ -1,9 +1,8 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { assertScopes } from '../scopes/assert-scopes.js';
 import { withRules } from '../scopes/can.js';
-import { admit, type AdmissionSettings } from './admit.js';
+import { admit, type AdmissionSettings, assertAllowed } from './admit.js';
 import { EnforcesScopes } from './auth.decorators.js';
 import { type AcceptedCredentials, Authenticator } from './authenticator.js';
 import { refuseCall } from './call-refusal.js';
@@ -79,7 +78,7 @@ export class SessionAuthGuard extends CredentialGuard {
 }
 
 /**
- * Enforces `@RequireScopes()` for a principal that something else has authenticated, such as `AuthGuard('bearer')`. Behind a guard of
+ * Enforces `@RequireScopes()` and `@RequireKind()` for a principal that something else has authenticated, such as `AuthGuard('bearer')`. Behind a guard of
  * another library, `credentials.resolve` makes the principal from what that guard has left on the request. The other guards of Sigra do
  * all of this themselves.
  */
@@ -98,15 +97,15 @@ export class ScopeGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { rules } = this.config.apiTokens;
     try {
-      const { access, requirements } = routeRules(context);
-      if (access === 'anonymous') return true;
+      const route = routeRules(context);
+      if (route.access === 'anonymous') return true;
       const request = requestOf(context, this.keyHeaders);
       if (!request.sigra) {
         const principal = await this.authenticator.authenticateHost(request, guardedCall(context, request));
         if (!principal) this.assertNoUser(request);
         request.sigra = principal && withRules(principal, rules);
       }
-      assertScopes(request.sigra, requirements, rules);
+      assertAllowed(request.sigra, route, rules);
       return true;
     } catch (error) {
       return refuseCall(error, this.config, context);

@@ -102,7 +102,8 @@ export function describeCause(thrown: unknown): string {
 }
 
 function challengeOf(kind: Challenge, body: HttpRefusalBody, settings: ChallengeSettings): string {
-  const { statusCode, error, message, required = [] } = body;
+  const { statusCode, message, required = [] } = body;
+  const error = kind === 'privilege' ? 'insufficient_scope' : body.error;
   const parameters = [`realm="${settings.realm}"`];
   if (kind !== 'realm') parameters.push(`error="${error}"`, `error_description="${quotable(message)}"`);
   if (kind === 'scope') parameters.push(`scope="${required.join(' ')}"`);

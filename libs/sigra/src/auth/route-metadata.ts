@@ -6,7 +6,8 @@ export type Target = Function;
 
 /** The metadata that the decorators leave on handlers and controllers; `routeRules` reads it. */
 export const ROUTE_ACCESS = 'sigra:access';
-export const ROUTE_SCOPES = 'sigra:scopes';
+/** Of scopes and of kinds: what opens or guards a handler must treat both alike. */
+export const ROUTE_REQUIREMENTS = 'sigra:requirements';
 export const ROUTE_REPEATS_ROTATION = 'sigra:repeats-rotation';
 /** On guards. */
 export const ENFORCES_SCOPES = 'sigra:enforces-scopes';

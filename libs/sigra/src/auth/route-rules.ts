@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { ScopeRequirement } from '../scopes/assert-scopes.js';
+import type { KindRequirement } from './kind-requirement.js';
 import {
   ENFORCES_SCOPES,
   inherited,
@@ -8,15 +9,19 @@ import {
   ofOwnHandler,
   ROUTE_ACCESS,
   ROUTE_REPEATS_ROTATION,
-  ROUTE_SCOPES,
+  ROUTE_REQUIREMENTS,
   type RouteAccess,
   type Target,
 } from './route-metadata.js';
 
+/** What a decorator requires. */
+export type RouteRequirement = ScopeRequirement | KindRequirement;
+
 /** The conditions of a route for its callers. */
 export interface RouteRules {
   readonly access: RouteAccess | 'required';
-  readonly requirements: readonly ScopeRequirement[];
+  readonly scopes: readonly ScopeRequirement[];
+  readonly kinds: readonly KindRequirement[];
   /** Whether the route repeats the answer to a rotation for the token that was rotated. */
   readonly repeatsRotation: boolean;
 }
@@ -42,23 +47,29 @@ export function rulesOf(controller: Target, handler: Target): RouteRules {
 
 function readRules(controller: Target, handler: Target): RouteRules {
   const repeatsRotation = ofOwnHandler(ROUTE_REPEATS_ROTATION, controller, handler) === true;
-  const { access: own, scopes } = declaredBy(controller, handler);
-  // The declaration on the handler wins. At the same place scopes win, so that a route with scopes is never open by accident.
-  if (own === 'anonymous' && scopes.length === 0) return { access: 'anonymous', requirements: [], repeatsRotation };
-  const requirements = [...scopesIn([inherited(ROUTE_SCOPES, controller)]), ...scopes];
-  if (requirements.length > 0) return { access: 'required', requirements, repeatsRotation };
-  return { access: own ?? accessOfClass(controller, handler) ?? 'required', requirements, repeatsRotation };
+  const { access: own, requirements } = declaredBy(controller, handler);
+  // The declaration on the handler wins. At the same place requirements win, so that a route with one is never open by accident.
+  if (own === 'anonymous' && requirements.length === 0) {
+    return { access: 'anonymous', scopes: [], kinds: [], repeatsRotation };
+  }
+  const all = [...requirementsIn([inherited(ROUTE_REQUIREMENTS, controller)]), ...requirements];
+  return {
+    access: all.length > 0 ? 'required' : (own ?? accessOfClass(controller, handler) ?? 'required'),
+    scopes: all.filter((requirement) => 'scopes' in requirement),
+    kinds: all.filter((requirement) => 'kinds' in requirement),
+    repeatsRotation,
+  };
 }
 
 /** What the decorators of a handler say, and of the methods with its name in base classes. */
 export function declaredBy(
   controller: Target,
   handler: Target,
-): { readonly access: RouteAccess | undefined; readonly scopes: readonly ScopeRequirement[] } {
+): { readonly access: RouteAccess | undefined; readonly requirements: readonly RouteRequirement[] } {
   return {
     // A method that a subclass declares anew is not open because the one of the base class was.
     access: ofOwnHandler(ROUTE_ACCESS, controller, handler) as RouteAccess | undefined,
-    scopes: scopesIn(ofHandler(ROUTE_SCOPES, controller, handler)),
+    requirements: requirementsIn(ofHandler(ROUTE_REQUIREMENTS, controller, handler)),
   };
 }
 
@@ -78,7 +89,7 @@ export function ownGuardsOf(target: Target): readonly unknown[] {
   return (Reflect.getOwnMetadata(GUARDS, target) as readonly unknown[] | undefined) ?? [];
 }
 
-/** Whether a guard, a class or an object, enforces `@RequireScopes()`. */
+/** Whether a guard, a class or an object, enforces `@RequireScopes()` and `@RequireKind()`. */
 export function enforcesScopes(guard: unknown): boolean {
   const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
   return typeof type === 'function' && inherited(ENFORCES_SCOPES, type) === true;
@@ -93,6 +104,6 @@ export function authenticates(guard: unknown): boolean {
 }
 
 /** Several places can have the same requirement: a method is kept by its name and on the function. */
-function scopesIn(values: readonly unknown[]): readonly ScopeRequirement[] {
-  return [...new Set((values as readonly (readonly ScopeRequirement[] | undefined)[]).flatMap((each) => each ?? []))];
+function requirementsIn(values: readonly unknown[]): readonly RouteRequirement[] {
+  return [...new Set((values as readonly (readonly RouteRequirement[] | undefined)[]).flatMap((each) => each ?? []))];
 }

@@ -1,31 +1,41 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type Type } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { SigraConfigError } from '../config/sigra-config-error.js';
-import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { InjectSigraConfig, SIGRA_CONFIG, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { SigraAuthGuard } from './auth.guards.js';
 import { handlersOf, type RouteHandler } from './route-handlers.js';
-import { ofClass, ROUTE_ACCESS, ROUTE_SCOPES } from './route-metadata.js';
+import { ofClass, ROUTE_ACCESS, ROUTE_REQUIREMENTS } from './route-metadata.js';
 import { sharedCacheOf } from './response-cache.js';
-import { authenticates, declaredBy, enforcesScopes, guardsOf, ownGuardsOf, rulesOf } from './route-rules.js';
+import {
+  authenticates,
+  declaredBy,
+  enforcesScopes,
+  guardsOf,
+  ownGuardsOf,
+  rulesOf,
+  type RouteRules,
+} from './route-rules.js';
 
 /** The options of a `GraphQLModule`. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
-const CONTRADICTION = 'requires scopes and allows requests without a credential: remove one of the decorators';
+const CONTRADICTION =
+  'requires scopes or a kind and allows requests without a credential: remove one of the decorators';
 /** The most handlers that an error names. */
 const MAX_NAMED = 20;
 
-/** What stands before all handlers, and the scopes that exist. */
+/** What stands before all handlers, and the scopes and kinds that exist. */
 interface Surroundings {
   readonly guards: readonly unknown[];
   /** Whether a global guard enforces scopes. */
   readonly isGuarded: boolean;
   readonly interceptors: readonly unknown[];
   readonly registries: readonly ScopeRegistry[];
+  readonly kinds: readonly string[];
 }
 
 /**
- * Looks at all handlers of the application when it boots, and refuses those whose scopes nothing enforces, or whose answers would reach
+ * Looks at all handlers of the application when it boots, and refuses those whose requirements nothing enforces, or whose answers would reach
  * other principals.
  */
 @Injectable()
@@ -60,7 +70,7 @@ export class RouteChecks implements OnApplicationBootstrap {
       if (!controller) continue;
       yield* routesTwice(handlers);
       if (ofClass(ROUTE_ACCESS, controller) === undefined) continue;
-      if (ofClass(ROUTE_SCOPES, controller) !== undefined) yield `${controller.name} ${CONTRADICTION}`;
+      if (ofClass(ROUTE_REQUIREMENTS, controller) !== undefined) yield `${controller.name} ${CONTRADICTION}`;
       if (isAnonymous(ofClass(ROUTE_ACCESS, controller)) && ownGuardsOf(controller).some(enforcesScopes)) {
         yield `${controller.name} names a guard and allows requests without a credential: remove one of the decorators`;
       }
@@ -69,14 +79,14 @@ export class RouteChecks implements OnApplicationBootstrap {
 
   private *problemsOf(handler: RouteHandler, surroundings: Surroundings): Iterable<string> {
     const { controller, method, place } = handler;
-    const { access, scopes } = declaredBy(controller, method);
-    if (handler.kind === undefined && scopes.length === 0) return;
-    if (scopes.length > 0 && access !== undefined) yield `${place} ${CONTRADICTION}`;
+    const { access, requirements } = declaredBy(controller, method);
+    if (handler.kind === undefined && requirements.length === 0) return;
+    if (requirements.length > 0 && access !== undefined) yield `${place} ${CONTRADICTION}`;
     if (isAnonymous(access) && guardsOf(method).some(enforcesScopes)) {
       yield `${place} names a guard and allows requests without a credential: remove one of the decorators`;
     }
-    if (isAnonymous(access) && handler.isInherited && ofClass(ROUTE_SCOPES, controller) !== undefined) {
-      yield `${place} is open, because a base class says so, although ${controller.name} requires scopes: declare the method anew, with the rules that it should have`;
+    if (isAnonymous(access) && handler.isInherited && ofClass(ROUTE_REQUIREMENTS, controller) !== undefined) {
+      yield `${place} is open, because a base class says so, although ${controller.name} requires scopes or a kind: declare the method anew, with the rules that it should have`;
     }
     const rules = rulesOf(controller, method);
     if (rules.access === 'anonymous') return;
@@ -85,11 +95,15 @@ export class RouteChecks implements OnApplicationBootstrap {
     if (cache !== undefined && (surroundings.isGuarded || guards.some(authenticates))) {
       yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
     }
-    const isScoped = rules.requirements.length > 0;
-    const isExpected = isScoped || expectsGuard(handler, surroundings);
-    const unguarded = isExpected ? this.unguarded(handler, isScoped, surroundings) : undefined;
-    if (unguarded !== undefined) yield `${place} ${isScoped ? 'requires scopes' : 'looks guarded'}, but ${unguarded}`;
-    for (const scope of new Set(rules.requirements.flatMap((requirement) => requirement.scopes))) {
+    const demand = demandOf(rules);
+    const isExpected = demand !== undefined || expectsGuard(handler, surroundings);
+    const unguarded = isExpected ? this.unguarded(handler, demand !== undefined, surroundings) : undefined;
+    if (unguarded !== undefined) yield `${place} ${demand ?? 'looks guarded'}, but ${unguarded}`;
+    for (const kind of new Set(rules.kinds.flatMap(({ kinds }) => kinds))) {
+      if (!surroundings.kinds.includes(kind))
+        yield `${place} requires the kind ${kind}, which is not in apiTokens.kinds`;
+    }
+    for (const scope of new Set(rules.scopes.flatMap(({ scopes }) => scopes))) {
       if (!surroundings.registries.some((registry) => registry.canBeGranted(scope))) {
         yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
       }
@@ -97,14 +111,14 @@ export class RouteChecks implements OnApplicationBootstrap {
   }
 
   /** Why no guard of Sigra runs before a handler, and the remedy. */
-  private unguarded(handler: RouteHandler, isScoped: boolean, { isGuarded }: Surroundings): string | undefined {
+  private unguarded(handler: RouteHandler, isDemanding: boolean, { isGuarded }: Surroundings): string | undefined {
     const { kind } = handler;
     if (kind === 'hook') return 'no guard runs before it: check the credential in the handlers of messages';
     if (kind === 'field' && !this.guardsFields()) {
       return "no guard runs before the resolver of a field: add 'guards' to fieldResolverEnhancers of GraphQLModule";
     }
     if (namesGuard(handler)) return undefined;
-    if (!isGuarded && !isScoped) {
+    if (!isGuarded && !isDemanding) {
       return 'its guard does not run, because a subclass or a constructor replaces the method: name the guard on the class';
     }
     if (!isGuarded) {
@@ -140,6 +154,7 @@ export class RouteChecks implements OnApplicationBootstrap {
       isGuarded: guards.some(enforcesScopes) || this.instancesOf(SigraAuthGuard).some(isReplaced),
       interceptors: [...application.getGlobalInterceptors(), ...typesOf(application.getGlobalRequestInterceptors())],
       registries: this.instancesOf(ScopeRegistry),
+      kinds: (this.provided(SIGRA_CONFIG) as SigraConfig[]).flatMap(({ apiTokens }) => apiTokens.kinds.names),
     };
   }
 
@@ -148,10 +163,16 @@ export class RouteChecks implements OnApplicationBootstrap {
     return this.provided(token) as T[];
   }
 
-  private provided(token: Type<unknown> | string): unknown[] {
+  private provided(token: Type<unknown> | string | symbol): unknown[] {
     const instances = [...this.modules.values()].map(({ providers }) => providers.get(token)?.instance);
     return instances.filter((instance) => instance !== undefined);
   }
+}
+
+/** What a route requires, for a message; undefined for nothing. */
+function demandOf({ scopes, kinds }: RouteRules): string | undefined {
+  if (scopes.length > 0) return 'requires scopes';
+  return kinds.length > 0 ? 'requires a kind of tokens' : undefined;
 }
 
 /** Whether a reader of the code takes a handler without scopes for guarded. */

@@ -7,9 +7,17 @@ import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
 
 /** The principal of an API token. @param type of its owner */
 export function ofApiToken({ token, user, tokenEpoch, familyEpoch }: VerifiedApiToken, type: string): Principal {
-  const { id: tokenId, ownerId: userId, scopes } = token;
+  const { id: tokenId, ownerId: userId, scopes, kind } = token;
   const owner = { type, id: userId };
-  return stamped({ user, userId, method: 'api_token', scopes, tokenId }, { owner, tokenEpoch, familyEpoch, tokenId });
+  const principal: Principal = {
+    user,
+    userId,
+    method: 'api_token',
+    scopes,
+    tokenId,
+    ...(kind !== null && { tokenKind: kind }),
+  };
+  return stamped(principal, { owner, tokenEpoch, familyEpoch, tokenId });
 }
 
 /** The principal of an access token. @param credential the token itself */

@@ -18,6 +18,11 @@ export interface Principal<User extends object = object> {
   readonly scopes: readonly string[];
   /** The id of the API token: when `method` is `api_token`, and of a JWT that an API token got by `client_credentials`. */
   readonly tokenId?: string;
+  /**
+   * The kind of the API token, when `method` is `api_token`; see `apiTokens.kinds`. Missing without kinds. A JWT never has one, also if an
+   * API token got it.
+   */
+  readonly tokenKind?: string;
   /** The id of the JWT's refresh family, when `method` is `jwt` and no API token got the JWT. */
   readonly familyId?: string;
   /** The issuer of a JWT of `trustedIssuers`. Missing for JWTs of this application. */

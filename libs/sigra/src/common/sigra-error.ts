@@ -2,10 +2,11 @@ import { HttpException } from '@nestjs/common';
 import { type GraphqlExtensions, graphqlExtensions } from './graphql-extensions.js';
 
 /**
- * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a proof,
- * for the scheme DPoP alone (RFC 9449 section 7.1).
+ * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a privilege
+ * that no scope gives, with the error for scopes, which is the only one for too few privileges (section 3.1). Of a proof, for the scheme
+ * DPoP alone (RFC 9449 section 7.1).
  */
-export type Challenge = 'realm' | 'error' | 'scope' | 'proof';
+export type Challenge = 'realm' | 'error' | 'scope' | 'privilege' | 'proof';
 
 /** The facts of an error code, from which all its answers follow. */
 interface CodeFacts {
@@ -35,6 +36,8 @@ export const ERROR_CODES = {
   description_too_long: INPUT,
   invalid_description: INPUT,
   invalid_metadata: INPUT,
+  kind_required: INPUT,
+  invalid_kind: INPUT,
   scopes_required: SCOPES,
   invalid_scope_format: SCOPES,
   unregistered_scopes: SCOPES,
@@ -61,6 +64,7 @@ export const ERROR_CODES = {
   unauthorized: { status: 401, challenge: 'realm' },
   invalid_request: { status: 400, challenge: 'error' },
   insufficient_scope: { status: 403, challenge: 'scope', oauth: 'invalid_scope' },
+  kind_not_allowed: { status: 403, challenge: 'privilege' },
   invalid_signature: { status: 403 },
   cross_origin: { status: 403 },
   // Lookups and pages.

@@ -5,6 +5,8 @@ import { generateSecret, SECRET_LENGTH } from './secret.js';
 const CHECKSUM_LENGTH = 6;
 const BODY_LENGTH = SECRET_LENGTH + CHECKSUM_LENGTH;
 const HINT_LENGTH = 4;
+/** The most characters of a prefix. */
+export const MAX_PREFIX_LENGTH = 32;
 
 /** The default of `apiTokens.prefix`. */
 export const DEFAULT_PREFIX = 'sigra_sk_';
@@ -19,17 +21,16 @@ export function mintRawToken(prefix: string): string {
   return payload + checksum(payload);
 }
 
-/**
- * Whether a string has the format of a token with one of these prefixes. Rejects typos, truncated copies and guesses without a query.
- */
-export function isWellFormed(rawToken: string, ...prefixes: readonly string[]): boolean {
-  for (const prefix of prefixes) {
-    if (hasFormat(rawToken, prefix)) return true;
-  }
-  return false;
+/** The prefix that a string has if it is a raw token. */
+export function prefixOf(rawToken: string): string {
+  // Longer strings are not hashed in a lookup.
+  return rawToken.length > MAX_PREFIX_LENGTH + BODY_LENGTH ? '' : rawToken.slice(0, -BODY_LENGTH);
 }
 
-function hasFormat(rawToken: string, prefix: string): boolean {
+/**
+ * Whether a string has the format of a token with this prefix. Rejects typos, truncated copies and guesses without a query.
+ */
+export function isWellFormed(rawToken: string, prefix: string): boolean {
   if (rawToken.length !== prefix.length + BODY_LENGTH || !rawToken.startsWith(prefix)) return false;
   if (!isBase62(rawToken, prefix.length)) return false;
   const end = rawToken.length - CHECKSUM_LENGTH;
@@ -64,8 +65,8 @@ export function hintOf(rawToken: string, prefix: string): string {
 /**
  * Makes a regular expression that finds raw tokens in text, for secret scanners and log filters.
  *
- * @param prefix the configured `apiTokens.prefix`. @default 'sigra_sk_'
- * @param others those of `apiTokens.acceptPrefixes`. @default none
+ * @param prefix the configured `apiTokens.prefix`, or that of a kind. @default 'sigra_sk_'
+ * @param others those of other kinds, and of `acceptPrefixes`. @default none
  */
 export function tokenPattern(prefix = DEFAULT_PREFIX, ...others: readonly string[]): RegExp {
   const prefixes = others.length === 0 ? prefix : `(?:${[prefix, ...others].join('|')})`;

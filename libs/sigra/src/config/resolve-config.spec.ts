@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ScopeRules } from '../common/scope-rules.js';
+import { TokenKinds } from '../common/token-kinds.js';
 import { resolveConfig } from './resolve-config.js';
 import type { SigraConfig } from './sigra-config.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -47,6 +48,20 @@ const RULES: Readonly<Record<string, Rule>> = {
   'users.id': { wrong: ['', 42, {}, () => 'id'], remedy: /^must be the name of a property of the user/ },
   'users.isActive': { wrong: [true, 'active', {}], remedy: /^must be a function/ },
   apiTokens: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'apiTokens.kinds': {
+    wrong: [
+      ...NOT_OBJECTS,
+      {},
+      { Live: { prefix: 'sk_' } },
+      { '1': { prefix: 'sk_' } },
+      Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, { prefix: `p${n}_` }])),
+      { live: { prefix: 'sk_' }, test: { prefix: 'sk_' } },
+      { live: { prefix: 'sk_' }, test: { prefix: 'sk_test_' } },
+      { live: { prefix: 'sk_live_', acceptPrefixes: ['ci_'] }, ci: { prefix: 'ci_' } },
+      { live: { prefix: 'sk_live_', acceptPrefixes: ['old_'] }, ci: { prefix: 'ci_', acceptPrefixes: ['old_ci_'] } },
+    ],
+    remedy: /^must be an object of 1 to 16 kinds|beginning with a letter$|remove one$/,
+  },
   'apiTokens.prefix': {
     wrong: ['', 'Sigra_', 'sigra-sk', 'sigra sk', 'é_', 'x'.repeat(33), 42, ['sk_'], 'sk_\n'],
     remedy: /for example 'myapp_sk_'$/,
@@ -237,6 +252,49 @@ describe('resolveConfig', () => {
     expect(problemWith({ apiTokens: { prefix: 'sigra_rt_' } }).message).toMatch(/is the prefix of refresh tokens/);
   });
 
+  it.each([
+    ['live.prefix', {}],
+    ['live.prefix', { prefix: 'eyj_' }],
+    ['live.prefix', { prefix: 'sigra_rt_' }],
+    ['live.acceptPrefixes', { prefix: 'sk_', acceptPrefixes: 'old_' }],
+    ['live.scopes', { prefix: 'sk_', scopes: [] }],
+    ['live.scopes', { prefix: 'sk_', scopes: ['read:notes'] }],
+    ['live.scopes', { prefix: 'sk_', scopes: ['notes:*'] }],
+    ['live.defaultTtl', { prefix: 'sk_', maxTtl: 60, defaultTtl: 61 }],
+    ['live.maxPageSize', { prefix: 'sk_', maxPageSize: 10 }],
+  ])('names the option kinds.%s of the kind %j', (option, live) => {
+    expect(problemWith({ apiTokens: { kinds: { live } } })).toMatchObject({ option: `apiTokens.kinds.${option}` });
+  });
+
+  it.each(['prefix', 'acceptPrefixes'])('refuses %s beside kinds, and names the remedy', (option) => {
+    const kinds = { live: { prefix: 'sk_live_' } };
+    const value = option === 'prefix' ? 'old_' : ['old_'];
+
+    expect(problemWith({ apiTokens: { kinds, [option]: value } }).message).toBe(
+      `sigra: apiTokens.${option} cannot stand beside kinds; move its prefixes to acceptPrefixes of the kind that their tokens belong to`,
+    );
+  });
+
+  it('gives kinds the lifetimes of apiTokens, unless they have their own', () => {
+    const kinds = { live: { prefix: 'sk_' }, ci: { prefix: 'ci_', requireExpiry: false, maxTtl: 60, defaultTtl: 30 } };
+    const { apiTokens } = resolve({ apiTokens: { kinds, requireExpiry: true, maxTtl: 600, defaultTtl: 300 } });
+
+    expect(apiTokens.kinds.all).toMatchObject([
+      { name: 'live', requireExpiry: true, maxTtl: 600, defaultTtl: 300 },
+      { name: 'ci', requireExpiry: false, maxTtl: 60, defaultTtl: 30 },
+    ]);
+    expect(problemWith({ apiTokens: { kinds: { ci: { prefix: 'ci_', maxTtl: 60 } }, defaultTtl: 61 } })).toMatchObject({
+      option: 'apiTokens.kinds.ci.defaultTtl',
+    });
+  });
+
+  it('accepts wildcards and built-in scopes for a kind', () => {
+    const scopes = ['read:*', 'api_tokens:read', '*'];
+    const { apiTokens } = resolve({ apiTokens: { scopes: ['read:notes'], kinds: { ci: { prefix: 'ci_', scopes } } } });
+
+    expect(apiTokens.kinds.all).toMatchObject([{ scopes }]);
+  });
+
   it('limits the default page size to maxPageSize, and refuses a larger one', () => {
     expect(resolve({ apiTokens: { maxPageSize: 10 } }).apiTokens).toMatchObject({ defaultPageSize: 10 });
     expect(problemWith({ apiTokens: { maxPageSize: 10, defaultPageSize: 11 } })).toMatchObject({
@@ -263,12 +321,22 @@ describe('resolveConfig', () => {
     expect(users.isActive(new User())).toBe(true);
     expect(rest).toEqual({
       apiTokens: {
-        prefix: 'sigra_sk_',
-        acceptPrefixes: [],
+        kinds: new TokenKinds(
+          [
+            {
+              name: null,
+              prefix: 'sigra_sk_',
+              acceptPrefixes: [],
+              scopes: undefined,
+              requireExpiry: false,
+              maxTtl: undefined,
+              defaultTtl: undefined,
+            },
+          ],
+          { requireExpiry: false, maxTtl: undefined, defaultTtl: undefined },
+        ),
         scopes: [],
         rules: ScopeRules.NONE,
-        requireExpiry: false,
-        maxTtl: undefined,
         enforceOnExisting: false,
         maxActivePerOwner: 1000,
         activityUpdateThreshold: 300,
@@ -334,7 +402,7 @@ describe('resolveConfig', () => {
 
     expect(config.apiTokens.scopes).toMatchObject([{ name: 'read' }]);
     expect(() => (config.apiTokens.scopes as unknown[]).push({ name: 'admin' })).toThrow('not extensible');
-    expect(() => Object.assign(config.apiTokens, { maxTtl: 1 })).toThrow('read only');
+    expect(() => Object.assign(config.apiTokens, { maxPageSize: 1 })).toThrow('read only');
     expect(Object.isFrozen(scopes)).toBe(false);
   });
 

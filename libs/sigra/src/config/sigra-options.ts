@@ -72,8 +72,32 @@ export interface ScopeOptions {
   danger?: boolean;
 }
 
+/** A kind of API tokens, such as live, test and CI tokens. */
+export interface ApiTokenKindOptions {
+  /** The start of every raw token of the kind, by which tokens are told apart. As `apiTokens.prefix`. */
+  prefix: string;
+  /** Earlier prefixes, whose tokens are accepted as tokens of this kind. @default [] */
+  acceptPrefixes?: readonly string[];
+  /**
+   * The scopes that tokens of the kind can have at most: scopes that are registered, or wildcards that cover some. Tokens that have
+   * others lose them while the kind has this list. @default no limit
+   */
+  scopes?: readonly string[];
+  /** As `apiTokens.requireExpiry`, for the kind. @default that of `apiTokens` */
+  requireExpiry?: boolean;
+  /** As `apiTokens.maxTtl`, for the kind, in seconds. @default that of `apiTokens` */
+  maxTtl?: number;
+  /** As `apiTokens.defaultTtl`, for the kind, in seconds, at most its `maxTtl`. @default that of `apiTokens` */
+  defaultTtl?: number;
+}
+
 /** API tokens. */
 export interface ApiTokenOptions {
+  /**
+   * The kinds of tokens, by name. They take the place of `prefix` and `acceptPrefixes`. A prefix that no kind has any more ends its tokens.
+   * @default one kind without a name
+   */
+  kinds?: Readonly<Record<string, ApiTokenKindOptions>>;
   /**
    * The start of every raw token. It must not begin like a JWT, nor be `sigra_rt_`, the prefix of refresh tokens. A new
    * prefix ends all tokens with the old one, unless `acceptPrefixes` has that. @default 'sigra_sk_'

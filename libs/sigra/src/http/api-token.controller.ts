@@ -32,14 +32,15 @@ import { RefusalInterceptor } from './refusal.interceptor.js';
 import { CollectionPathGuard } from './collection-path.guard.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
 
-/** The members of a body that creates or changes a token. */
-const MEMBERS = [...TOKEN_PROPERTIES, 'expiresAt'];
+/** The members of a body that changes a token. */
+const CHANGEABLE = [...TOKEN_PROPERTIES, 'expiresAt'];
 
 /** The columns that the owner of a token sees over HTTP. The others are internal. */
 const VISIBLE = [
   'id',
   'originId',
   ...TOKEN_PROPERTIES,
+  'kind',
   'prefix',
   'hint',
   'expiresAt',
@@ -105,7 +106,7 @@ export class ApiTokenController {
     @Headers(IDEMPOTENCY_KEY) idempotencyKey?: string,
   ): Promise<{ rawToken: string; token: ApiTokenView }> {
     // The service validates its input; only the time has another form in JSON.
-    const { expiresAt, ...properties } = parseBody(body, MEMBERS);
+    const { expiresAt, ...properties } = parseBody(body, ['kind', ...CHANGEABLE]);
     const request = { ...properties, expiresAt: parseInstant(expiresAt), idempotencyKey } as unknown as CreateApiToken;
     const { rawToken, token } = await this.tokens.create(principal.userId, request, caller);
     return { rawToken, token: viewOf(token) };
@@ -141,7 +142,7 @@ export class ApiTokenController {
     @Param('id') id: string,
     @Body() body: unknown,
   ): Promise<{ token: ApiTokenView }> {
-    const { expiresAt, ...properties } = parseBody(body, MEMBERS);
+    const { expiresAt, ...properties } = parseBody(body, CHANGEABLE);
     const request = { ...properties, expiresAt: parseInstant(expiresAt) } as UpdateApiToken;
     try {
       return { token: viewOf(await this.tokens.updateForUser(principal.userId, id, request, caller)) };

@@ -11,17 +11,19 @@ type Rules = SigraConfig['apiTokens'];
  * @returns null when the token does not expire
  */
 export function endOfToken(
-  { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
-  { enforceOnExisting, requireExpiry, maxTtl }: Rules,
+  token: Pick<ApiToken, 'expiresAt' | 'createdAt' | 'prefix'>,
+  { enforceOnExisting, kinds }: Rules,
 ): Date | null {
+  const { expiresAt, createdAt } = token;
   if (!enforceOnExisting) return expiresAt;
+  const { requireExpiry, maxTtl } = kinds.rulesOf(token);
   if (maxTtl === undefined) return expiresAt ?? (requireExpiry ? createdAt : null);
   return earliest(later(createdAt, maxTtl), expiresAt);
 }
 
 /** Whether a token has expired: it has ended, or it has not been used for `idleTtl`. */
 export function isExpired(
-  token: Pick<ApiToken, 'expiresAt' | 'lastUsedAt' | 'createdAt'>,
+  token: Pick<ApiToken, 'expiresAt' | 'lastUsedAt' | 'createdAt' | 'prefix'>,
   rules: Rules,
   now: Date,
 ): boolean {

@@ -52,14 +52,14 @@ export class ExistingTokenLimiter implements OnApplicationBootstrap, OnApplicati
 
   /** Requests the sweeps of all tokens outside the rules, and processes them. @throws SigraError `unavailable` */
   async limit(): Promise<void> {
-    const { enforceOnExisting, requireExpiry, maxTtl } = this.config.apiTokens;
-    if (!enforceOnExisting || (!requireExpiry && maxTtl === undefined)) return;
+    const { enforceOnExisting, kinds } = this.config.apiTokens;
+    if (!enforceOnExisting || !kinds.limitLifetimes) return;
     const { type } = this.config.users;
     let last: ApiToken | undefined;
     let hasMore = true;
     while (hasMore && !this.isClosing) {
       // What an unused token made can be in use.
-      const tokens = await this.tokens.listOutsideRules(type, maxTtl, this.clock.now(), TOKENS_PER_BATCH, last, true);
+      const tokens = await this.tokens.listOutsideRules(type, this.clock.now(), TOKENS_PER_BATCH, last, true);
       await this.request(tokens);
       last = tokens.at(-1);
       hasMore = tokens.length === TOKENS_PER_BATCH;

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { CLOCK_MARGIN_SECONDS } from '../common/clock.js';
 import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
+import { prefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { idleEndSql } from './idle-end.js';
@@ -58,6 +59,7 @@ export class ApiTokenRepository {
   /** SQL for whether the token `t` is active at the time `$3`, in its epoch. */
   private readonly active: string;
   private readonly reader: OwnedRecordReader<FoundApiToken>;
+  private readonly kinds: TokenKinds;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -69,6 +71,7 @@ export class ApiTokenRepository {
     const isInUse = config.apiTokens.idleTtl === undefined ? '' : ` AND ${idleEndSql('t', config.apiTokens)} > $3`;
     this.unexpired = `${NOT_ENDED}${isInUse}`;
     this.active = `t.revoked_at IS NULL AND ${this.unexpired}`;
+    this.kinds = config.apiTokens.kinds;
     const epochs = joinedEpochs(this.owners, config.users.type, 't.owner_id');
     // Another kind of owners can have the same ids in the same tables.
     const ofType = `t.owner_type = ${literal(config.users.type)}`;
@@ -78,7 +81,7 @@ export class ApiTokenRepository {
         select: `${key}, ${apiTokens.packedWith('t', packedEpochs, epochs.sqlOf)} AS token`,
         ...lookups,
         ownerId: 't.owner_id',
-        decode: (row) => found(row as Row & PackedToken),
+        decode: (row) => this.found(row as Row & PackedToken),
       },
       database,
       users,
@@ -109,7 +112,7 @@ export class ApiTokenRepository {
   async insert(manager: EntityManager, token: NewApiToken): Promise<ApiToken> {
     const parameters = new Parameters();
     const insert = apiTokens.insert(`${this.table} AS t`, [token], parameters);
-    return unpack(await this.database.queryOne(`${insert} RETURNING ${PACKED}`, parameters.values, manager));
+    return this.unpack(await this.database.queryOne(`${insert} RETURNING ${PACKED}`, parameters.values, manager));
   }
 
   /**
@@ -154,7 +157,7 @@ export class ApiTokenRepository {
       [makerId, type, ownerId ?? null],
       manager,
     );
-    return row && unpack(row);
+    return row && this.unpack(row);
   }
 
   /**
@@ -171,14 +174,14 @@ export class ApiTokenRepository {
       [makerId, owner.type, owner.id],
       manager,
     );
-    return rows.map(unpack);
+    return rows.map((row) => this.unpack(row));
   }
 
   /** Changes properties of a token that the transaction has locked. */
   async update(manager: EntityManager, id: string, changes: Partial<NewApiToken>): Promise<ApiToken> {
     const parameters = new Parameters();
     const assignments = apiTokens.assignments(changes, parameters);
-    return unpack(
+    return this.unpack(
       await this.database.queryOne(
         `UPDATE ${this.table} t SET ${assignments} WHERE t.id = ${parameters.add(id)} RETURNING ${PACKED}`,
         parameters.values,
@@ -256,18 +259,16 @@ export class ApiTokenRepository {
       undefined,
       timeout,
     );
-    return rows.map(unpack);
+    return rows.map((row) => this.unpack(row));
   }
 
   /**
-   * Lists the active tokens of a type of owners without an expiry, or with one that is too late, oldest first.
+   * Lists the active tokens of a type of owners without an expiry, or with one that is too late for their kind, oldest first.
    *
-   * @param maxTtl in seconds. @default no limit
    * @param withUnused whether tokens that `idleTtl` has ended are listed, too
    */
   async listOutsideRules(
     ownerType: string,
-    maxTtl: number | undefined,
     now: Date,
     limit: number,
     position?: CursorPosition,
@@ -275,17 +276,42 @@ export class ApiTokenRepository {
   ): Promise<ApiToken[]> {
     const { createdAt, id } = position ?? BEFORE_ALL;
     const current = currentEpoch(this.owners, 'token_epoch', 't.owner_type', 't.owner_id');
+    const { all, others } = this.kinds;
+    const rules = all.flatMap((kind) => prefixesOf(kind).map((prefix) => [prefix, longestLifetime(kind)] as const));
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
-       WHERE t.owner_type = $1 AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired} AND t.token_epoch = ${current}
-         AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => $2))
+       LEFT JOIN unnest($7::text[], $8::float8[]) AS kind(prefix, ttl) ON kind.prefix = t.prefix
+       WHERE t.owner_type = $1 AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired}
+         AND t.token_epoch = ${current} AND coalesce(kind.ttl, $2) >= 0
+         AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => nullif(coalesce(kind.ttl, $2), 0)))
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,
-      [ownerType, maxTtl ?? null, now, createdAt, id, limit],
+      [
+        ownerType,
+        longestLifetime(others),
+        now,
+        createdAt,
+        id,
+        limit,
+        rules.map(([prefix]) => prefix),
+        rules.map(([, ttl]) => ttl),
+      ],
       undefined,
       REPORT_TIMEOUT_MS,
     );
-    return rows.map(unpack);
+    return rows.map((row) => this.unpack(row));
+  }
+
+  /** The prefixes of the API tokens among some makers, each in its current form; see `makerIdOf`. */
+  async prefixesOf(manager: EntityManager, makerIds: readonly string[]): Promise<readonly string[]> {
+    const rows = await this.database.query<{ prefix: string }>(
+      `SELECT DISTINCT t.prefix FROM ${this.table} t
+       WHERE t.replaced_by IS NULL
+         AND (t.id = ANY($1::uuid[]) OR (t.origin_id = ANY($1::uuid[]) AND t.revoked_at IS NULL))`,
+      [makerIds],
+      manager,
+    );
+    return rows.map(({ prefix }) => prefix);
   }
 
   /**
@@ -335,15 +361,20 @@ export class ApiTokenRepository {
       [id, type, ownerId ?? null],
       manager,
     );
-    return row && unpack(row);
+    return row && this.unpack(row);
+  }
+
+  private unpack({ token }: PackedToken): ApiToken {
+    return this.kinds.label(apiTokens.unpack(token));
+  }
+
+  private found({ token: packed }: PackedToken): FoundApiToken {
+    const [token, { tokenEpoch, familyEpoch }] = apiTokens.unpackWith(packed, packedEpochs);
+    return { ownerId: token.ownerId, token: this.kinds.label(token), tokenEpoch, familyEpoch };
   }
 }
 
-function unpack({ token }: PackedToken): ApiToken {
-  return apiTokens.unpack(token);
-}
-
-function found({ token: packed }: PackedToken): FoundApiToken {
-  const [token, { tokenEpoch, familyEpoch }] = apiTokens.unpackWith(packed, packedEpochs);
-  return { ownerId: token.ownerId, token, tokenEpoch, familyEpoch };
+/** The longest lifetime of a token, in seconds: 0 if it only needs an expiry, -1 without a limit. */
+function longestLifetime({ requireExpiry, maxTtl }: TokenRules): number {
+  return maxTtl ?? (requireExpiry ? 0 : -1);
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock, replacedTime } from '../common/clock.js';
+import type { TokenKinds } from '../common/token-kinds.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters, Sql } from './table.js';
@@ -22,12 +24,15 @@ const EXPIRED_PER_REQUEST = 10;
 /** Reads and writes `sigra_idempotency_keys`. */
 @Injectable()
 export class IdempotencyKeyRepository {
+  private readonly kinds: TokenKinds;
   private readonly table: string;
 
   constructor(
+    @InjectSigraConfig() config: SigraConfig,
     private readonly database: SigraDatabase,
     private readonly clock: Clock,
   ) {
+    this.kinds = config.apiTokens.kinds;
     this.table = database.names.idempotencyKeys;
   }
 
@@ -40,7 +45,7 @@ export class IdempotencyKeyRepository {
       [keyHash, replacedTime(this.clock)],
       manager,
     );
-    return row && { answer: idempotencyKeys.unpack(row.answer), token: apiTokens.unpack(row.token) };
+    return row && { answer: idempotencyKeys.unpack(row.answer), token: this.kinds.label(apiTokens.unpack(row.token)) };
   }
 
   /** Keeps an answer for ten minutes, and deletes some that have expired. */

@@ -106,7 +106,13 @@ export const apiTokens = new Table(
 );
 
 /** An API token as services return it. It contains neither the raw token nor its hash. */
-export type ApiToken = RowOf<typeof apiTokens.columns>;
+export type ApiToken = ApiTokenRow & {
+  /** The kind of the token, by its prefix; see `apiTokens.kinds`. Null without kinds, and for one that is not configured any more. */
+  readonly kind: string | null;
+};
+
+/** A row of `sigra_api_tokens`. */
+export type ApiTokenRow = RowOf<typeof apiTokens.columns>;
 
 /** The id by which a token is the maker of others. It survives rotation, so what a token made belongs to its successors. */
 export function makerIdOf({ originId, id }: Pick<ApiToken, 'originId' | 'id'>): string {

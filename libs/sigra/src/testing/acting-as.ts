@@ -12,6 +12,8 @@ export interface ActingCredential {
   readonly scopes?: readonly string[];
   /** Only with the method `api_token`. @default a random UUID */
   readonly tokenId?: string;
+  /** Only with the method `api_token`: the kind of the token. @default none */
+  readonly tokenKind?: string;
   /** Only with the method `jwt`. @default a random UUID */
   readonly familyId?: string;
   /** Only with the method `host`. @default none */
@@ -30,7 +32,7 @@ export type ActingPrincipal<User extends object = object> = ActingCredential &
 /**
  * Creates a guard to replace `SigraAuthGuard`, `BearerAuthGuard` or `SessionAuthGuard`, for tests of controllers without
  * tokens and without a database. It sets what `@CurrentPrincipal()` and `@CurrentUser()` return, and enforces
- * `@RequireScopes()`, `@OptionalAuth()` and `@AllowAnonymous()` with the answers of the real guards. It ignores the
+ * `@RequireScopes()`, `@RequireKind()`, `@OptionalAuth()` and `@AllowAnonymous()` with the answers of the real guards. It ignores the
  * headers, the cookies and the origin of the request.
  *
  * @typeParam User the host's user type
@@ -106,17 +108,18 @@ function toPrincipal(acting: ActingPrincipal): Principal {
 /** Exactly the properties that a real principal of the method has. */
 function credentialOf({
   tokenId,
+  tokenKind,
   familyId,
   credentialId,
   method = tokenId !== undefined ? 'api_token' : familyId !== undefined ? 'jwt' : 'session',
-}: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'familyId' | 'credentialId'> {
+}: ActingCredential): Pick<Principal, 'method' | 'tokenId' | 'tokenKind' | 'familyId' | 'credentialId'> {
   switch (method) {
     case 'session':
       return { method };
     case 'host':
       return { method, ...(credentialId !== undefined && { credentialId }) };
     case 'api_token':
-      return { method, tokenId: tokenId ?? randomUUID() };
+      return { method, tokenId: tokenId ?? randomUUID(), ...(tokenKind !== undefined && { tokenKind }) };
     case 'jwt':
       return { method, familyId: familyId ?? randomUUID() };
   }

@@ -6,8 +6,9 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
-import { SigraError } from '../common/sigra-error.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
 import { hintOf, mintRawToken } from '../common/token-format.js';
+import { kindMember, type TokenKind } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
@@ -24,6 +25,8 @@ import { parseExpiry, requestedExpiry, timeOf } from './token-lifetime.js';
 
 /** The properties of a token to create. */
 export interface CreateApiToken extends RequestedProperties {
+  /** The kind of the token: a name of `apiTokens.kinds`. @default the only kind; required if there are several */
+  readonly kind?: string | null | undefined;
   /**
    * The token is rejected from this time on; null means never. @default after `apiTokens.defaultTtl`, but not later than the end of
    * the principal's own credential; without that option, the end of the credential, or never. Without the option, required with
@@ -59,12 +62,15 @@ export class ApiTokenIssuer {
     const owner = this.users.ownerOf(userRef);
     const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
     const { name, scopes } = properties;
+    const kind = apiTokens.kinds.parse(request.kind);
+    this.ceiling.assertKindAllows(kind, scopes);
     assertMayGrant(caller.principal, scopes, apiTokens.rules);
     const id = uuidv7();
     const idempotent = this.replayer.identify(
       request.idempotencyKey,
       { kind: 'create', ownerId: owner.id },
-      [properties, timeOf(request.expiresAt)],
+      // As before there were kinds, for an application without them.
+      [kind.name === null ? properties : { ...properties, kind: kind.name }, timeOf(request.expiresAt)],
       owner,
       caller,
     );
@@ -80,17 +86,18 @@ export class ApiTokenIssuer {
           const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
           // Read after the lock, because the wait can take long.
           const now = this.clock.now();
-          const requested = requestedExpiry(request.expiresAt, now, apiTokens, mint.endsAt);
-          const expiresAt = parseExpiry(requested, now, apiTokens, mint.endsAt);
+          const requested = requestedExpiry(request.expiresAt, now, kind, mint.endsAt);
+          const expiresAt = parseExpiry(requested, now, kind, mint.endsAt);
+          await this.assertMayMake(manager, kind, mint);
           await this.assertBelowCap(manager, owner, now);
-          const issued = await this.mint(manager, mint, owner, { ...properties, id, expiresAt, createdAt: now });
+          const issued = await this.mint(manager, kind, mint, owner, { ...properties, id, expiresAt, createdAt: now });
           await this.audit.record(
             manager,
             {
               action: 'api.token_create',
               targetId: id,
               targetType: 'api_token',
-              metadata: { userId: owner.id, name, scopes, expiresAt },
+              metadata: { userId: owner.id, ...kindMember(issued.token), name, scopes, expiresAt },
             },
             caller,
           );
@@ -110,11 +117,11 @@ export class ApiTokenIssuer {
    */
   async mint(
     manager: EntityManager,
+    { prefix }: TokenKind,
     { tokenEpoch, madeByTokenId, madeByFamilyId, descendsFrom }: Mint,
     owner: Owner,
     token: TokenProperties & Pick<NewApiToken, 'id' | 'originId' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
-    const { prefix } = this.config.apiTokens;
     const rawToken = mintRawToken(prefix);
     return {
       rawToken,
@@ -131,6 +138,19 @@ export class ApiTokenIssuer {
         tokenHash: hashSecret(rawToken),
       }),
     };
+  }
+
+  /**
+   * Checks that a maker can make a token of a kind: a token, and everything that descends from one, makes tokens of its own kind only.
+   * Otherwise a token could get a credential for the handlers that `@RequireKind()` keeps from it.
+   *
+   * @throws SigraError `kind_not_allowed`
+   */
+  async assertMayMake(manager: EntityManager, kind: TokenKind, { descendsFrom }: Mint): Promise<void> {
+    if (kind.name === null || descendsFrom.length === 0) return;
+    const prefixes = await this.tokens.prefixesOf(manager, descendsFrom);
+    if (prefixes.every((prefix) => this.config.apiTokens.kinds.of({ prefix }) === kind)) return;
+    throw refuse('kind_not_allowed', 'A token can make tokens of its own kind only.');
   }
 
   /**

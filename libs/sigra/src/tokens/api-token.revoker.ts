@@ -3,9 +3,7 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
-import { isWellFormed } from '../common/token-format.js';
 import { isUuid } from '../common/uuid.js';
-import { prefixesOf } from '../config/api-tokens.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialRevoker, type LockedOut, type LockOutCause } from '../owners/credential.revoker.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
@@ -67,7 +65,7 @@ export class ApiTokenRevoker {
    * valid. Ignores unknown tokens.
    */
   async revokeByRawToken(rawToken: string, caller: Caller): Promise<void> {
-    if (!isWellFormed(rawToken, ...prefixesOf(this.config.apiTokens))) return;
+    if (!this.config.apiTokens.kinds.isWellFormed(rawToken)) return;
     const found = await this.tokens.find(hashSecret(rawToken));
     if (!found) return;
     await this.revoke(found.token.id, caller, { type: found.token.ownerType });

@@ -5,6 +5,8 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { earliest, later } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
+import { refuse } from '../common/sigra-error.js';
+import { kindMember } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
@@ -107,22 +109,32 @@ export class ApiTokenRotator {
     caller: Caller,
     filter: OwnerFilter,
   ): Promise<{ readonly issued: IssuedApiToken; readonly isComplete: boolean }> {
-    const { apiTokens } = this.config;
+    const { kinds } = this.config.apiTokens;
     const { graceSeconds } = request;
     const { token: old, owner, mint, makerEndsAt, now } = await this.locker.lock(manager, tokenId, filter, caller);
+    const kind = kinds.of(old);
+    if (!kind) throw refuse('invalid_kind', 'The kind of the token is not configured any more; create another one.');
     const endsAt = earliest(mint.endsAt, makerEndsAt);
     const expiresAt =
-      request.expiresAt === undefined ? earliest(sameLifetime(old, now, apiTokens.maxTtl), endsAt) : request.expiresAt;
+      request.expiresAt === undefined ? earliest(sameLifetime(old, now, kind.maxTtl), endsAt) : request.expiresAt;
     // Until its grace period ends, the old token is active, too.
     if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
-    const issued = await this.issuer.mint(manager, { ...mint, ...(await this.makerOf(manager, old, mint)) }, owner, {
+    const successor = {
       ...propertiesOf(old),
       id: successorId,
       originId: makerIdOf(old),
-      expiresAt: parseExpiry(expiresAt, now, apiTokens, endsAt),
+      expiresAt: parseExpiry(expiresAt, now, kind, endsAt),
       createdAt: now,
-    });
+    };
+    await this.issuer.assertMayMake(manager, kind, mint);
+    const issued = await this.issuer.mint(
+      manager,
+      kind,
+      { ...mint, ...(await this.makerOf(manager, old, mint)) },
+      owner,
+      successor,
+    );
     await this.tokens.update(manager, old.id, {
       replacedBy: successorId,
       ...(graceSeconds === 0
@@ -135,7 +147,13 @@ export class ApiTokenRotator {
         action: 'api.token_rotate',
         targetId: old.id,
         targetType: 'api_token',
-        metadata: { userId: old.ownerId, replacedBy: successorId, originId: makerIdOf(old), graceSeconds },
+        metadata: {
+          userId: old.ownerId,
+          ...kindMember(old),
+          replacedBy: successorId,
+          originId: makerIdOf(old),
+          graceSeconds,
+        },
       },
       caller,
     );

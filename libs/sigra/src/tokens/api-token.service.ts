@@ -63,8 +63,9 @@ export class ApiTokenService {
    * not outlive the principal's credential
    * @returns the token and its raw form, which exists only here
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
-   * `invalid_metadata`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`, `expiry_required`, `expiry_in_past`,
-   * `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`, `too_many_tokens`, `invalid_idempotency_key`,
+   * `invalid_metadata`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,
+   * `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`, `kind_not_allowed` when the principal
+   * is, or descends from, a token of another kind, `too_many_tokens`, `invalid_idempotency_key`,
    * `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or
    * `epoch_mismatch` when the principal's credential, or all tokens of the user, ended in the meantime
    */
@@ -166,13 +167,14 @@ export class ApiTokenService {
   }
 
   /**
-   * Replaces a token with a new one that has the same name, description, metadata, scopes, owner and lifetime. The old token is
+   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, owner and lifetime. The old token is
    * revoked at once, or expires after the grace period, but never later than before. Only one of several concurrent rotations
    * succeeds.
    *
    * @returns the new token and its raw form, which exists only here
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `invalid_grace`,
-   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, `too_many_tokens` with a grace
+   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, `kind_not_allowed` when it is, or descends
+   * from, a token of another kind, `invalid_kind` for a token whose kind is not configured any more, `too_many_tokens` with a grace
    * period, `invalid_idempotency_key`, `idempotency_key_reused`, and the codes of an expiry
    */
   async rotate(tokenId: string, request: RotateApiToken = {}, caller: Caller = {}): Promise<IssuedApiToken> {
@@ -212,18 +214,18 @@ export class ApiTokenService {
   }
 
   /**
-   * Lists the active tokens of all owners that break `requireExpiry` or `maxTtl`, because they were created before those
+   * Lists the active tokens of all owners that break the `requireExpiry` or `maxTtl` of their kind, because they were created before those
    * were set, oldest first. Their owners can rotate or revoke them; `enforceOnExisting` ends them. It reads the whole table,
    * so it is for reports, not for requests.
    *
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */
   async listOutsideRules(request: ListApiTokens = {}): Promise<ApiTokenPage> {
-    const { defaultPageSize, maxPageSize, requireExpiry, maxTtl } = this.config.apiTokens;
+    const { defaultPageSize, maxPageSize, kinds } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
-    if (!requireExpiry && maxTtl === undefined) return { tokens: [], nextCursor: null };
+    if (!kinds.limitLifetimes) return { tokens: [], nextCursor: null };
     const { type } = this.config.users;
-    const tokens = await this.tokens.listOutsideRules(type, maxTtl, this.clock.now(), limit + 1, position);
+    const tokens = await this.tokens.listOutsideRules(type, this.clock.now(), limit + 1, position);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
   }
@@ -261,6 +263,14 @@ export class ApiTokenService {
   /** Lists all scopes that a token can get, with their texts for people and the scopes that they imply. */
   scopeCatalogue(): readonly ScopeDetails[] {
     return this.registry.catalogue;
+  }
+
+  /**
+   * A regular expression that finds the raw tokens of the application in text, of all kinds and with earlier prefixes as well, for secret
+   * scanners and log filters.
+   */
+  tokenPattern(): RegExp {
+    return this.config.apiTokens.kinds.pattern();
   }
 
   /** Whether a token or principal holds the scopes, according to the application's rules. See `can`. */

@@ -5,10 +5,12 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { earliest } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
+import { kindMember } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { MintingGate } from '../owners/minting.gate.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -41,6 +43,7 @@ export class ApiTokenUpdater {
     private readonly gate: MintingGate,
     private readonly locker: ApiTokenLocker,
     private readonly tokens: ApiTokenRepository,
+    private readonly ceiling: ScopeCeiling,
     private readonly lineage: LineageRevoker,
     private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
@@ -85,16 +88,18 @@ export class ApiTokenUpdater {
   ): Date | null {
     // Rules that came later do not refuse an expiry that stays.
     if (isDeepStrictEqual(expiresAt, token.expiresAt)) return token.expiresAt;
-    const end = parseExpiry(expiresAt, now, this.config.apiTokens, makerEndsAt);
+    const end = parseExpiry(expiresAt, now, this.config.apiTokens.kinds.rulesOf(token), makerEndsAt);
     if (principal && token.expiresAt && (end === null || end > token.expiresAt)) {
       throw new SigraError('ttl_exceeded', 'The expiry of a token can be moved to an earlier time only.');
     }
     return end;
   }
 
+  /** Also that its kind allows the scopes. */
   private assertNarrows(token: ApiToken, scopes: readonly string[], { principal }: Caller): void {
+    const { kinds, rules } = this.config.apiTokens;
+    this.ceiling.assertKindAllows(kinds.of(token), scopes);
     if (!principal) return;
-    const { rules } = this.config.apiTokens;
     assertCovers(token.scopes, scopes, rules, 'The scopes of a token can be narrowed, but not widened.');
   }
 
@@ -113,7 +118,7 @@ export class ApiTokenUpdater {
         action: 'api.token_update',
         targetId: old.id,
         targetType: 'api_token',
-        metadata: { userId: owner.id, before: pick(old), after: pick(token) },
+        metadata: { userId: owner.id, ...kindMember(old), before: pick(old), after: pick(token) },
       },
       caller,
     );

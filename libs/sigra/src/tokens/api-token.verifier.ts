@@ -3,8 +3,6 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse } from '../common/sigra-error.js';
-import { isWellFormed } from '../common/token-format.js';
-import { prefixesOf } from '../config/api-tokens.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { isExpired } from '../owners/end-of-token.js';
@@ -38,7 +36,6 @@ const describe = ({ token }: VerifiedApiToken) => token;
 /** Verifies API tokens with one read that starts after the call. */
 @Injectable()
 export class ApiTokenVerifier {
-  private readonly prefixes: readonly string[];
   private readonly rules: SigraConfig['apiTokens'];
 
   constructor(
@@ -50,16 +47,12 @@ export class ApiTokenVerifier {
     private readonly failures: VerifyFailureRecorder,
     private readonly ceiling: ScopeCeiling,
   ) {
-    this.prefixes = prefixesOf(config.apiTokens);
     this.rules = config.apiTokens;
   }
 
   /** Whether a bearer credential has a prefix of API tokens. */
   recognizes(credential: string): boolean {
-    for (const prefix of this.prefixes) {
-      if (credential.startsWith(prefix)) return true;
-    }
-    return false;
+    return this.rules.kinds.recognizes(credential);
   }
 
   /** Verifies a raw token. @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `unavailable` */
@@ -68,7 +61,7 @@ export class ApiTokenVerifier {
   }
 
   private async check(rawToken: string, caller: Caller): Promise<VerifiedApiToken> {
-    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, ...this.prefixes)) {
+    if (!this.rules.kinds.isWellFormed(rawToken)) {
       throw refuse('invalid_token', 'The token is malformed.');
     }
     const found = await this.tokens.findWithOwner(hashSecret(rawToken), (record) => this.assertLive(record, caller));
@@ -84,27 +77,25 @@ export class ApiTokenVerifier {
     }
     this.lastUsed.record(token, caller);
     this.usage.record(token.id);
-    const scopes = this.ceiling.limit(user, token.scopes);
-    const limited = scopes === token.scopes ? token : { ...token, scopes };
-    return { token: limited, user, tokenEpoch, familyEpoch };
+    return { token: this.ceiling.limitToken(user, token), user, tokenEpoch, familyEpoch };
   }
 
   /** Finds a token whatever has become of it. Nothing is recorded. See `ApiTokenService.lookup`. */
   async lookup(rawToken: string): Promise<LookedUpApiToken | undefined> {
-    if (typeof rawToken !== 'string' || !isWellFormed(rawToken, ...this.prefixes)) return undefined;
+    if (!this.rules.kinds.isWellFormed(rawToken)) return undefined;
     const found = await this.tokens.find(hashSecret(rawToken));
     return found && { token: found.token, state: this.stateOf(found) };
   }
 
   /** Finds a token that has ended by its rotation and by nothing else. */
   async findRotated(rawToken: string): Promise<VerifiedApiToken | undefined> {
-    if (!isWellFormed(rawToken, ...this.prefixes)) return undefined;
+    if (!this.rules.kinds.isWellFormed(rawToken)) return undefined;
     const { record, user } = (await this.tokens.findWithOwner(hashSecret(rawToken))) ?? {};
     if (!record || !user) return undefined;
     const { token, tokenEpoch, familyEpoch } = record;
     const isRotated = token.replacedBy !== null && (token.revokedAt === null || token.revokeReason === 'rotated');
     if (!isRotated || token.tokenEpoch !== tokenEpoch) return undefined;
-    return { token: { ...token, scopes: this.ceiling.limit(user, token.scopes) }, user, tokenEpoch, familyEpoch };
+    return { token: this.ceiling.limitToken(user, token), user, tokenEpoch, familyEpoch };
   }
 
   private assertLive(found: FoundApiToken, caller: Caller): void {

@@ -1,6 +1,6 @@
 import { earliest, later, MAX_TIME } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
-import type { SigraConfig } from '../config/sigra-config.js';
+import type { TokenRules } from '../common/token-kinds.js';
 import type { ApiToken } from '../persistence/tables.js';
 
 const MAX_GRACE_SECONDS = 2_592_000;
@@ -15,7 +15,7 @@ const MAX_GRACE_SECONDS = 2_592_000;
 export function parseExpiry(
   expiresAt: unknown,
   now: Date,
-  rules: SigraConfig['apiTokens'],
+  rules: TokenRules,
   makerEndsAt: Date | null = null,
 ): Date | null {
   if (expiresAt === undefined || expiresAt === null) {
@@ -53,7 +53,7 @@ export function parseGrace(graceSeconds: unknown = 0): number {
 export function requestedExpiry(
   expiresAt: Date | null | undefined,
   now: Date,
-  { defaultTtl }: SigraConfig['apiTokens'],
+  { defaultTtl }: TokenRules,
   endsAt: Date | null,
 ): Date | null | undefined {
   if (expiresAt !== undefined || defaultTtl === undefined) return expiresAt;

@@ -1,0 +1,113 @@
+import { refuse } from './sigra-error.js';
+import { isWellFormed, prefixOf, tokenPattern } from './token-format.js';
+
+/** The rules for the lifetime of tokens. Times are in seconds. */
+export interface TokenRules {
+  readonly requireExpiry: boolean;
+  readonly maxTtl: number | undefined;
+  readonly defaultTtl: number | undefined;
+}
+
+/** A kind of API tokens. */
+export interface TokenKind extends TokenRules {
+  /** Null for the only kind of an application that configures none. */
+  readonly name: string | null;
+  /** Of new tokens. */
+  readonly prefix: string;
+  /** Of earlier tokens. */
+  readonly acceptPrefixes: readonly string[];
+  /** The scopes that its tokens can have at most; undefined for no limit. */
+  readonly scopes: readonly string[] | undefined;
+}
+
+/**
+ * The kinds of API tokens of an application. The prefix of a token tells its kind, because the hash of the token covers it. No prefix
+ * begins with another one.
+ */
+export class TokenKinds {
+  /** The names. Empty if the application configures no kinds. */
+  readonly names: readonly string[];
+  private readonly byPrefix: ReadonlyMap<string, TokenKind>;
+  /** Matches the beginning of every token, in one step for all prefixes. */
+  private readonly beginning: RegExp;
+  /** The only kind of an application that configures none. */
+  private readonly unnamed: TokenKind | undefined;
+
+  /** @param others the rules for tokens whose prefix is not configured any more */
+  constructor(
+    readonly all: readonly TokenKind[],
+    readonly others: TokenRules,
+  ) {
+    this.names = all.flatMap(({ name }) => name ?? []);
+    this.unnamed = all.find(({ name }) => name === null);
+    this.byPrefix = new Map(all.flatMap((kind) => prefixesOf(kind).map((prefix) => [prefix, kind] as const)));
+    // Prefixes have no characters that are special in a regular expression.
+    this.beginning = new RegExp(`^(?:${[...this.byPrefix.keys()].join('|')})`);
+  }
+
+  /** Whether a credential has a prefix of API tokens. */
+  recognizes(credential: string): boolean {
+    return this.beginning.test(credential);
+  }
+
+  /** Whether a value has the format of a token of one of the kinds. */
+  isWellFormed(value: unknown): value is string {
+    if (typeof value !== 'string') return false;
+    const prefix = prefixOf(value);
+    return this.byPrefix.has(prefix) && isWellFormed(value, prefix);
+  }
+
+  /** A regular expression that finds the tokens of all kinds, also those with earlier prefixes. */
+  pattern(): RegExp {
+    return tokenPattern(...this.byPrefix.keys());
+  }
+
+  /** The kind of a stored token; undefined if its prefix is not configured any more. */
+  of({ prefix }: { readonly prefix: string }): TokenKind | undefined {
+    return this.unnamed ?? this.byPrefix.get(prefix);
+  }
+
+  /** The rules for a stored token. */
+  rulesOf(token: { readonly prefix: string }): TokenRules {
+    return this.of(token) ?? this.others;
+  }
+
+  /** Whether the lifetime of some tokens is limited. */
+  get limitLifetimes(): boolean {
+    return [...this.all, this.others].some(({ requireExpiry, maxTtl }) => requireExpiry || maxTtl !== undefined);
+  }
+
+  /** Adds the name of its kind to a row, which nothing else has a reference to. */
+  label<T extends { readonly prefix: string }>(row: T): T & { readonly kind: string | null } {
+    return Object.assign(row, { kind: this.of(row)?.name ?? null });
+  }
+
+  /**
+   * The kind of a new token.
+   *
+   * @param name undefined or null for the only kind
+   * @throws SigraError `kind_required`, `invalid_kind`
+   */
+  parse(name: unknown): TokenKind {
+    const isAbsent = name === undefined || name === null;
+    const [first, ...more] = this.all;
+    const kind = isAbsent ? first : this.all.find((each) => each.name === name);
+    if (isAbsent && more.length > 0) throw refuse('kind_required', `A token needs a kind: ${this.names.join(', ')}.`);
+    if (kind) return kind;
+    const known = this.names.length > 0 ? `one of ${this.names.join(', ')}` : 'not a property of tokens here';
+    throw refuse('invalid_kind', `The kind of a token is ${known}.`);
+  }
+}
+
+/** The kind of a token, for the metadata of its audit rows: nothing without one. */
+export function kindMember({ kind }: { readonly kind: string | null }): { readonly kind?: string } {
+  return kind === null ? {} : { kind };
+}
+
+/** All prefixes of a kind. */
+export function prefixesOf({
+  prefix,
+  acceptPrefixes,
+}: Pick<TokenKind, 'prefix' | 'acceptPrefixes'>): readonly string[] {
+  return [prefix, ...acceptPrefixes];
+}
