@@ -212,9 +212,9 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
   });
 
   it.each([
-    ['no array', '{"token":"x"}'],
+    ['an object', '{"token":"x"}'],
     ['an entry without a token', '[{"type":"x"}]'],
-    ['an entry that is no object', '[null]'],
+    ['null as an entry', '[null]'],
     ['too many entries', JSON.stringify(Array.from({ length: 10_001 }, () => ({ token: 'x' })))],
   ])('is refused with %s', async (_what, body) => {
     expect(await report(body)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });

@@ -3,8 +3,10 @@ import { tokenPattern } from 'nestjs-sigra';
 import { mintRawToken, mintRefreshToken } from '../../libs/sigra/src/common/token-format.js';
 import { document } from '../support/markdown.js';
 
-const { text } = document('docs/leaks.md');
-const block = (language: string) => new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(text)![1]!;
+const { fences } = document('docs/leaks.md');
+const [partnerRules = '', gitleaksRule = ''] = fences
+  .filter(({ language }) => language === 'text')
+  .map(({ code }) => code);
 
 const apiToken = mintRawToken('sigra_sk_');
 const refreshToken = mintRefreshToken();
@@ -18,11 +20,11 @@ const ignored = [apiToken, refreshToken].flatMap((token) => [
 ]);
 
 describe('The rules in docs/leaks.md', () => {
-  const partner = block('text')
+  const partner = partnerRules
     .trim()
     .split('\n')
     .map((line) => new RegExp(line));
-  const [, gitleaks = ''] = /regex = '''(.*)'''/.exec(block('toml'))!;
+  const [, gitleaks = ''] = /regex = '''(.*)'''/.exec(gitleaksRule)!;
   const patterns = [tokenPattern('sigra_sk_'), tokenPattern('sigra_rt_')];
 
   it.each([...found, ...ignored])('find the same as tokenPattern(): %s', (line) => {
@@ -38,6 +40,6 @@ describe('The rules in docs/leaks.md', () => {
   });
 
   it('name the prefixes as keywords', () => {
-    expect(block('toml')).toContain('keywords = ["sigra_sk_", "sigra_rt_"]');
+    expect(gitleaksRule).toContain('keywords = ["sigra_sk_", "sigra_rt_"]');
   });
 });

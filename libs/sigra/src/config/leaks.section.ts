@@ -7,7 +7,7 @@ import { SigraConfigError } from './sigra-config-error.js';
 import type { LeakKeyOptions, LeakOptions } from './sigra-options.js';
 
 /** Where GitHub publishes the keys of its secret scanning. */
-const GITHUB_KEYS = 'https://api.github.com/meta/public_keys/secret_scanning';
+export const GITHUB_KEYS = 'https://api.github.com/meta/public_keys/secret_scanning';
 
 const leakKey = section({
   id: text({ form: '1 to 255 printable ASCII characters', matches: (id) => /^[\x21-\x7e]{1,255}$/.test(id) }),
@@ -30,11 +30,9 @@ export const leaksSection = section(
       default: none,
     }),
   } satisfies SpecsOf<LeakOptions>,
-  ({ keysUrl, keys, ...rest }, path) => {
-    if (keys && keysUrl !== undefined) {
-      throw new SigraConfigError(`${path}.keysUrl`, 'stands beside keys; remove one of them');
-    }
-    return { ...rest, keys: keys ?? { url: keysUrl ?? GITHUB_KEYS } };
+  (options, path) => {
+    if (!options.keys || options.keysUrl === undefined) return options;
+    throw new SigraConfigError(`${path}.keysUrl`, 'stands beside keys; remove one of them');
   },
 );
 

@@ -347,6 +347,7 @@ describe('resolveConfig', () => {
       },
       jwt: undefined,
       session: undefined,
+      leaks: { keysUrl: undefined, keys: undefined, rotatedWithin: 3600, onLeaked: undefined },
       metadata: { baseUrl: undefined, resource: undefined, authorizationServers: [], scopes: [] },
       resourceMetadata: undefined,
       dpop: undefined,

@@ -5,7 +5,7 @@ import { Clock } from '../common/clock.js';
 import { readDocument } from '../common/remote-document.js';
 import { MAX_KEYS, RemoteKeys } from '../common/remote-keys.js';
 import { refuse } from '../common/sigra-error.js';
-import { p256Key } from '../config/leaks.section.js';
+import { GITHUB_KEYS, p256Key } from '../config/leaks.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 
 /** In seconds. */
@@ -25,9 +25,8 @@ export class LeakSignatureVerifier {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
   ) {
-    const { keys } = config.leaks;
-    if (!('url' in keys)) return;
-    const { url } = keys;
+    const { keys, keysUrl: url = GITHUB_KEYS } = config.leaks;
+    if (keys) return;
     this.published = new RemoteKeys({
       context: LeakSignatureVerifier.name,
       name: url,
@@ -48,8 +47,7 @@ export class LeakSignatureVerifier {
   }
 
   private async keyOf(id: string): Promise<KeyObject | undefined> {
-    const { keys } = this.config.leaks;
-    if (!this.published) return 'url' in keys ? undefined : keys.get(id);
+    if (!this.published) return this.config.leaks.keys?.get(id);
     const moment = { now: this.clock.now(), timeout: this.config.lookupTimeout };
     const current = await this.published.current(moment);
     return current.get(id) ?? (await this.published.after(current, moment))?.get(id);

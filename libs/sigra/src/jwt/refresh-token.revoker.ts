@@ -78,7 +78,7 @@ export class RefreshTokenRevoker {
    * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not expired. A
    * family that has been revoked stays as it is.
    *
-   * @returns undefined for a string that is no such token of this application
+   * @returns undefined for a string that is not such a token of this application
    * @throws SigraError `unavailable`
    */
   async lockOutLeaked(rawToken: string, cause: LockOutCause, caller: Caller): Promise<LeakedFamily | undefined> {
