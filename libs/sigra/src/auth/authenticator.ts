@@ -6,8 +6,8 @@ import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { keyHeadersOf } from '../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import type { CredentialOptions, SessionRequest } from '../config/sigra-options.js';
-import { AccessTokenVerifier } from '../jwt/access-token.verifier.js';
+import type { CredentialOptions, ForeignToken, SessionRequest } from '../config/sigra-options.js';
+import { AccessTokenVerifier, type IdentifiedToken } from '../jwt/access-token.verifier.js';
 import { ForeignTokenVerifier } from '../jwt/foreign-token.verifier.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerStateReader } from '../persistence/owner-state.reader.js';
@@ -18,6 +18,7 @@ import { type AuthorizationHeader, readAuthorization } from './authorization-hea
 import { DpopService } from './dpop.service.js';
 import { askHost, askHostAgain, type CheckedCredential } from './host-credential.js';
 import { type GuardedCall, HttpCaller, type HttpRequest } from './http-exchange.js';
+import { type ReadAhead, type SignedToken, takeAhead } from './read-ahead.js';
 import { mayActWithCookie } from './same-origin.js';
 import { ofAccessToken, ofApiToken, ofOwner } from './stamped-principals.js';
 import { withStoredSession } from './stored-session.js';
@@ -67,18 +68,19 @@ export class Authenticator {
     accepted: AcceptedCredentials,
     call: GuardedCall = {},
   ): Principal | undefined | Promise<Principal | undefined> {
-    const authorization = this.credentialOf(request);
+    const ahead = takeAhead(this, request, call);
+    const authorization = ahead ? ahead.sent : this.credentialOf(request);
     switch (authorization.kind) {
       case 'absent':
         return accepted.session ? this.byHost(request, call, true, () => this.bySession(request, call)) : undefined;
       case 'bearer':
-        return accepted.bearer ? this.byBearer(authorization.credential, request, call) : undefined;
+        return accepted.bearer ? this.byBearer(authorization.credential, request, call, ahead?.signed) : undefined;
       case 'key':
         return accepted.bearer ? this.byKey(authorization.credential, request, call) : undefined;
       case 'dpop':
         if (!accepted.bearer) return undefined;
         return this.config.dpop
-          ? this.byDpop(authorization.credential, request, call)
+          ? this.byDpop(authorization.credential, request, call, ahead?.signed)
           : this.byHost(request, call, false, () => undefined);
       case 'foreign':
         // Browsers also attach credentials of Basic and Negotiate to what other sites cause.
@@ -101,29 +103,36 @@ export class Authenticator {
   }
 
   /**
-   * The credential in the headers of a request. Nothing of it is verified.
+   * Reads the credential in the headers of a request, for a guard that calls another one: that one does not read it again. Nothing of
+   * it is verified.
    *
    * @throws SigraError `invalid_request`
    */
-  credentialOf(request: HttpRequest): AuthorizationHeader {
-    return readAuthorization(request, this.keyHeaders);
+  readAhead(request: HttpRequest, call: GuardedCall): ReadAhead {
+    return (call.ahead = { by: this, request, sent: this.credentialOf(request) });
   }
 
   /**
-   * Whether a bearer credential is a JWT that this application, or an issuer that it trusts, has signed, and that has not expired. It
-   * asks nothing of the database.
+   * Whether the credential is a JWT that this application, or an issuer that it trusts, has signed, and that has not expired. It asks
+   * nothing of the database. The guard that takes over what was read does not verify the signature again.
    */
-  async isSigned(credential: string): Promise<boolean> {
+  async isSigned(ahead: ReadAhead): Promise<boolean> {
+    if (!('credential' in ahead.sent)) return false;
+    const { credential } = ahead.sent;
     try {
       const issuer = this.foreignTokens.issuerOf(credential);
-      if (issuer !== undefined) await this.foreignTokens.read(credential, issuer);
-      else if (this.accessTokens.recognizes(credential)) this.accessTokens.read(credential);
-      else return false;
-      return true;
+      if (issuer !== undefined) ahead.signed = { foreign: await this.foreignTokens.read(credential, issuer) };
+      else if (this.accessTokens.recognizes(credential)) ahead.signed = { own: this.accessTokens.read(credential) };
+      return ahead.signed !== undefined;
     } catch (error) {
       if (error instanceof SigraError) return false;
       throw error;
     }
+  }
+
+  /** The credential in the headers of a request. @throws SigraError `invalid_request` */
+  private credentialOf(request: HttpRequest): AuthorizationHeader {
+    return readAuthorization(request, this.keyHeaders);
   }
 
   /**
@@ -134,17 +143,18 @@ export class Authenticator {
     credential: string,
     request: HttpRequest,
     call: GuardedCall,
+    signed?: SignedToken,
   ): Principal | undefined | Promise<Principal | undefined> {
     if (this.apiTokens.recognizes(credential)) {
       return this.once(call, credential, () => this.byApiToken(credential, request));
     }
     const issuer = this.foreignTokens.issuerOf(credential);
     if (issuer !== undefined) {
-      return this.once(call, credential, () => this.byForeignToken(credential, issuer));
+      return this.once(call, credential, () => this.byForeignToken(credential, issuer, signed?.foreign));
     }
     return this.byHost(request, call, false, () => {
       if (this.accessTokens.recognizes(credential)) {
-        return this.once(call, credential, () => this.byAccessToken(credential, undefined));
+        return this.once(call, credential, () => this.byAccessToken(credential, undefined, signed?.own));
       }
       throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
     });
@@ -156,7 +166,12 @@ export class Authenticator {
   }
 
   /** Only access tokens are bound to keys. The proof is used up last: a request without a valid token makes no row. */
-  private byDpop(credential: string, request: HttpRequest, call: GuardedCall): Promise<Principal> {
+  private byDpop(
+    credential: string,
+    request: HttpRequest,
+    call: GuardedCall,
+    signed?: SignedToken,
+  ): Promise<Principal> {
     if (call.carrier !== undefined) {
       throw refuse(
         'invalid_request',
@@ -169,7 +184,7 @@ export class Authenticator {
     // A bearer credential has no space.
     return this.once(call, `DPoP ${credential}`, async () => {
       const { thumbprint } = this.dpop.read(request, credential);
-      const principal = await this.byAccessToken(credential, thumbprint);
+      const principal = await this.byAccessToken(credential, thumbprint, signed?.own);
       await this.dpop.use(request, credential);
       return principal;
     });
@@ -212,12 +227,20 @@ export class Authenticator {
     return ofApiToken(await this.apiTokens.verify(credential, new HttpCaller(request)), this.type);
   }
 
-  private async byAccessToken(credential: string, thumbprint: string | undefined): Promise<Principal> {
-    return ofAccessToken(await this.accessTokens.verify(credential, thumbprint), credential, this.type);
+  private async byAccessToken(
+    credential: string,
+    thumbprint: string | undefined,
+    identified: IdentifiedToken | undefined,
+  ): Promise<Principal> {
+    return ofAccessToken(await this.accessTokens.verify(credential, thumbprint, identified), credential, this.type);
   }
 
-  private async byForeignToken(credential: string, issuer: string): Promise<Principal> {
-    const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer);
+  private async byForeignToken(
+    credential: string,
+    issuer: string,
+    signed: ForeignToken | undefined,
+  ): Promise<Principal> {
+    const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer, signed);
     const jwtHash = hashSecret(credential);
     return ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt, jwtHash }, this.type);
   }

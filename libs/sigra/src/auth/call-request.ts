@@ -96,24 +96,16 @@ const CALL = Symbol('sigra.call');
  * subscription, with a context of its own.
  */
 export function guardedCall(context: ExecutionContext, request: HttpRequest): GuardedCall {
-  const holder = context as { [CALL]?: GuardedCall | undefined };
-  if (context.getType() === 'http') {
-    countWait(request);
-    return (holder[CALL] ??= {});
-  }
-  return (holder[CALL] ??= callOfOther(context, request));
+  const call = ((context as { [CALL]?: GuardedCall | undefined })[CALL] ??= {});
+  if (context.getType() !== 'http') call.carrier = carrierOf(context);
+  // The request of a GraphQL operation can live as long as its connection.
+  if (context.getType<string>() !== 'graphql') countWait(request);
+  return call;
 }
 
 /** Forgets what guards have read, so that they read it again. */
 export function renewCall(context: ExecutionContext): void {
   (context as { [CALL]?: GuardedCall | undefined })[CALL] = undefined;
-}
-
-function callOfOther(context: ExecutionContext, request: HttpRequest): GuardedCall {
-  const carrier = carrierOf(context);
-  // The request of a GraphQL operation can live as long as its connection.
-  if (context.getType<string>() !== 'graphql') countWait(request);
-  return carrier === undefined ? {} : { carrier };
 }
 
 function carrierOf(context: ExecutionContext): Carrier | undefined {

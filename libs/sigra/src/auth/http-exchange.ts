@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import type { Principal } from '../common/principal.js';
 import type { CheckedCredential } from './host-credential.js';
+import type { ReadAhead } from './read-ahead.js';
 
 /**
  * How a call arrived, if not as an HTTP request: as a message of a WebSocket, whose request is its handshake, or as a message of
@@ -12,7 +13,7 @@ export type Carrier = 'socket' | 'microservice';
 /** What the guards before a handler know about one call of it, each part by the authenticator of one module. */
 export interface GuardedCall {
   /** Undefined for an HTTP request. */
-  readonly carrier?: Carrier;
+  carrier?: Carrier | undefined;
   /** The latest credential that was read. */
   identified?: {
     readonly by: object;
@@ -21,6 +22,8 @@ export interface GuardedCall {
   };
   /** The answer of the host: guards that follow must not ask about what the guards before them have added to the request. */
   host?: { readonly by: object; readonly credential: Promise<CheckedCredential | undefined> };
+  /** For the next guard only. */
+  ahead?: ReadAhead | undefined;
 }
 
 /** The header of an idempotency key. */

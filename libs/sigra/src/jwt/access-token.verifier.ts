@@ -48,15 +48,15 @@ export class AccessTokenVerifier {
    * one (RFC 9449 section 7.1).
    *
    * @param dpopThumbprint the thumbprint of the key that the caller has proved to hold; undefined for a bearer
+   * @param identified the result of `read` for this token, whose signature is then not verified again. @default it is verified
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch`, `token_revoked`,
    * `unavailable`
    */
-  verify(jwt: string, dpopThumbprint: string | undefined): Promise<VerifiedAccessToken> {
-    return this.traced(() =>
-      this.check(jwt, (claims) => {
-        assertHolder(claims, dpopThumbprint);
-      }),
-    );
+  verify(jwt: string, dpopThumbprint: string | undefined, identified?: IdentifiedToken): Promise<VerifiedAccessToken> {
+    const assertPresented = (claims: AccessTokenClaims) => {
+      assertHolder(claims, dpopThumbprint);
+    };
+    return this.traced(() => this.check(jwt, assertPresented, identified));
   }
 
   /**
@@ -76,12 +76,12 @@ export class AccessTokenVerifier {
   /**
    * Verifies signature and claims, and asks nothing of the database.
    *
+   * @param identified the result of an earlier call for this token: only the times are checked again
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`
    */
-  read(jwt: string): AccessTokenClaims {
-    const claims = this.identify(jwt);
-    assertTimes(claims, enabledJwt(this.config).clockTolerance, this.clock.now().getTime() / 1000);
-    return claims;
+  read(jwt: string, identified = this.identify(jwt)): IdentifiedToken {
+    assertTimes(identified, enabledJwt(this.config).clockTolerance, this.clock.now().getTime() / 1000);
+    return identified;
   }
 
   /**
@@ -89,7 +89,7 @@ export class AccessTokenVerifier {
    *
    * @throws SigraError `jwt_disabled`, `invalid_token`
    */
-  identify(jwt: string): AccessTokenClaims & TokenTimes {
+  identify(jwt: string): IdentifiedToken {
     const config = enabledJwt(this.config);
     this.reader ??= new CompactJwsReader(config.keys);
     const claims = this.reader.open(jwt);
@@ -105,8 +105,12 @@ export class AccessTokenVerifier {
     }));
   }
 
-  private async check(jwt: string, assertPresented: (claims: AccessTokenClaims) => void): Promise<VerifiedAccessToken> {
-    const claims = this.read(jwt);
+  private async check(
+    jwt: string,
+    assertPresented: (claims: AccessTokenClaims) => void,
+    identified?: IdentifiedToken,
+  ): Promise<VerifiedAccessToken> {
+    const claims = this.read(jwt, identified);
     assertPresented(claims);
     if (this.config.dpop?.required && claims.cnf === undefined) {
       throw invalid('The token is not bound to a key, and jwt.dpop.mode is required.');
@@ -180,6 +184,9 @@ function originOf({ sid, api_token_id: apiTokenId }: AccessTokenClaims): JwtOrig
 }
 
 type Payload = Readonly<Record<string, unknown>>;
+
+/** The claims of a token whose signature is valid, and whose times can have passed. */
+export type IdentifiedToken = AccessTokenClaims & TokenTimes;
 
 /** The times of a token, in seconds since 1970. */
 interface TokenTimes {

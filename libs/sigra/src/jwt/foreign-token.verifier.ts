@@ -65,19 +65,20 @@ export class ForeignTokenVerifier {
    * Verifies a token.
    *
    * @param issuer the result of `issuerOf`
+   * @param signed the result of `read` for this token, which is then not called again. @default it is called
    * @throws SigraError `invalid_token`, `token_expired`, `epoch_mismatch`, `unavailable`
    */
-  verify(jwt: string, issuer: string): Promise<VerifiedForeignToken> {
+  verify(jwt: string, issuer: string, signed?: ForeignToken): Promise<VerifiedForeignToken> {
     return traced(
       jwtChannels.verify,
       {},
-      () => this.check(jwt, issuer),
+      () => this.check(jwt, issuer, signed),
       ({ token: { claims }, record }) => ({ sub: record.ownerId, jti: claims.jti, iss: issuer }),
     );
   }
 
-  private async check(jwt: string, issuer: string): Promise<VerifiedForeignToken> {
-    const token = await this.read(jwt, issuer);
+  private async check(jwt: string, issuer: string, signed?: ForeignToken): Promise<VerifiedForeignToken> {
+    const token = signed ?? (await this.read(jwt, issuer));
     const scopes = this.registeredOf(token.scopes);
     // An issuer can have another spelling of the id than the tables, such as an upper-case UUID.
     const found = await this.owners.findWithEpochTime(this.users.canonicalId(token.ownerId));

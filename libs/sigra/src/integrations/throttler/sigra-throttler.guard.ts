@@ -13,9 +13,10 @@ import { EnforcesScopes } from '../../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../../auth/auth.guards.js';
 import { Authenticator } from '../../auth/authenticator.js';
 import { MessageRefusal, refusalOf, refuseWith } from '../../auth/call-refusal.js';
-import { requestOf } from '../../auth/call-request.js';
+import { guardedCall, requestOf } from '../../auth/call-request.js';
 import { headerOf, type HttpRequest, responseOf } from '../../auth/http-exchange.js';
 import { HttpRefusal } from '../../auth/http-refusal.js';
+import type { ReadAhead } from '../../auth/read-ahead.js';
 import { routeRules } from '../../auth/route-rules.js';
 import { keyHeadersOf } from '../../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../../config/sigra-config.js';
@@ -36,6 +37,7 @@ interface Attempt {
    * Undefined for what only `credentials.resolve` understands, which can differ with each request.
    */
   readonly token: string | undefined;
+  readonly ahead: ReadAhead;
 }
 
 /**
@@ -142,22 +144,23 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
     const { credentials } = this.config;
     try {
       const request = requestOf(context, keyHeadersOf(credentials));
-      const sent = this.authenticator.credentialOf(request);
+      const ahead = this.authenticator.readAhead(request, guardedCall(context, request));
+      const { sent } = ahead;
       const token = 'credential' in sent ? sent.credential : undefined;
       const name = sent.kind === 'absent' ? 'cookie' : 'authorization';
       // Only a resolver looks at these.
       const credential = token ?? (credentials.resolve && headerOf(request, name));
       return credential === undefined
         ? undefined
-        : { network: networkOf(request), credential: hashOf(credential), token };
+        : { network: networkOf(request), credential: hashOf(credential), token, ahead };
     } catch (error) {
       if (error instanceof SigraError) return undefined;
       throw error;
     }
   }
 
-  private async isGuessed({ token }: Attempt): Promise<boolean> {
-    return token !== undefined && !(await this.authenticator.isSigned(token));
+  private async isGuessed({ token, ahead }: Attempt): Promise<boolean> {
+    return token !== undefined && !(await this.authenticator.isSigned(ahead));
   }
 
   /** An outage is not the client's, and a request without a credential costs nothing unless the application looks for one. */
