@@ -4,6 +4,7 @@ import { AuditWriter } from './audit/audit.writer.js';
 import { ChangeHooks } from './audit/change.hooks.js';
 import { authExports, authProviders } from './auth/auth.providers.js';
 import { Clock, SystemClock } from './common/clock.js';
+import { announceCopy, refusalsOfCopies } from './common/package-copies.js';
 import { ProviderScopeCheck } from './config/provider-scope.check.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { SIGRA_CONFIG } from './config/sigra-config.js';
@@ -24,6 +25,21 @@ import { ScopeRegistry } from './scopes/scope-registry.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './sigra.module-definition.js';
 import { ApiTokenService } from './tokens/api-token.service.js';
 import { tokenProviders } from './tokens/token.providers.js';
+
+// Nest resolves the dependencies of a guard in the module that uses it, so guards need the configuration and the
+// clock there.
+const EXPORTS = [
+  SIGRA_CONFIG,
+  SIGRA_DATA_SOURCE,
+  Clock,
+  ApiTokenService,
+  SigraJwtService,
+  CredentialService,
+  AuditService,
+  TokenCleanupService,
+  ...authExports,
+];
+announceCopy(EXPORTS);
 
 /**
  * API authentication for a Nest application. Import it once, in the root module, next to `TypeOrmModule`.
@@ -55,19 +71,7 @@ import { tokenProviders } from './tokens/token.providers.js';
     CleanupSchedule,
     ...httpProviders,
   ],
-  // Nest resolves the dependencies of a guard in the module that uses it, so guards need the configuration and the
-  // clock there.
-  exports: [
-    SIGRA_CONFIG,
-    SIGRA_DATA_SOURCE,
-    Clock,
-    ApiTokenService,
-    SigraJwtService,
-    CredentialService,
-    AuditService,
-    TokenCleanupService,
-    ...authExports,
-  ],
+  exports: EXPORTS,
 })
 export class SigraModule extends ConfigurableModuleClass implements NestModule {
   constructor(
@@ -90,7 +94,7 @@ export class SigraModule extends ConfigurableModuleClass implements NestModule {
    * @throws SigraConfigError with the name of the option and its remedy
    */
   static override forRoot<User extends object>(options: SigraModuleOptions<User> & SigraModuleExtras): DynamicModule {
-    return super.forRoot(options as unknown as SigraModuleOptions & SigraModuleExtras);
+    return refusingCopies(super.forRoot(options as unknown as SigraModuleOptions & SigraModuleExtras));
   }
 
   /**
@@ -102,8 +106,13 @@ export class SigraModule extends ConfigurableModuleClass implements NestModule {
   static override forRootAsync<User extends object>(
     options: ConfigurableModuleAsyncOptions<SigraModuleOptions<User>> & SigraModuleExtras,
   ): DynamicModule {
-    return super.forRootAsync(
-      options as unknown as ConfigurableModuleAsyncOptions<SigraModuleOptions> & SigraModuleExtras,
+    return refusingCopies(
+      super.forRootAsync(options as unknown as ConfigurableModuleAsyncOptions<SigraModuleOptions> & SigraModuleExtras),
     );
   }
+}
+
+function refusingCopies({ providers = [], exports = [], ...definition }: DynamicModule): DynamicModule {
+  const refusals = refusalsOfCopies(EXPORTS);
+  return { ...definition, providers: [...providers, ...refusals], exports: [...exports, ...refusals] };
 }

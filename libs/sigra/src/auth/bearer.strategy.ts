@@ -4,6 +4,7 @@ import { PassportStrategy } from '@nestjs/passport';
 // Its last release is of 2013, and it is still the base class that users of Passport know. Only its name and interface are
 // used: Sigra reads the credential itself, because this package also takes it from the query and the body.
 import { Strategy } from 'passport-http-bearer';
+import { stateOfProcess } from '../common/package-copies.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { unauthorized } from '../scopes/assert-scopes.js';
 import { withRules } from '../scopes/can.js';
@@ -30,7 +31,10 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
    * Passport keeps one strategy of each name per process, so the later of two applications would answer for both. The
    * strategy that Passport calls delegates to the one of the request's application.
    */
-  private static readonly ofApplications = new WeakMap<object, BearerStrategy>();
+  private static readonly ofApplications = stateOfProcess(
+    'bearerStrategies',
+    () => new WeakMap<object, BearerStrategy>(),
+  );
 
   // Passport sets these on the copy of the strategy that it makes for each request.
   declare private readonly success: (user: object) => void;

@@ -53,7 +53,7 @@ export function forGraphql(refusal: HttpRefusal): HttpRefusal {
   return Object.assign(refusal, { extensions: graphqlExtensions(refusal.getStatus(), refusal.getResponse()) });
 }
 
-const REFUSAL = Symbol('sigra.refusal');
+const REFUSAL = Symbol.for('nestjs-sigra:refusal');
 
 /** A `WsException` or an `RpcException` that refuses a call, for the `@Catch()` of a filter. Nest compares with `instanceof`. */
 export class MessageRefusal {

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { isObject } from '../common/is-object.js';
+import { AcrossCopies, stateOfProcess } from '../common/package-copies.js';
 import { requestOfOperation } from './graphql-operation.js';
 import { type Carrier, countWait, type GuardedCall, type HttpRequest } from './http-exchange.js';
 import { requestOfRpc } from './rpc-message.js';
@@ -47,12 +48,13 @@ function none(context: ExecutionContext): never {
 }
 
 /** A request among the arguments of a WebSocket handler, which have nothing else that belongs to one message only. */
+@AcrossCopies('keptRequest')
 class KeptRequest {
   constructor(readonly request: HttpRequest) {}
 }
 
 /** By the argument of a call that belongs to this call only. */
-const requests = new WeakMap<object, HttpRequest>();
+const requests = stateOfProcess('requests', () => new WeakMap<object, HttpRequest>());
 
 /**
  * Keeps the request of a call other than HTTP for the guards and the decorators that follow. Nest gives guards and decorators different
@@ -89,7 +91,7 @@ function ownArgument(context: ExecutionContext): object | undefined {
   }
 }
 
-const CALL = Symbol('sigra.call');
+const CALL = Symbol.for('nestjs-sigra:call');
 
 /**
  * What the guards of one call know. Nest gives all of them the same context, and handles a request, or a message of a

@@ -15,7 +15,7 @@ export interface CheckedCredential {
 type Resolve = NonNullable<CredentialOptions['resolve']>;
 
 /** What a guard of the host had put on a request before a guard of Sigra put its user there. */
-const HOST_USER = Symbol('sigra.hostUser');
+const HOST_USER = Symbol.for('nestjs-sigra:hostUser');
 
 /**
  * Asks the host whether a request has a credential of its own.

@@ -32,7 +32,7 @@ export const IDEMPOTENCY_KEY = 'idempotency-key';
 type HeaderValue = string | string[] | undefined;
 
 /** When the first guard began, in milliseconds of `performance.now()`. */
-const GUARDED_SINCE = Symbol('sigra.guardedSince');
+const GUARDED_SINCE = Symbol.for('nestjs-sigra:guardedSince');
 
 /**
  * The properties of Express's and Fastify's requests that authentication reads, and those that it sets. In other contexts, an

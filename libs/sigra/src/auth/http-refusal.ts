@@ -1,5 +1,6 @@
 import { type ArgumentsHost, type ExecutionContext, HttpException, type Logger } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
+import { AcrossCopies } from '../common/package-copies.js';
 import { type Challenge, factsOf, SigraError, withoutStack } from '../common/sigra-error.js';
 import { type HttpResponse, responseOf } from './http-exchange.js';
 
@@ -16,6 +17,7 @@ export interface HttpRefusalBody {
 }
 
 /** A refusal as Nest knows it, status and body, with the headers that belong to it. */
+@AcrossCopies('httpRefusal')
 export class HttpRefusal extends HttpException {
   constructor(
     status: number,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AcrossCopies } from './package-copies.js';
 
 /**
  * The source of time for everything that expires. Tests replace it with `FakeClock` of `nestjs-sigra/testing`.
@@ -10,6 +11,7 @@ export abstract class Clock {
 
 /** Wall-clock time. The default. */
 @Injectable()
+@AcrossCopies('systemClock')
 export class SystemClock extends Clock {
   now(): Date {
     return new Date();

@@ -97,7 +97,7 @@ export interface Stamp {
 }
 
 /** Enumerable, so that it survives when the application copies a principal. JSON omits it. */
-const STAMP = Symbol('sigra.stamp');
+const STAMP = Symbol.for('nestjs-sigra:stamp');
 
 /** Adds the stamp to a principal that a guard has just made. */
 export function stamped<P extends Principal>(principal: P, stamp: Stamp): P {

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { type GraphqlExtensions, graphqlExtensions } from './graphql-extensions.js';
+import { AcrossCopies } from './package-copies.js';
 
 /**
  * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a privilege
@@ -103,6 +104,7 @@ export interface SigraErrorOptions {
  * `code` is stable, `message` is safe to show to the caller, and no instance holds a raw token. `cause` is for logs. As an
  * `HttpException` it has its status and its body in every exception filter of the application.
  */
+@AcrossCopies('error')
 export class SigraError extends HttpException {
   override readonly name = 'SigraError';
   /** With `insufficient_scope`: the required scopes, and the missing ones among them. */

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { stateOfProcess } from '../common/package-copies.js';
 import { isOutage, SigraError } from '../common/sigra-error.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -17,7 +18,7 @@ interface Claim {
 }
 
 /** The owner types of all modules in this process, by table and type. */
-const claims = new Map<string, Claim>();
+const claims = stateOfProcess('ownerTypes', () => new Map<string, Claim>());
 
 const RETRY_MS = 1000;
 /** SQLSTATEs of a read-only transaction and of a missing privilege. */

@@ -75,7 +75,7 @@ export function commonScopes(
   return [...common, ...implied];
 }
 
-const RULES = Symbol('sigra.scopeRules');
+const RULES = Symbol.for('nestjs-sigra:scopeRules');
 
 /**
  * Marks a principal with the rules of the application, so that functions without the configuration can apply them. The mark is

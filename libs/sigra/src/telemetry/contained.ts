@@ -8,7 +8,7 @@ interface Subscribable {
   unsubscribe(subscriber: Subscriber): boolean;
 }
 
-/** A global symbol, because two copies of the library in one process share a channel and its subscribers. */
+/** Copies of the library in one process share a channel and its subscribers. */
 const GUARDS = Symbol.for('nestjs-sigra:guards');
 
 const logger = new Logger('Sigra telemetry');
