@@ -45,6 +45,7 @@ describe('the audit row of a change', () => {
           userId: user.id,
           name: 'Deploy',
           scopes: ['read:notes', 'admin'],
+          allowedIps: null,
           expiresAt: '2999-01-01T00:00:00.000Z',
         },
         ip_address: '2001:db8::1',

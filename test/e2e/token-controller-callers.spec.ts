@@ -259,6 +259,7 @@ describe.each(ADAPTERS)('A caller of the token controller on %s', (adapter) => {
           userId: test.user.id,
           name: 'x',
           scopes: ['read:notes'],
+          allowedIps: null,
           expiresAt: null,
         },
       },

@@ -134,7 +134,7 @@ describe('A JWT whose signature was verified', () => {
     const identified = verifier.read(accessToken);
 
     clock.advance({ hours: 1 });
-    const late = verifier.verify(accessToken, undefined, identified);
+    const late = verifier.verify(accessToken, undefined, {}, identified);
 
     await expect(late).rejects.toMatchObject({ code: 'token_expired' });
     await test.close();

@@ -36,6 +36,7 @@ describe('ApiTokenService.create', () => {
       prefix: 'sigra_sk_',
       hint: rawToken.slice('sigra_sk_'.length, 'sigra_sk_'.length + 4),
       scopes: ['read:notes', 'admin'],
+      allowedIps: null,
       expiresAt,
       revokedAt: null,
       lastUsedAt: null,

@@ -214,7 +214,7 @@ export const sigraOperations = [
     description:
       'Scope: `oauth:introspect`, of a bearer credential, or of an API token whose id and raw form are sent as `client_id` and `client_secret`. Sessions are refused.',
     security: [{ token: [] }],
-    requestBody: form('TokenForm'),
+    requestBody: form('IntrospectForm'),
     responses: {
       200: answer('The state of the token.', 'Introspection'),
       400: oauthError('The token is missing.'),

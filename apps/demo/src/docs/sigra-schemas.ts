@@ -8,6 +8,10 @@ const maybe = (schema: object, description: string) => ({ ...schema, nullable: t
 const scopes = { type: 'array', items: { type: 'string' }, example: ['read:projects'] };
 const description = maybe({ type: 'string', maxLength: 1000, example: 'Deploys the web shop' }, 'What it is for.');
 const metadata = { type: 'object', additionalProperties: true, description: 'Data of your own.' };
+const allowedIps = maybe(
+  { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 50, example: ['192.0.2.0/24', '2001:db8::/32'] },
+  'The IP addresses and CIDR ranges that it is accepted from. Null: all addresses.',
+);
 const nextCursor = maybe({ type: 'string' }, 'The cursor of the next page; null on the last page.');
 
 /** The bodies that Sigra's ready-made routes accept and answer with. */
@@ -24,6 +28,7 @@ export const sigraSchemas = {
       'prefix',
       'hint',
       'scopes',
+      'allowedIps',
       'expiresAt',
       'lastUsedAt',
       'lastUsedIp',
@@ -41,6 +46,7 @@ export const sigraSchemas = {
       prefix: { type: 'string', example: 'sigra_sk_' },
       hint: { type: 'string', example: '3fT9', description: 'The first characters after the prefix.' },
       scopes,
+      allowedIps,
       expiresAt: maybe(instant, 'Null: the token does not expire.'),
       lastUsedAt: maybe(instant, 'Null: the token has not been used.'),
       lastUsedIp: maybe({ type: 'string' }, 'The address of its last use.'),
@@ -70,6 +76,7 @@ export const sigraSchemas = {
       description,
       metadata,
       scopes: { ...scopes, minItems: 1 },
+      allowedIps,
       expiresAt: maybe(instant, 'ISO 8601 with a time zone. Without it, the token does not expire.'),
     },
   },
@@ -81,6 +88,7 @@ export const sigraSchemas = {
       description,
       metadata: { ...metadata, nullable: true },
       scopes: { ...scopes, minItems: 1 },
+      allowedIps,
       expiresAt: maybe(instant, 'ISO 8601 with a time zone; an earlier time than before.'),
     },
   },
@@ -191,6 +199,19 @@ export const sigraSchemas = {
     required: ['token'],
     properties: { token: { type: 'string' }, token_type_hint: { type: 'string' } },
   },
+  IntrospectForm: {
+    type: 'object',
+    required: ['token'],
+    properties: {
+      token: { type: 'string' },
+      token_type_hint: { type: 'string' },
+      ip_address: {
+        type: 'string',
+        example: '192.0.2.7',
+        description: 'Where the token was presented. Without it, a token that is limited to addresses is not active.',
+      },
+    },
+  },
   Introspection: {
     type: 'object',
     required: ['active'],
@@ -198,6 +219,7 @@ export const sigraSchemas = {
       active: { type: 'boolean' },
       sub: { type: 'string' },
       scope: { type: 'string' },
+      allowed_ips: { type: 'array', items: { type: 'string' }, description: 'The addresses that it is accepted from.' },
       exp: { type: 'integer', description: 'Seconds since 1970.' },
     },
   },

@@ -6,13 +6,15 @@ export interface TokenForm {
   readonly name: string;
   readonly description: string;
   readonly scopes: readonly string[];
+  /** Addresses and ranges, separated by spaces or commas. Empty for all addresses. */
+  readonly allowedIps: string;
   /** A number of days, `never`, or `custom` for the date in `expiresOn`. */
   readonly expiry: string;
   /** A date in UTC, such as `2030-01-31`. */
   readonly expiresOn: string;
 }
 
-export type TokenField = 'name' | 'description' | 'scopes' | 'expiry';
+export type TokenField = 'name' | 'description' | 'scopes' | 'allowedIps' | 'expiry';
 export type TokenFormErrors = Partial<Record<TokenField, string>>;
 
 export const EXPIRY_CHOICES = [
@@ -24,7 +26,14 @@ export const EXPIRY_CHOICES = [
   { value: 'custom', label: 'On a day of my choice' },
 ] as const;
 
-export const EMPTY_TOKEN_FORM: TokenForm = { name: '', description: '', scopes: [], expiry: '30', expiresOn: '' };
+export const EMPTY_TOKEN_FORM: TokenForm = {
+  name: '',
+  description: '',
+  scopes: [],
+  allowedIps: '',
+  expiry: '30',
+  expiresOn: '',
+};
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -33,6 +42,7 @@ export function parseTokenForm(body: FormBody): TokenForm {
     name: textOf(body, 'name'),
     description: textOf(body, 'description'),
     scopes: textsOf(body, 'scopes'),
+    allowedIps: textOf(body, 'allowedIps'),
     expiry: textOf(body, 'expiry'),
     expiresOn: textOf(body, 'expiresOn'),
   };
@@ -50,7 +60,13 @@ export function checkTokenForm(form: TokenForm, offered: readonly string[], now:
     ...(!scopes.every((scope) => offered.includes(scope)) && { scopes: 'Choose from the scopes below.' }),
     ...(expiresAt === undefined && { expiry: 'Choose when the token expires.' }),
   };
-  return Object.keys(errors).length > 0 ? { errors } : { request: { name, description, scopes, expiresAt } };
+  if (Object.keys(errors).length > 0) return { errors };
+  return { request: { name, description, scopes, allowedIps: addressesIn(form.allowedIps), expiresAt } };
+}
+
+function addressesIn(text: string): string[] | null {
+  const addresses = text.split(/[\s,]+/).filter((address) => address !== '');
+  return addresses.length > 0 ? addresses : null;
 }
 
 function expiryOf({ expiry, expiresOn }: TokenForm, now: Date): Date | null | undefined {
@@ -77,6 +93,7 @@ const FIELD_OF_CODE: Partial<Record<SigraErrorCode, TokenField>> = {
   invalid_scope_format: 'scopes',
   unregistered_scopes: 'scopes',
   insufficient_scope: 'scopes',
+  invalid_allowed_ips: 'allowedIps',
   expiry_required: 'expiry',
   expiry_in_past: 'expiry',
   invalid_expiry: 'expiry',

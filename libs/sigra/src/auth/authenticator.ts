@@ -154,7 +154,7 @@ export class Authenticator {
     }
     return this.byHost(request, call, false, () => {
       if (this.accessTokens.recognizes(credential)) {
-        return this.once(call, credential, () => this.byAccessToken(credential, undefined, signed?.own));
+        return this.once(call, credential, () => this.byAccessToken(credential, undefined, request, signed?.own));
       }
       throw refuse('invalid_token', 'The credential does not have the format of a token of this API.');
     });
@@ -184,7 +184,7 @@ export class Authenticator {
     // A bearer credential has no space.
     return this.once(call, `DPoP ${credential}`, async () => {
       const { thumbprint } = this.dpop.read(request, credential);
-      const principal = await this.byAccessToken(credential, thumbprint, signed?.own);
+      const principal = await this.byAccessToken(credential, thumbprint, request, signed?.own);
       await this.dpop.use(request, credential);
       return principal;
     });
@@ -205,9 +205,12 @@ export class Authenticator {
     const authorization = this.credentialOf(request);
     if (!isEnded(refusal) || !('credential' in authorization)) throw refusal;
     const { credential } = authorization;
-    const rotated = this.apiTokens.recognizes(credential) ? await this.apiTokens.findRotated(credential) : undefined;
+    const caller = new HttpCaller(request);
+    const rotated = this.apiTokens.recognizes(credential)
+      ? await this.apiTokens.findRotated(credential, caller)
+      : undefined;
     if (!rotated || !(await this.replayer.isRotationOf(rotated.token, idempotencyKey))) throw refusal;
-    return ofApiToken(rotated, this.type);
+    return ofApiToken(rotated, caller, this.type);
   }
 
   /**
@@ -224,15 +227,19 @@ export class Authenticator {
   }
 
   private async byApiToken(credential: string, request: HttpRequest): Promise<Principal> {
-    return ofApiToken(await this.apiTokens.verify(credential, new HttpCaller(request)), this.type);
+    const caller = new HttpCaller(request);
+    return ofApiToken(await this.apiTokens.verify(credential, caller), caller, this.type);
   }
 
   private async byAccessToken(
     credential: string,
     thumbprint: string | undefined,
+    request: HttpRequest,
     identified: IdentifiedToken | undefined,
   ): Promise<Principal> {
-    return ofAccessToken(await this.accessTokens.verify(credential, thumbprint, identified), credential, this.type);
+    const caller = new HttpCaller(request);
+    const verified = await this.accessTokens.verify(credential, thumbprint, caller, identified);
+    return ofAccessToken(verified, credential, caller, this.type);
   }
 
   private async byForeignToken(

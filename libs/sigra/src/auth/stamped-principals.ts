@@ -1,3 +1,4 @@
+import type { Caller } from '../common/caller.js';
 import { type Principal, type Stamp, stamped } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
@@ -5,9 +6,18 @@ import type { VerifiedAccessToken } from '../jwt/access-token.verifier.js';
 import type { OwnerState } from '../persistence/owner-state.reader.js';
 import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
 
-/** The principal of an API token. @param type of its owner */
-export function ofApiToken({ token, user, tokenEpoch, familyEpoch }: VerifiedApiToken, type: string): Principal {
-  const { id: tokenId, ownerId: userId, scopes, kind } = token;
+/**
+ * The principal of an API token.
+ *
+ * @param from where the token was presented
+ * @param type of its owner
+ */
+export function ofApiToken(
+  { token, user, tokenEpoch, familyEpoch }: VerifiedApiToken,
+  from: Caller,
+  type: string,
+): Principal {
+  const { id: tokenId, ownerId: userId, scopes, kind, allowedIps } = token;
   const owner = { type, id: userId };
   const principal: Principal = {
     user,
@@ -17,26 +27,32 @@ export function ofApiToken({ token, user, tokenEpoch, familyEpoch }: VerifiedApi
     tokenId,
     ...(kind !== null && { tokenKind: kind }),
   };
-  return stamped(principal, { owner, tokenEpoch, familyEpoch, tokenId });
+  return stamped(principal, { owner, tokenEpoch, familyEpoch, tokenId, allowedIps, from });
 }
 
-/** The principal of an access token. @param credential the token itself */
+/**
+ * The principal of an access token.
+ *
+ * @param credential the token itself
+ * @param from where it was presented
+ */
 export function ofAccessToken(
   { claims, user, scopes, tokenEpoch }: VerifiedAccessToken,
   credential: string,
+  from: Caller,
   type: string,
 ): Principal {
-  const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId } = claims;
+  const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId, allowed_ips: allowedIps } = claims;
   const owner = { type, id: userId };
   if (tokenId !== undefined) {
     const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
-    return stamped({ user, userId, method: 'jwt', scopes, tokenId }, { owner, ...epochs, tokenId });
+    return stamped({ user, userId, method: 'jwt', scopes, tokenId }, { owner, ...epochs, tokenId, allowedIps, from });
   }
   // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
   const isOfFamily = epoch !== undefined && isUuid(familyId);
   const origin = isOfFamily ? { familyId } : { endsAt: new Date(exp * 1000), jwtHash: hashSecret(credential) };
   const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
-  return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin });
+  return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin, allowedIps, from });
 }
 
 /** The principal of a credential that is not in the tables: its epochs are those with which the owner was read. */

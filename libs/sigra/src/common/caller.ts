@@ -8,7 +8,10 @@ import type { Principal } from './principal.js';
 export interface Caller {
   /** The principal that the guards found. @default undefined, the application itself */
   readonly principal?: Principal | undefined;
-  /** The client's address, for `last_used_ip` and the audit trail. @default undefined */
+  /**
+   * The client's address, for `last_used_ip`, the audit trail, and credentials that are limited to addresses. These are refused without it.
+   * @default undefined
+   */
   readonly ipAddress?: string | undefined;
   /** The client's `User-Agent`, for the audit trail. @default undefined */
   readonly userAgent?: string | undefined;

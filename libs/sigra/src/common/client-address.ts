@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 
 /** An address, and the network whose hosts count as one client. */
 export interface ClientAddress {
@@ -20,6 +20,22 @@ export function clientAddress(text: string): ClientAddress {
   const mapped = ipv4Of(groups);
   if (mapped !== undefined) return { address: mapped, network: mapped };
   return { address: format(groups), network: `${format([...groups.slice(0, 4), 0, 0, 0, 0])}/64` };
+}
+
+/**
+ * An address as the digit of its family and its 32 or 128 bits, such as `411000000…` for 192.0.2.1. An IPv4-mapped address has the
+ * bits of the IPv4 address, and a zone id does not count.
+ *
+ * @returns undefined for text that is not an address
+ */
+export function addressBits(text: string): string | undefined {
+  if (!isIP(text)) return undefined;
+  const { address } = clientAddress(text);
+  return isIPv4(address) ? `4${bitsOf(address.split('.').map(Number), 8)}` : `6${bitsOf(groupsOf(address), 16)}`;
+}
+
+function bitsOf(groups: readonly number[], width: number): string {
+  return groups.map((group) => group.toString(2).padStart(width, '0')).join('');
 }
 
 /** The eight groups of a valid IPv6 address. */

@@ -1,3 +1,4 @@
+import type { AllowedIps } from './allowed-ips.js';
 import { isStorable } from './storable-text.js';
 
 /** How the principal was authenticated; `host` by `credentials.resolve`. */
@@ -90,6 +91,10 @@ export interface Stamp {
   readonly familyId?: string | undefined;
   /** The SHA-256 of a JWT that has neither a family nor an API token here. Its `jti` can be missing, or that of another token. */
   readonly jwtHash?: string | undefined;
+  /** The addresses that the credential was accepted from. @default all */
+  readonly allowedIps?: AllowedIps | undefined;
+  /** Where the credential was presented, read on demand. @default unknown */
+  readonly from?: { readonly ipAddress?: string | undefined } | undefined;
   /** The end of a JWT that has no family here, or of a credential of the host. */
   readonly endsAt?: Date | undefined;
   /** Whether a session or a credential of the host is still that of the owner. */

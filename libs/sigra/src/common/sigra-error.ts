@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   description_too_long: INPUT,
   invalid_description: INPUT,
   invalid_metadata: INPUT,
+  invalid_allowed_ips: INPUT,
   kind_required: INPUT,
   invalid_kind: INPUT,
   scopes_required: SCOPES,

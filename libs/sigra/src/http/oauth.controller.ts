@@ -100,7 +100,11 @@ export class OAuthController {
     return {};
   }
 
-  /** RFC 7662, for resource servers: authenticated by a client or a bearer credential with the scope `oauth:introspect`. */
+  /**
+   * RFC 7662, for resource servers: authenticated by a client or a bearer credential with the scope `oauth:introspect`. The parameter
+   * `ip_address` is the address that the resource server got the token from (section 2.1): without it, a token that is limited to
+   * addresses is not active.
+   */
   @Post(OAUTH_ENDPOINTS.introspection)
   @AllowAnonymous()
   @UseGuards(IntrospectionGuard)
@@ -108,12 +112,14 @@ export class OAuthController {
   @Header('Cache-Control', 'no-store')
   @Header('Pragma', 'no-cache')
   async introspect(@Body() body: unknown, @Req() request: HttpRequest): Promise<IntrospectedToken> {
-    const token = requireParameter(parseOAuthParameters(body), 'token');
+    const parameters = parseOAuthParameters(body);
+    const token = requireParameter(parameters, 'token');
+    const presented = { ipAddress: parameters.ip_address };
     // Refresh tokens first: a prefix of API tokens such as `sigra_` also matches refresh tokens.
     const finding =
       this.apiTokenVerifier.recognizes(token) && !isRefreshToken(token)
-        ? this.introspectApiToken(token)
-        : this.introspector.introspect(token);
+        ? this.introspectApiToken(token, presented)
+        : this.introspector.introspect(token, presented);
     const found = await deadlineOf(callerOf(request), this.config.lookupTimeout).limit(finding);
     // A claim of the application can have any name.
     return found ? { ...found, active: true } : { active: false };
@@ -133,8 +139,8 @@ export class OAuthController {
     );
   }
 
-  private async introspectApiToken(rawToken: string): Promise<IntrospectedToken | undefined> {
-    const token = await this.apiTokens.verify(rawToken).catch(unlessOutage);
+  private async introspectApiToken(rawToken: string, presented: Caller): Promise<IntrospectedToken | undefined> {
+    const token = await this.apiTokens.verify(rawToken, presented).catch(unlessOutage);
     return (
       token && {
         sub: token.ownerId,
@@ -142,6 +148,7 @@ export class OAuthController {
         scope: token.scopes.join(' '),
         iat: Math.floor(token.createdAt.getTime() / 1000),
         ...(token.expiresAt && { exp: Math.floor(token.expiresAt.getTime() / 1000) }),
+        ...(token.allowedIps && { allowed_ips: token.allowedIps }),
         token_type: 'Bearer',
       }
     );

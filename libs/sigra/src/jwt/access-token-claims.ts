@@ -26,6 +26,8 @@ interface SetClaims {
   readonly api_token_id?: string;
   /** The owner's token epoch in such a token. */
   readonly api_token_epoch?: number;
+  /** The addresses that the token is accepted from (see `ApiToken.allowedIps`). Missing in a token that is accepted from all. */
+  readonly allowed_ips?: readonly string[];
   /** The thumbprint of the key that the token is bound to (RFC 9449 section 6.1). Missing in a token that is not bound. */
   readonly cnf?: { readonly jkt: string };
 }
@@ -49,6 +51,7 @@ const RESERVED: Readonly<Record<keyof SetClaims | 'nbf', true>> = {
   sid: true,
   api_token_id: true,
   api_token_epoch: true,
+  allowed_ips: true,
   cnf: true,
 };
 export const RESERVED_CLAIMS: readonly string[] = Object.keys(RESERVED);

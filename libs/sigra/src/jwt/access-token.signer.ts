@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { AllowedIps } from '../common/allowed-ips.js';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
 import { Clock, endsWithinSecond } from '../common/clock.js';
 import { DEFAULT_OWNER_TYPE, type Owner } from '../common/principal.js';
@@ -28,6 +29,8 @@ export interface AccessTokenSubject {
   readonly ownClaims: Readonly<Record<string, unknown>>;
   /** The scopes that the token grants. */
   readonly scopes: readonly string[];
+  /** The addresses that the token is accepted from. @default all */
+  readonly allowedIps?: AllowedIps | undefined;
   /** The thumbprint of the key that the token is bound to. @default the token is not bound */
   readonly dpopThumbprint?: string | undefined;
 }
@@ -72,7 +75,7 @@ export class AccessTokenSigner {
    * @throws TypeError when the application's claims make the token too long to be accepted
    */
   async sign(
-    { owner, origin, epoch, endsAt, ownClaims, scopes, dpopThumbprint }: AccessTokenSubject,
+    { owner, origin, epoch, endsAt, ownClaims, scopes, allowedIps, dpopThumbprint }: AccessTokenSubject,
     now: Date = this.clock.now(),
   ): Promise<SignedAccessToken> {
     const config = enabledJwt(this.config);
@@ -97,6 +100,7 @@ export class AccessTokenSigner {
         : { sid: origin.familyId }),
       // Owners of other types can have the same ids, and the same key.
       ...(owner.type !== DEFAULT_OWNER_TYPE && { owner_type: owner.type }),
+      ...(allowedIps && { allowed_ips: allowedIps }),
       ...(dpopThumbprint !== undefined && { cnf: { jkt: dpopThumbprint } }),
     };
     this.writer ??= new CompactJwsWriter(config.signingKey, this.config.lookupTimeout);
@@ -116,12 +120,13 @@ export function ofFamily({
   id,
   epoch,
   absoluteExpiresAt,
+  allowedIps,
   ...family
-}: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt'>): Pick<
+}: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt' | 'allowedIps'>): Pick<
   AccessTokenSubject,
-  'owner' | 'origin' | 'epoch' | 'endsAt'
+  'owner' | 'origin' | 'epoch' | 'endsAt' | 'allowedIps'
 > {
-  return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt };
+  return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt, allowedIps };
 }
 
 /** Whether a token that was signed without knowing the end of its origin is valid beyond it. */

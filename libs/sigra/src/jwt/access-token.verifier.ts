@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { admitsIp, isAllowedIps } from '../common/allowed-ips.js';
+import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired, later, isNumericDate } from '../common/clock.js';
 import { DEFAULT_OWNER_TYPE, isOwnerId } from '../common/principal.js';
 import { isScope } from '../common/scope-grammar.js';
@@ -48,26 +50,33 @@ export class AccessTokenVerifier {
    * one (RFC 9449 section 7.1).
    *
    * @param dpopThumbprint the thumbprint of the key that the caller has proved to hold; undefined for a bearer
+   * @param caller where the token was presented
    * @param identified the result of `read` for this token, whose signature is then not verified again. @default it is verified
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch`, `token_revoked`,
    * `unavailable`
    */
-  verify(jwt: string, dpopThumbprint: string | undefined, identified?: IdentifiedToken): Promise<VerifiedAccessToken> {
+  verify(
+    jwt: string,
+    dpopThumbprint: string | undefined,
+    caller: Caller,
+    identified?: IdentifiedToken,
+  ): Promise<VerifiedAccessToken> {
     const assertPresented = (claims: AccessTokenClaims) => {
       assertHolder(claims, dpopThumbprint);
     };
-    return this.traced(() => this.check(jwt, assertPresented, identified));
+    return this.traced(() => this.check(jwt, caller, assertPresented, identified));
   }
 
   /**
    * Verifies an access token for another service, to which it is presented (RFC 7662): that service checks the proof. One that no proof
    * would make valid here is refused.
    *
+   * @param caller where that service got the token from
    * @throws SigraError as `verify`
    */
-  inspect(jwt: string): Promise<VerifiedAccessToken> {
+  inspect(jwt: string, caller: Caller): Promise<VerifiedAccessToken> {
     return this.traced(() =>
-      this.check(jwt, (claims) => {
+      this.check(jwt, caller, (claims) => {
         assertHolder(claims, this.config.dpop && boundKeyOf(claims));
       }),
     );
@@ -107,11 +116,16 @@ export class AccessTokenVerifier {
 
   private async check(
     jwt: string,
+    caller: Caller,
     assertPresented: (claims: AccessTokenClaims) => void,
     identified?: IdentifiedToken,
   ): Promise<VerifiedAccessToken> {
     const claims = this.read(jwt, identified);
     assertPresented(claims);
+    const { allowed_ips: allowedIps = null } = claims;
+    if (allowedIps && !admitsIp(allowedIps, caller.ipAddress)) {
+      throw invalid('The token is not accepted from this address.');
+    }
     if (this.config.dpop?.required && claims.cnf === undefined) {
       throw invalid('The token is not bound to a key, and jwt.dpop.mode is required.');
     }
@@ -199,7 +213,21 @@ function assertClaims(
   payload: Payload,
   { issuer, audience, type }: Pick<JwtConfig, 'issuer' | 'audience'> & { type: string },
 ): asserts payload is AccessTokenClaims & TokenTimes & Payload {
-  const { iss, aud, exp, iat, nbf, sub, jti, client_id, scope, epoch, sid, owner_type = DEFAULT_OWNER_TYPE } = payload;
+  const {
+    iss,
+    aud,
+    exp,
+    iat,
+    nbf,
+    sub,
+    jti,
+    client_id,
+    scope,
+    epoch,
+    sid,
+    owner_type = DEFAULT_OWNER_TYPE,
+    allowed_ips,
+  } = payload;
   if (iss !== issuer) throw invalid('iss is not the configured issuer.');
   if (!isAudience(aud, audience)) throw invalid('aud does not include the configured audience.');
   if (!isNumericDate(exp)) throw invalid('exp is missing or not a valid timestamp.');
@@ -211,6 +239,7 @@ function assertClaims(
   if (scope !== undefined && !isScopeClaim(scope)) throw invalid('scope is not a list of scopes.');
   if (epoch !== undefined && !isEpoch(epoch)) throw invalid('epoch is not an integer.');
   if (owner_type !== type) throw invalid('The token belongs to another type of owners.');
+  if (allowed_ips !== undefined && !isAllowedIps(allowed_ips)) throw invalid('allowed_ips is not a list of addresses.');
   if (sid !== undefined && !isText(sid)) throw invalid('sid is not a valid string.');
   assertApiToken(payload);
 }

@@ -47,7 +47,7 @@ export class ClientTokenIssuer {
   ): Promise<AccessTokenGrant> {
     enabledJwt(this.config);
     const dpopThumbprint = thumbprintIn(binding, this.config);
-    const { owner, tokenId } = stampOf(client) ?? {};
+    const { owner, tokenId, allowedIps = null } = stampOf(client) ?? {};
     if (!owner || tokenId === undefined) throw new TypeError('sigra: the client is not an API token');
     const scopes = requested ? this.scopes.narrow(client.scopes, parseScopes(requested)) : client.scopes;
     const by = { ...caller, principal: client };
@@ -60,18 +60,19 @@ export class ClientTokenIssuer {
         const since = await deadline.limit(this.gate.enter(owner, by));
         const ownClaims = await this.signer.ownClaims(client.user);
         const origin = { apiTokenId: tokenId, tokenEpoch: since.tokenEpoch };
-        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, dpopThumbprint };
+        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, allowedIps, dpopThumbprint };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt: null }));
         return this.database.transaction(async (manager) => {
-          const { endsAt } = await this.gate.admit(manager, 'refresh_family', owner, since, by);
+          const { endsAt, allowedIps: left } = await this.gate.admit(manager, 'refresh_family', owner, since, by);
           const metadata = { userId: owner.id, scopes };
           await this.audit.record(
             manager,
             { action: 'api.jwt_issue', targetId: tokenId, targetType: 'api_token', metadata },
             by,
           );
-          // Rare: the API token ends soon.
-          const fitting = outlives(signed, endsAt) ? await this.signer.sign({ ...claims, endsAt }) : signed;
+          // Rare: the API token ends soon, or was narrowed in the meantime.
+          const isTooMuch = outlives(signed, endsAt) || left !== allowedIps;
+          const fitting = isTooMuch ? await this.signer.sign({ ...claims, endsAt, allowedIps: left }) : signed;
           const { accessToken, expiresIn, tokenType } = fitting;
           return { accessToken, expiresIn, tokenType, scope: scopes.join(' ') };
         }, deadline.left);

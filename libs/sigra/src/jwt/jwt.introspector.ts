@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { admitsIp } from '../common/allowed-ips.js';
+import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { unlessOutage } from '../common/sigra-error.js';
@@ -30,30 +32,32 @@ export class JwtIntrospector {
   /**
    * Introspects a token.
    *
+   * @param caller where the service that asks got the token from. A token that is limited to addresses is not active elsewhere
    * @returns undefined when the token is not active or not recognized
    * @throws SigraError `unavailable`
    */
-  async introspect(token: string): Promise<IntrospectedToken | undefined> {
-    if (isRefreshToken(token)) return this.refreshToken(token);
-    return this.verifier.recognizes(token) ? this.accessToken(token) : undefined;
+  async introspect(token: string, caller: Caller = {}): Promise<IntrospectedToken | undefined> {
+    if (isRefreshToken(token)) return this.refreshToken(token, caller);
+    return this.verifier.recognizes(token) ? this.accessToken(token, caller) : undefined;
   }
 
-  private async accessToken(jwt: string): Promise<IntrospectedToken | undefined> {
-    const verified = await this.verifier.inspect(jwt).catch(unlessOutage);
+  private async accessToken(jwt: string, caller: Caller): Promise<IntrospectedToken | undefined> {
+    const verified = await this.verifier.inspect(jwt, caller).catch(unlessOutage);
     if (!verified) return undefined;
     // Without the claims that mean nothing outside.
     const { epoch, api_token_id, api_token_epoch, owner_type, scope = '', ...claims } = verified.claims;
     return { ...claims, scope, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP' };
   }
 
-  private async refreshToken(rawToken: string): Promise<IntrospectedToken | undefined> {
+  private async refreshToken(rawToken: string, { ipAddress }: Caller): Promise<IntrospectedToken | undefined> {
     const found = await this.refreshTokens.findLive(hashSecret(rawToken), this.clock.now());
     if (!found) return undefined;
     const user = (await this.owners.find(found.ownerId))?.user;
     if (!user) return undefined;
     const { token, family } = found;
     // A refresh with it is refused.
-    if (family.dpopThumbprint !== null && !this.config.dpop) return undefined;
+    if ((family.dpopThumbprint !== null && !this.config.dpop) || !admitsIp(family.allowedIps, ipAddress))
+      return undefined;
     return {
       iss: this.config.jwt?.issuer,
       sub: found.ownerId,
@@ -62,6 +66,7 @@ export class JwtIntrospector {
       exp: Math.floor(token.expiresAt.getTime() / 1000),
       scope: this.ceiling.limit(user, family.scopes).join(' '),
       sid: family.id,
+      ...(family.allowedIps && { allowed_ips: family.allowedIps }),
       ...(family.dpopThumbprint !== null && { cnf: { jkt: family.dpopThumbprint } }),
     };
   }

@@ -12,6 +12,7 @@ const FAMILY: RefreshFamilyRow = {
   ownerId: 'ada',
   epoch: 3,
   scopes: ['*'],
+  allowedIps: null,
   madeByTokenId: null,
   madeByFamilyId: null,
   absoluteExpiresAt: at(100),
@@ -58,6 +59,7 @@ interface Case {
   readonly state: RefreshTokenState;
   readonly leeway?: number;
   readonly dpopThumbprint?: string | undefined;
+  readonly ipAddress?: string | undefined;
   readonly outcome: string;
 }
 
@@ -264,6 +266,24 @@ const CASES: readonly Case[] = [
       { what: `a used token after the leeway, ${key}`, state: CONSUMED, leeway: 5, outcome: 'reuse' },
     ].map((each) => ({ ...each, family: { dpopThumbprint: 'key' }, dpopThumbprint })),
   ),
+  ...['192.0.2.7', '198.51.100.1', undefined].flatMap((ipAddress) => {
+    const isHere = ipAddress === '192.0.2.7';
+    return [
+      { what: 'an unused token', state: FRESH, outcome: isHere ? 'rotate' : 'invalid_token' },
+      {
+        what: 'a used token within the leeway',
+        state: CONSUMED,
+        leeway: 6,
+        outcome: isHere ? 'replay' : 'invalid_token',
+      },
+      { what: 'a used token after the leeway', state: CONSUMED, leeway: 5, outcome: 'reuse' },
+    ].map((each) => ({
+      ...each,
+      what: `${each.what} of a family for 192.0.2.0/24, from ${ipAddress ?? 'an unknown address'},`,
+      family: { allowedIps: ['192.0.2.0/24'] },
+      ipAddress,
+    }));
+  }),
   {
     what: 'an unused token with a key, of a family without one',
     state: FRESH,
@@ -287,8 +307,8 @@ const CASES: readonly Case[] = [
 ];
 
 describe('decideRefresh', () => {
-  it.each(CASES)('answers $what with $outcome', ({ family, state, leeway = 0, dpopThumbprint, outcome }) => {
-    const decision = decideRefresh({ ...FAMILY, ...family }, state, NOW, leeway, 0, dpopThumbprint);
+  it.each(CASES)('answers $what with $outcome', ({ family, state, leeway = 0, dpopThumbprint, ipAddress, outcome }) => {
+    const decision = decideRefresh({ ...FAMILY, ...family }, state, NOW, leeway, 0, { dpopThumbprint, ipAddress });
 
     expect(decision.kind === 'refuse' ? decision.code : decision.kind).toBe(outcome);
   });

@@ -1,3 +1,4 @@
+import { admitsIp } from '../common/allowed-ips.js';
 import { endsWithinSecond } from '../common/clock.js';
 import type { RefreshTokenState, RefreshTokenUse } from '../persistence/refresh-token.repository.js';
 import type { RefreshFamilyRow } from '../persistence/tables.js';
@@ -7,6 +8,14 @@ interface Refusal {
   readonly kind: 'refuse';
   readonly code: 'invalid_token' | 'token_revoked' | 'token_expired';
   readonly message: string;
+}
+
+/** The client that presents a refresh token. */
+export interface RefreshClient {
+  /** The thumbprint of its key; undefined for a bearer. */
+  readonly dpopThumbprint?: string | undefined;
+  /** Undefined when it is not known. */
+  readonly ipAddress?: string | undefined;
 }
 
 /** The treatment of a presented refresh token. */
@@ -31,9 +40,9 @@ const LEAST_TOLERANCE = 5;
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
  * @param tolerance `jwt.clockTolerance`, in seconds
- * @param dpopThumbprint the key of the client. A key that is not the family's gets no tokens and does not end the family: a thief who
- * has only the token could end it by a revocation, too. But a consumed token is reuse with every key: it can be older than the family's
- * key, and that key can be the thief's
+ * @param client a key that is not the family's, and an address that the family is not accepted from, get no tokens and do not end the
+ * family: a thief who has only the token could end it by a revocation, too. But a consumed token is reuse with every key and from every
+ * address: it can be older than the family's key, and that key can be the thief's
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
@@ -41,7 +50,7 @@ export function decideRefresh(
   now: Date,
   leeway: number,
   tolerance: number,
-  dpopThumbprint?: string,
+  client: RefreshClient = {},
 ): RefreshDecision {
   const { token, successors, currentEpoch } = state;
   const sealedSuccessors = token.consumedAt ? sealedWithin(state, leeway, tolerance) : undefined;
@@ -53,8 +62,8 @@ export function decideRefresh(
   if (family.epoch !== currentEpoch) return refused('token_revoked', 'The user has signed out everywhere.');
   const unused = successors.at(-1)?.token ?? token;
   if (isOver || unused.expiresAt <= now) return refused('token_expired', 'The refresh token has expired.');
-  if (!holdsFamily(family, dpopThumbprint))
-    return refused('invalid_token', 'The refresh token is bound to another key.');
+  if (!mayRefresh(family, client))
+    return refused('invalid_token', 'The refresh token is bound to another key, or to other addresses.');
   return sealedSuccessors ? { kind: 'replay', sealedSuccessors } : { kind: 'rotate' };
 }
 
@@ -79,10 +88,10 @@ function refused(code: Refusal['code'], message: string): Refusal {
   return { kind: 'refuse', code, message };
 }
 
-/** Whether a client with this key, or with none, can use the tokens of a family. Every key can use a family without one. */
-export function holdsFamily(
-  { dpopThumbprint: bound }: Pick<RefreshFamilyRow, 'dpopThumbprint'>,
-  presented: string | undefined,
+/** Whether a client can use the tokens of a family. Every key can use a family without one. */
+export function mayRefresh(
+  { dpopThumbprint: bound, allowedIps }: Pick<RefreshFamilyRow, 'dpopThumbprint' | 'allowedIps'>,
+  { dpopThumbprint, ipAddress }: RefreshClient,
 ): boolean {
-  return bound === null || bound === presented;
+  return (bound === null || bound === dpopThumbprint) && admitsIp(allowedIps, ipAddress);
 }

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, later } from '../common/clock.js';
-import type { Owner } from '../common/principal.js';
+import { type Owner, stampOf } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
 import { mintRefreshToken } from '../common/token-format.js';
@@ -20,7 +20,7 @@ import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { AccessTokenSigner, outlives } from './access-token.signer.js';
+import { AccessTokenSigner, ofFamily, outlives } from './access-token.signer.js';
 import { enabledJwt } from './enabled-jwt.js';
 import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
@@ -72,7 +72,8 @@ export class RefreshTokenIssuer {
         const { absoluteTtl } = enabledJwt(this.config);
         const endsAt = later(this.clock.now(), absoluteTtl);
         const origin = { familyId: id };
-        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, dpopThumbprint };
+        const allowedIps = stampOf(caller.principal)?.allowedIps ?? null;
+        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, allowedIps, dpopThumbprint };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt }));
         return this.database.transaction(async (manager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
@@ -86,9 +87,9 @@ export class RefreshTokenIssuer {
             caller,
           );
           const { absoluteExpiresAt } = family;
-          // Rare: what makes the family ends soon.
-          const isTooLong = outlives(signed, absoluteExpiresAt);
-          const fitting = isTooLong ? await this.signer.sign({ ...claims, endsAt: absoluteExpiresAt }) : signed;
+          // Rare: what makes the family ends soon, or was narrowed in the meantime.
+          const isTooMuch = outlives(signed, absoluteExpiresAt) || mint.allowedIps !== allowedIps;
+          const fitting = isTooMuch ? await this.signer.sign({ ...claims, ...ofFamily(family) }) : signed;
           return tokenPair(fitting, rawToken, scopes);
         }, deadline.left);
       },
@@ -99,7 +100,7 @@ export class RefreshTokenIssuer {
   /** The rows of a family and its first token. */
   private begin(id: string, owner: Owner, scopes: readonly string[], mint: Mint, caller: Caller) {
     const { absoluteTtl, refreshTtl } = enabledJwt(this.config);
-    const { familyEpoch: epoch, endsAt, madeByTokenId, madeByFamilyId, descendsFrom } = mint;
+    const { familyEpoch: epoch, endsAt, allowedIps, madeByTokenId, madeByFamilyId, descendsFrom } = mint;
     const createdAt = this.clock.now();
     const rawToken = mintRefreshToken();
     const absoluteExpiresAt = earliest(later(createdAt, absoluteTtl), endsAt);
@@ -112,6 +113,7 @@ export class RefreshTokenIssuer {
         ownerId: owner.id,
         epoch,
         scopes,
+        allowedIps,
         madeByTokenId,
         madeByFamilyId,
         descendsFrom,

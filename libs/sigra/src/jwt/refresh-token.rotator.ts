@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
@@ -25,7 +26,7 @@ import { jwtChannels, refreshReuseDetected } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AccessTokenSigner, ofFamily } from './access-token.signer.js';
 import { enabledJwt } from './enabled-jwt.js';
-import { decideRefresh, holdsFamily, type RefreshDecision } from './refresh-decision.js';
+import { decideRefresh, mayRefresh, type RefreshClient, type RefreshDecision } from './refresh-decision.js';
 import { type TokenBinding, thumbprintIn } from './token-binding.js';
 import { type TokenPair, tokenPair } from './token-pair.js';
 
@@ -50,8 +51,7 @@ interface Presented extends RefreshTokenOfFamily {
   /** The scopes of the family that the user can have now. */
   readonly granted: readonly string[];
   readonly requestedScopes: readonly string[] | undefined;
-  /** The key of the client; undefined for a bearer. */
-  readonly dpopThumbprint: string | undefined;
+  readonly client: RefreshClient;
   /**
    * Narrows the scopes and signs the access token, once. Not before it is known that the token is not reused, and not while a lock
    * is held, because the signer of the application can take long.
@@ -102,8 +102,9 @@ export class RefreshTokenRotator {
         const granted = this.ceiling.limit(user, record.family.scopes);
         const ownClaims = await this.signer.ownClaims(user);
         const { family } = record;
+        const client = { dpopThumbprint, ipAddress: caller.ipAddress };
         const prepare = once(() => this.prepare(family, granted, requestedScopes, ownClaims, dpopThumbprint));
-        const presented = { ...record, rawToken, granted, requestedScopes, dpopThumbprint, prepare, caller };
+        const presented = { ...record, rawToken, granted, requestedScopes, client, prepare, caller };
         // Throws after the commit: an error in the transaction would roll back the revocation that it reports.
         return accept(await this.settle(presented, deadline), record);
       },
@@ -113,10 +114,10 @@ export class RefreshTokenRotator {
 
   /** Tries twice: when the first try loses a race, the winner has committed before the second. */
   private async settle(presented: Presented, deadline: Deadline): Promise<RefreshOutcome> {
-    const { token, family, dpopThumbprint } = presented;
+    const { token, family, client } = presented;
     const isOver = family.revokedAt !== null || endsWithinSecond(family.absoluteExpiresAt, this.clock.now());
     // A family gets its key when its unused token is consumed, so the key of an unused token is known here.
-    const looksUnused = !token.consumedAt && !isOver && holdsFamily(family, dpopThumbprint);
+    const looksUnused = !token.consumedAt && !isOver && mayRefresh(family, client);
     try {
       return await this.attempt(presented, looksUnused, deadline).catch((error: unknown) => {
         if (!isLostRace(error)) throw error;
@@ -126,7 +127,7 @@ export class RefreshTokenRotator {
       const isAborted = isLostRace(error) || (!(error instanceof SigraError) && sqlState(error) !== undefined);
       if (!isAborted) throw error;
       const cause = error instanceof SigraError ? error.cause : error;
-      throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.', { cause });
+      throw aborted(cause);
     }
   }
 
@@ -165,18 +166,19 @@ export class RefreshTokenRotator {
     if (!state) return { kind: 'refuse', code: 'token_expired', message: 'The refresh token has expired.' };
     // Read after the lock, because the wait can take long.
     const now = this.clock.now();
-    const { dpopThumbprint } = presented;
-    const decision = decideRefresh(family, state, now, reuseLeeway, clockTolerance, dpopThumbprint);
+    const decision = decideRefresh(family, state, now, reuseLeeway, clockTolerance, presented.client);
     switch (decision.kind) {
       case 'refuse':
         return decision;
       case 'rotate': {
         const pair = await this.rotate(presented, manager);
         if (pair) return { kind: 'issued', pair };
-        throw new SigraError('refresh_aborted', 'The refresh token was not used; try again.');
+        throw aborted();
       }
       case 'replay': {
         this.narrow(presented.granted, presented.requestedScopes);
+        // The access token would have the earlier addresses.
+        if (!isDeepStrictEqual(family.allowedIps, presented.family.allowedIps)) throw aborted();
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_replay', presented));
         const live = decision.sealedSuccessors.reduce(
           (opener, sealed) => unseal(sealed, opener, 'refresh-token successor'),
@@ -206,7 +208,7 @@ export class RefreshTokenRotator {
     const rotation = {
       tokenId: token.id,
       family,
-      boundTo: family.dpopThumbprint === null ? presented.dpopThumbprint : undefined,
+      boundTo: family.dpopThumbprint === null ? presented.client.dpopThumbprint : undefined,
       child: {
         id: uuidv7(),
         tokenHash: hashSecret(successor),
@@ -242,6 +244,10 @@ export class RefreshTokenRotator {
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
+}
+
+function aborted(cause?: unknown): SigraError {
+  return new SigraError('refresh_aborted', 'The refresh token was not used; try again.', { cause });
 }
 
 function refreshEvent(action: JwtAuditAction, { token, family, caller }: Presented): NewAuditEvent {

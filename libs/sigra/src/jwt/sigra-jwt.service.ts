@@ -74,11 +74,17 @@ export class SigraJwtService {
    *
    * @param binding the key that the caller has proved to hold, from `DpopService.thumbprintOf`. @default a token that is bound to a
    * key is refused, as it is without a proof
+   * @param caller where the token was presented: a token that is limited to addresses is refused from all others. @default an unknown
+   * address, from which such a token is refused
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch` (all families of the
    * user were revoked), `token_revoked` (with `check: 'family'`)
    */
-  async verifyAccess(jwt: string, { dpopThumbprint }: TokenBinding = {}): Promise<AccessTokenClaims> {
-    const { claims } = await this.verifier.verify(jwt, dpopThumbprint);
+  async verifyAccess(
+    jwt: string,
+    { dpopThumbprint }: TokenBinding = {},
+    caller: Caller = {},
+  ): Promise<AccessTokenClaims> {
+    const { claims } = await this.verifier.verify(jwt, dpopThumbprint, caller);
     return claims;
   }
 
@@ -88,9 +94,10 @@ export class SigraJwtService {
    *
    * The audit row is written in the same transaction: do not also call `AuditService.auditJwtRefresh`.
    *
-   * A token that is bound to a key is refused with another key, or without one, as `invalid_token`, and stays valid.
+   * A token that is bound to a key is refused with another key, or without one, as `invalid_token`, and stays valid. So is a token whose
+   * family is limited to addresses, from any other one, and without `caller.ipAddress`.
    *
-   * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, bound to another key, or its user does not exist or is not active),
+   * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, bound to another key, not accepted from this address, or its user does not exist or is not active),
    * `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`, `token_expired`, `token_revoked`, `reuse_detected`, `refresh_aborted` (the token was not consumed; try again),
    * `outcome_unknown` (it may have been consumed), `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes
    */

@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
+import { commonIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { LineageRepository, type RevokedDescendant } from '../persistence/lineage.repository.js';
+import { LineageRepository, type Narrowing, type RevokedDescendant } from '../persistence/lineage.repository.js';
 import { type NewSweep, SweepRepository } from '../persistence/sweep.repository.js';
 import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { commonScopes } from '../scopes/can.js';
@@ -24,7 +25,7 @@ export interface LineageChange {
 
 /**
  * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the transaction
- * that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes that it loses.
+ * that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes and addresses that it loses.
  */
 @Injectable()
 export class LineageRevoker {
@@ -113,17 +114,32 @@ export class LineageRevoker {
   }
 
   /**
-   * Takes from what a maker made, to any depth, the scopes that the maker has lost. Call it in the transaction that narrows the
-   * maker.
+   * Takes from what a maker made, to any depth, the scopes and addresses that the maker has lost. Call it in the transaction that
+   * narrows the maker.
    *
-   * @param scopes those that the maker still has
+   * @param left those that the maker still has; undefined when it has lost none
    */
-  async narrowMadeBy(manager: EntityManager, makerId: string, scopes: readonly string[]): Promise<void> {
+  async narrowMadeBy(
+    manager: EntityManager,
+    makerId: string,
+    { scopes, allowedIps }: Partial<Pick<ApiToken, 'scopes' | 'allowedIps'>>,
+  ): Promise<void> {
     const { rules } = this.config.apiTokens;
-    const narrow = (granted: readonly string[]) => commonScopes(granted, scopes, rules);
+    if (scopes) {
+      await this.narrow(manager, makerId, {
+        column: 'scopes',
+        keep: (granted) => commonScopes(granted, scopes, rules),
+      });
+    }
+    if (allowedIps) {
+      await this.narrow(manager, makerId, { column: 'allowed_ips', keep: (list) => commonIps(list, allowedIps) });
+    }
+  }
+
+  private async narrow(manager: EntityManager, makerId: string, narrowing: Narrowing): Promise<void> {
     const makers = new Set([makerId]);
     for (let count = 1; count > 0;) {
-      const narrowed = await this.lineage.narrowDescendants(manager, [...makers], narrow);
+      const narrowed = await this.lineage.narrowDescendants(manager, [...makers], narrowing);
       for (const id of narrowed.originIds) makers.add(id);
       ({ count } = narrowed);
     }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
+import { admitsIp, type AllowedIps, commonIps } from '../common/allowed-ips.js';
 import { Clock, earliest, hasExpired } from '../common/clock.js';
 import { type Owner, type Principal, type Stamp, stampOf } from '../common/principal.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -20,6 +21,8 @@ import { endOfToken, isExpired } from './end-of-token.js';
 export interface Mint extends Epochs {
   /** The end of the maker: nothing that it makes outlives it. Null means no end. */
   readonly endsAt: Date | null;
+  /** The addresses that the maker is accepted from: nothing that it makes is accepted from others. */
+  readonly allowedIps: AllowedIps;
   readonly madeByTokenId: string | null;
   readonly madeByFamilyId: string | null;
   /** Every credential that it descends from. */
@@ -28,7 +31,13 @@ export interface Mint extends Epochs {
 
 /** Each maker is in a chain of living ones, so a real chain is short. */
 const MAX_ANCESTORS = 64;
-const IN_PERSON = { endsAt: null, madeByTokenId: null, madeByFamilyId: null, descendsFrom: [] } as const;
+const IN_PERSON = {
+  endsAt: null,
+  allowedIps: null,
+  madeByTokenId: null,
+  madeByFamilyId: null,
+  descendsFrom: [],
+} as const;
 
 /** The epoch that ends a credential. */
 const EPOCH_OF: Readonly<Record<CredentialKind, keyof Epochs>> = {
@@ -94,7 +103,7 @@ export class MintingGate {
    * authorized. Revocation takes the same locks, so it ends before this check or sees what the transaction makes.
    *
    * @param since the result of `enter`
-   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`; `insufficient_scope` when the credential was narrowed
+   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`; `insufficient_scope` and `invalid_token` when the credential was narrowed
    */
   async admit(
     manager: EntityManager,
@@ -139,11 +148,12 @@ export class MintingGate {
   /** @param epochs the current ones of the maker's owner */
   private async lockMaker(
     manager: EntityManager,
-    { owner, tokenId, familyId, endsAt }: Stamp,
+    stamp: Stamp,
     epochs: Epochs,
     principal: Principal,
   ): Promise<Omit<Mint, keyof Epochs>> {
-    if (tokenId !== undefined) return this.lockToken(manager, owner, tokenId, epochs, principal);
+    const { owner, tokenId, familyId, endsAt } = stamp;
+    if (tokenId !== undefined) return this.lockToken(manager, stamp, tokenId, epochs, principal);
     if (familyId === undefined) {
       if (!isKnown(principal)) throw revoked();
       if (hasExpired(endsAt ?? null, this.clock.now())) throw expired();
@@ -154,16 +164,23 @@ export class MintingGate {
     if (hasExpired(family.absoluteExpiresAt, this.clock.now())) throw expired();
     this.assertStillHolds(family, principal);
     const descendsFrom = await this.lineageOf(manager, 'refresh_family', familyId, familyId);
-    return { endsAt: family.absoluteExpiresAt, madeByTokenId: null, madeByFamilyId: familyId, descendsFrom };
+    return {
+      endsAt: family.absoluteExpiresAt,
+      allowedIps: addressesOf(stamp, family),
+      madeByTokenId: null,
+      madeByFamilyId: familyId,
+      descendsFrom,
+    };
   }
 
   private async lockToken(
     manager: EntityManager,
-    owner: Owner,
+    stamp: Stamp,
     tokenId: string,
     { tokenEpoch }: Epochs,
     principal: Principal,
   ): Promise<Omit<Mint, keyof Epochs>> {
+    const { owner } = stamp;
     const presented = await this.tokens.lock(manager, tokenId, owner);
     if (presented?.tokenEpoch !== tokenEpoch) throw revoked();
     const madeByTokenId = makerIdOf(presented);
@@ -178,13 +195,22 @@ export class MintingGate {
     // What the token makes is judged by its own uses, so that `idleTtl` does not move its end.
     if (hasExpired(endsAt, now) || isExpired(presented, this.config.apiTokens, now)) throw expired();
     const descendsFrom = await this.lineageOf(manager, 'api_token', madeByTokenId, presented.id, heir.id);
-    return { endsAt, madeByTokenId, madeByFamilyId: null, descendsFrom };
+    const allowedIps = addressesOf(stamp, presented, heir);
+    return { endsAt, allowedIps, madeByTokenId, madeByFamilyId: null, descendsFrom };
   }
 
-  /** A credential can have been narrowed since the request was authenticated. @throws SigraError `insufficient_scope` */
-  private assertStillHolds(credential: ScopeHolder, principal: Principal): void {
+  /**
+   * A credential can have been narrowed since the request was authenticated.
+   *
+   * @throws SigraError `insufficient_scope`; `invalid_token` when it is not accepted from the address of the request any more
+   */
+  private assertStillHolds(credential: ScopeHolder & Accepted, principal: Principal): void {
+    const stamp = stampOf(principal);
     // The application decides about the scopes of a principal that it made itself.
-    if (!stampOf(principal)) return;
+    if (!stamp) return;
+    if (credential.allowedIps !== null && !admitsIp(credential.allowedIps, stamp.from?.ipAddress)) {
+      throw refuse('invalid_token', 'The credential is not accepted from this address any more.');
+    }
     const { rules } = this.config.apiTokens;
     assertCovers(credential.scopes, principal.scopes, rules, 'The credential was narrowed in the meantime.');
   }
@@ -203,6 +229,16 @@ export class MintingGate {
       `A credential can descend from at most ${MAX_ANCESTORS} others; make it with an earlier one, or in person.`,
     );
   }
+}
+
+type Accepted = Pick<ApiToken, 'allowedIps'>;
+
+/**
+ * The addresses of what a principal makes: those that it was accepted from and its credential is accepted from. They are those of the
+ * stamp itself, unless the credential has lost some since.
+ */
+function addressesOf({ allowedIps = null }: Stamp, ...credentials: readonly Accepted[]): AllowedIps {
+  return credentials.reduce<AllowedIps>((common, credential) => commonIps(common, credential.allowedIps), allowedIps);
 }
 
 /** The stamp of a principal that the application made itself. Its epochs are not known. */

@@ -1,5 +1,6 @@
 import type { EntitySchemaColumnOptions } from 'typeorm';
 import { stringifyWithin } from '../common/bounded-json.js';
+import { clientAddress } from '../common/client-address.js';
 import { MAX_TIME } from '../common/clock.js';
 import { isLongerThan, isStorable, storablePart } from '../common/storable-text.js';
 import { elementsOf } from './composite-text.js';
@@ -71,6 +72,11 @@ export function varchar(max: number): Column<string, true> {
 /** An informational string from a client, such as its user agent. Only its first `max` code units are stored. */
 export function observed(max: number): Column<string, true> {
   return { ...text(), encode: (value) => storablePart(value, max) };
+}
+
+/** The address of a client, in the form of `clientAddress`, of at most `max` code units. */
+export function address(max: number): Column<string, true> {
+  return { ...text(), encode: (value) => clientAddress(storablePart(value, max)).address };
 }
 
 /** A 32-bit integer. */

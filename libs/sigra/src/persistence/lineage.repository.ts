@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Owner } from '../common/principal.js';
+import { elementsOf } from './composite-text.js';
 import { PackedRow } from './packed-row.js';
 import { SigraDatabase } from './sigra-database.js';
 import { apiTokens, ownerOf } from './tables.js';
@@ -27,14 +28,16 @@ export interface ChangedDescendants {
   readonly originIds: readonly string[];
 }
 
+/** How the arrays in a column become narrower. Each returns its argument when nothing is to be taken away. */
+export type Narrowing =
+  | { readonly column: 'scopes'; readonly keep: (scopes: readonly string[]) => readonly string[] }
+  | { readonly column: 'allowed_ips'; readonly keep: (list: readonly string[] | null) => readonly string[] | null };
+
 const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
 /** An expired row must not hide a living one. A transaction looks at so many rows at most. */
 const ROWS_SEEN = 20_000;
 /** Whether `t` is a living descendant of `maker`. The conditions are those of the index, too. */
 const DESCENDS = "t.descends_from && ARRAY[maker.id] AND t.descends_from <> '{}' AND t.revoked_at IS NULL";
-/** A scope has no space. */
-const SCOPE_LIST = "array_to_string(t.scopes, ' ')";
-
 const { id, ownerType, ownerId, originId } = apiTokens.columns;
 const revokedRow = new PackedRow({ id, ownerType, ownerId, originId });
 const REVOKED = { id: 't.id', ownerType: 't.owner_type', ownerId: 't.owner_id' };
@@ -134,31 +137,31 @@ export class LineageRepository {
   }
 
   /**
-   * Narrows the scopes of all credentials that descend from one of the makers. Call it until it changes nothing, as
+   * Narrows the scopes or the addresses of all credentials that descend from one of the makers. Call it until it changes nothing, as
    * `revokeDescendants`.
-   *
-   * @param narrow returns its argument when nothing is to be taken away
    */
   async narrowDescendants(
     manager: EntityManager,
     makerIds: readonly string[],
-    narrow: (scopes: readonly string[]) => readonly string[],
+    narrowing: Narrowing,
   ): Promise<ChangedDescendants> {
+    const { column } = narrowing;
+    const text = `t.${column}::text`;
     const narrowed: { readonly originId: string | null }[] = [];
     for (const kind of KINDS) {
-      const lists = await this.database.query<{ list: string }>(
-        `SELECT DISTINCT ${SCOPE_LIST} AS list FROM ${this.descendants(kind)}`,
+      const lists = await this.database.query<{ list: string | null }>(
+        `SELECT DISTINCT ${text} AS list FROM ${this.descendants(kind)}`,
         [makerIds],
         manager,
       );
+      const isList = `${text} IS NOT DISTINCT FROM $3`;
       for (const { list } of lists) {
-        const scopes = list === '' ? [] : list.split(' ');
-        const kept = narrow(scopes);
-        if (kept === scopes) continue;
+        const kept = keptOf(narrowing, list);
+        if (kept === undefined) continue;
         const rows = await this.database.query<{ originId: string | null }>(
           // The list is compared again, because another transaction can have narrowed a row while this waited for it.
-          `UPDATE ${this.tableOf(kind)} t SET scopes = $2::text[] WHERE t.id = ANY (ARRAY(
-             SELECT t.id FROM ${this.descendants(kind)} AND ${SCOPE_LIST} = $3)) AND ${SCOPE_LIST} = $3
+          `UPDATE ${this.tableOf(kind)} t SET ${column} = $2::text[] WHERE t.id = ANY (ARRAY(
+             SELECT t.id FROM ${this.descendants(kind)} AND ${isList})) AND ${isList}
            RETURNING ${currentOrigin(kind)} AS "originId"`,
           [makerIds, kept, list],
           manager,
@@ -203,6 +206,14 @@ export class LineageRepository {
     const { apiTokens, refreshFamilies } = this.database.names;
     return kind === 'api_token' ? apiTokens : refreshFamilies;
   }
+}
+
+/** What is kept of an array in its text form; undefined when nothing is to be taken away. */
+function keptOf(narrowing: Narrowing, list: string | null): readonly string[] | null | undefined {
+  // The elements are never null.
+  const array = list === null ? null : (elementsOf(list) as readonly string[]);
+  const kept = narrowing.column === 'scopes' ? narrowing.keep(array ?? []) : narrowing.keep(array);
+  return kept === array ? undefined : kept;
 }
 
 function endColumnOf(kind: CredentialKind): string {

@@ -1,5 +1,6 @@
 import { MAX_ID_LENGTH, type Owner } from '../common/principal.js';
 import {
+  address,
   bigint,
   bytes,
   date,
@@ -44,12 +45,19 @@ export const MAX_METADATA_LENGTH = 65_536;
 /** Data of the application about a token: a JSON object. */
 export type TokenMetadata = Readonly<Record<string, unknown>>;
 
-/** Columns that every credential has: whose it is, and what made it. */
+/** Columns that every credential has: whose it is, where it is accepted, and what made it. */
 const owned = {
   /** `users.type`. */
   ownerType: text(MAX_OWNER_TYPE_LENGTH),
   /** The owner's id, as a string. */
   ownerId: text(MAX_ID_LENGTH),
+};
+const accepted = {
+  /**
+   * The IP addresses and CIDR ranges that this credential is accepted from. Null means all addresses. An empty array means none: what
+   * made it was limited to other ones.
+   */
+  allowedIps: nullable(textArray()),
 };
 const made = {
   /**
@@ -89,6 +97,7 @@ export const apiTokens = new Table(
     /** SHA-256 of the raw token. */
     tokenHash: hash(),
     scopes: textArray(),
+    ...accepted,
     ...made,
     /** The token is rejected from this time on. Null means never. */
     expiresAt: nullable(time()),
@@ -97,7 +106,7 @@ export const apiTokens = new Table(
     /** Written in the background, at most once per `activityUpdateThreshold`. */
     lastUsedAt: nullable(time()),
     /** The client's address at the last use, as the framework reports it. */
-    lastUsedIp: nullable(observed(MAX_IP_LENGTH)),
+    lastUsedIp: nullable(address(MAX_IP_LENGTH)),
     /** The id of the token that replaced this one by rotation. */
     replacedBy: nullable(uuid()),
     createdAt: time(),
@@ -227,6 +236,7 @@ export const refreshFamilies = new Table(
     /** The owner's family epoch when the family was authorized. */
     epoch: integer(),
     scopes: textArray(),
+    ...accepted,
     ...made,
     /** The family ends at this time, however often it is refreshed. */
     absoluteExpiresAt: time(),
@@ -244,7 +254,7 @@ export const refreshFamilies = new Table(
       ),
     ),
     /** The client's address when the family began. */
-    ipAddress: nullable(observed(MAX_IP_LENGTH)),
+    ipAddress: nullable(address(MAX_IP_LENGTH)),
     /** The client's `User-Agent` when the family began. */
     userAgent: nullable(observed(MAX_USER_AGENT_LENGTH)),
     /** The thumbprint of the key that the family's tokens are bound to (RFC 9449 section 5). It never changes. */
@@ -309,7 +319,7 @@ export const auditEvents = new Table(
     targetType: nullable(text(MAX_TYPE_LENGTH)),
     /** A JSON object of at most 65,536 characters and 32 levels. Dates are ISO 8601 strings. */
     metadata: json<Readonly<Record<string, unknown>>>(MAX_METADATA_LENGTH),
-    ipAddress: nullable(observed(MAX_IP_LENGTH)),
+    ipAddress: nullable(address(MAX_IP_LENGTH)),
     userAgent: nullable(observed(MAX_USER_AGENT_LENGTH)),
     occurredAt: time(),
   },

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
+import { grantIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -88,16 +89,18 @@ export class ApiTokenIssuer {
           const now = this.clock.now();
           const requested = requestedExpiry(request.expiresAt, now, kind, mint.endsAt);
           const expiresAt = parseExpiry(requested, now, kind, mint.endsAt);
+          const allowedIps = grantIps(properties.allowedIps, mint.allowedIps);
           await this.assertMayMake(manager, kind, mint);
           await this.assertBelowCap(manager, owner, now);
-          const issued = await this.mint(manager, kind, mint, owner, { ...properties, id, expiresAt, createdAt: now });
+          const granted = { ...properties, allowedIps, id, expiresAt, createdAt: now };
+          const issued = await this.mint(manager, kind, mint, owner, granted);
           await this.audit.record(
             manager,
             {
               action: 'api.token_create',
               targetId: id,
               targetType: 'api_token',
-              metadata: { userId: owner.id, ...kindMember(issued.token), name, scopes, expiresAt },
+              metadata: { userId: owner.id, ...kindMember(issued.token), name, scopes, allowedIps, expiresAt },
             },
             caller,
           );

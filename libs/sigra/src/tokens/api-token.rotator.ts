@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
+import { commonIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { earliest, later } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -120,8 +121,11 @@ export class ApiTokenRotator {
     // Until its grace period ends, the old token is active, too.
     if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
+    // Another token that rotates this one gets the raw successor, which is limited like it.
+    const allowedIps = commonIps(old.allowedIps, mint.allowedIps);
     const successor = {
       ...propertiesOf(old),
+      allowedIps,
       id: successorId,
       originId: makerIdOf(old),
       expiresAt: parseExpiry(expiresAt, now, kind, endsAt),
@@ -157,6 +161,7 @@ export class ApiTokenRotator {
       },
       caller,
     );
+    if (allowedIps !== old.allowedIps) await this.revoker.narrowMadeBy(manager, makerIdOf(old), { allowedIps });
     // The descendants of a token must not outlive its successor either.
     const { isComplete } = await this.revoker.limitMadeByToken(manager, old, issued.token.expiresAt, now);
     return { issued, isComplete };

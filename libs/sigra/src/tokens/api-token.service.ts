@@ -60,12 +60,12 @@ export class ApiTokenService {
    *
    * @param user the owner
    * @param caller where the call comes from; with a principal, the token can only get scopes that the principal holds, and does
-   * not outlive the principal's credential
+   * not outlive the principal's credential, and is accepted only from addresses that the credential is accepted from
    * @returns the token and its raw form, which exists only here
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
-   * `invalid_metadata`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,
-   * `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`, `kind_not_allowed` when the principal
-   * is, or descends from, a token of another kind, `too_many_tokens`, `invalid_idempotency_key`,
+   * `invalid_metadata`, `invalid_allowed_ips`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`,
+   * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
+   * `kind_not_allowed` when the principal is, or descends from, a token of another kind, `too_many_tokens`, `invalid_idempotency_key`,
    * `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or
    * `epoch_mismatch` when the principal's credential, or all tokens of the user, ended in the meantime
    */
@@ -78,8 +78,9 @@ export class ApiTokenService {
    *
    * Records `last_used_at` and the audit rows of failures in the background. A success writes no audit row.
    *
-   * @param caller where the token came from, for `last_used_ip` and the audit rows of failures
-   * @throws SigraError `invalid_token` (malformed or unknown, or its owner does not exist or is not active),
+   * @param caller where the token came from, for `allowedIps`, `last_used_ip` and the audit rows of failures: without an address, a token
+   * that is limited to addresses is refused
+   * @throws SigraError `invalid_token` (malformed or unknown, not accepted from this address, or its owner does not exist or is not active),
    * `token_revoked`, `token_expired`
    */
   async verify(rawToken: string, caller: Caller = {}): Promise<ApiToken> {
@@ -143,13 +144,13 @@ export class ApiTokenService {
 
   /**
    * Changes properties of an active token, with the audit row `api.token_update`, which has the values before and after. Without a
-   * difference, nothing is written. Narrower scopes and an earlier expiry are in force at once, also for what calls under way make
+   * difference, nothing is written. Narrower scopes and addresses and an earlier expiry are in force at once, also for what calls under way make
    * with the token, for earlier tokens of its rotations that are in their grace period, and for what the token has made, to any
-   * depth. Only access tokens (JWTs) that have been signed keep their scopes until they expire.
+   * depth. Only access tokens (JWTs) that have been signed keep their scopes and addresses until they expire.
    *
-   * @param caller where the call comes from; a principal can narrow the scopes and move the expiry to an earlier time only
+   * @param caller where the call comes from; a principal can narrow the scopes and addresses and move the expiry to an earlier time only
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `name_required`, `name_too_long`,
-   * `invalid_name`, `description_too_long`, `invalid_description`, `invalid_metadata`, `scopes_required`, `invalid_scope_format`,
+   * `invalid_name`, `description_too_long`, `invalid_description`, `invalid_metadata`, `invalid_allowed_ips`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, the codes of an expiry; `insufficient_scope` when the caller's principal does not hold all scopes of the
    * token, or widens them
    */
@@ -167,7 +168,8 @@ export class ApiTokenService {
   }
 
   /**
-   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, owner and lifetime. The old token is
+   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, addresses, owner and lifetime. Through
+   * a principal that is limited to addresses, the new one has only those of both. The old token is
    * revoked at once, or expires after the grace period, but never later than before. Only one of several concurrent rotations
    * succeeds.
    *

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditWriter } from '../audit/audit.writer.js';
+import { isWithinIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { earliest } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -32,6 +33,9 @@ export interface UpdateApiToken extends RequestedChanges {
 /** The properties that can be changed, as a token has them. */
 type Changeable = TokenProperties & Pick<ApiToken, 'expiresAt'>;
 type Changes = Partial<Changeable>;
+
+/** The properties that earlier tokens of the rotations, and what the token made, share with it. */
+const INHERITED: readonly (keyof Changeable)[] = ['scopes', 'allowedIps', 'expiresAt'];
 
 /** Changes properties of tokens, with the audit row in the same transaction. */
 @Injectable()
@@ -70,7 +74,7 @@ export class ApiTokenUpdater {
             ...given,
             ...(expiresAt !== undefined && { expiresAt: this.newExpiry(locked, expiresAt, caller) }),
           };
-          if (changes.scopes) this.assertNarrows(locked.token, changes.scopes, caller);
+          this.assertNarrows(locked.token, changes, caller);
           return this.change(manager, locked, changes, caller);
         }, deadline.left);
         if (left) await this.sweeper.begin(left, deadline);
@@ -95,12 +99,15 @@ export class ApiTokenUpdater {
     return end;
   }
 
-  /** Also that its kind allows the scopes. */
-  private assertNarrows(token: ApiToken, scopes: readonly string[], { principal }: Caller): void {
+  /** Also that its kind allows the scopes. @throws SigraError `insufficient_scope`, `invalid_allowed_ips` */
+  private assertNarrows(token: ApiToken, { scopes, allowedIps }: Changes, { principal }: Caller): void {
     const { kinds, rules } = this.config.apiTokens;
-    this.ceiling.assertKindAllows(kinds.of(token), scopes);
+    if (scopes) this.ceiling.assertKindAllows(kinds.of(token), scopes);
     if (!principal) return;
-    assertCovers(token.scopes, scopes, rules, 'The scopes of a token can be narrowed, but not widened.');
+    if (scopes) assertCovers(token.scopes, scopes, rules, 'The scopes of a token can be narrowed, but not widened.');
+    if (allowedIps !== undefined && !isWithinIps(allowedIps, token.allowedIps)) {
+      throw new SigraError('invalid_allowed_ips', 'The addresses of a token can be narrowed, but not widened.');
+    }
   }
 
   /** @returns the owner as `left` if a sweep has to complete the change */
@@ -122,19 +129,19 @@ export class ApiTokenUpdater {
       },
       caller,
     );
-    if (names.includes('scopes') || names.includes('expiresAt')) await this.changePredecessors(manager, locked, token);
-    if (names.includes('scopes')) await this.lineage.narrowMadeBy(manager, makerIdOf(old), token.scopes);
+    if (names.some((name) => INHERITED.includes(name))) await this.changePredecessors(manager, locked, token);
+    await this.lineage.narrowMadeBy(manager, makerIdOf(old), pick(token));
     const { isComplete } = await this.lineage.limitMadeByToken(manager, old, token.expiresAt, now);
     return { token, ...(!isComplete && { left: owner }) };
   }
 
-  /** In their grace period, the tokens that led to this one have the same scopes, and end with it. */
+  /** In their grace period, the tokens that led to this one have the same scopes and addresses, and end with it. */
   private async changePredecessors(manager: EntityManager, { token: old, owner }: LockedToken, token: ApiToken) {
     if (old.originId === null) return;
     for (const each of await this.tokens.lockRotations(manager, old.originId, owner)) {
       if (each.id === token.id) continue;
       const expiresAt = earliest(each.expiresAt, token.expiresAt);
-      await this.tokens.update(manager, each.id, { scopes: token.scopes, expiresAt });
+      await this.tokens.update(manager, each.id, { scopes: token.scopes, allowedIps: token.allowedIps, expiresAt });
     }
   }
 }

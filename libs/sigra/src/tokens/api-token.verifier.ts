@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { admitsIp } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
@@ -87,20 +88,24 @@ export class ApiTokenVerifier {
     return found && { token: found.token, state: this.stateOf(found) };
   }
 
-  /** Finds a token that has ended by its rotation and by nothing else. */
-  async findRotated(rawToken: string): Promise<VerifiedApiToken | undefined> {
+  /** Finds a token that has ended by its rotation and by nothing else, for a caller that could use it before. */
+  async findRotated(rawToken: string, caller: Caller): Promise<VerifiedApiToken | undefined> {
     if (!this.rules.kinds.isWellFormed(rawToken)) return undefined;
     const { record, user } = (await this.tokens.findWithOwner(hashSecret(rawToken))) ?? {};
     if (!record || !user) return undefined;
     const { token, tokenEpoch, familyEpoch } = record;
     const isRotated = token.replacedBy !== null && (token.revokedAt === null || token.revokeReason === 'rotated');
-    if (!isRotated || token.tokenEpoch !== tokenEpoch) return undefined;
+    if (!isRotated || token.tokenEpoch !== tokenEpoch || !isAccepted(token, caller)) return undefined;
     return { token: this.ceiling.limitToken(user, token), user, tokenEpoch, familyEpoch };
   }
 
   private assertLive(found: FoundApiToken, caller: Caller): void {
     const state = this.stateOf(found);
-    if (state === 'active') return;
+    if (state === 'active') {
+      if (isAccepted(found.token, caller)) return;
+      this.failures.recordKnown(found.token, 'ip_not_allowed', caller);
+      throw refuse('invalid_token', 'The token is not accepted from this address.');
+    }
     const code = `token_${state}` as const;
     this.failures.recordKnown(found.token, code, caller);
     throw refuse(code, `The token has ${state === 'revoked' ? 'been revoked' : 'expired'}.`);
@@ -112,4 +117,9 @@ export class ApiTokenVerifier {
     // The epoch ends tokens at once; their rows are marked afterwards.
     return token.tokenEpoch === tokenEpoch ? 'active' : 'revoked';
   }
+}
+
+/** Most tokens are accepted from all addresses: the one of the caller is only read for the others. */
+function isAccepted({ allowedIps }: ApiToken, caller: Caller): boolean {
+  return allowedIps === null || admitsIp(allowedIps, caller.ipAddress);
 }

@@ -14,6 +14,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         owner_id text NOT NULL,
         epoch integer NOT NULL,
         scopes text[] NOT NULL,
+        allowed_ips text[],
         made_by_token_id uuid,
         made_by_family_id uuid,
         descends_from uuid[] NOT NULL DEFAULT '{}',
