@@ -26,7 +26,7 @@ export const arrows = {
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
   integrations: ['config', 'common', 'auth'],
-  cli: ['config'],
+  cli: ['config', 'persistence'],
   schematics: [],
   // The testing kit puts tokens into states that no service creates, so it uses internals.
   testing: ['common', 'persistence', 'audit', 'tokens', 'jwt', 'auth'],
