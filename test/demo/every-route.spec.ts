@@ -24,6 +24,7 @@ const SCOPES = [
   'admin',
   'api_tokens:read',
   'api_tokens:write',
+  'api_tokens:admin',
   'oauth:introspect',
   'sessions:read',
   'sessions:write',
@@ -132,6 +133,18 @@ const TABLE: Readonly<Record<string, Row>> = {
   'POST /api/projects': { answers: api('201', ['write:projects'], '403'), json: { name: 'Engine' } },
   // Only Ada is an administrator.
   'GET /api/admin/stats': { answers: api('200', ['admin'], '200', '403') },
+  'GET /api/admin/tokens': { answers: api('200', ['api_tokens:admin'], '200', '403') },
+  'GET /api/admin/tokens/:id': { answers: api('200', ['api_tokens:admin'], '200', '403') },
+  'POST /api/admin/tokens/lookup': {
+    answers: api('404', ['api_tokens:admin'], '403', '403'),
+    json: { rawToken: 'unknown' },
+  },
+  // A revocation needs the scopes of the token, too.
+  'DELETE /api/admin/tokens/:id': { answers: api('204', [], '403', '403') },
+  'POST /api/admin/tokens/revoke': {
+    answers: api('200', ['api_tokens:admin'], '403', '403'),
+    json: { filter: { name: 'CI' }, dryRun: true },
+  },
   'GET /api/tokens': { answers: api('200', ['api_tokens:read']) },
   'POST /api/tokens': {
     answers: api('201', ['api_tokens:write'], '403'),

@@ -43,6 +43,7 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
         .map(({ route }) => route)
         .sort(),
     ).toEqual([
+      'DELETE /api/admin/tokens/{id}',
       'DELETE /api/jwt',
       'DELETE /api/jwt/{id}',
       'DELETE /api/tokens',
@@ -50,6 +51,8 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
       'DELETE /session',
       'GET /.well-known/jwks.json',
       'GET /api/admin/stats',
+      'GET /api/admin/tokens',
+      'GET /api/admin/tokens/{id}',
       'GET /api/jwt',
       'GET /api/me',
       'GET /api/projects',
@@ -58,6 +61,8 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
       'GET /health',
       'GET /metrics',
       'PATCH /api/tokens/{id}',
+      'POST /api/admin/tokens/lookup',
+      'POST /api/admin/tokens/revoke',
       'POST /api/jwt',
       'POST /api/projects',
       'POST /api/tokens',

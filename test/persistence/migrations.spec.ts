@@ -59,8 +59,10 @@ describe('sigraMigrations', () => {
   it('create the tables and their indexes', async () => {
     expect(await relations('r')).toEqual(TABLES);
     expect(await relations('i')).toEqual([
+      'sigra_api_tokens_created',
       'sigra_api_tokens_expired',
       'sigra_api_tokens_hash',
+      'sigra_api_tokens_hint',
       'sigra_api_tokens_lineage',
       'sigra_api_tokens_origin',
       'sigra_api_tokens_owner',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { AuditService, CredentialService, TokenCleanupService } from 'nestjs-sigra';
+import { ApiTokenAdminService, AuditService, CredentialService, TokenCleanupService } from 'nestjs-sigra';
 import { VerifyFailureRecorder } from '../../libs/sigra/src/tokens/verify-failure.recorder.js';
 import { LastUsedRecorder } from '../../libs/sigra/src/tokens/last-used.recorder.js';
 import { eventually } from '../support/eventually.js';
@@ -244,6 +244,40 @@ describe('the plan of every query, over large tables', () => {
 
     expect(read.length).toBeGreaterThan(0);
     expect(read.filter((scan) => !/^sigra_audit_events: sigra_audit_events_\w+$/.test(scan))).toEqual([]);
+  });
+
+  it('admin: a search by a filter without an index reads the tokens in their order', async () => {
+    const admin = test.get(ApiTokenAdminService);
+    const { nextCursor } = await admin.search({ name: 'c', state: 'active' });
+    await admin.search({ name: 'c', state: 'active', cursor: nextCursor! });
+    await admin.search({ order: 'oldest' });
+    const found = await scans();
+    log.clear();
+    await admin.search({ name: 'none' });
+    const [none] = log.queries;
+
+    expect(found).toEqual(['sigra_api_tokens: sigra_api_tokens_created', 'sigra_owners: sigra_owners_pkey']);
+    expect(await scans()).toEqual(['sigra_api_tokens: sigra_api_tokens_created', 'sigra_owners: sigra_owners_pkey']);
+    expect(await rowsRead(none!)).toBeLessThan(51_000);
+  });
+
+  it('admin: by owner, hint and id', async () => {
+    const admin = test.get(ApiTokenAdminService);
+    const { token } = await test.tokens.create(test.user, REQUEST);
+    log.clear();
+
+    await admin.search({ hint: token.hint, state: 'active' });
+    await admin.previewMatching({ hint: token.hint });
+    const byHint = await scans();
+    log.clear();
+    await admin.search({ ownerId: test.user.id });
+    await admin.find(token.id);
+    await admin.revokeMatching({ ownerId: test.user.id, hint: token.hint }, 1);
+    const byOwner = (await scans()).filter((scan) => scan.startsWith('sigra_api_tokens'));
+
+    expect(byHint).toEqual(['sigra_api_tokens: sigra_api_tokens_hint', 'sigra_owners: sigra_owners_pkey']);
+    expect(byOwner).not.toContain('sigra_api_tokens: Seq Scan');
+    expect(byOwner).not.toContain('sigra_api_tokens: sigra_api_tokens_created');
   });
 
   it('clean-up: full batches, and a last one with few rows left', async () => {

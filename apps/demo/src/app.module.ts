@@ -39,8 +39,10 @@ export class AppModule {
           // express-session sets the session on Node's own request, which is `raw` on Fastify.
           session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
           jwt,
+          admin: { canAdminister: ({ user }) => user.isAdmin },
           controllers: {
             tokens: 'api/tokens',
+            admin: 'api/admin/tokens',
             scopes: 'api/scopes',
             jwt: 'api/jwt',
             oauth: 'oauth',

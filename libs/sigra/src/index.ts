@@ -2,6 +2,7 @@
 export { SigraModule } from './sigra.module.js';
 export { SigraConfigError } from './config/sigra-config-error.js';
 export type {
+  AdminOptions,
   ApiTokenKindOptions,
   ApiTokenOptions,
   AuditOptions,
@@ -46,14 +47,18 @@ export type {
 // API tokens.
 export { ApiTokenService } from './tokens/api-token.service.js';
 export type { ApiTokenPage, ListApiTokens } from './tokens/api-token.service.js';
+export { ApiTokenAdminService } from './tokens/api-token-admin.service.js';
+export type { FoundApiTokenPage, SearchApiTokens } from './tokens/api-token-admin.service.js';
+export type { MatchingApiTokens, RevokedApiTokens } from './tokens/matching-token.revoker.js';
+export type { ApiTokenFilter } from './persistence/api-token-search.repository.js';
 export type { CreateApiToken } from './tokens/api-token.issuer.js';
-export type { ApiTokenState, LookedUpApiToken } from './tokens/api-token.verifier.js';
 export type { RotateApiToken } from './tokens/api-token.rotator.js';
 export type { UpdateApiToken } from './tokens/api-token.updater.js';
 export type { IssuedApiToken } from './tokens/issue.replayer.js';
 export type { TokenUsage, UsageRange } from './tokens/usage.reader.js';
-export type { ApiToken, TokenMetadata } from './persistence/tables.js';
+export type { ApiToken, ApiTokenState, LookedUpApiToken, TokenMetadata } from './persistence/tables.js';
 export type { ApiTokenView } from './http/api-token.controller.js';
+export type { AdminApiTokenView } from './http/api-token-admin.controller.js';
 export { tokenPattern } from './common/token-format.js';
 export { decodeCursor, encodeCursor } from './common/cursor.js';
 export type { CursorPosition } from './common/cursor.js';

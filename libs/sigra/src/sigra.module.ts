@@ -23,6 +23,7 @@ import { persistenceProviders } from './persistence/persistence.providers.js';
 import { SIGRA_DATA_SOURCE } from './persistence/sigra-database.js';
 import { ScopeRegistry } from './scopes/scope-registry.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './sigra.module-definition.js';
+import { ApiTokenAdminService } from './tokens/api-token-admin.service.js';
 import { ApiTokenService } from './tokens/api-token.service.js';
 import { tokenProviders } from './tokens/token.providers.js';
 
@@ -33,6 +34,7 @@ const EXPORTS = [
   SIGRA_DATA_SOURCE,
   Clock,
   ApiTokenService,
+  ApiTokenAdminService,
   SigraJwtService,
   CredentialService,
   AuditService,

@@ -39,8 +39,37 @@ const form = (schema: SchemaName) => ({
 const oauthError = (description: string) => answer(description, 'OAuthError');
 
 const API_TOKENS = { tags: ['API tokens'] };
+const ADMIN = { tags: ['Admin'] };
 const JWTS = { tags: ['JWT'] };
 const PATH = '/api/tokens';
+const ADMIN_PATH = '/api/admin/tokens';
+
+const adminScope = 'Scope: `api_tokens:admin`. The user must be an administrator.';
+const adminOnly = refusal('The credential lacks a scope, or the user is not an administrator.');
+const filterParameter = (name: string, description: string, schema: object = { type: 'string' }) => ({
+  name,
+  in: 'query',
+  schema,
+  description,
+});
+const time = { type: 'string', format: 'date-time' };
+const filterParameters = [
+  filterParameter('ownerId', 'The id of the owner.'),
+  filterParameter('hint', 'The first four characters after the prefix.'),
+  filterParameter('name', 'A part of the name, in any case.'),
+  filterParameter('prefix', 'The prefix that tokens were created with.'),
+  filterParameter('scopes', 'Scopes that tokens grant, all of them, separated by spaces.'),
+  filterParameter('unusedSince', 'Tokens that were created before and not used since.', time),
+  filterParameter('createdBefore', 'Tokens that were created before.', time),
+  filterParameter('expiresBefore', 'Tokens with an earlier expiry.', time),
+  filterParameter('hasExpiry', 'Whether tokens have an expiry.', { type: 'boolean' }),
+  filterParameter('state', 'What has become of them.', { type: 'string', enum: ['active', 'revoked', 'expired'] }),
+  filterParameter('order', 'By the time of creation.', {
+    type: 'string',
+    enum: ['newest', 'oldest'],
+    default: 'newest',
+  }),
+];
 
 /** Sigra's ready-made routes, under the paths that `AppModule` sets. */
 export const sigraOperations = [
@@ -125,6 +154,72 @@ export const sigraOperations = [
       404: notFound,
       409: refusal('The token is revoked, expired or already replaced.'),
       422: refusal('The `Idempotency-Key` was used for another request.'),
+    },
+  },
+  {
+    ...ADMIN,
+    method: 'get',
+    path: ADMIN_PATH,
+    summary: 'The tokens of all users',
+    description: `${adminScope} A page can be empty and have a \`nextCursor\`.`,
+    parameters: [...filterParameters, ...pageParameters],
+    responses: {
+      200: answer('A page of tokens.', 'AdminApiTokenPage'),
+      400: refusal('The filter, the limit or the cursor is invalid.'),
+      401: unauthorized,
+      403: adminOnly,
+    },
+  },
+  {
+    ...ADMIN,
+    method: 'get',
+    path: `${ADMIN_PATH}/{id}`,
+    summary: 'A token of any user',
+    description: adminScope,
+    parameters: [idParameter],
+    responses: {
+      200: answer('The token.', 'FoundApiToken'),
+      401: unauthorized,
+      403: adminOnly,
+      404: refusal('The id does not exist.'),
+    },
+  },
+  {
+    ...ADMIN,
+    method: 'post',
+    path: `${ADMIN_PATH}/lookup`,
+    summary: 'The token of a raw form',
+    description: `${adminScope} It counts as no use of the token.`,
+    requestBody: body('LookUpApiToken'),
+    responses: {
+      200: answer('The token.', 'FoundApiToken'),
+      401: unauthorized,
+      403: adminOnly,
+      404: refusal('The string is not a token of this application.'),
+    },
+  },
+  {
+    ...ADMIN,
+    method: 'delete',
+    path: `${ADMIN_PATH}/{id}`,
+    summary: 'Revoke a token of any user',
+    description: `${adminScope} The credential needs the scopes of the token, too.`,
+    parameters: [idParameter],
+    responses: { 204: answer('Revoked.'), 401: unauthorized, 403: adminOnly, 404: refusal('The id does not exist.') },
+  },
+  {
+    ...ADMIN,
+    method: 'post',
+    path: `${ADMIN_PATH}/revoke`,
+    summary: 'Revoke the tokens that match a filter, or count them',
+    description: `${adminScope} The credential needs the scopes of these tokens, too.`,
+    requestBody: body('RevokeMatchingApiTokens'),
+    responses: {
+      200: answer('The count of a dry run, or the number of revoked tokens.', 'MatchingApiTokens'),
+      400: refusal('The filter is empty or invalid.'),
+      401: unauthorized,
+      403: adminOnly,
+      409: refusal('Another number of tokens matches.'),
     },
   },
   {

@@ -14,6 +14,25 @@ const allowedIps = maybe(
 );
 const nextCursor = maybe({ type: 'string' }, 'The cursor of the next page; null on the last page.');
 
+const adminToken = { $ref: '#/components/schemas/AdminApiToken' };
+const filter = {
+  type: 'object',
+  additionalProperties: false,
+  description: 'The parameters of the search; at least one besides `state`.',
+  properties: {
+    ownerId: { type: 'string' },
+    hint: { type: 'string' },
+    name: { type: 'string' },
+    prefix: { type: 'string' },
+    scopes,
+    unusedSince: instant,
+    createdBefore: instant,
+    expiresBefore: instant,
+    hasExpiry: { type: 'boolean' },
+    state: { type: 'string', enum: ['active', 'revoked', 'expired'] },
+  },
+};
+
 /** The bodies that Sigra's ready-made routes accept and answer with. */
 export const sigraSchemas = {
   ApiToken: {
@@ -66,6 +85,52 @@ export const sigraSchemas = {
     type: 'object',
     required: ['tokens', 'nextCursor'],
     properties: { tokens: { type: 'array', items: { $ref: '#/components/schemas/ApiToken' } }, nextCursor },
+  },
+  AdminApiToken: {
+    allOf: [
+      { $ref: '#/components/schemas/ApiToken' },
+      {
+        type: 'object',
+        required: ['ownerId', 'state', 'revokedAt', 'revokeReason'],
+        properties: {
+          ownerId: { type: 'string' },
+          state: { type: 'string', enum: ['active', 'revoked', 'expired'] },
+          revokedAt: maybe(instant, 'Null: it was not revoked, or its row is about to be marked.'),
+          revokeReason: maybe({ type: 'string' }, 'Why it was revoked.'),
+        },
+      },
+    ],
+  },
+  AdminApiTokenPage: {
+    type: 'object',
+    required: ['tokens', 'nextCursor'],
+    properties: { tokens: { type: 'array', items: adminToken }, nextCursor },
+  },
+  FoundApiToken: { type: 'object', required: ['token'], properties: { token: adminToken } },
+  LookUpApiToken: {
+    type: 'object',
+    required: ['rawToken'],
+    additionalProperties: false,
+    properties: { rawToken: { type: 'string' } },
+  },
+  RevokeMatchingApiTokens: {
+    type: 'object',
+    required: ['filter'],
+    additionalProperties: false,
+    properties: {
+      filter,
+      dryRun: { type: 'boolean', description: 'True: count, and change nothing.' },
+      expectedCount: { type: 'integer', minimum: 0, description: 'Instead of `dryRun`: the count of the dry run.' },
+    },
+  },
+  MatchingApiTokens: {
+    type: 'object',
+    properties: {
+      count: { type: 'integer', description: 'Of a dry run.' },
+      sample: { type: 'array', items: adminToken, description: 'Of a dry run: the first ten.' },
+      revoked: { type: 'integer', example: 3 },
+      remaining: { type: 'integer', description: 'Repeat with this `expectedCount` until it is 0.', example: 0 },
+    },
   },
   CreateApiToken: {
     type: 'object',

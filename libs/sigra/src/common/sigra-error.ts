@@ -66,6 +66,8 @@ export const ERROR_CODES = {
   unauthorized: { status: 401, challenge: 'realm' },
   invalid_request: { status: 400, challenge: 'error' },
   insufficient_scope: { status: 403, challenge: 'scope', oauth: 'invalid_scope' },
+  not_administrator: { status: 403 },
+  step_up_required: { status: 403 },
   kind_not_allowed: { status: 403, challenge: 'privilege' },
   invalid_signature: { status: 403 },
   cross_origin: { status: 403 },
@@ -73,6 +75,8 @@ export const ERROR_CODES = {
   not_found: { status: 404 },
   invalid_cursor: INPUT,
   invalid_limit: INPUT,
+  invalid_filter: INPUT,
+  count_mismatch: { status: 409 },
   // Audit.
   invalid_event: INPUT,
   reserved_action: INPUT,

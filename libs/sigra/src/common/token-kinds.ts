@@ -72,6 +72,11 @@ export class TokenKinds {
     return this.of(token) ?? this.others;
   }
 
+  /** The prefixes of a kind; none for an unknown one. */
+  prefixesOf(name: string): readonly string[] {
+    return this.all.filter((kind) => kind.name === name).flatMap(prefixesOf);
+  }
+
   /** Whether the lifetime of some tokens is limited. */
   get limitLifetimes(): boolean {
     return [...this.all, this.others].some(({ requireExpiry, maxTtl }) => requireExpiry || maxTtl !== undefined);

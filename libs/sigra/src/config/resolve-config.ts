@@ -1,4 +1,5 @@
 import { CronTime } from 'cron';
+import { adminSection } from './admin.section.js';
 import { apiTokensSection } from './api-tokens.section.js';
 import { credentialsSection } from './credentials.section.js';
 import { resolveDpop } from './dpop.section.js';
@@ -32,6 +33,7 @@ export const sigraSection = section(
     credentials: credentialsSection,
     session: sessionSection,
     leaks: leaksSection,
+    admin: adminSection,
     metadata: metadataSection,
     audit: section({
       enabled: flag({ default: true }),

@@ -1,4 +1,4 @@
-import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_JWT } from './built-in-scopes.js';
+import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_ADMIN, BUILT_IN_SCOPES_WITH_JWT } from './built-in-scopes.js';
 import { isObject } from '../common/is-object.js';
 import { isScope, isWildcard } from '../common/scope-grammar.js';
 import { ScopeRules } from '../common/scope-rules.js';
@@ -68,7 +68,7 @@ function checkScopes(path: string, value: unknown): readonly ConfiguredScope[] {
 }
 
 const BUILT_IN: ReadonlySet<string> = new Set(
-  [...BUILT_IN_SCOPES, ...BUILT_IN_SCOPES_WITH_JWT].map(({ name }) => name),
+  [...BUILT_IN_SCOPES, ...BUILT_IN_SCOPES_WITH_ADMIN, ...BUILT_IN_SCOPES_WITH_JWT].map(({ name }) => name),
 );
 
 function assertRegistered(

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Type } from '@nestjs/common';
+import type { Principal } from '../common/principal.js';
 
 /**
  * Finds users that are not TypeORM entities of the same DataSource.
@@ -475,6 +476,21 @@ export interface MetadataOptions {
   scopes?: readonly string[];
 }
 
+/** Who administers the API tokens of all owners of `users.type`, with `ApiTokenAdminService` and `controllers.admin`. */
+export interface AdminOptions<User extends object = object> {
+  /**
+   * Whether a principal is an administrator, besides its scope `api_tokens:admin`, which `*` of an ordinary session grants as well. Each
+   * call asks it. If it does not return exactly `true`, the call is refused with `not_administrator`.
+   */
+  canAdminister: (principal: Principal<User>) => boolean | Promise<boolean>;
+  /**
+   * Whether the person has just been authenticated again, for the routes of `controllers.admin` that revoke. If it does not return
+   * exactly `true`, the request is refused with `step_up_required`; it can also throw an `HttpException` of the application.
+   * @default not required
+   */
+  requireStepUp?: (principal: Principal<User>, request: HostRequest) => boolean | Promise<boolean>;
+}
+
 /** The audit trail. */
 export interface AuditOptions {
   /** Whether events are written to `sigra_audit_events`, those of the host included. @default true */
@@ -556,6 +572,8 @@ export interface SigraModuleOptions<User extends object = object> {
   session?: SessionOptions;
   /** Reports of leaked credentials. @default those that GitHub signs, if `controllers.leaks` is mounted */
   leaks?: LeakOptions;
+  /** Who administers the API tokens of all owners. @default no administrators */
+  admin?: AdminOptions<User>;
   /** The metadata of OAuth. @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL */
   metadata?: MetadataOptions;
   /** The audit trail. @default enabled; events are kept, refusals of API tokens for 400 days */
@@ -588,6 +606,11 @@ export interface SigraModuleOptions<User extends object = object> {
 export interface ControllerPaths {
   /** Manages the API tokens of the caller; for example `api/tokens`. @default not mounted */
   tokens?: string;
+  /**
+   * Searches and revokes the API tokens of all owners; for example `api/admin/tokens`. Needs `admin`.
+   * @default not mounted
+   */
+  admin?: string;
   /** Lists the scopes that a token can have; for example `api/scopes`. @default not mounted */
   scopes?: string;
   /**

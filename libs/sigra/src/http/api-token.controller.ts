@@ -56,7 +56,8 @@ export type ApiTokenView = Pick<ApiToken, (typeof VISIBLE)[number]> & {
   readonly madeBy: { readonly type: CredentialKind; readonly id: string } | null;
 };
 
-function viewOf(token: ApiToken): ApiTokenView {
+/** What is visible of a token. */
+export function viewOf(token: ApiToken): ApiTokenView {
   const visible = Object.fromEntries(VISIBLE.map((property) => [property, token[property]]));
   return { ...(visible as Omit<ApiTokenView, 'madeBy'>), madeBy: makerOf(token) };
 }

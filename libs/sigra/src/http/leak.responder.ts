@@ -5,8 +5,9 @@ import { hashSecret } from '../common/secret.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { LeakedCredential, LeakReport } from '../config/sigra-options.js';
 import { RefreshTokenRevoker } from '../jwt/refresh-token.revoker.js';
+import type { LookedUpApiToken } from '../persistence/tables.js';
 import { ApiTokenRevoker } from '../tokens/api-token.revoker.js';
-import { ApiTokenVerifier, type LookedUpApiToken } from '../tokens/api-token.verifier.js';
+import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 
 /** Transactions at a time: a large report must leave connections to the requests of the application. */
 const CONCURRENCY = 4;

@@ -1,6 +1,7 @@
 import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { ControllerPaths } from '../config/sigra-options.js';
+import { ApiTokenAdminController } from './api-token-admin.controller.js';
 import { ApiTokenController, ScopeController } from './api-token.controller.js';
 import { JwksController } from './jwks.controller.js';
 import { JwtController } from './jwt.controller.js';
@@ -9,6 +10,7 @@ import { OAuthController } from './oauth.controller.js';
 
 const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
   tokens: ApiTokenController,
+  admin: ApiTokenAdminController,
   scopes: ScopeController,
   jwt: JwtController,
   oauth: OAuthController,

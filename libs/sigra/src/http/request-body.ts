@@ -41,11 +41,18 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-
  */
 export function parseInstant(value: unknown): Date | null | undefined {
   if (value === undefined || value === null) return value;
-  const date = typeof value === 'string' && INSTANT.test(value) && isDay(value) ? new Date(value) : undefined;
-  if (!date || Number.isNaN(date.getTime())) {
-    throw refuse('invalid_expiry', 'expiresAt is an ISO 8601 time with a zone, such as 2030-01-31T12:00:00Z.');
-  }
+  const date = instantOf(value);
+  if (!date) throw refuse('invalid_expiry', `expiresAt is ${INSTANT_FORM}.`);
   return date;
+}
+
+/** What `instantOf` reads, for the message of a refusal. */
+export const INSTANT_FORM = 'an ISO 8601 time with a zone, such as 2030-01-31T12:00:00Z';
+
+/** Reads a point in time; undefined for any other value. */
+export function instantOf(value: unknown): Date | undefined {
+  const date = typeof value === 'string' && INSTANT.test(value) && isDay(value) ? new Date(value) : undefined;
+  return date && !Number.isNaN(date.getTime()) ? date : undefined;
 }
 
 /** JavaScript reads 31 February as 3 March. */

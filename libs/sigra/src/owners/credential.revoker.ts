@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { AuditedChange } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import { kindMember } from '../common/token-kinds.js';
 import { type Owner, stampOf } from '../common/principal.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -89,21 +91,22 @@ export class CredentialRevoker {
   }
 
   /** Revokes a token that the transaction has locked, with its audit row. */
-  async revokeToken(
-    manager: EntityManager,
-    { id, ownerId, name }: ApiToken,
-    at: Date,
-    caller: Caller,
-    cause?: LockOutCause,
-  ) {
-    const revoked = await this.tokens.update(manager, id, { revokedAt: at, revokeReason: cause?.reason ?? 'revoked' });
-    const metadata = { ...cause?.metadata, userId: ownerId, name, ...(cause && { reason: cause.reason }) };
-    await this.audit.record(
+  async revokeToken(manager: EntityManager, token: ApiToken, at: Date, caller: Caller, cause?: LockOutCause) {
+    const revokeReason = cause?.reason ?? 'revoked';
+    const revoked = await this.tokens.update(manager, token.id, { revokedAt: at, revokeReason });
+    await this.audit.record(manager, revocationOf(token, cause), caller);
+    return revoked;
+  }
+
+  /** Like `revokeToken`, for many tokens. */
+  async revokeTokens(manager: EntityManager, tokens: readonly ApiToken[], at: Date, caller: Caller): Promise<void> {
+    const ids = tokens.map(({ id }) => id);
+    await this.tokens.revoke(manager, ids, at);
+    await this.audit.recordAll(
       manager,
-      { action: 'api.token_revoke', targetId: id, targetType: 'api_token', metadata },
+      tokens.map((token) => revocationOf(token)),
       caller,
     );
-    return revoked;
   }
 
   /** Revokes a family that the transaction has locked, with its audit row. */
@@ -193,4 +196,11 @@ export class CredentialRevoker {
     await this.revokeFamily(manager, family, at, cause?.reason ?? 'locked_out', caller, cause?.metadata);
     return { makerId: id, ended: 1 };
   }
+}
+
+function revocationOf(token: ApiToken, cause?: LockOutCause): AuditedChange {
+  const { id, ownerId: userId, name } = token;
+  const reason = cause && { reason: cause.reason };
+  const metadata = { ...cause?.metadata, userId, ...kindMember(token), name, ...reason };
+  return { action: 'api.token_revoke', targetId: id, targetType: 'api_token', metadata };
 }

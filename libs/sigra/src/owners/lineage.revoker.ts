@@ -48,8 +48,30 @@ export class LineageRevoker {
     at: Date,
     caller: Caller,
   ): Promise<LineageChange> {
+    return this.revokeMade(manager, new Map(makerIds.map((id) => [id, owner])), at, caller);
+  }
+
+  /** Like `revokeMadeBy`, for tokens of several owners of a type. */
+  async revokeMadeByTokens(
+    manager: EntityManager,
+    tokens: readonly ApiToken[],
+    at: Date,
+    caller: Caller,
+  ): Promise<LineageChange> {
+    // The descendants of a token belong to its successor, if it has one.
+    const makers = tokens.filter(({ replacedBy }) => replacedBy === null);
+    return this.revokeMade(manager, new Map(makers.map((token) => [makerIdOf(token), ownerOf(token)])), at, caller);
+  }
+
+  /** @param owners those of the makers */
+  private async revokeMade(
+    manager: EntityManager,
+    owners: ReadonlyMap<string, Owner>,
+    at: Date,
+    caller: Caller,
+  ): Promise<LineageChange> {
     let count = 0;
-    let unfinished = makerIds;
+    let unfinished: readonly string[] = [...owners.keys()];
     for (let pass = 0; pass < MAX_PASSES && count < AT_ONCE && unfinished.length > 0; pass++) {
       const revoked = await this.lineage.revokeDescendants(manager, unfinished, at, AT_ONCE - count);
       await this.record(manager, revoked, caller);
@@ -57,7 +79,10 @@ export class LineageRevoker {
       const makers = [...unfinished, ...revoked.flatMap(({ originId }) => originId ?? [])];
       unfinished = await this.lineage.haveDescendants(manager, makers);
     }
-    await this.request(manager, owner, unfinished, { task: 'revoke_made', requestedAt: at });
+    const [first] = owners.values();
+    // The sweep of a maker that was found on the way can be that of any of the owners.
+    const ownerOfMaker = (id: string) => owners.get(id) ?? first;
+    await this.request(manager, ownerOfMaker, unfinished, { task: 'revoke_made', requestedAt: at });
     return { count, isComplete: unfinished.length === 0 };
   }
 
@@ -104,13 +129,13 @@ export class LineageRevoker {
       count += limited.count;
       unfinished = await this.lineage.haveDescendants(manager, [...unfinished, ...limited.originIds], endsAt);
     }
-    await this.request(manager, owner, unfinished, { task: 'limit_made', endsAt, requestedAt: at });
+    await this.request(manager, () => owner, unfinished, { task: 'limit_made', endsAt, requestedAt: at });
     return { count, isComplete: unfinished.length === 0 };
   }
 
   /** Requests a sweep that lets what a maker made, to any depth, expire with it. */
   requestLimit(manager: EntityManager, owner: Owner, makerId: string, endsAt: Date, at: Date): Promise<void> {
-    return this.request(manager, owner, [makerId], { task: 'limit_made', endsAt, requestedAt: at });
+    return this.request(manager, () => owner, [makerId], { task: 'limit_made', endsAt, requestedAt: at });
   }
 
   /**
@@ -147,22 +172,17 @@ export class LineageRevoker {
 
   private request(
     manager: EntityManager,
-    { type, id }: Owner,
+    ownerOfMaker: (makerId: string) => Owner | undefined,
     makerIds: readonly string[],
     sweep: Pick<NewSweep, 'task' | 'endsAt' | 'requestedAt'>,
   ): Promise<void> {
-    return this.sweeps.insert(
-      manager,
-      makerIds.map((makerId) => ({
-        id: uuidv7(),
-        ownerType: type,
-        ownerId: id,
-        makerId,
-        tokenEpoch: 0,
-        familyEpoch: 0,
-        ...sweep,
-      })),
-    );
+    const requested = makerIds.flatMap((makerId) => {
+      const owner = ownerOfMaker(makerId);
+      if (!owner) return [];
+      const epochs = { tokenEpoch: 0, familyEpoch: 0 };
+      return [{ id: uuidv7(), ownerType: owner.type, ownerId: owner.id, makerId, ...epochs, ...sweep }];
+    });
+    return this.sweeps.insert(manager, requested);
   }
 
   private record(manager: EntityManager, revoked: readonly RevokedDescendant[], caller: Caller): Promise<void> {

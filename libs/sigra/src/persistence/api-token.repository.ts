@@ -177,6 +177,15 @@ export class ApiTokenRepository {
     return rows.map((row) => this.unpack(row));
   }
 
+  /** Revokes tokens that the transaction has locked. */
+  async revoke(manager: EntityManager, ids: readonly string[], at: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE ${this.table} SET revoked_at = $2, revoke_reason = 'revoked' WHERE id = ANY ($1::uuid[])`,
+      [ids, at],
+      manager,
+    );
+  }
+
   /** Changes properties of a token that the transaction has locked. */
   async update(manager: EntityManager, id: string, changes: Partial<NewApiToken>): Promise<ApiToken> {
     const parameters = new Parameters();

@@ -1,6 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { SIGRA_CONFIG } from '../config/sigra-config.js';
 import { ApiTokenRepository } from './api-token.repository.js';
+import { ApiTokenSearchRepository } from './api-token-search.repository.js';
 import { AuditEventRepository } from './audit-event.repository.js';
 import { BootChecks } from './boot-checks.js';
 import { CleanupRepository } from './cleanup.repository.js';
@@ -27,6 +28,7 @@ export const persistenceProviders: Provider[] = [
   { provide: USER_ENTITY, useFactory: describeUserEntity, inject: [SIGRA_CONFIG, SigraDatabase] },
   UserDirectory,
   ApiTokenRepository,
+  ApiTokenSearchRepository,
   AuditEventRepository,
   RefreshFamilyRepository,
   RefreshTokenRepository,

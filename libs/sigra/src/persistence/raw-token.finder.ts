@@ -2,12 +2,17 @@ import type { DataSource } from 'typeorm';
 import { hasExpired } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
 import { currentEpoch } from './owner.repository.js';
+import type { RowOf } from './packed-row.js';
 import { findQualifiedNames, type QualifiedNames } from './qualified-names.js';
-import { type ApiToken, apiTokens, refreshFamilies, type RefreshFamilyRow, refreshTokens } from './tables.js';
+import { apiTokens, refreshFamilies, type RefreshFamilyRow, refreshTokens } from './tables.js';
 
 /** A credential that a raw token belongs to. It contains neither the raw token nor its hash. */
 export type FoundCredential =
-  | { readonly kind: 'api_token'; readonly state: 'active' | 'revoked' | 'expired'; readonly token: ApiToken }
+  | {
+      readonly kind: 'api_token';
+      readonly state: 'active' | 'revoked' | 'expired';
+      readonly token: RowOf<typeof apiTokens.columns>;
+    }
   | {
       readonly kind: 'refresh_token';
       /** A token is consumed when it has been rotated. */

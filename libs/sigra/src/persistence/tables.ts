@@ -123,6 +123,15 @@ export type ApiToken = ApiTokenRow & {
 /** A row of `sigra_api_tokens`. */
 export type ApiTokenRow = RowOf<typeof apiTokens.columns>;
 
+/** What has become of a token. Its owner can be inactive as well. */
+export type ApiTokenState = 'active' | 'revoked' | 'expired';
+
+/** A token in any state, as `ApiTokenService.lookup` and administrators find it. */
+export interface LookedUpApiToken {
+  readonly token: ApiToken;
+  readonly state: ApiTokenState;
+}
+
 /** The id by which a token is the maker of others. It survives rotation, so what a token made belongs to its successors. */
 export function makerIdOf({ originId, id }: Pick<ApiToken, 'originId' | 'id'>): string {
   return originId ?? id;

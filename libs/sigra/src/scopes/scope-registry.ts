@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_JWT } from '../config/built-in-scopes.js';
+import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_ADMIN, BUILT_IN_SCOPES_WITH_JWT } from '../config/built-in-scopes.js';
 import { isScopeList, isWildcard, SCOPE_RULE } from '../common/scope-grammar.js';
 import type { ScopeRules } from '../common/scope-rules.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -40,7 +40,11 @@ export class ScopeRegistry {
   constructor(@InjectSigraConfig() config: SigraConfig) {
     const { rules, scopes } = config.apiTokens;
     this.rules = rules;
-    const builtIn: readonly ScopeOptions[] = [...BUILT_IN_SCOPES, ...(config.jwt ? BUILT_IN_SCOPES_WITH_JWT : [])];
+    const builtIn: readonly ScopeOptions[] = [
+      ...BUILT_IN_SCOPES,
+      ...(config.admin ? BUILT_IN_SCOPES_WITH_ADMIN : []),
+      ...(config.jwt ? BUILT_IN_SCOPES_WITH_JWT : []),
+    ];
     // The application can describe built-in scopes in its own words.
     const byName = new Map([...builtIn, ...scopes].map((scope) => [scope.name, detailsOf(scope)]));
     this.catalogue = Object.freeze([...byName.values()]);
@@ -79,6 +83,16 @@ export class ScopeRegistry {
     const others = requested.filter((scope) => !granted.includes(scope));
     if (others.length > 0) this.parseGrant(others);
     return requested;
+  }
+
+  /**
+   * The scopes and wildcards that grant a scope: those that the application has, and the wildcards above the scope, which credentials
+   * can have from earlier.
+   */
+  grantorsOf(scope: string): readonly string[] {
+    const wildcards = [...this.stems, ...stemsOf(scope)].map((stem) => `${stem}*`);
+    const candidates = new Set([scope, '*', ...this.all, ...wildcards]);
+    return [...candidates].filter((candidate) => this.rules.grants([candidate], scope));
   }
 
   /** Whether a scope or wildcard is registered, or covers a registered scope. */

@@ -5,7 +5,7 @@ import { pageOf, parsePageRequest } from '../common/cursor.js';
 import { deadlineOf } from '../common/deadline.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import type { ApiToken } from '../persistence/tables.js';
+import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
 import { type ScopeDetails, ScopeRegistry } from '../scopes/scope-registry.js';
@@ -13,7 +13,7 @@ import { ApiTokenIssuer, type CreateApiToken } from './api-token.issuer.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
 import { ApiTokenUpdater, type UpdateApiToken } from './api-token.updater.js';
-import { ApiTokenVerifier, type LookedUpApiToken } from './api-token.verifier.js';
+import { ApiTokenVerifier } from './api-token.verifier.js';
 import type { IssuedApiToken } from './issue.replayer.js';
 import { type TokenUsage, type UsageRange, UsageReader } from './usage.reader.js';
 

@@ -9,7 +9,7 @@ import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { isExpired } from '../owners/end-of-token.js';
 import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
 import type { Epochs } from '../persistence/owner.repository.js';
-import type { ApiToken } from '../persistence/tables.js';
+import type { ApiToken, ApiTokenState, LookedUpApiToken } from '../persistence/tables.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
@@ -21,15 +21,6 @@ export interface VerifiedApiToken extends Epochs {
   /** With the scopes that the owner can have now. */
   readonly token: ApiToken;
   readonly user: object;
-}
-
-/** What has become of a token. Its owner can be inactive as well. */
-export type ApiTokenState = 'active' | 'revoked' | 'expired';
-
-/** A token that `ApiTokenService.lookup` has found. */
-export interface LookedUpApiToken {
-  readonly token: ApiToken;
-  readonly state: ApiTokenState;
 }
 
 const describe = ({ token }: VerifiedApiToken) => token;

@@ -1,3 +1,5 @@
+import { AdministratorGate } from './administrator.gate.js';
+import { ApiTokenAdminService } from './api-token-admin.service.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
 import { ApiTokenLocker } from './api-token.locker.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
@@ -7,6 +9,7 @@ import { ApiTokenUpdater } from './api-token.updater.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
 import { IssueReplayer } from './issue.replayer.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
+import { MatchingTokenRevoker } from './matching-token.revoker.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageRecorder } from './usage.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
@@ -21,6 +24,9 @@ export const tokenProviders = [
   ApiTokenUpdater,
   ApiTokenRevoker,
   ApiTokenService,
+  AdministratorGate,
+  MatchingTokenRevoker,
+  ApiTokenAdminService,
   LastUsedRecorder,
   UsageReader,
   UsageRecorder,

@@ -83,6 +83,11 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
       `CREATE INDEX ${named('sigra_api_tokens_owner_revoked')} ON ${apiTokens} (owner_type, owner_id, created_at, id)
        WHERE revoked_at IS NOT NULL`,
     );
+    // For administrators, who search the tokens of all owners.
+    await runner.query(
+      `CREATE INDEX ${named('sigra_api_tokens_created')} ON ${apiTokens} (owner_type, created_at, id)`,
+    );
+    await runner.query(`CREATE INDEX ${named('sigra_api_tokens_hint')} ON ${apiTokens} (hint)`);
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_lineage')} ON ${apiTokens} USING gin (descends_from)
        WHERE revoked_at IS NULL AND descends_from <> '{}'`,

@@ -1,0 +1,282 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { CursorPosition } from '../common/cursor.js';
+import { prefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { idleEndSql } from './idle-end.js';
+import { currentEpoch } from './owner.repository.js';
+import { literal } from './qualified-names.js';
+import { SigraDatabase } from './sigra-database.js';
+import { Parameters } from './table.js';
+import { type ApiToken, apiTokens, type ApiTokenState, type LookedUpApiToken } from './tables.js';
+
+/** The tokens to find: those that match all given properties. */
+export interface ApiTokenFilter {
+  readonly ownerId?: string | undefined;
+  /** The first four characters after the prefix, as lists show them. */
+  readonly hint?: string | undefined;
+  /** A part of the name, in any case: 1 to 255 characters. */
+  readonly name?: string | undefined;
+  /** The prefix that tokens were created with, such as an earlier `apiTokens.prefix`. */
+  readonly prefix?: string | undefined;
+  /** The name of a kind: see `apiTokens.kinds`. */
+  readonly kind?: string | undefined;
+  /** Scopes that a token grants, all of them, also by wildcards or by scopes that imply them: 1 to 256. */
+  readonly scopes?: readonly string[] | undefined;
+  /** Tokens that have not been used since, and were created before. Uses are recorded once per `activityUpdateThreshold`. */
+  readonly unusedSince?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  readonly expiresBefore?: Date | undefined;
+  /** Whether a token has an expiry. */
+  readonly hasExpiry?: boolean | undefined;
+  readonly state?: ApiTokenState | undefined;
+}
+
+/** A filter with the scopes in another form: a token has at least one scope of each list. */
+export type ResolvedTokenFilter = Omit<ApiTokenFilter, 'scopes'> & { readonly scopes?: readonly (readonly string[])[] };
+
+/** The page of a search to read. */
+export interface TokenSearchPage {
+  readonly order: 'newest' | 'oldest';
+  readonly limit: number;
+  readonly position: CursorPosition | undefined;
+}
+
+/** What one statement of a search has found. */
+export interface FoundTokens {
+  /** Up to `limit`. */
+  readonly tokens: readonly LookedUpApiToken[];
+  /** Where the search continues; undefined when all tokens have been looked at. */
+  readonly next: CursorPosition | undefined;
+}
+
+/** SQL of a condition, without its value. */
+type Condition = (value: string) => string;
+
+/** A page looks at so many tokens at most: a filter without an index can match one in a million. */
+export const TOKENS_SEEN = 50_000;
+/** Counting the matches among a million tokens can take longer than a request may. */
+const COUNT_TIMEOUT_MS = 60_000;
+
+/** Conditions that an index or the order of the list supports. */
+const INDEXED = {
+  ownerId: (value) =>
+    // Twice, because the indexes of owners are partial.
+    `((t.owner_type = $1 AND t.owner_id = ${value} AND t.revoked_at IS NULL)
+      OR (t.owner_type = $1 AND t.owner_id = ${value} AND t.revoked_at IS NOT NULL))`,
+  hint: (value) => `t.hint = ${value}`,
+  createdBefore: (value) => `t.created_at < ${value}`,
+} as const satisfies { readonly [P in keyof ApiTokenFilter]?: Condition };
+
+/** Conditions that are compared with each token. */
+const COMPARED = {
+  name: (value) => `position(lower(${value}) IN lower(t.name)) > 0`,
+  prefix: (value) => `t.prefix = ${value}`,
+  unusedSince: (value) => `coalesce(t.last_used_at, t.created_at) < ${value}`,
+  expiresBefore: (value) => `t.expires_at < ${value}`,
+  hasExpiry: (value) => `(t.expires_at IS NOT NULL) = ${value}`,
+} as const satisfies { readonly [P in keyof ApiTokenFilter]?: Condition };
+
+/** Searches `sigra_api_tokens` across all owners of a type. */
+@Injectable()
+export class ApiTokenSearchRepository {
+  private readonly table: string;
+  private readonly type: string;
+  private readonly epoch: string;
+  private readonly end: string;
+  private readonly kinds: TokenKinds;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly database: SigraDatabase,
+  ) {
+    this.table = database.names.apiTokens;
+    this.type = config.users.type;
+    this.epoch = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
+    this.end = endOf(config.apiTokens);
+    this.kinds = config.apiTokens.kinds;
+  }
+
+  /** Reads one token in any state. */
+  async read(id: string, now: Date, timeout: number): Promise<LookedUpApiToken | undefined> {
+    const parameters = new Parameters();
+    const ofId = `${this.ofType(parameters)} AND t.id = ${parameters.add(id)}`;
+    const [token] = await this.select(`${this.table} t WHERE ${ofId}`, parameters, now, timeout);
+    return token;
+  }
+
+  /**
+   * Reads a page, and looks at 50,000 tokens at most: a page can have less tokens than its limit, or none, although others match.
+   *
+   * @param timeout in milliseconds
+   */
+  async find(filter: ResolvedTokenFilter, page: TokenSearchPage, now: Date, timeout: number): Promise<FoundTokens> {
+    const { order, limit } = page;
+    const direction = order === 'newest' ? 'DESC' : 'ASC';
+    const ordered = `ORDER BY t.created_at ${direction}, t.id ${direction}`;
+    const parameters = new Parameters();
+    const window = `${this.table} t WHERE ${this.window(filter, page, parameters)} ${ordered}`;
+    const seen = `(SELECT t.* FROM ${window} LIMIT ${TOKENS_SEEN}) t`;
+    const clauses = this.compared(filter, now, parameters);
+    // One token more than the limit shows that there are others.
+    const more = parameters.add(limit + 1);
+    const found = await this.select(
+      `${seen} WHERE ${['true', ...clauses].join(' AND ')} ${ordered} LIMIT ${more}`,
+      parameters,
+      now,
+      timeout,
+    );
+    const tokens = found.slice(0, limit);
+    if (found.length > limit) return { tokens, next: tokens.at(-1)?.token };
+    return { tokens, next: await this.endOfWindow(filter, page, ordered, timeout) };
+  }
+
+  /** Counts the tokens of a filter that are not revoked, up to `limit`. */
+  async countUnrevoked(filter: ResolvedTokenFilter, now: Date, limit: number): Promise<number> {
+    const parameters = new Parameters();
+    const unrevoked = this.unrevoked(filter, now, parameters);
+    const { count } = await this.database.queryOne<{ count: number | string }>(
+      `SELECT count(*)::int AS count FROM (SELECT FROM ${unrevoked} LIMIT ${parameters.add(limit)}) AS found`,
+      parameters.values,
+      undefined,
+      COUNT_TIMEOUT_MS,
+    );
+    return Number(count);
+  }
+
+  /** Reads the first tokens of a filter that are not revoked, oldest first. */
+  async firstUnrevoked(filter: ResolvedTokenFilter, now: Date, limit: number): Promise<readonly LookedUpApiToken[]> {
+    const parameters = new Parameters();
+    const from = `${this.unrevoked(filter, now, parameters)} ORDER BY t.created_at, t.id LIMIT ${parameters.add(limit)}`;
+    return this.select(from, parameters, now, COUNT_TIMEOUT_MS);
+  }
+
+  /**
+   * Like `firstUnrevoked`, for tokens of some owners, and locks their rows until the transaction ends. Rotation locks its owner, so
+   * the caller that has locked the owners also gets the successors of tokens that were rotated before.
+   */
+  async lockUnrevoked(
+    manager: EntityManager,
+    filter: ResolvedTokenFilter,
+    ownerIds: readonly string[],
+    now: Date,
+    limit: number,
+  ): Promise<readonly ApiToken[]> {
+    const parameters = new Parameters();
+    const unrevoked = this.unrevoked(filter, now, parameters);
+    const ofOwners = `t.owner_id = ANY (${parameters.add(ownerIds)}::text[])`;
+    const rows = await this.database.query<{ token: string }>(
+      `SELECT ${apiTokens.packed('t')} AS token FROM ${unrevoked} AND ${ofOwners}
+       ORDER BY t.created_at, t.id LIMIT ${parameters.add(limit)} FOR NO KEY UPDATE OF t`,
+      parameters.values,
+      manager,
+    );
+    return rows.map(({ token }) => this.unpack(token));
+  }
+
+  private async select(
+    from: string,
+    parameters: Parameters,
+    now: Date,
+    timeout: number,
+  ): Promise<readonly LookedUpApiToken[]> {
+    const rows = await this.database.query<{ token: string; state: ApiTokenState }>(
+      `SELECT ${apiTokens.packed('t')} AS token, ${this.stateAt(now, parameters)} AS state FROM ${from}`,
+      parameters.values,
+      undefined,
+      timeout,
+    );
+    return rows.map(({ token, state }) => ({ token: this.unpack(token), state }));
+  }
+
+  /** The last token that a page could look at, if it was not the last one of all. */
+  private async endOfWindow(
+    filter: ResolvedTokenFilter,
+    page: TokenSearchPage,
+    ordered: string,
+    timeout: number,
+  ): Promise<CursorPosition | undefined> {
+    const parameters = new Parameters();
+    const [last] = await this.database.query<{ token: string }>(
+      `SELECT ${apiTokens.packed('t')} AS token FROM ${this.table} t
+       WHERE ${this.window(filter, page, parameters)} ${ordered} OFFSET ${TOKENS_SEEN - 1} LIMIT 1`,
+      parameters.values,
+      undefined,
+      timeout,
+    );
+    return last && apiTokens.unpack(last.token);
+  }
+
+  private window(filter: ResolvedTokenFilter, { order, position }: TokenSearchPage, parameters: Parameters): string {
+    const clauses = [this.ofType(parameters), ...conditionsOf(INDEXED, filter, parameters)];
+    if (position) {
+      const beyond = order === 'newest' ? '<' : '>';
+      const [createdAt, id] = [parameters.add(position.createdAt), parameters.add(position.id)];
+      clauses.push(`(t.created_at, t.id) ${beyond} (${createdAt}::timestamptz, ${id}::uuid)`);
+    }
+    return clauses.join(' AND ');
+  }
+
+  private compared(filter: ResolvedTokenFilter, now: Date, parameters: Parameters): readonly string[] {
+    const { kind, scopes = [], state } = filter;
+    return [
+      ...conditionsOf(COMPARED, filter, parameters),
+      ...(kind === undefined ? [] : [`t.prefix = ANY (${parameters.add(this.kinds.prefixesOf(kind))}::text[])`]),
+      ...scopes.map((grantors) => `t.scopes && ${parameters.add(grantors)}::text[]`),
+      ...(state === undefined ? [] : [`${this.stateAt(now, parameters)} = ${parameters.add(state)}`]),
+    ];
+  }
+
+  /** FROM and WHERE. A token that has expired by the clock of this node can be valid by that of another. */
+  private unrevoked(filter: ResolvedTokenFilter, now: Date, parameters: Parameters): string {
+    const clauses = [
+      this.ofType(parameters),
+      ...conditionsOf(INDEXED, filter, parameters),
+      ...this.compared(filter, now, parameters),
+      't.revoked_at IS NULL',
+      `t.token_epoch = ${this.epoch}`,
+    ];
+    return `${this.table} t WHERE ${clauses.join(' AND ')}`;
+  }
+
+  private unpack(packed: string): ApiToken {
+    return this.kinds.label(apiTokens.unpack(packed));
+  }
+
+  /** Always the first parameter. */
+  private ofType(parameters: Parameters): string {
+    return `t.owner_type = ${parameters.add(this.type)}`;
+  }
+
+  /** The rule of `ApiTokenVerifier`, in SQL: an expired token counts as expired also after its epoch has ended. */
+  private stateAt(now: Date, parameters: Parameters): string {
+    return `CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN ${this.end} <= ${parameters.add(now)}::timestamptz THEN 'expired'
+      WHEN t.token_epoch <> ${this.epoch} THEN 'revoked' ELSE 'active' END`;
+  }
+}
+
+function conditionsOf<P extends keyof ResolvedTokenFilter>(
+  conditions: Readonly<Record<P, Condition>>,
+  filter: ResolvedTokenFilter,
+  parameters: Parameters,
+): readonly string[] {
+  return (Object.keys(conditions) as P[])
+    .filter((property) => filter[property] !== undefined)
+    .map((property) => conditions[property](parameters.add(filter[property])));
+}
+
+/** SQL of the time at which a token expires; null for none. See `isExpired`. */
+function endOf({ enforceOnExisting, kinds, idleTtl }: SigraConfig['apiTokens']): string {
+  const byPrefix = kinds.all.flatMap((kind) =>
+    prefixesOf(kind).map((prefix) => `WHEN ${literal(prefix)} THEN ${endBy(kind)}`),
+  );
+  const end = enforceOnExisting
+    ? `CASE t.prefix ${byPrefix.join(' ')} ELSE ${endBy(kinds.others)} END`
+    : 't.expires_at';
+  return `least(${end}, ${idleEndSql('t', { idleTtl })})`;
+}
+
+function endBy({ requireExpiry, maxTtl }: TokenRules): string {
+  if (maxTtl !== undefined) return `least(t.created_at + make_interval(secs => ${maxTtl}), t.expires_at)`;
+  return requireExpiry ? 'coalesce(t.expires_at, t.created_at)' : 't.expires_at';
+}

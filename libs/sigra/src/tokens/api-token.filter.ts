@@ -1,0 +1,86 @@
+import { MAX_TIME } from '../common/clock.js';
+import { isObject } from '../common/is-object.js';
+import { isOwnerId } from '../common/principal.js';
+import { isScopeList } from '../common/scope-grammar.js';
+import { SigraError } from '../common/sigra-error.js';
+import { isLongerThan, isStorable } from '../common/storable-text.js';
+import type { ApiTokenFilter, ResolvedTokenFilter } from '../persistence/api-token-search.repository.js';
+import { MAX_NAME_LENGTH } from '../persistence/tables.js';
+import type { ScopeRegistry } from '../scopes/scope-registry.js';
+
+/** What a property of a filter accepts. */
+interface Rule {
+  /** As the message of a refusal states it. */
+  readonly accepts: string;
+  readonly matches: (value: unknown) => boolean;
+}
+
+const instant: Rule = { accepts: 'a time between the years 1 and 9999', matches: isInstant };
+
+const RULES: Readonly<Record<keyof ApiTokenFilter, Rule>> = {
+  ownerId: { accepts: 'the id of an owner, as a string of 1 to 512 characters', matches: isOwnerId },
+  hint: { accepts: 'the first 4 characters after the prefix of a token', matches: matching(/^[0-9A-Za-z]{4}$/) },
+  name: { accepts: `a part of a name: 1 to ${MAX_NAME_LENGTH} characters`, matches: isPartOfName },
+  prefix: {
+    accepts: 'a prefix of tokens: 1 to 32 characters of a-z, 0-9 and _',
+    matches: matching(/^[a-z0-9_]{1,32}$/),
+  },
+  kind: { accepts: 'the name of a kind of tokens', matches: matching(/^.{1,64}$/) },
+  scopes: {
+    accepts: 'a list of 1 to 256 scopes such as "read:projects"',
+    matches: (value) => isScopeList(value) && value.length > 0,
+  },
+  unusedSince: instant,
+  createdBefore: instant,
+  expiresBefore: instant,
+  hasExpiry: { accepts: 'true or false', matches: (value) => typeof value === 'boolean' },
+  state: { accepts: '"active", "revoked" or "expired"', matches: matching(/^(?:active|revoked|expired)$/) },
+};
+
+/** The names of the properties. */
+export const FILTER_PROPERTIES = Object.keys(RULES) as readonly (keyof ApiTokenFilter)[];
+
+/**
+ * Checks a filter. Unknown properties are refused, not ignored: a caller that mistypes one must not find, or revoke, more tokens.
+ *
+ * @throws SigraError `invalid_filter`
+ */
+export function resolveFilter(filter: unknown, registry: ScopeRegistry): ResolvedTokenFilter {
+  if (!isObject(filter) || Array.isArray(filter)) throw invalid('A filter is an object.');
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
+  for (const [property, value] of given) {
+    if (!Object.hasOwn(RULES, property)) throw invalid(`A filter has only these: ${FILTER_PROPERTIES.join(', ')}.`);
+    const { accepts, matches } = RULES[property as keyof ApiTokenFilter];
+    if (!matches(value)) throw invalid(`${property} is ${accepts}.`);
+  }
+  const { scopes, ...others } = Object.fromEntries(given) as ApiTokenFilter;
+  return { ...others, ...(scopes && { scopes: scopes.map((scope) => registry.grantorsOf(scope)) }) };
+}
+
+/**
+ * Like `resolveFilter`, for a filter whose tokens are revoked: `state` alone would revoke the tokens of everybody.
+ *
+ * @throws SigraError `invalid_filter`
+ */
+export function resolveNarrowFilter(filter: unknown, registry: ScopeRegistry): ResolvedTokenFilter {
+  const resolved = resolveFilter(filter, registry);
+  if (Object.keys(resolved).some((property) => property !== 'state')) return resolved;
+  throw invalid('The filter is empty: name at least one property besides state.');
+}
+
+/** The error for a filter. */
+export function invalid(message: string): SigraError {
+  return new SigraError('invalid_filter', message);
+}
+
+function matching(pattern: RegExp): (value: unknown) => boolean {
+  return (value) => typeof value === 'string' && pattern.test(value);
+}
+
+function isPartOfName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && !isLongerThan(value, MAX_NAME_LENGTH) && isStorable(value);
+}
+
+function isInstant(value: unknown): boolean {
+  return value instanceof Date && Math.abs(value.getTime()) <= MAX_TIME;
+}
