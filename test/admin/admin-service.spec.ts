@@ -70,10 +70,35 @@ describe('ApiTokenAdminService', () => {
     expect(await namesOf('*')).toEqual(['*']);
   });
 
+  it('finds the tokens of a kind, also those with its earlier prefixes', async () => {
+    const kinds = { live: { prefix: 'live_', acceptPrefixes: ['sigra_sk_'] }, test: { prefix: 'test_' } };
+    const before = await start();
+    await before.tokens.create(before.user, { ...REQUEST, name: 'earlier' });
+    const { databaseUrl, clock } = before;
+    const { admin, tokens } = await start({
+      databaseUrl,
+      clock,
+      sigra: { apiTokens: { scopes: ['read:notes'], kinds } },
+    });
+    for (const kind of ['live', 'test']) await tokens.create(before.user, { ...REQUEST, name: kind, kind });
+    const namesOf = async (kind: string) =>
+      (await admin.search({ kind, order: 'oldest' })).tokens.map(({ token }) => [token.name, token.kind]);
+
+    expect(await namesOf('live')).toEqual([
+      ['earlier', 'live'],
+      ['live', 'live'],
+    ]);
+    expect(await namesOf('test')).toEqual([['test', 'test']]);
+    expect(await namesOf('gone')).toEqual([]);
+  });
+
   it.each([
     [{ maxTtl: 60, enforceOnExisting: true }],
     [{ requireExpiry: true, enforceOnExisting: true }],
     [{ maxTtl: 60 }],
+    [{ idleTtl: 110, activityUpdateThreshold: 60 }],
+    [{ kinds: { ci: { prefix: 'sigra_sk_', maxTtl: 60 } }, enforceOnExisting: true }],
+    [{ kinds: { ci: { prefix: 'sigra_sk_', requireExpiry: true } }, enforceOnExisting: true }],
   ])('names the same state as lookup with %j', async (apiTokens) => {
     const before = await start();
     const { rawToken, token } = await before.tokens.create(before.user, REQUEST);
