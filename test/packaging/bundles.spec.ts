@@ -80,6 +80,8 @@ describe('a bundle of webpack with a part that imports the library and one that 
       { status: 403, body: expect.objectContaining({ error: 'insufficient_scope', missing: ['write:projects'] }) },
     ],
     recognized: [true, true],
+    // Both copies know the same principal.
+    keys: 1,
   };
 
   it.each(['', 'guard', 'service'])('has one copy of the library (uses: "%s")', async (uses) => {

@@ -1,6 +1,6 @@
 // Compiled to ES modules: what it uses of the package is loaded with import.
 import 'reflect-metadata';
-import { Module } from '@nestjs/common';
+import { type CallHandler, type ExecutionContext, Module } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import * as imported from 'nestjs-sigra';
@@ -33,6 +33,13 @@ class AppModule {}
 
 async function report() {
   const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+  const keys: (string | undefined)[] = [];
+  app.useGlobalInterceptors({
+    intercept(context: ExecutionContext, next: CallHandler) {
+      keys.push(imported.perPrincipal(context, '/'), required.perPrincipal(context, '/'));
+      return next.handle();
+    },
+  });
   await app.listen(0, '127.0.0.1');
   const tokens = app.get(imported.ApiTokenService);
   const { rawToken } = await tokens.create({ id: 'ada' }, { name: 'bundle', scopes: ['read:projects'] });
@@ -43,7 +50,8 @@ async function report() {
   const answers = [await ask('/legacy'), await ask('/legacy/secret')];
   const error: unknown = await tokens.verify('unknown').catch((reason: unknown) => reason);
   await app.close();
-  return { answers, recognized: [error instanceof imported.SigraError, error instanceof required.SigraError] };
+  const recognized = [error instanceof imported.SigraError, error instanceof required.SigraError];
+  return { answers, recognized, keys: new Set(keys).size };
 }
 
 const copies = Object.is(imported.SigraModule, required.SigraModule) ? 1 : 2;
