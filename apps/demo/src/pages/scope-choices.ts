@@ -8,9 +8,12 @@ export interface ScopeChoices {
   readonly unused: readonly ScopeDetails[];
 }
 
+/** They do nothing for a user who is not an administrator. */
+const ADMIN_SCOPES: ReadonlySet<string> = new Set(['admin', 'api_tokens:admin']);
+
 /** The scopes that a user can give to a token. */
 export function scopeChoices(catalogue: readonly ScopeDetails[], user: User): ScopeChoices {
-  const offered = catalogue.filter(({ name }) => name !== 'admin' || user.isAdmin);
+  const offered = catalogue.filter(({ name }) => user.isAdmin || !ADMIN_SCOPES.has(name));
   return {
     used: SCOPES.flatMap(({ name }) => offered.filter((scope) => scope.name === name)),
     unused: offered.filter(({ group }) => group === null),
