@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired, later } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
+import { unlessOutage } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { LeakedCredential, LeakReport } from '../config/sigra-options.js';
 import { RefreshTokenRevoker } from '../jwt/refresh-token.revoker.js';
@@ -65,8 +66,9 @@ export class LeakResponder {
     if (found) {
       const { id, ownerId, ownerType, name } = found.token;
       if (!this.isDangerous(found)) return true;
-      const { ended } = await this.apiTokenRevoker.lockOut(id, caller, { type: ownerType }, cause);
-      if (ended > 0) this.announce({ kind: 'api_token', id, ownerId, name }, report);
+      // Clean-up can delete the row in the meantime.
+      const lockedOut = await this.apiTokenRevoker.lockOut(id, caller, { type: ownerType }, cause).catch(unlessOutage);
+      if (lockedOut && lockedOut.ended > 0) this.announce({ kind: 'api_token', id, ownerId, name }, report);
       return true;
     }
     const leaked = await this.families.lockOutLeaked(rawToken, cause, caller);
