@@ -35,6 +35,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
         name: 'CI',
         description: null,
         metadata: {},
+        kind: null,
         prefix: 'sigra_sk_',
         hint: created.body.rawToken.slice(9, 13),
         scopes: ['read:notes'],

@@ -33,6 +33,7 @@ describe('ApiTokenService.create', () => {
       madeByFamilyId: null,
       revokeReason: null,
       name: 'Deploy',
+      kind: null,
       prefix: 'sigra_sk_',
       hint: rawToken.slice('sigra_sk_'.length, 'sigra_sk_'.length + 4),
       scopes: ['read:notes', 'admin'],
