@@ -14,6 +14,7 @@ const TABLES = [
   'sigra_refresh_families',
   'sigra_refresh_tokens',
   'sigra_sweeps',
+  'sigra_token_notices',
   'sigra_token_usage',
 ];
 
@@ -97,6 +98,8 @@ describe('sigraMigrations', () => {
       'sigra_refresh_tokens_pkey',
       'sigra_refresh_tokens_sealed',
       'sigra_sweeps_pkey',
+      'sigra_token_notices_claim',
+      'sigra_token_notices_pkey',
       'sigra_token_usage_day',
       'sigra_token_usage_pkey',
     ]);

@@ -241,6 +241,7 @@ describe('the names of the tables of Sigra', () => {
         refreshFamilies: '"public"."sigra_refresh_families"',
         refreshTokens: '"public"."sigra_refresh_tokens"',
         sweeps: '"public"."sigra_sweeps"',
+        tokenNotices: '"public"."sigra_token_notices"',
         tokenUsage: '"public"."sigra_token_usage"',
         owners: '"public"."sigra_owners"',
       });

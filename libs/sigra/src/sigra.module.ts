@@ -17,6 +17,7 @@ import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
 import { FormerOwnerCleaner } from './maintenance/former-owner.cleaner.js';
 import { TokenCleanupService } from './maintenance/token-cleanup.service.js';
+import { TokenNoticeSender } from './maintenance/token-notice.sender.js';
 import { CredentialService } from './owners/credential.service.js';
 import { ownerProviders } from './owners/owner.providers.js';
 import { persistenceProviders } from './persistence/persistence.providers.js';
@@ -71,6 +72,7 @@ announceCopy(EXPORTS);
     FormerOwnerCleaner,
     TokenCleanupService,
     CleanupSchedule,
+    TokenNoticeSender,
     ...httpProviders,
   ],
   exports: EXPORTS,

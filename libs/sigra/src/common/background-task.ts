@@ -26,10 +26,15 @@ export class BackgroundTask {
     this.timer ??= setTimeout(() => void this.run(), this.delayMs).unref();
   }
 
-  /** Runs now, or as soon as the current run has ended. Replaces a scheduled run. */
-  run(): Promise<void> {
+  /** Gives up a scheduled run. */
+  cancel(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+  }
+
+  /** Runs now, or as soon as the current run has ended. Replaces a scheduled run. */
+  run(): Promise<void> {
+    this.cancel();
     this.running = this.context.runInAsyncScope(() => this.running.then(this.work).catch(this.onError));
     return this.running;
   }

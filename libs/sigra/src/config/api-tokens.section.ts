@@ -1,13 +1,27 @@
 import { FLUSH_INTERVAL_MS } from '../common/background-task.js';
 import { ScopeRules } from '../common/scope-rules.js';
 import { callback, flag, integer, seconds } from './option-kinds.js';
-import { section, type SpecsOf } from './option-section.js';
-import { none, option } from './option-spec.js';
+import { optional, section, type SpecsOf } from './option-section.js';
+import { none, option, rejectOption } from './option-spec.js';
 import { scopeCatalogue } from './scope-catalogue.js';
 import { SigraConfigError } from './sigra-config-error.js';
-import type { ApiTokenOptions, UsageOptions } from './sigra-options.js';
+import type { ApiTokenOptions, TokenNoticeOptions, UsageOptions } from './sigra-options.js';
 import { resolveKinds, tokenKinds } from './token-kinds.section.js';
 import { checkPrefix, earlierPrefixes, PREFIX } from './token-prefixes.js';
+
+const MAX_THRESHOLDS = 16;
+const MAX_DAYS = 3650;
+
+/** Each section is a spec of its own. */
+const notices = optional(
+  section({
+    days: option({ accepts: `array of 1 to ${MAX_THRESHOLDS} days, each 1 to ${MAX_DAYS}`, check: checkDays }),
+    notify: callback<TokenNoticeOptions['notify']>({
+      accepts: '`(token, { days, user }) => void`, or a promise',
+      expected: 'a function of the token',
+    }),
+  } satisfies SpecsOf<TokenNoticeOptions>),
+);
 
 const options = {
   kinds: tokenKinds,
@@ -31,6 +45,8 @@ const options = {
     retention: seconds({ min: 86_400, default: 7_776_000 }),
   } satisfies SpecsOf<UsageOptions>),
   idleTtl: seconds({ min: 1, default: none }),
+  onExpiring: notices,
+  onUnused: notices,
   maxPageSize: integer({ unit: 'tokens', min: 1, max: 10_000, default: 200 }),
   defaultPageSize: integer({
     unit: 'tokens',
@@ -59,3 +75,17 @@ export const apiTokensSection = section(
     };
   },
 );
+
+function checkDays(path: string, value: unknown): readonly number[] {
+  const days = Array.isArray(value) ? [...(value as unknown[])] : [];
+  const isDays = (each: unknown): each is number =>
+    Number.isInteger(each) && Number(each) >= 1 && Number(each) <= MAX_DAYS;
+  const isList = days.length >= 1 && days.length <= MAX_THRESHOLDS && days.every(isDays);
+  if (isList && new Set(days).size === days.length) return Object.freeze(days);
+  return rejectOption(
+    path,
+    `an array of 1 to ${MAX_THRESHOLDS} different days from 1 to ${MAX_DAYS}`,
+    value,
+    '; for example [30, 7, 1]',
+  );
+}

@@ -105,6 +105,12 @@ const RULES: Readonly<Record<string, Rule>> = {
     wrong: [...NOT_INTEGERS, 0, 302, 1e12],
     remedy: /integer number of seconds from 1 to 3155760000|must be longer than 302 seconds/,
   },
+  'apiTokens.onExpiring': { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'apiTokens.onExpiring.days': {
+    wrong: [undefined, 30, [], [0], [3651], [1.5], ['30'], [7, 7], Array.from({ length: 17 }, (_, day) => day + 1)],
+    remedy: /^must be an array of 1 to 16 different days from 1 to 3650, not .+; for example \[30, 7, 1\]$/,
+  },
+  'apiTokens.onUnused': { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
   'apiTokens.defaultPageSize': { wrong: [...NOT_INTEGERS, 0, 201], remedy: /integer number of tokens from 1 to 200/ },
   'apiTokens.maxPageSize': {
     wrong: [...NOT_INTEGERS, 0, 10_001],
@@ -295,6 +301,13 @@ describe('resolveConfig', () => {
     expect(apiTokens.kinds.all).toMatchObject([{ scopes }]);
   });
 
+  it.each([undefined, 'mail', {}])('refuses the notify %p of a notice', (notify) => {
+    const error = problemWith({ apiTokens: { onUnused: { days: [90], notify } } });
+
+    expect(error.option).toBe('apiTokens.onUnused.notify');
+    expect(error.message).toMatch(/must be a function of the token/);
+  });
+
   it('limits the default page size to maxPageSize, and refuses a larger one', () => {
     expect(resolve({ apiTokens: { maxPageSize: 10 } }).apiTokens).toMatchObject({ defaultPageSize: 10 });
     expect(problemWith({ apiTokens: { maxPageSize: 10, defaultPageSize: 11 } })).toMatchObject({
@@ -342,6 +355,8 @@ describe('resolveConfig', () => {
         activityUpdateThreshold: 300,
         usage: { enabled: false, retention: 7_776_000 },
         idleTtl: undefined,
+        onExpiring: undefined,
+        onUnused: undefined,
         defaultPageSize: 50,
         maxPageSize: 200,
       },

@@ -92,8 +92,44 @@ export interface ApiTokenKindOptions {
   defaultTtl?: number;
 }
 
+/** The token that a notice is about. It contains neither the raw token nor its hash. */
+export interface NoticedApiToken {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly prefix: string;
+  /** The first characters after the prefix. */
+  readonly hint: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly lastUsedAt: Date | null;
+}
+
+/** Why an owner is told about a token. */
+export interface TokenNotice<User extends object = object> {
+  /** The threshold that the token has passed, in days. */
+  readonly days: number;
+  /** The owner of the token, who is active. */
+  readonly user: User;
+}
+
+/** Notices about API tokens, sent in the background within about an hour. */
+export interface TokenNoticeOptions<User extends object = object> {
+  /** The thresholds, in days: 1 to 16 different ones. */
+  days: readonly number[];
+  /**
+   * Tells the owner, such as by mail. It is called once for each token and threshold, on one of the nodes, and again when it has rejected,
+   * has taken longer than 30 seconds, or the process was killed before it ended. A token that has passed several thresholds in
+   * the meantime is told about the nearest one only.
+   */
+  notify: (token: NoticedApiToken, notice: TokenNotice<User>) => Promise<void> | void;
+}
+
 /** API tokens. */
-export interface ApiTokenOptions {
+export interface ApiTokenOptions<User extends object = object> {
   /**
    * The kinds of tokens, by name. They take the place of `prefix` and `acceptPrefixes`. A prefix that no kind has any more ends its tokens.
    * @default one kind without a name
@@ -151,6 +187,10 @@ export interface ApiTokenOptions {
    * the creation, so it is longer than `activityUpdateThreshold` plus 2. @default no limit
    */
   idleTtl?: number;
+  /** Notices that a token will expire, so many days before. @default none */
+  onExpiring?: TokenNoticeOptions<User>;
+  /** Notices that a token has not been used, so many days after its last use or its creation. @default none */
+  onUnused?: TokenNoticeOptions<User>;
   /** Largest page that a caller can request, in tokens. A larger one is refused with `invalid_limit`. @default 200 */
   maxPageSize?: number;
   /** Tokens per page when the caller sets no limit. A smaller `maxPageSize` also lowers the default. @default 50 */
@@ -561,7 +601,7 @@ export interface SigraModuleOptions<User extends object = object> {
   /** The users who own credentials. */
   users: UsersOptions<User>;
   /** Prefix, scopes and lifetimes of API tokens. */
-  apiTokens?: ApiTokenOptions;
+  apiTokens?: ApiTokenOptions<User>;
   /** JWTs and refresh tokens. @default not enabled */
   jwt?: JwtOptions<User>;
   /** Other issuers whose JWTs are accepted: `trustIssuers([...])` of `nestjs-sigra/issuers`. @default none */

@@ -17,6 +17,7 @@ import { findQualifiedNames, QUALIFIED_NAMES } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SIGRA_DATA_SOURCE, SigraDatabase } from './sigra-database.js';
 import { SweepRepository } from './sweep.repository.js';
+import { TokenNoticeRepository } from './token-notice.repository.js';
 import { TokenUsageRepository } from './token-usage.repository.js';
 import { UserDirectory } from './user-directory.js';
 import { describeUserEntity, USER_ENTITY } from './user-entity.js';
@@ -42,5 +43,6 @@ export const persistenceProviders: Provider[] = [
   SweepRepository,
   TokenUsageRepository,
   CleanupRepository,
+  TokenNoticeRepository,
   BootChecks,
 ];

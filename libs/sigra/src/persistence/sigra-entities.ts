@@ -9,6 +9,7 @@ import {
   refreshFamilies,
   refreshTokens,
   sweeps,
+  tokenNotices,
   tokenUsage,
 } from './tables.js';
 
@@ -32,6 +33,8 @@ export const DpopProofEntity = dpopProofs.entity('SigraDpopProof');
 export const LeaseEntity = leases.entity('SigraLease');
 /** Rows of `sigra_sweeps`. */
 export const SweepEntity = sweeps.entity('SigraSweep');
+/** Rows of `sigra_token_notices`. */
+export const TokenNoticeEntity = tokenNotices.entity('SigraTokenNotice');
 /** Rows of `sigra_token_usage`. */
 export const TokenUsageEntity = tokenUsage.entity('SigraTokenUsage');
 
@@ -47,5 +50,6 @@ export const sigraEntities = [
   RefreshFamilyEntity,
   RefreshTokenEntity,
   SweepEntity,
+  TokenNoticeEntity,
   TokenUsageEntity,
 ];

@@ -224,6 +224,26 @@ export const idempotencyKeys = new Table(
 /** An answer that is kept under an idempotency key. */
 export type IdempotencyKeyRow = RowOf<typeof idempotencyKeys.columns>;
 
+/** What the application was told about API tokens: the last notice of each kind, and the claim of the node that sends it. */
+export const tokenNotices = new Table(
+  'sigra_token_notices',
+  {
+    tokenId: uuid(),
+    kind: oneOf('expiring', 'unused'),
+    /** The expiry or the last use of the token that the notice is about. With another one, the thresholds begin again. */
+    about: time(),
+    /** The threshold, in days. */
+    days: integer(),
+    claimId: uuid(),
+    attempts: integer(),
+    /** When the notice is sent again, if it has not been sent. By the clock of the database. */
+    retryAt: time(),
+    sentAt: nullable(time()),
+  },
+  'tokenId',
+  'kind',
+);
+
 /** Proofs of keys (RFC 9449) that have been used, until none of them is accepted any more. */
 export const dpopProofs = new Table(
   'sigra_dpop_proofs',
@@ -350,5 +370,6 @@ export const sigraTables = {
   refreshFamilies,
   refreshTokens,
   sweeps,
+  tokenNotices,
   tokenUsage,
 };

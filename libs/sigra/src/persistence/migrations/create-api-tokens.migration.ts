@@ -6,8 +6,18 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   readonly name = 'CreateApiTokens1767225600000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, tokenUsage, named } =
-      migrationNames(runner);
+    const {
+      apiTokens,
+      auditEvents,
+      idempotencyKeys,
+      leases,
+      owners,
+      ownerTypes,
+      sweeps,
+      tokenNotices,
+      tokenUsage,
+      named,
+    } = migrationNames(runner);
     await runner.query(`
       CREATE TABLE ${owners} (
         owner_type text NOT NULL,
@@ -126,6 +136,23 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     // For clean-up.
     await runner.query(`CREATE INDEX ${named('sigra_token_usage_day')} ON ${tokenUsage} (day)`);
     await runner.query(`
+      CREATE TABLE ${tokenNotices} (
+        token_id uuid NOT NULL CONSTRAINT ${named('sigra_token_notices_token')}
+          REFERENCES ${apiTokens} (id) ON DELETE CASCADE,
+        kind text NOT NULL,
+        about timestamptz(3) NOT NULL,
+        days integer NOT NULL,
+        claim_id uuid NOT NULL,
+        attempts integer NOT NULL,
+        retry_at timestamptz(3) NOT NULL,
+        sent_at timestamptz(3),
+        CONSTRAINT ${named('sigra_token_notices_pkey')} PRIMARY KEY (token_id, kind)
+      )`);
+    // Few notices are not sent yet, and each batch settles those of its claim.
+    await runner.query(
+      `CREATE INDEX ${named('sigra_token_notices_claim')} ON ${tokenNotices} (claim_id) WHERE sent_at IS NULL`,
+    );
+    await runner.query(`
       CREATE TABLE ${auditEvents} (
         id uuid CONSTRAINT ${named('sigra_audit_events_pkey')} PRIMARY KEY,
         action text NOT NULL,
@@ -160,11 +187,12 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, tokenUsage } =
+    const { apiTokens, auditEvents, idempotencyKeys, leases, owners, ownerTypes, sweeps, tokenNotices, tokenUsage } =
       migrationNames(runner);
     await runner.query(`DROP TABLE ${auditEvents}`);
     await runner.query(`DROP TABLE ${tokenUsage}`);
     await runner.query(`DROP TABLE ${idempotencyKeys}`);
+    await runner.query(`DROP TABLE ${tokenNotices}`);
     await runner.query(`DROP TABLE ${apiTokens}`);
     await runner.query(`DROP TABLE ${leases}`);
     await runner.query(`DROP TABLE ${sweeps}`);

@@ -1,0 +1,167 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { Clock, replacedTime } from '../common/clock.js';
+import type { TokenKinds } from '../common/token-kinds.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { currentTime } from './columns.js';
+import { idleEndSql } from './idle-end.js';
+import { currentEpoch } from './owner.repository.js';
+import { literal } from './qualified-names.js';
+import { SigraDatabase } from './sigra-database.js';
+import { type ApiToken, apiTokens, type tokenNotices } from './tables.js';
+import type { RowOf } from './packed-row.js';
+
+/** What a notice is about. */
+export type NoticeKind = RowOf<typeof tokenNotices.columns>['kind'];
+
+/** A token whose owner is to be told. */
+export interface DueNotice {
+  readonly token: ApiToken;
+  /** The nearest threshold that the token has passed, in days. */
+  readonly days: number;
+}
+
+/** Notices that this node sends. */
+export interface ClaimedNotices {
+  readonly claimId: string;
+  readonly notices: readonly DueNotice[];
+  /** The id of the last token that was looked at; null when there was none. */
+  readonly last: string | null;
+}
+
+/** How long a node has a claim, in seconds: longer than it sends one batch. Afterwards, any node sends its notices again. */
+const CLAIM_SECONDS = 300;
+/** The first of the times until a failed notice is sent again, in seconds. Each is twice the one before. */
+const RETRY_SECONDS = 1800;
+const LONGEST_RETRY_SECONDS = 86_400;
+/** No request waits for a batch, but a connection that falls silent must not stop all notices. */
+const BATCH_TIMEOUT_MS = 30_000;
+
+/** SQL of the token `t` at the time `$1`, and of a threshold of so many seconds. */
+interface NoticeRule {
+  /** The time that the notice is about. With another time, the thresholds begin again. */
+  readonly about: string;
+  readonly isReached: (about: string, seconds: string) => string;
+  /** The aggregate of the reached threshold that is the nearest. */
+  readonly nearest: 'min' | 'max';
+  readonly isNearer: '<' | '>';
+}
+
+const RULES: Readonly<Record<NoticeKind, NoticeRule>> = {
+  expiring: {
+    about: 't.expires_at',
+    isReached: (about, seconds) => `${about} <= clock.now + make_interval(secs => ${seconds})`,
+    nearest: 'min',
+    isNearer: '<',
+  },
+  unused: {
+    about: 'coalesce(t.last_used_at, t.created_at)',
+    isReached: (about, seconds) => `${about} <= clock.now - make_interval(secs => ${seconds})`,
+    nearest: 'max',
+    isNearer: '>',
+  },
+};
+
+/**
+ * Reads and writes `sigra_token_notices`: which owners were told that a token expires or is not used. All times are those of the
+ * database.
+ */
+@Injectable()
+export class TokenNoticeRepository {
+  private readonly isActive: string;
+  private readonly kinds: TokenKinds;
+
+  constructor(
+    @InjectSigraConfig() { users, apiTokens: rules }: SigraConfig,
+    private readonly clock: Clock,
+    private readonly database: SigraDatabase,
+  ) {
+    this.kinds = rules.kinds;
+    const current = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
+    // A replaced token ends by its rotation, and a least of nulls is null.
+    this.isActive = `t.owner_type = ${literal(users.type)} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
+      AND coalesce(least(t.expires_at, ${idleEndSql('t', rules)}) > clock.now, true) AND t.token_epoch = ${current}`;
+  }
+
+  /**
+   * Claims up to `limit` due notices of the next `seen` tokens, in the order of their ids. Another node that looks at the same
+   * tokens claims none of them.
+   *
+   * @param days the thresholds
+   * @param after the id of the token after which it begins
+   */
+  async claim(
+    kind: NoticeKind,
+    days: readonly number[],
+    after: string,
+    seen: number,
+    limit: number,
+  ): Promise<ClaimedNotices> {
+    const { apiTokens: tokens, tokenNotices: notices } = this.database.names;
+    const { about, isReached, nearest, isNearer } = RULES[kind];
+    // Told of a farther threshold or of another time, or not told by the node that was to do it.
+    const isDue = (
+      wantedAbout: string,
+      wantedDays: string,
+    ) => `(n.about <> ${wantedAbout} OR ${wantedDays} ${isNearer} n.days
+      OR (n.sent_at IS NULL AND n.retry_at <= (SELECT now FROM clock)))`;
+    const claimId = uuidv7();
+    const rows = await this.database.transaction(
+      (manager) =>
+        this.database.query<{ token: string | null; days: number | string; last: string | null }>(
+          `WITH clock AS MATERIALIZED (SELECT ${currentTime('$1')} AS now), seen AS MATERIALIZED (
+             SELECT t.id, ${about} AS about, (${this.isActive}) AS is_active
+             FROM clock, ${tokens} t WHERE t.id > $2 ORDER BY t.id LIMIT $3
+           ), due AS MATERIALIZED (
+             SELECT seen.id, seen.about, threshold.days
+             FROM clock, seen CROSS JOIN LATERAL (
+               SELECT ${nearest}(day) AS days FROM unnest($4::int[]) AS day
+               WHERE ${isReached('seen.about', 'day * 86400.0')}
+             ) threshold LEFT JOIN ${notices} n ON n.token_id = seen.id AND n.kind = $6
+             WHERE seen.is_active AND threshold.days IS NOT NULL AND (n.token_id IS NULL OR ${isDue('seen.about', 'threshold.days')})
+             ORDER BY seen.id LIMIT $5
+           ), kept AS MATERIALIZED (
+             SELECT t.id FROM ${tokens} t WHERE t.id = ANY (ARRAY(SELECT id FROM due)) FOR KEY SHARE SKIP LOCKED
+           ), claimed AS (
+             INSERT INTO ${notices} AS n (token_id, kind, about, days, claim_id, attempts, retry_at)
+             SELECT due.id, $6, due.about, due.days, $7, 1, clock.now + make_interval(secs => ${CLAIM_SECONDS})
+             FROM clock, due JOIN kept USING (id) ORDER BY due.id
+             ON CONFLICT (token_id, kind) DO UPDATE SET about = excluded.about, days = excluded.days, claim_id = excluded.claim_id,
+               retry_at = excluded.retry_at, sent_at = NULL,
+               attempts = CASE WHEN n.about = excluded.about AND n.days = excluded.days THEN n.attempts + 1 ELSE 1 END
+             WHERE ${isDue('excluded.about', 'excluded.days')}
+             RETURNING n.token_id, n.days
+           )
+           SELECT found.token, found.days, (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last
+           FROM (SELECT) AS one LEFT JOIN (
+             SELECT ${apiTokens.packed('t')} AS token, claimed.days
+             FROM claimed JOIN ${tokens} t ON t.id = claimed.token_id
+           ) AS found ON true`,
+          [replacedTime(this.clock), after, seen, days, limit, kind, claimId],
+          manager,
+        ),
+      BATCH_TIMEOUT_MS,
+    );
+    const due = rows.flatMap(({ token, days }) =>
+      token === null ? [] : [{ token: this.kinds.label(apiTokens.unpack(token)), days: Number(days) }],
+    );
+    return { claimId, notices: due, last: rows[0]?.last ?? null };
+  }
+
+  /** Records which notices of a claim were sent. The others are sent again, after a time that grows with each attempt. */
+  async settle(kind: NoticeKind, claimId: string, sentIds: readonly string[]): Promise<void> {
+    const wait = `least(${RETRY_SECONDS} * 2.0 ^ least(n.attempts - 1, 16), ${LONGEST_RETRY_SECONDS})`;
+    const now = currentTime('$1');
+    await this.database.transaction(
+      (manager) =>
+        this.database.query(
+          `UPDATE ${this.database.names.tokenNotices} n
+           SET sent_at = CASE WHEN n.token_id = ANY ($4::uuid[]) THEN ${now} END, retry_at = ${now} + make_interval(secs => ${wait})
+           WHERE n.claim_id = $2 AND n.kind = $3 AND n.sent_at IS NULL`,
+          [replacedTime(this.clock), claimId, kind, sentIds],
+          manager,
+        ),
+      BATCH_TIMEOUT_MS,
+    );
+  }
+}
