@@ -27,7 +27,10 @@ interface ChatUpdate {
   readonly token?: string;
 }
 
-/** The guard of an application with a context that Sigra does not know, and with pages, which cannot set headers of a WebSocket. */
+/**
+ * The guard of an application with a context that Sigra does not know, and with pages, which cannot set headers of a
+ * WebSocket.
+ */
 @Injectable()
 class AppGuard extends SigraAuthGuard {
   protected override getRequest(context: ExecutionContext): HttpRequest {

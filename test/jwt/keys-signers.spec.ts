@@ -17,7 +17,10 @@ const [ES256, ES384, RS256, EDDSA, OTHER] = [
   keyOf('ES256', 'other'),
 ];
 
-/** A service that has the private key and signs elsewhere. Like those of cloud providers, it answers in DER for elliptic curves. */
+/**
+ * A service that has the private key and signs elsewhere. Like those of cloud providers, it answers in DER for elliptic
+ * curves.
+ */
 function service(key: KeyObject, hash: string | undefined, dsaEncoding: 'der' | 'ieee-p1363' = 'der') {
   const calls: Buffer[] = [];
   const answer: JwtSigner = async (input) => {

@@ -16,8 +16,9 @@ interface Browser {
 }
 
 /**
- * One tab that the browser restores: it reads the token that is stored at that time, and refreshes with it. Request and answer take
- * time, so other tabs store their answers in between. A tab with a token that is not the stored one any more stores its answer too.
+ * One tab that the browser restores: it reads the token that is stored at that time, and refreshes with it. Request and
+ * answer take time, so other tabs store their answers in between. A tab with a token that is not the stored one any more
+ * stores its answer too.
  */
 async function restoreTab(node: JwtApp, browser: Browser, delays: readonly [number, number, number]): Promise<boolean> {
   const [restored, request, answer] = delays;

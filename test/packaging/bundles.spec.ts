@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { demo, pick, ScratchApp, workspace } from './scratch-app.js';
 
-/** Leaves the packages of a server outside, but not the library. `separate` takes one form for import and another for require(). */
+/**
+ * Leaves the packages of a server outside, but not the library. `separate` takes one form for import and another for
+ * require().
+ */
 const BUILD = `
   const webpack = require('webpack');
   const separate = { esm: { conditionNames: ['import', 'node'] }, commonjs: { conditionNames: ['require', 'node'] } };

@@ -29,7 +29,10 @@ export function exportedNamesOf(path: string): string[] {
   });
 }
 
-/** The string literals of a union type, of the aliases in it, and of the lists whose elements it names by `(typeof LIST)[number]`. */
+/**
+ * The string literals of a union type, of the aliases in it, and of the lists whose elements it names by `(typeof
+ * LIST)[number]`.
+ */
 export function unionOf(path: string, alias: string): string[] {
   const { statements } = parseSource(path);
   const declaration = statements.find(

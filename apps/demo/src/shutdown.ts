@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Longer than any request should take. A step that waits longer, such as for a silent connection, is left to the end of the process. */
+/**
+ * Longer than any request should take. A step that waits longer, such as for a silent connection, is left to the end of the
+ * process.
+ */
 const STEP_TIMEOUT_MS = 4000;
 /** Short enough for a person who pressed Ctrl-C. */
 const TIMEOUT_MS = 9000;

@@ -18,7 +18,11 @@ export interface AuditQuery extends AuditFilter {
 
 /** The events to stream. */
 export interface AuditStream extends AuditFilter {
-  /** `encodeCursor(occurredAt, id)` of the last event that was processed: the stream begins after it. @default the oldest event */
+  /**
+   * `encodeCursor(occurredAt, id)` of the last event that was processed: the stream begins after it.
+   *
+   * @default the oldest event
+   */
   readonly cursor?: string | undefined;
 }
 
@@ -113,7 +117,8 @@ export class AuditService {
   }
 
   /**
-   * Streams all events that match, oldest first, in pages, for exports of any size and for consumers that continue where they stopped.
+   * Streams all events that match, oldest first, in pages, for exports of any size and for consumers that continue where
+   * they stopped.
    *
    * @throws SigraError `invalid_cursor`
    */

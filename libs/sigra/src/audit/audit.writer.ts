@@ -49,7 +49,8 @@ export class AuditWriter {
   }
 
   /**
-   * Records events in a transaction: all commit, or all roll back. Their hooks are called after the commit, also when audit is off.
+   * Records events in a transaction: all commit, or all roll back. Their hooks are called after the commit, also when audit
+   * is off.
    *
    * @throws SigraError `invalid_event` when JSON or the columns cannot hold an event
    */
@@ -64,8 +65,9 @@ export class AuditWriter {
   }
 
   /**
-   * Records events that no change depends on, a thousand in a turn of the event loop. Never rejects: a failure is published on
-   * `sigra:audit:log_safe_error` and logged. A statement that fails loses only its own events, unless the database does not answer.
+   * Records events that no change depends on, a thousand in a turn of the event loop. Never rejects: a failure is published
+   * on `sigra:audit:log_safe_error` and logged. A statement that fails loses only its own events, unless the database does
+   * not answer.
    *
    * @param actions those of the events
    * @param make makes the events, of details that the application gave: a getter in them can throw

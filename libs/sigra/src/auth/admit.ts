@@ -26,8 +26,8 @@ export interface AdmissionSettings extends ChallengeSettings {
  *
  * @param identify finds the principal of the request; it is not called on `@AllowAnonymous()` routes. Undefined means a
  * request without a credential
- * @param find finds the request of the call. @default for HTTP, GraphQL, WebSockets and microservices, the request of the call or an
- * object that stands for it
+ * @param find finds the request of the call. @default for HTTP, GraphQL, WebSockets and microservices, the request of the
+ * call or an object that stands for it
  * @returns true
  * @throws HttpException 401, 403 and the like, with body and headers of RFC 6750, for each `SigraError`. On WebSockets a
  * `WsException` and in microservices an `RpcException`, with the same body

@@ -33,9 +33,9 @@ export function RequireScopes(...given: RequiredScopes): ClassDecorator & Method
 }
 
 /**
- * Kinds of API tokens that can call a handler: any one of them; see `apiTokens.kinds`. Requirements add up, as those of `@RequireScopes()`,
- * and every guard of Sigra enforces them. A token of another kind, a session, a JWT and a credential of the application get 403
- * `kind_not_allowed`.
+ * Kinds of API tokens that can call a handler: any one of them; see `apiTokens.kinds`. Requirements add up, as those of
+ * `@RequireScopes()`, and every guard of Sigra enforces them. A token of another kind, a session, a JWT and a credential of
+ * the application get 403 `kind_not_allowed`.
  *
  * @example
  * @RequireKind('live')
@@ -52,8 +52,9 @@ function requiring(requirement: RouteRequirement): ClassDecorator & MethodDecora
 
 /**
  * Opens a handler, or all handlers of a controller, to everybody: no credential is read. On a handler it also lifts the
- * controller's requirements. The application does not boot where the same handler or controller has one or names one of Sigra's guards
- * itself. Subclasses of the controller are not open, nor is a handler that names one of Sigra's guards itself.
+ * controller's requirements. The application does not boot where the same handler or controller has one or names one of
+ * Sigra's guards itself. Subclasses of the controller are not open, nor is a handler that names one of Sigra's guards
+ * itself.
  *
  * @throws TypeError while the class is defined, beside `@OptionalAuth()`
  */
@@ -75,8 +76,8 @@ function declaringAccess(access: RouteAccess): ClassDecorator & MethodDecorator 
 }
 
 /**
- * Declares that a guard of your own enforces `@RequireScopes()` and `@RequireKind()`, because it calls `admit()`. Without it, the application does not
- * boot when a route that requires some has no other guard of Sigra.
+ * Declares that a guard of your own enforces `@RequireScopes()` and `@RequireKind()`, because it calls `admit()`. Without
+ * it, the application does not boot when a route that requires some has no other guard of Sigra.
  */
 export const EnforcesScopes = (): ClassDecorator => declaring<true>(ENFORCES_SCOPES, () => true);
 
@@ -96,8 +97,8 @@ export const CurrentPrincipal = createParamDecorator((_data: unknown, context: E
 );
 
 /**
- * The host's user who makes the request, or one property of it: `@CurrentUser()`, `@CurrentUser('email')`. Undefined where the principal
- * is.
+ * The host's user who makes the request, or one property of it: `@CurrentUser()`, `@CurrentUser('email')`. Undefined where
+ * the principal is.
  *
  * @throws TypeError when no guard of Sigra has looked for a principal
  */

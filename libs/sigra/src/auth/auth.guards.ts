@@ -35,9 +35,9 @@ abstract class CredentialGuard implements CanActivate {
   }
 
   /**
-   * Finds the request of a call. Override it for contexts or places of a credential that Sigra does not know: return an object with a
-   * `method` and the credential in `headers.authorization`. It is called once for each guard and call; the decorators of
-   * parameters get what it returned.
+   * Finds the request of a call. Override it for contexts or places of a credential that Sigra does not know: return an
+   * object with a `method` and the credential in `headers.authorization`. It is called once for each guard and call; the
+   * decorators of parameters get what it returned.
    *
    * @throws SigraError which becomes the answer
    */
@@ -78,9 +78,9 @@ export class SessionAuthGuard extends CredentialGuard {
 }
 
 /**
- * Enforces `@RequireScopes()` and `@RequireKind()` for a principal that something else has authenticated, such as `AuthGuard('bearer')`. Behind a guard of
- * another library, `credentials.resolve` makes the principal from what that guard has left on the request. The other guards of Sigra do
- * all of this themselves.
+ * Enforces `@RequireScopes()` and `@RequireKind()` for a principal that something else has authenticated, such as
+ * `AuthGuard('bearer')`. Behind a guard of another library, `credentials.resolve` makes the principal from what that guard
+ * has left on the request. The other guards of Sigra do all of this themselves.
  */
 @Injectable()
 @EnforcesScopes()

@@ -60,8 +60,8 @@ export class Authenticator {
   /**
    * @param call the call of a handler that several guards can stand before: they read a credential once
    * @returns undefined for a request without a credential that the route accepts
-   * @throws SigraError `invalid_request`, `invalid_token`, `token_revoked`, `token_expired`, `epoch_mismatch`, `invalid_dpop_proof`,
-   * `cross_origin`, `unavailable`
+   * @throws SigraError `invalid_request`, `invalid_token`, `token_revoked`, `token_expired`, `epoch_mismatch`,
+   * `invalid_dpop_proof`, `cross_origin`, `unavailable`
    */
   authenticate(
     request: HttpRequest,
@@ -89,8 +89,8 @@ export class Authenticator {
   }
 
   /**
-   * Finds the principal of a credential of the host, such as the user that a guard of Passport has put on the request. Sigra's own
-   * credentials do not count.
+   * Finds the principal of a credential of the host, such as the user that a guard of Passport has put on the request.
+   * Sigra's own credentials do not count.
    *
    * @param call as for `authenticate`
    * @returns undefined without such a credential
@@ -103,8 +103,8 @@ export class Authenticator {
   }
 
   /**
-   * Reads the credential in the headers of a request, for a guard that calls another one: that one does not read it again. Nothing of
-   * it is verified.
+   * Reads the credential in the headers of a request, for a guard that calls another one: that one does not read it again.
+   * Nothing of it is verified.
    *
    * @throws SigraError `invalid_request`
    */
@@ -113,8 +113,8 @@ export class Authenticator {
   }
 
   /**
-   * Whether the credential is a JWT that this application, or an issuer that it trusts, has signed, and that has not expired. It asks
-   * nothing of the database. The guard that takes over what was read does not verify the signature again.
+   * Whether the credential is a JWT that this application, or an issuer that it trusts, has signed, and that has not
+   * expired. It asks nothing of the database. The guard that takes over what was read does not verify the signature again.
    */
   async isSigned(ahead: ReadAhead): Promise<boolean> {
     if (!('credential' in ahead.sent)) return false;
@@ -136,8 +136,8 @@ export class Authenticator {
   }
 
   /**
-   * The form of a bearer credential alone decides its kind, and the issuer that a JWT names decides who verifies it. The host is asked
-   * about all others.
+   * The form of a bearer credential alone decides its kind, and the issuer that a JWT names decides who verifies it. The
+   * host is asked about all others.
    */
   private byBearer(
     credential: string,

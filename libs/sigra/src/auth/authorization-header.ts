@@ -28,12 +28,12 @@ const KEY = /^[A-Za-z0-9\-._~+/]+=*$/;
 const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
- * Reads the credential of a request, from the `Authorization` header, the headers of keys, and nowhere else. The same token in several
- * of them is one credential.
+ * Reads the credential of a request, from the `Authorization` header, the headers of keys, and nowhere else. The same token
+ * in several of them is one credential.
  *
  * @param keyHeaders names in lower case
- * @throws SigraError `invalid_request` for a malformed header, several of one name, different credentials in several headers, or an
- * `access_token` in the query or in a form (RFC 6750 sections 2 and 3.1)
+ * @throws SigraError `invalid_request` for a malformed header, several of one name, different credentials in several
+ * headers, or an `access_token` in the query or in a form (RFC 6750 sections 2 and 3.1)
  */
 export function readAuthorization(request: HttpRequest, keyHeaders: readonly string[] = []): AuthorizationHeader {
   if (hasTokenInQuery(request.url) || hasTokenInForm(request)) {
@@ -93,7 +93,10 @@ export function splitAuthorization(
   return { scheme, rest: header.slice(scheme.length) };
 }
 
-/** Node drops or joins headers that are repeated; only the raw list has all of them. A host can construct a request without it. */
+/**
+ * Node drops or joins headers that are repeated; only the raw list has all of them. A host can construct a request without
+ * it.
+ */
 function assertSingle(request: HttpRequest, header: string): void {
   const value: unknown = request.headers[header];
   const rawHeaders = request.rawHeaders ?? request.raw?.rawHeaders ?? [];

@@ -25,8 +25,8 @@ const GRPC_CODES: Readonly<Record<number, number>> = {
 const logger = new Logger('SigraAuthGuard');
 
 /**
- * Refuses a call in the form of its context: over HTTP and in GraphQL with an `HttpException`, on a WebSocket with a `WsException`, and in
- * a microservice with an `RpcException`. Over HTTP it throws at once.
+ * Refuses a call in the form of its context: over HTTP and in GraphQL with an `HttpException`, on a WebSocket with a
+ * `WsException`, and in a microservice with an `RpcException`. Over HTTP it throws at once.
  *
  * @throws the error as it is, if it is not a `SigraError`
  */

@@ -10,8 +10,8 @@ import { requestOfSocket } from './socket-handshake.js';
 export type RequestFinder = (context: ExecutionContext) => HttpRequest;
 
 /**
- * The request of a call: for a controller and for a GraphQL query the HTTP request, otherwise an object that stands for the call, with
- * the credential in its headers. Guards and decorators of parameters get the same one.
+ * The request of a call: for a controller and for a GraphQL query the HTTP request, otherwise an object that stands for the
+ * call, with the credential in its headers. Guards and decorators of parameters get the same one.
  *
  * @param keyHeaders further headers of credentials, for the first guard of a call: what it finds is kept
  * @throws TypeError for a context that Sigra does not know, unless a guard has found its request
@@ -57,8 +57,8 @@ class KeptRequest {
 const requests = stateOfProcess('requests', () => new WeakMap<object, HttpRequest>());
 
 /**
- * Keeps the request of a call other than HTTP for the guards and the decorators that follow. Nest gives guards and decorators different
- * contexts, which have only the elements of their arguments in common.
+ * Keeps the request of a call other than HTTP for the guards and the decorators that follow. Nest gives guards and
+ * decorators different contexts, which have only the elements of their arguments in common.
  */
 export function keepRequest(context: ExecutionContext, request: HttpRequest): HttpRequest {
   if (keptRequest(context) === request) return request;

@@ -17,8 +17,8 @@ const PROOF_HEADER = 'dpop';
 @Injectable()
 export class DpopService {
   /**
-   * The proofs of each request. Several guards, the fields of a GraphQL operation and the events of a subscription read a proof again:
-   * within its own request it does not count as a replay, and does not expire.
+   * The proofs of each request. Several guards, the fields of a GraphQL operation and the events of a subscription read a
+   * proof again: within its own request it does not count as a replay, and does not expire.
    */
   private readonly proofs = new WeakMap<object, Map<string, RequestProof>>();
 
@@ -28,13 +28,14 @@ export class DpopService {
   ) {}
 
   /**
-   * Finds the key that a client proves to hold when it asks for tokens, for `SigraJwtService.generateTokens` in a route of your own. Call
-   * it after the credentials of the client were checked: each call with a new proof writes a row.
+   * Finds the key that a client proves to hold when it asks for tokens, for `SigraJwtService.generateTokens` in a route of
+   * your own. Call it after the credentials of the client were checked: each call with a new proof writes a row.
    *
    * @param request the request of the framework, with the proof in its header `DPoP`
-   * @returns the SHA-256 thumbprint of the key (RFC 7638); undefined where `jwt.dpop.mode` is `off`, and for a request without a proof
-   * where it is `optional`
-   * @throws SigraError `invalid_dpop_proof` for an invalid proof, one that was used before, and none where one is required; `unavailable`
+   * @returns the SHA-256 thumbprint of the key (RFC 7638); undefined where `jwt.dpop.mode` is `off`, and for a request
+   * without a proof where it is `optional`
+   * @throws SigraError `invalid_dpop_proof` for an invalid proof, one that was used before, and none where one is required;
+   * `unavailable`
    */
   async thumbprintOf(request: HttpRequest): Promise<string | undefined> {
     const thumbprint = this.readThumbprint(request);
@@ -43,8 +44,8 @@ export class DpopService {
   }
 
   /**
-   * Like `thumbprintOf`, for a request with a credential that can be used only once, such as a refresh token: the proof does not have to
-   * be remembered too, and a client without a valid credential cannot make rows.
+   * Like `thumbprintOf`, for a request with a credential that can be used only once, such as a refresh token: the proof does
+   * not have to be remembered too, and a client without a valid credential cannot make rows.
    *
    * @throws SigraError `invalid_dpop_proof`
    */

@@ -19,8 +19,8 @@ interface Connection {
 }
 
 /**
- * The request of a GraphQL operation. For one over a WebSocket, its headers are those of the handshake, with the credential of the
- * parameters of the connection, or of their `headers`.
+ * The request of a GraphQL operation. For one over a WebSocket, its headers are those of the handshake, with the credential
+ * of the parameters of the connection, or of their `headers`.
  *
  * @param keyHeaders further headers of credentials
  * @throws SigraError `invalid_request` for different credentials in both
@@ -43,8 +43,8 @@ function ofConnection(handshake: object, parameters: unknown, keyHeaders: readon
 }
 
 /**
- * The headers of a handshake as they were sent: Mercurius adds the parameters of the connection to its object of headers, and a page can
- * choose these freely, but not the origin that its browser sends.
+ * The headers of a handshake as they were sent: Mercurius adds the parameters of the connection to its object of headers,
+ * and a page can choose these freely, but not the origin that its browser sends.
  */
 function sentHeaders(handshake: object): HttpRequest['headers'] {
   const { headers, rawHeaders, raw } = handshake as HttpRequest;

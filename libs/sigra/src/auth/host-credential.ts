@@ -51,8 +51,8 @@ function wrong(expected: string): TypeError {
 }
 
 /**
- * The request without what a guard of Sigra has put there for another call, such as another field of a GraphQL query: its user would
- * look like one that a guard of the host has found.
+ * The request without what a guard of Sigra has put there for another call, such as another field of a GraphQL query: its
+ * user would look like one that a guard of the host has found.
  */
 function asHostLeftIt(request: HttpRequest): unknown {
   const holder = request as HttpRequest & { [HOST_USER]?: { readonly user: unknown } };

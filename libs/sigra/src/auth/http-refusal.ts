@@ -95,7 +95,10 @@ export function sendRefusal(
   httpAdapter.reply(response, refusal.getResponse(), status);
 }
 
-/** The text for the log: the reason that clients do not see. The stack trace of what is a defect; that of an outage explains nothing. */
+/**
+ * The text for the log: the reason that clients do not see. The stack trace of what is a defect; that of an outage explains
+ * nothing.
+ */
 export function describeCause(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const { message, cause, stack = message } = thrown;
@@ -113,7 +116,10 @@ function challengeOf(kind: Challenge, body: HttpRefusalBody, settings: Challenge
   return challenges(parameters, settings, kind !== 'proof');
 }
 
-/** The challenges for all schemes that are accepted: API tokens, and tokens of other issuers, are bearer credentials in every mode. */
+/**
+ * The challenges for all schemes that are accepted: API tokens, and tokens of other issuers, are bearer credentials in every
+ * mode.
+ */
 function challenges(parameters: readonly string[], { dpop }: ChallengeSettings, isBearer = true): string {
   const all = isBearer ? [`Bearer ${parameters.join(', ')}`] : [];
   if (dpop) all.push(`DPoP ${[...parameters, `algs="${dpop.algorithms.join(' ')}"`].join(', ')}`);
@@ -131,8 +137,8 @@ export function bearerChallenge(settings: ChallengeSettings): string {
 }
 
 /**
- * A text in the characters that `error_description` allows (RFC 6749 section 5.2, RFC 6750 section 3). A message can repeat input of the client, and a
- * character that no header allows would fail the whole answer, and on Fastify the process.
+ * A text in the characters that `error_description` allows (RFC 6749 section 5.2, RFC 6750 section 3). A message can repeat
+ * input of the client, and a character that no header allows would fail the whole answer, and on Fastify the process.
  */
 export function quotable(text: string): string {
   return text

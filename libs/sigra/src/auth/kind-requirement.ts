@@ -19,8 +19,8 @@ export function toKindRequirement(kinds: readonly unknown[]): KindRequirement {
 }
 
 /**
- * Checks that a principal is an API token of a kind that each requirement accepts. A JWT has no kind: what an API token can make with it is
- * not known here.
+ * Checks that a principal is an API token of a kind that each requirement accepts. A JWT has no kind: what an API token can
+ * make with it is not known here.
  *
  * @throws SigraError `unauthorized` without a principal, `kind_not_allowed`
  */

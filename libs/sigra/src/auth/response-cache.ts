@@ -15,8 +15,9 @@ const CACHE_KEY = 'cache_module:cache_key';
 const CACHE_TTL = 'cache_module:cache_ttl';
 
 /**
- * Declares that an interceptor for caching keeps the answers to principals apart, because its `trackBy()` uses `perPrincipal()`.
- * Without it, the application does not boot when a `CacheInterceptor` stands before a route that has a principal and no `@CacheKey()`.
+ * Declares that an interceptor for caching keeps the answers to principals apart, because its `trackBy()` uses
+ * `perPrincipal()`. Without it, the application does not boot when a `CacheInterceptor` stands before a route that has a
+ * principal and no `@CacheKey()`.
  */
 export const CachesPerPrincipal = (): ClassDecorator => declaring<true>(CACHES_PER_PRINCIPAL, () => true);
 
@@ -33,9 +34,10 @@ export const NeverCached = (): MethodDecorator =>
 type CacheKey = string | null | undefined;
 
 /**
- * The key of an answer for the principal of the call, for `trackBy()` of a `CacheInterceptor`. Two credentials never share an answer,
- * even those of one owner; a credential of `credentials.resolve` without an `id` has no cached answers. Answers with `@Header('Cache-Control', 'no-store')`, such as those of the ready-made controllers, are not
- * cached. Calls without a principal keep the key.
+ * The key of an answer for the principal of the call, for `trackBy()` of a `CacheInterceptor`. Two credentials never share
+ * an answer, even those of one owner; a credential of `credentials.resolve` without an `id` has no cached answers. Answers
+ * with `@Header('Cache-Control', 'no-store')`, such as those of the ready-made controllers, are not cached. Calls without a
+ * principal keep the key.
  *
  * @param key of an answer that does not depend on the caller, such as the URL; undefined is not cached
  *

@@ -16,8 +16,8 @@ export const ENFORCES_SCOPES = 'sigra:enforces-scopes';
 export type RouteAccess = 'anonymous' | 'optional';
 
 /**
- * Makes a decorator that declares a value for a class or a method. For a method, it is kept by its name as well as on the function:
- * a decorator above this one can replace the function.
+ * Makes a decorator that declares a value for a class or a method. For a method, it is kept by its name as well as on the
+ * function: a decorator above this one can replace the function.
  *
  * @param merge combines the value with that of decorators below this one, and of the base classes; `own` is without these
  */
@@ -51,8 +51,8 @@ export function inherited(metadata: string, target: Target): unknown {
 /**
  * The values of a handler: those of the base classes' methods with its name, its own, and that of the function.
  *
- * A function that stands for a method, such as a bound one or the wrapper of a tracing library, has the values of the method with its
- * name. If it has none, it could stand for any method and has the values of all.
+ * A function that stands for a method, such as a bound one or the wrapper of a tracing library, has the values of the method
+ * with its name. If it has none, it could stand for any method and has the values of all.
  */
 export function ofHandler(metadata: string, controller: Target, handler: Target): readonly unknown[] {
   const declared = placesOf(controller, handler);

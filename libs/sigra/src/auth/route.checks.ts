@@ -35,8 +35,8 @@ interface Surroundings {
 }
 
 /**
- * Looks at all handlers of the application when it boots, and refuses those whose requirements nothing enforces, or whose answers would reach
- * other principals.
+ * Looks at all handlers of the application when it boots, and refuses those whose requirements nothing enforces, or whose
+ * answers would reach other principals.
  */
 @Injectable()
 export class RouteChecks implements OnApplicationBootstrap {

@@ -32,9 +32,9 @@ function isSafe(request: HttpRequest): boolean {
 }
 
 /**
- * Whether a browser has sent the request with a method that allows a body, whatever the method is now. A browser sends `Content-Length`
- * with such methods only, also for an empty body, and then always names the origin. Some proxies add a length to every request, so one
- * without an origin does not count.
+ * Whether a browser has sent the request with a method that allows a body, whatever the method is now. A browser sends
+ * `Content-Length` with such methods only, also for an empty body, and then always names the origin. Some proxies add a
+ * length to every request, so one without an origin does not count.
  */
 function hasBodyOfBrowser(request: HttpRequest): boolean {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;

@@ -10,8 +10,8 @@ type Caught = SigraError | HttpRefusal | MessageRefusal;
 
 /**
  * Answers the refusals of services and guards: status, `WWW-Authenticate` or `Retry-After`, and a JSON body of `statusCode`,
- * `error` and `message`. `SigraModule` registers it for the whole application. Nest applies no global filter to gateways, and in a
- * hybrid application none to message handlers: name it there with `@UseFilters()`.
+ * `error` and `message`. `SigraModule` registers it for the whole application. Nest applies no global filter to gateways,
+ * and in a hybrid application none to message handlers: name it there with `@UseFilters()`.
  */
 @Catch(SigraError, HttpRefusal, MessageRefusal)
 @Injectable()

@@ -33,7 +33,8 @@ export function requestOfSocket(client: unknown, keyHeaders: readonly string[] =
 }
 
 /**
- * A request for one message. It inherits what middleware has added to the handshake, such as a session, and has a principal of its own.
+ * A request for one message. It inherits what middleware has added to the handshake, such as a session, and has a principal
+ * of its own.
  *
  * @param sent headers of credentials that the client has sent beside those of the handshake
  * @throws SigraError `invalid_request` for another credential in the same header

@@ -8,7 +8,10 @@ export type AllowedIps = readonly string[] | null;
 export const MAX_ALLOWED_IPS = 50;
 
 const CIDR = /^([^/%]{1,64})(?:\/(0|[1-9]\d{0,2}))?$/;
-/** Text of the family and of the bits of an entry up to its prefix length: an address is in the range if its own bits begin so. */
+/**
+ * Text of the family and of the bits of an entry up to its prefix length: an address is in the range if its own bits begin
+ * so.
+ */
 type RangeBits = string;
 
 /** Parsed entries by their text. Each is parsed in a microsecond, so that it costs little to forget them. */

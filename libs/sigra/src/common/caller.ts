@@ -9,7 +9,8 @@ export interface Caller {
   /** The principal that the guards found. @default undefined, the application itself */
   readonly principal?: Principal | undefined;
   /**
-   * The client's address, for `last_used_ip`, the audit trail, and credentials that are limited to addresses. These are refused without it.
+   * The client's address, for `last_used_ip`, the audit trail, and credentials that are limited to addresses. These are
+   * refused without it.
    * @default undefined
    */
   readonly ipAddress?: string | undefined;

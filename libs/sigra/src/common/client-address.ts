@@ -23,8 +23,8 @@ export function clientAddress(text: string): ClientAddress {
 }
 
 /**
- * An address as the digit of its family and its 32 or 128 bits, such as `411000000…` for 192.0.2.1. An IPv4-mapped address has the
- * bits of the IPv4 address, and a zone id does not count.
+ * An address as the digit of its family and its 32 or 128 bits, such as `411000000…` for 192.0.2.1. An IPv4-mapped address
+ * has the bits of the IPv4 address, and a zone id does not count.
  *
  * @returns undefined for text that is not an address
  */

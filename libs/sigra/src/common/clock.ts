@@ -48,7 +48,10 @@ export function hasExpired(expiresAt: Date | null, now: Date): boolean {
   return expiresAt !== null && !(expiresAt > now);
 }
 
-/** Whether an end comes within the current second of Unix time: a JWT until then, whose times are full seconds, has no lifetime. */
+/**
+ * Whether an end comes within the current second of Unix time: a JWT until then, whose times are full seconds, has no
+ * lifetime.
+ */
 export function endsWithinSecond(end: Date | null, now: Date): boolean {
   if (end === null) return false;
   return !(Math.floor(end.getTime() / 1000) > Math.floor(now.getTime() / 1000));

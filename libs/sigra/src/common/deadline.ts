@@ -52,8 +52,8 @@ export function deadlineOf({ waited = 0 }: Pick<Caller, 'waited'>, limit: number
 }
 
 /**
- * Limits a read that waits up to `limit` by itself, if the steps before it have used up some of the time. Usually they have not, and
- * a request needs no timer of its own.
+ * Limits a read that waits up to `limit` by itself, if the steps before it have used up some of the time. Usually they have
+ * not, and a request needs no timer of its own.
  *
  * @param limit the time of a request, in milliseconds
  * @throws SigraError `unavailable` at the deadline; also the errors of the read
@@ -71,8 +71,8 @@ export function late(): SigraError {
 const BRIEFLY_MS = 5000;
 
 /**
- * Waits for background work at the start, or at a shutdown, which ends it with its current batch. Never rejects, and returns after five
- * seconds at the latest.
+ * Waits for background work at the start, or at a shutdown, which ends it with its current batch. Never rejects, and returns
+ * after five seconds at the latest.
  */
 export async function awaitBriefly(work: Promise<unknown>): Promise<void> {
   await Deadline.after(BRIEFLY_MS)

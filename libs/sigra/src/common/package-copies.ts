@@ -1,8 +1,9 @@
 import { type InjectionToken, type Provider, Scope } from '@nestjs/common';
 import { isObject } from './is-object.js';
 
-// A process can load this package more than once: a bundle has its ES modules and its CommonJS form, or two versions are installed.
-// Marks on objects of the application are global symbols with the prefix `nestjs-sigra:`, so that each copy finds those of the others.
+// A process can load this package more than once: a bundle has its ES modules and its CommonJS form, or two versions are
+// installed. Marks on objects of the application are global symbols with the prefix `nestjs-sigra:`, so that each copy finds
+// those of the others.
 
 /** State that belongs to the process, and not to one copy of the package. */
 export function stateOfProcess<T extends object>(name: string, create: () => T): T {
@@ -11,7 +12,8 @@ export function stateOfProcess<T extends object>(name: string, create: () => T):
 }
 
 /**
- * Makes `instanceof` true for the instances of this class in every copy of the package. A subclass of the application has only its own.
+ * Makes `instanceof` true for the instances of this class in every copy of the package. A subclass of the application has
+ * only its own.
  *
  * @param name the same in all copies
  */
@@ -32,8 +34,8 @@ export function AcrossCopies(name: string): ClassDecorator {
 const copies = stateOfProcess('copies', () => new Set<readonly InjectionToken[]>());
 
 /**
- * Providers that fail the boot of an application with guards or services of another copy than its `SigraModule`. Nest would not find
- * what they depend on either, but its error does not name the reason.
+ * Providers that fail the boot of an application with guards or services of another copy than its `SigraModule`. Nest would
+ * not find what they depend on either, but its error does not name the reason.
  *
  * @param own what this copy exports for injection
  */

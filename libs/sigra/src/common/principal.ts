@@ -15,13 +15,16 @@ export interface Principal<User extends object = object> {
   /** The user's id as a string, as stored in `sigra_api_tokens.owner_id`. */
   readonly userId: string;
   readonly method: AuthMethod;
-  /** The scopes of the token or JWT; for a session, `session.scopes`; those that the host states. Without those that `users.scopes` excludes. */
+  /**
+   * The scopes of the token or JWT; for a session, `session.scopes`; those that the host states. Without those that
+   * `users.scopes` excludes.
+   */
   readonly scopes: readonly string[];
   /** The id of the API token: when `method` is `api_token`, and of a JWT that an API token got by `client_credentials`. */
   readonly tokenId?: string;
   /**
-   * The kind of the API token, when `method` is `api_token`; see `apiTokens.kinds`. Missing without kinds. A JWT never has one, also if an
-   * API token got it.
+   * The kind of the API token, when `method` is `api_token`; see `apiTokens.kinds`. Missing without kinds. A JWT never has
+   * one, also if an API token got it.
    */
   readonly tokenKind?: string;
   /** The id of the JWT's refresh family, when `method` is `jwt` and no API token got the JWT. */
@@ -39,8 +42,8 @@ export type CredentialMembers = Pick<
 >;
 
 /**
- * Identifies the credential of a principal among those of its type of owners: an API token with the JWTs that it got, a refresh family
- * with its JWTs, or one JWT that has neither. A person is the same in every session.
+ * Identifies the credential of a principal among those of its type of owners: an API token with the JWTs that it got, a
+ * refresh family with its JWTs, or one JWT that has neither. A person is the same in every session.
  *
  * @returns undefined for a credential of the host without an id: two of them cannot be told apart
  */

@@ -15,7 +15,8 @@ export function isSafeUrl(value: unknown, allowInsecure: boolean): value is stri
 }
 
 /**
- * Reads a JSON object from another server. Redirects are not followed: they would lead to hosts that the application does not name.
+ * Reads a JSON object from another server. Redirects are not followed: they would lead to hosts that the application does
+ * not name.
  *
  * @param url a URL that `isSafeUrl` accepts
  * @param signal ends the request

@@ -33,9 +33,9 @@ export interface KeySource<Keys> {
 }
 
 /**
- * Keys that another server publishes. They are read when a verification first needs them, every ten minutes, and when one names a key
- * that is not among them, but then not more often than every `coolDown`. All requests share one reading. When it fails, the keys from
- * before count up to `maxAge`.
+ * Keys that another server publishes. They are read when a verification first needs them, every ten minutes, and when one
+ * names a key that is not among them, but then not more often than every `coolDown`. All requests share one reading. When it
+ * fails, the keys from before count up to `maxAge`.
  *
  * @typeParam Keys an object, which is a new one for each reading
  */

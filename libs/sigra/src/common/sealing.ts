@@ -7,8 +7,8 @@ const TAG_BYTES = 16;
 export type SealPurpose = 'refresh-token successor' | 'idempotent answer';
 
 /**
- * Encrypts a raw token with a key that is derived from a secret of its client (AES-256-GCM, HKDF-SHA-256). The database contains neither
- * the token nor the secret, so that the database alone cannot decrypt it.
+ * Encrypts a raw token with a key that is derived from a secret of its client (AES-256-GCM, HKDF-SHA-256). The database
+ * contains neither the token nor the secret, so that the database alone cannot decrypt it.
  */
 export function seal(rawToken: string, secret: string, purpose: SealPurpose): Buffer {
   const iv = randomBytes(IV_BYTES);

@@ -3,9 +3,9 @@ import { type GraphqlExtensions, graphqlExtensions } from './graphql-extensions.
 import { AcrossCopies } from './package-copies.js';
 
 /**
- * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a privilege
- * that no scope gives, with the error for scopes, which is the only one for too few privileges (section 3.1). Of a proof, for the scheme
- * DPoP alone (RFC 9449 section 7.1).
+ * `WWW-Authenticate` of RFC 6750 section 3: with the realm alone, with the error too, or with the error and the scopes. Of a
+ * privilege that no scope gives, with the error for scopes, which is the only one for too few privileges (section 3.1). Of a
+ * proof, for the scheme DPoP alone (RFC 9449 section 7.1).
  */
 export type Challenge = 'realm' | 'error' | 'scope' | 'privilege' | 'proof';
 

@@ -21,8 +21,8 @@ export interface TokenKind extends TokenRules {
 }
 
 /**
- * The kinds of API tokens of an application. The prefix of a token tells its kind, because the hash of the token covers it. No prefix
- * begins with another one.
+ * The kinds of API tokens of an application. The prefix of a token tells its kind, because the hash of the token covers it.
+ * No prefix begins with another one.
  */
 export class TokenKinds {
   /** The names. Empty if the application configures no kinds. */

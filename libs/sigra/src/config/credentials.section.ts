@@ -27,8 +27,8 @@ export function keyHeadersOf({ headers }: { readonly headers: readonly string[] 
 }
 
 /**
- * Headers with a meaning of their own: proxies and browsers change or remove them, or send them without being asked, and this library
- * reads some of them.
+ * Headers with a meaning of their own: proxies and browsers change or remove them, or send them without being asked, and
+ * this library reads some of them.
  */
 const TAKEN = new RegExp(
   `^(${[

@@ -213,8 +213,8 @@ function pemOf(text: string): string {
 }
 
 /**
- * Whether bytes are a key of a pair, or a certificate, in a format that such keys are given away in: PEM, DER, JWK or that of SSH, as it
- * is or encoded, as environment variables have it.
+ * Whether bytes are a key of a pair, or a certificate, in a format that such keys are given away in: PEM, DER, JWK or that
+ * of SSH, as it is or encoded, as environment variables have it.
  */
 function isKeyOrCertificate(bytes: Buffer): boolean {
   const text = bytes.toString().replace(/\\[rn]/g, '\n');

@@ -4,8 +4,8 @@ import { SigraConfigError } from './sigra-config-error.js';
 import { SIGRA_CONFIG } from './sigra-config.js';
 
 /**
- * Refuses options that depend on a request-scoped provider. Nest would make everything that reads them anew for each request, without
- * the checks at boot and without sharing a query between requests.
+ * Refuses options that depend on a request-scoped provider. Nest would make everything that reads them anew for each
+ * request, without the checks at boot and without sharing a query between requests.
  */
 @Injectable()
 export class ProviderScopeCheck implements OnModuleInit {

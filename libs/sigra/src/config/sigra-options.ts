@@ -80,8 +80,8 @@ export interface ApiTokenKindOptions {
   /** Earlier prefixes, whose tokens are accepted as tokens of this kind. @default [] */
   acceptPrefixes?: readonly string[];
   /**
-   * The scopes that tokens of the kind can have at most: scopes that are registered, or wildcards that cover some. Tokens that have
-   * others lose them while the kind has this list. @default no limit
+   * The scopes that tokens of the kind can have at most: scopes that are registered, or wildcards that cover some. Tokens
+   * that have others lose them while the kind has this list. @default no limit
    */
   scopes?: readonly string[];
   /** As `apiTokens.requireExpiry`, for the kind. @default that of `apiTokens` */
@@ -121,9 +121,9 @@ export interface TokenNoticeOptions<User extends object = object> {
   /** The thresholds, in days: 1 to 16 different ones. */
   days: readonly number[];
   /**
-   * Tells the owner, such as by mail. It is called once for each token and threshold, on one of the nodes, and again when it has rejected,
-   * has taken longer than 30 seconds, or the process was killed before it ended. A token that has passed several thresholds in
-   * the meantime is told about the nearest one only.
+   * Tells the owner, such as by mail. It is called once for each token and threshold, on one of the nodes, and again when it
+   * has rejected, has taken longer than 30 seconds, or the process was killed before it ended. A token that has passed
+   * several thresholds in the meantime is told about the nearest one only.
    */
   notify: (token: NoticedApiToken, notice: TokenNotice<User>) => Promise<void> | void;
 }
@@ -131,7 +131,8 @@ export interface TokenNoticeOptions<User extends object = object> {
 /** API tokens. */
 export interface ApiTokenOptions<User extends object = object> {
   /**
-   * The kinds of tokens, by name. They take the place of `prefix` and `acceptPrefixes`. A prefix that no kind has any more ends its tokens.
+   * The kinds of tokens, by name. They take the place of `prefix` and `acceptPrefixes`. A prefix that no kind has any more
+   * ends its tokens.
    * @default one kind without a name
    */
   kinds?: Readonly<Record<string, ApiTokenKindOptions>>;
@@ -153,13 +154,13 @@ export interface ApiTokenOptions<User extends object = object> {
   /** Whether `write:projects` also grants `read:projects`. @default false */
   writeImpliesRead?: boolean;
   /**
-   * Checks the metadata of a token before it is stored, as the `parse` of a schema does. It returns what is stored; when it throws, the
-   * request is refused with `invalid_metadata`. @default every JSON object is accepted
+   * Checks the metadata of a token before it is stored, as the `parse` of a schema does. It returns what is stored; when it
+   * throws, the request is refused with `invalid_metadata`. @default every JSON object is accepted
    */
   parseMetadata?: (metadata: Readonly<Record<string, unknown>>) => unknown;
   /**
-   * Lifetime of a token that is created without `expiresAt`, in seconds, at most `maxTtl`. A token that never expires is then created
-   * with `expiresAt: null`, where the other options allow it. @default no expiry
+   * Lifetime of a token that is created without `expiresAt`, in seconds, at most `maxTtl`. A token that never expires is
+   * then created with `expiresAt: null`, where the other options allow it. @default no expiry
    */
   defaultTtl?: number;
   /** Whether a token without `expiresAt` is refused with `expiry_required`. @default false */
@@ -183,8 +184,8 @@ export interface ApiTokenOptions<User extends object = object> {
   /** The counts of requests with each token. @default not counted */
   usage?: UsageOptions;
   /**
-   * How long a token can be unused, in seconds: then it is refused with `token_expired`. It counts from the recorded last use, or from
-   * the creation, so it is longer than `activityUpdateThreshold` plus 2. @default no limit
+   * How long a token can be unused, in seconds: then it is refused with `token_expired`. It counts from the recorded last
+   * use, or from the creation, so it is longer than `activityUpdateThreshold` plus 2. @default no limit
    */
   idleTtl?: number;
   /** Notices that a token will expire, so many days before. @default none */
@@ -199,7 +200,11 @@ export interface ApiTokenOptions<User extends object = object> {
 
 /** Counts of the requests with each API token, by day. */
 export interface UsageOptions {
-  /** Whether requests are counted. They are written once a minute; a process that is killed loses the last minute. @default false */
+  /**
+   * Whether requests are counted. They are written once a minute; a process that is killed loses the last minute.
+   *
+   * @default false
+   */
   enabled?: boolean;
   /** Age at which clean-up deletes the count of a day, in seconds; 90 days by default. @default 7_776_000 */
   retention?: number;
@@ -228,8 +233,8 @@ export type JwtKeyOptions = {
   /** The `kid` of RFC 7515 section 4.1.4, in token headers and in the JWKS. Each key has its own. */
   kid: string;
   /**
-   * Whether the key signs new tokens. Exactly one key signs. Beside `publicKey`, a function that signs with the private key, within
-   * `lookupTimeout`. @default `true` for the only key that can sign
+   * Whether the key signs new tokens. Exactly one key signs. Beside `publicKey`, a function that signs with the private key,
+   * within `lookupTimeout`. @default `true` for the only key that can sign
    */
   sign?: boolean | JwtSigner;
   /** The algorithm of the key. An RSA key can have one of three. @default that of the key; RS256 for RSA */
@@ -255,7 +260,10 @@ export type JwtKeyOptions = {
     }
 );
 
-/** Signature algorithms of DPoP proofs (RFC 9449 section 4.3): asymmetric ones. `Ed25519` is another name of `EdDSA` (RFC 9864). */
+/**
+ * Signature algorithms of DPoP proofs (RFC 9449 section 4.3): asymmetric ones. `Ed25519` is another name of `EdDSA` (RFC
+ * 9864).
+ */
 export type DpopAlgorithm = Exclude<JwtAlgorithm, 'HS256'> | 'Ed25519';
 
 /** Whether access tokens are bound to keys of clients; see `DpopOptions.mode`. */
@@ -264,14 +272,15 @@ export type DpopMode = 'off' | 'optional' | 'required';
 /** Tokens that only the holder of a key can use (RFC 9449). */
 export interface DpopOptions {
   /**
-   * Whether access and refresh tokens are bound to a key of the client. `off` refuses tokens that are bound. `optional` binds those of
-   * clients that send a proof. `required` issues and accepts only JWTs that are bound; API tokens are not concerned.
+   * Whether access and refresh tokens are bound to a key of the client. `off` refuses tokens that are bound. `optional`
+   * binds those of clients that send a proof. `required` issues and accepts only JWTs that are bound; API tokens are not
+   * concerned.
    * @default 'off'
    */
   mode?: DpopMode;
   /**
-   * Where clients reach the root of the application, such as `https://myapp.example`: a proof has to name a URL that begins with one
-   * of them. An empty list stands for `metadata.baseUrl` or else the origin of `jwt.issuer`. @default []
+   * Where clients reach the root of the application, such as `https://myapp.example`: a proof has to name a URL that begins
+   * with one of them. An empty list stands for `metadata.baseUrl` or else the origin of `jwt.issuer`. @default []
    */
   baseUrls?: readonly string[];
   /**
@@ -376,16 +385,16 @@ export interface TrustedIssuers {
 /** Where clients send their credentials. */
 export interface CredentialOptions {
   /**
-   * The headers that can hold a credential, in any case. `authorization` is always one of them: it has the scheme `Bearer` and an API
-   * token or a JWT. Each other one, such as `x-api-key`, has a bare API token. Two different credentials in one request are refused with
-   * `invalid_request`. @default ['authorization']
+   * The headers that can hold a credential, in any case. `authorization` is always one of them: it has the scheme `Bearer`
+   * and an API token or a JWT. Each other one, such as `x-api-key`, has a bare API token. Two different credentials in one
+   * request are refused with `invalid_request`. @default ['authorization']
    */
   headers?: readonly string[];
   /**
-   * Recognizes a credential of the application itself, such as a JWT of another issuer or a client certificate: returns whose it is, and
-   * what it allows. It is called once for each call without an API token, before JWTs and sessions, and again before the principal
-   * makes a credential. `undefined` leaves the request to Sigra; an error refuses it. Do not return a user that the session has:
-   * that is `session.userId`. @default none
+   * Recognizes a credential of the application itself, such as a JWT of another issuer or a client certificate: returns
+   * whose it is, and what it allows. It is called once for each call without an API token, before JWTs and sessions, and
+   * again before the principal makes a credential. `undefined` leaves the request to Sigra; an error refuses it. Do not
+   * return a user that the session has: that is `session.userId`. @default none
    */
   resolve?: (request: HostRequest) => HostCredential | null | undefined | Promise<HostCredential | null | undefined>;
 }
@@ -397,8 +406,9 @@ export interface HostCredential {
   /** What the credential allows, such as `['read:projects']`, or `['*']`. `users.scopes` limits it. */
   scopes: readonly string[];
   /**
-   * What tells the credential apart from others of the user, such as the `jti` of a JWT, at most 512 characters. Cached answers and
-   * idempotency keys belong to one credential. @default none: its answers are not cached, and idempotency keys are refused
+   * What tells the credential apart from others of the user, such as the `jti` of a JWT, at most 512 characters. Cached
+   * answers and idempotency keys belong to one credential. @default none: its answers are not cached, and idempotency keys
+   * are refused
    */
   id?: string;
   /** The end of the credential. It is refused afterwards, and nothing that it makes lives longer. @default no end */
@@ -476,20 +486,20 @@ export interface LeakedCredential {
 /** Reports of leaked credentials, which `controllers.leaks` receives. */
 export interface LeakOptions {
   /**
-   * Where the keys of the scanner are published, in the form of GitHub. They are read again every ten minutes, and count for a day when
-   * they cannot be read. @default that of GitHub's secret scanning, unless `keys` has them
+   * Where the keys of the scanner are published, in the form of GitHub. They are read again every ten minutes, and count for
+   * a day when they cannot be read. @default that of GitHub's secret scanning, unless `keys` has them
    */
   keysUrl?: string;
   /** The keys of the scanner. Nothing is read then. @default those of `keysUrl` */
   keys?: readonly LeakKeyOptions[];
   /**
-   * How long after its rotation a reported API token still ends its successors, in seconds: a thief can have rotated it. 0 spares the
-   * successors of every token that was rotated before the report. @default 3600
+   * How long after its rotation a reported API token still ends its successors, in seconds: a thief can have rotated it. 0
+   * spares the successors of every token that was rotated before the report. @default 3600
    */
   rotatedWithin?: number;
   /**
-   * Called after each credential that a report has ended, for example to write to its owner. Nothing waits for it, and its errors are
-   * logged. @default nothing is called
+   * Called after each credential that a report has ended, for example to write to its owner. Nothing waits for it, and its
+   * errors are logged. @default nothing is called
    */
   onLeaked?: (credential: LeakedCredential, report: LeakReport) => unknown;
 }
@@ -500,7 +510,8 @@ export interface LeakOptions {
  */
 export interface MetadataOptions {
   /**
-   * Where clients reach the root of the application, such as `https://myapp.example`. The endpoints of the metadata begin with it.
+   * Where clients reach the root of the application, such as `https://myapp.example`. The endpoints of the metadata begin
+   * with it.
    * @default the origin of `jwt.issuer`
    */
   baseUrl?: string;
@@ -519,13 +530,14 @@ export interface MetadataOptions {
 /** Who administers the API tokens of all owners of `users.type`, with `ApiTokenAdminService` and `controllers.admin`. */
 export interface AdminOptions<User extends object = object> {
   /**
-   * Whether a principal is an administrator, besides its scope `api_tokens:admin`, which `*` of an ordinary session grants as well. Each
-   * call asks it. If it does not return exactly `true`, the call is refused with `not_administrator`.
+   * Whether a principal is an administrator, besides its scope `api_tokens:admin`, which `*` of an ordinary session grants
+   * as well. Each call asks it. If it does not return exactly `true`, the call is refused with `not_administrator`.
    */
   canAdminister: (principal: Principal<User>) => boolean | Promise<boolean>;
   /**
-   * Whether the person has just been authenticated again, for the routes of `controllers.admin` that revoke. If it does not return
-   * exactly `true`, the request is refused with `step_up_required`; it can also throw an `HttpException` of the application.
+   * Whether the person has just been authenticated again, for the routes of `controllers.admin` that revoke. If it does not
+   * return exactly `true`, the request is refused with `step_up_required`; it can also throw an `HttpException` of the
+   * application.
    * @default not required
    */
   requireStepUp?: (principal: Principal<User>, request: HostRequest) => boolean | Promise<boolean>;
@@ -614,7 +626,11 @@ export interface SigraModuleOptions<User extends object = object> {
   leaks?: LeakOptions;
   /** Who administers the API tokens of all owners. @default no administrators */
   admin?: AdminOptions<User>;
-  /** The metadata of OAuth. @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL */
+  /**
+   * The metadata of OAuth.
+   *
+   * @default that of the authorization server, if `controllers.oauth` is mounted and `jwt.issuer` is a URL
+   */
   metadata?: MetadataOptions;
   /** The audit trail. @default enabled; events are kept, refusals of API tokens for 400 days */
   audit?: AuditOptions;
@@ -635,9 +651,9 @@ export interface SigraModuleOptions<User extends object = object> {
    */
   preparedStatements?: boolean;
   /**
-   * What happens at boot when handlers require scopes that no guard enforces, or that are not registered, have a guard that does not
-   * run or decorators that contradict each other, or answer a principal behind a cache that others share: `error` does not boot,
-   * `warn` logs them, `off` does not look. @default 'error'
+   * What happens at boot when handlers require scopes that no guard enforces, or that are not registered, have a guard that
+   * does not run or decorators that contradict each other, or answer a principal behind a cache that others share: `error`
+   * does not boot, `warn` logs them, `off` does not look. @default 'error'
    */
   routes?: RouteChecking;
 }
@@ -654,8 +670,8 @@ export interface ControllerPaths {
   /** Lists the scopes that a token can have; for example `api/scopes`. @default not mounted */
   scopes?: string;
   /**
-   * Issues an access token and a refresh token to the user of a session, and lists and ends the refresh families of the caller; for
-   * example `api/jwt`. Needs `jwt.enabled`.
+   * Issues an access token and a refresh token to the user of a session, and lists and ends the refresh families of the
+   * caller; for example `api/jwt`. Needs `jwt.enabled`.
    * @default not mounted
    */
   jwt?: string;

@@ -95,8 +95,8 @@ export class FrameworkHooks {
   }
 
   /**
-   * As `answerFirst`, also where something in front of it answers: the adapter of Fastify has CORS before all hooks. Call it as soon as
-   * the adapter exists, before the application adds middleware.
+   * As `answerFirst`, also where something in front of it answers: the adapter of Fastify has CORS before all hooks. Call it
+   * as soon as the adapter exists, before the application adds middleware.
    */
   answerAlways(answerTo: (method: string, path: string) => HookAnswer | undefined): void {
     this.answerFirst(answerTo);

@@ -46,8 +46,8 @@ function viewOf(family: RefreshFamily, { familyId }: Principal): FamilyView {
 }
 
 /**
- * The caller's own sign-ins: issues an access token and a refresh token to the user of a browser session, and lists and ends refresh
- * families. The principal alone decides whose families they are.
+ * The caller's own sign-ins: issues an access token and a refresh token to the user of a browser session, and lists and ends
+ * refresh families. The principal alone decides whose families they are.
  */
 @Controller()
 @UseInterceptors(RefusalInterceptor)

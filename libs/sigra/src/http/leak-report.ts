@@ -18,8 +18,8 @@ interface Entry {
 }
 
 /**
- * Reads a report in the form of GitHub's secret scanning: a JSON array of `{ token, type, url, source }`. Only the token is required.
- * Other members are ignored.
+ * Reads a report in the form of GitHub's secret scanning: a JSON array of `{ token, type, url, source }`. Only the token is
+ * required. Other members are ignored.
  *
  * @returns the reports by token: one that was found in several places counts once
  * @throws SigraError `invalid_request`

@@ -35,8 +35,8 @@ export class LeakResponder {
   ) {}
 
   /**
-   * Locks out each credential of a report that can still be used: a token with its rotations, or the family of a refresh or access
-   * token, with all that they made. A report that is repeated changes nothing more.
+   * Locks out each credential of a report that can still be used: a token with its rotations, or the family of a refresh or
+   * access token, with all that they made. A report that is repeated changes nothing more.
    *
    * @param reports by raw token
    * @throws SigraError `unavailable`, `outcome_unknown`; some credentials can have ended, and a repetition ends the others
@@ -79,8 +79,8 @@ export class LeakResponder {
   }
 
   /**
-   * An expired token counts as living, because it can be valid by the clock of another node. One that was revoked has ended with all that
-   * it made, unless it was rotated: then its successor has that, and a thief can have rotated it.
+   * An expired token counts as living, because it can be valid by the clock of another node. One that was revoked has ended
+   * with all that it made, unless it was rotated: then its successor has that, and a thief can have rotated it.
    */
   private isDangerous({ token, state }: LookedUpApiToken): boolean {
     if (token.replacedBy === null) return state !== 'revoked';

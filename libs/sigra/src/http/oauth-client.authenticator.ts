@@ -37,8 +37,8 @@ export class OAuthClientAuthenticator {
    * Finds the principal of a client. A secret that is sent is checked, wherever it stands, so that a client cannot believe in a
    * check that did not happen.
    *
-   * @param bearer whether a bearer credential, or one with a proof, is another way to authenticate here. If not, it is ignored: clients that send one
-   * with every request do not mean it as client authentication
+   * @param bearer whether a bearer credential, or one with a proof, is another way to authenticate here. If not, it is
+   * ignored: clients that send one with every request do not mean it as client authentication
    * @returns undefined for a public client
    * @throws OAuthError `invalid_client`; `invalid_request` for two ways at once, and for a secret or a token in the URL
    * @throws SigraError `invalid_request` for several `Authorization` headers, `unavailable`
@@ -108,8 +108,8 @@ function assertNothingInUrl({ url = '' }: HttpRequest): void {
 }
 
 /**
- * Reads the credentials of the scheme Basic (RFC 7617 section 2). Both parts are encoded as in a form (RFC 6749 section 2.3.1), which
- * leaves ids and raw tokens as they are.
+ * Reads the credentials of the scheme Basic (RFC 7617 section 2). Both parts are encoded as in a form (RFC 6749 section
+ * 2.3.1), which leaves ids and raw tokens as they are.
  */
 function basicCredentials(rest: string): { readonly id: string; readonly secret: string } | undefined {
   const encoded = BASE64.exec(rest)?.[1];

@@ -2,7 +2,10 @@ import { HttpException } from '@nestjs/common';
 import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
 import { factsOf, isBadCredential, isOutage, SigraError } from '../common/sigra-error.js';
 
-/** Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2 and RFC 9449 section 5, and for what no RFC has a code for. */
+/**
+ * Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2 and RFC 9449 section 5, and for what no
+ * RFC has a code for.
+ */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -55,8 +58,8 @@ export function toOAuthError(thrown: unknown): OAuthError {
 }
 
 /**
- * A refusal by a service. Clients repeat what is only unavailable. A page of another origin cannot read `Retry-After`, so the code of
- * an unknown outcome differs, too.
+ * A refusal by a service. Clients repeat what is only unavailable. A page of another origin cannot read `Retry-After`, so
+ * the code of an unknown outcome differs, too.
  */
 function ofService(cause: SigraError): OAuthError {
   const { oauth = 'invalid_request', isRepeatable } = factsOf(cause);

@@ -3,7 +3,10 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { sendRefusal } from '../auth/http-refusal.js';
 import { toOAuthError } from './oauth-error.js';
 
-/** Answers all errors of the OAuth endpoints in the form of RFC 6749 section 5.2: those of services, guards and the application. */
+/**
+ * Answers all errors of the OAuth endpoints in the form of RFC 6749 section 5.2: those of services, guards and the
+ * application.
+ */
 @Catch()
 @Injectable()
 export class OAuthExceptionFilter implements ExceptionFilter<unknown> {

@@ -6,8 +6,8 @@ import { OAuthError, ofStatus, toOAuthError } from './oauth-error.js';
 const OTHER_METHOD = new OAuthError(405, 'invalid_request', 'The method is POST.', { headers: { Allow: 'POST' } });
 
 /**
- * Answers errors that happen before the OAuth endpoints, such as another method or a body that cannot be parsed, in the form of RFC 6749 section 5.2.
- * They never reach the controller and its filter.
+ * Answers errors that happen before the OAuth endpoints, such as another method or a body that cannot be parsed, in the form
+ * of RFC 6749 section 5.2. They never reach the controller and its filter.
  */
 @Injectable()
 export class OAuthParserErrors {

@@ -45,9 +45,9 @@ export class OAuthController {
   }
 
   /**
-   * The refresh grant of RFC 6749 section 6, for public clients too, and `client_credentials` of section 4.4, for API tokens. An API
-   * token that authenticates a refresh is checked; the refresh token belongs to its user, not to a client. With a DPoP proof, the tokens
-   * are bound to its key (RFC 9449 section 5).
+   * The refresh grant of RFC 6749 section 6, for public clients too, and `client_credentials` of section 4.4, for API
+   * tokens. An API token that authenticates a refresh is checked; the refresh token belongs to its user, not to a client.
+   * With a DPoP proof, the tokens are bound to its key (RFC 9449 section 5).
    */
   @Post(OAUTH_ENDPOINTS.token)
   @AllowAnonymous()
@@ -83,9 +83,9 @@ export class OAuthController {
   }
 
   /**
-   * RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2), but not one that stays valid
-   * because nothing here can end it (section 2.2.1). The form of a token alone decides its type, so the hint changes nothing (section
-   * 2.1).
+   * RFC 7009: anyone who holds a token can revoke it. An unknown token counts as revoked (section 2.2), but not one that
+   * stays valid because nothing here can end it (section 2.2.1). The form of a token alone decides its type, so the hint
+   * changes nothing (section 2.1).
    */
   @Post(OAUTH_ENDPOINTS.revocation)
   @AllowAnonymous()
@@ -101,9 +101,9 @@ export class OAuthController {
   }
 
   /**
-   * RFC 7662, for resource servers: authenticated by a client or a bearer credential with the scope `oauth:introspect`. The parameter
-   * `ip_address` is the address that the resource server got the token from (section 2.1): without it, a token that is limited to
-   * addresses is not active.
+   * RFC 7662, for resource servers: authenticated by a client or a bearer credential with the scope `oauth:introspect`. The
+   * parameter `ip_address` is the address that the resource server got the token from (section 2.1): without it, a token
+   * that is limited to addresses is not active.
    */
   @Post(OAUTH_ENDPOINTS.introspection)
   @AllowAnonymous()

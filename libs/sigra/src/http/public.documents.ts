@@ -102,7 +102,8 @@ export class PublicDocuments {
     if (metadata.resource === undefined) return undefined;
     const accepted = [...(jwt ? [jwt.issuer] : []), ...(trustedIssuers?.issuers ?? [])].filter(isPlainUrl);
     const servers = metadata.authorizationServers.length > 0 ? metadata.authorizationServers : accepted;
-    // Access tokens of other issuers are bearer tokens in every mode, so what is said about keys would be wrong for their clients.
+    // Access tokens of other issuers are bearer tokens in every mode, so what is said about keys would be wrong for their
+    // clients.
     const isOwn = !trustedIssuers && servers.every((server) => server === jwt?.issuer);
     return {
       resource: metadata.resource,

@@ -46,8 +46,8 @@ export class AccessTokenVerifier {
   }
 
   /**
-   * Verifies an access token that is presented. One that is bound to a key is refused without the proof of that key, and any other with
-   * one (RFC 9449 section 7.1).
+   * Verifies an access token that is presented. One that is bound to a key is refused without the proof of that key, and any
+   * other with one (RFC 9449 section 7.1).
    *
    * @param dpopThumbprint the thumbprint of the key that the caller has proved to hold; undefined for a bearer
    * @param caller where the token was presented
@@ -68,8 +68,8 @@ export class AccessTokenVerifier {
   }
 
   /**
-   * Verifies an access token for another service, to which it is presented (RFC 7662): that service checks the proof. One that no proof
-   * would make valid here is refused.
+   * Verifies an access token for another service, to which it is presented (RFC 7662): that service checks the proof. One
+   * that no proof would make valid here is refused.
    *
    * @param caller where that service got the token from
    * @throws SigraError as `verify`
@@ -171,7 +171,8 @@ interface Confirmed {
 }
 
 /**
- * A token with any confirmation other than the key is refused, such as a certificate (RFC 8705 section 3): nothing here can check it.
+ * A token with any confirmation other than the key is refused, such as a certificate (RFC 8705 section 3): nothing here can
+ * check it.
  *
  * @throws SigraError `invalid_token`
  */

@@ -35,9 +35,9 @@ export class ClientTokenIssuer {
    * @param requested at most the scopes of the API token. @default all of them
    * @param caller where the call comes from
    * @param binding the key that the token is bound to
-   * @throws SigraError `jwt_disabled`, `invalid_dpop_proof`, `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes;
-   * `token_revoked`, `token_expired` or `epoch_mismatch` when the API token ended in the meantime; `too_many_makers`,
-   * `unavailable`
+   * @throws SigraError `jwt_disabled`, `invalid_dpop_proof`, `insufficient_scope`, `unregistered_scopes`, and the codes of
+   * malformed scopes; `token_revoked`, `token_expired` or `epoch_mismatch` when the API token ended in the meantime;
+   * `too_many_makers`, `unavailable`
    */
   async issue(
     client: Principal,

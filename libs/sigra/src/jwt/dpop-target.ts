@@ -6,8 +6,8 @@ export interface RequestTarget {
 }
 
 /**
- * Whether `htu` names the URL of a request, without query and fragment (RFC 9449 section 4.3). The origin is that of the configuration:
- * anyone who sends a request chooses its `Host` header.
+ * Whether `htu` names the URL of a request, without query and fragment (RFC 9449 section 4.3). The origin is that of the
+ * configuration: anyone who sends a request chooses its `Host` header.
  *
  * @param baseUrls where clients reach the root of the application, without a slash at the end
  */

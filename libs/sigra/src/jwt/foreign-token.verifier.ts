@@ -23,8 +23,8 @@ export interface VerifiedForeignToken {
 }
 
 /**
- * Verifies JWTs of `trustedIssuers`. The issuer answers for signature and claims; that the user exists, is active and has not signed
- * out since is read here, as for every other credential.
+ * Verifies JWTs of `trustedIssuers`. The issuer answers for signature and claims; that the user exists, is active and has
+ * not signed out since is read here, as for every other credential.
  */
 @Injectable()
 export class ForeignTokenVerifier {

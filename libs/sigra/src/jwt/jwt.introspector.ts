@@ -15,8 +15,8 @@ import { isRefreshToken } from '../common/token-format.js';
 export type IntrospectedToken = Readonly<Record<string, unknown>>;
 
 /**
- * Introspects access and refresh tokens, without side effects: a consumed refresh token is inactive, and no reuse. Only tokens that this
- * application accepts are active.
+ * Introspects access and refresh tokens, without side effects: a consumed refresh token is inactive, and no reuse. Only
+ * tokens that this application accepts are active.
  */
 @Injectable()
 export class JwtIntrospector {

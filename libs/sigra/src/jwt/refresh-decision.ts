@@ -33,16 +33,16 @@ export type RefreshDecision =
 const LEAST_TOLERANCE = 5;
 
 /**
- * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse unless
- * it, and every consumed token after it, was consumed within the leeway: tabs that are restored together present tokens of
- * different ages. Reuse is reported also when the family or the token has ended meanwhile. Otherwise a thief could hide it by a sign-out,
- * while credentials that the family made can be in use until the family's absolute end.
+ * Decides about a presented refresh token, from rows that were read under the family's lock. A consumed token is reuse
+ * unless it, and every consumed token after it, was consumed within the leeway: tabs that are restored together present
+ * tokens of different ages. Reuse is reported also when the family or the token has ended meanwhile. Otherwise a thief could
+ * hide it by a sign-out, while credentials that the family made can be in use until the family's absolute end.
  *
  * @param leeway `jwt.reuseLeeway`, in seconds
  * @param tolerance `jwt.clockTolerance`, in seconds
- * @param client a key that is not the family's, and an address that the family is not accepted from, get no tokens and do not end the
- * family: a thief who has only the token could end it by a revocation, too. But a consumed token is reuse with every key and from every
- * address: it can be older than the family's key, and that key can be the thief's
+ * @param client a key that is not the family's, and an address that the family is not accepted from, get no tokens and do
+ * not end the family: a thief who has only the token could end it by a revocation, too. But a consumed token is reuse with
+ * every key and from every address: it can be older than the family's key, and that key can be the thief's
  */
 export function decideRefresh(
   family: RefreshFamilyRow,
@@ -56,7 +56,8 @@ export function decideRefresh(
   const sealedSuccessors = token.consumedAt ? sealedWithin(state, leeway, tolerance) : undefined;
   const isOver = endsWithinSecond(family.absoluteExpiresAt, now);
   const isReuse = token.consumedAt !== null && !sealedSuccessors;
-  // Reuse is recorded once, and not after the absolute end: everything that the family made has ended, and clean-up deletes its tokens.
+  // Reuse is recorded once, and not after the absolute end: everything that the family made has ended, and clean-up deletes
+  // its tokens.
   if (isReuse && !isOver && family.revokeReason !== 'reuse_detected') return { kind: 'reuse' };
   if (family.revokedAt) return refused('token_revoked', 'The family has been revoked.');
   if (family.epoch !== currentEpoch) return refused('token_revoked', 'The user has signed out everywhere.');
@@ -67,7 +68,10 @@ export function decideRefresh(
   return sealedSuccessors ? { kind: 'replay', sealedSuccessors } : { kind: 'rotate' };
 }
 
-/** The sealed successors of a consumed token up to the unused one; undefined unless all of them were consumed within the leeway. */
+/**
+ * The sealed successors of a consumed token up to the unused one; undefined unless all of them were consumed within the
+ * leeway.
+ */
 function sealedWithin(
   { token, consumedFor, successors }: RefreshTokenState,
   leeway: number,

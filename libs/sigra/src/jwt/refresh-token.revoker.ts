@@ -47,8 +47,8 @@ export class RefreshTokenRevoker {
   }
 
   /**
-   * Revokes the family of an access token (RFC 7009 section 2.1), also of one that has expired: the family lives longer, and by the
-   * clock of another node the token can be valid.
+   * Revokes the family of an access token (RFC 7009 section 2.1), also of one that has expired: the family lives longer, and
+   * by the clock of another node the token can be valid.
    *
    * @returns false for a token that belongs to an API token or to another issuer's session, which this cannot end
    * @throws SigraError `jwt_disabled`, `invalid_token`; not for a token whose family has ended
@@ -75,8 +75,8 @@ export class RefreshTokenRevoker {
   }
 
   /**
-   * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not expired. A
-   * family that has been revoked stays as it is.
+   * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not
+   * expired. A family that has been revoked stays as it is.
    *
    * @returns undefined for a string that is not such a token of this application
    * @throws SigraError `unavailable`

@@ -53,8 +53,8 @@ interface Presented extends RefreshTokenOfFamily {
   readonly requestedScopes: readonly string[] | undefined;
   readonly client: RefreshClient;
   /**
-   * Narrows the scopes and signs the access token, once. Not before it is known that the token is not reused, and not while a lock
-   * is held, because the signer of the application can take long.
+   * Narrows the scopes and signs the access token, once. Not before it is known that the token is not reused, and not while
+   * a lock is held, because the signer of the application can take long.
    */
   readonly prepare: () => Promise<PairWith>;
   readonly caller: Caller;
@@ -143,7 +143,8 @@ export class RefreshTokenRotator {
     if (outcome.kind !== 'suspected') return outcome;
     const owner = ownerOf(presented.family);
     const detected = await this.database.transaction(async (manager) => {
-      // The descendants of the family are revoked as well, so this locks in the order of everything that makes or rotates a token.
+      // The descendants of the family are revoked as well, so this locks in the order of everything that makes or rotates a
+      // token.
       await this.owners.lock(manager, owner);
       return this.decide(manager, presented, true);
     }, deadline.left);

@@ -56,9 +56,10 @@ export class SigraJwtService {
    * @param caller where the call comes from; with a principal, only scopes that the principal holds can be granted, and the
    * family does not outlive the principal's credential
    * @param binding the key of the client that the pair is bound to, from `DpopService.thumbprintOf`
-   * @throws SigraError `jwt_disabled`, `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`,
-   * `insufficient_scope`, `not_found` for a user that does not exist or is not active; `token_revoked`, `token_expired` or
-   * `epoch_mismatch` when the principal's credential, or all families of the user, ended in the meantime
+   * @throws SigraError `jwt_disabled`, `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`,
+   * `scopes_required`, `invalid_scope_format`, `unregistered_scopes`, `insufficient_scope`, `not_found` for a user that does
+   * not exist or is not active; `token_revoked`, `token_expired` or `epoch_mismatch` when the principal's credential, or all
+   * families of the user, ended in the meantime
    */
   async generateTokens(
     user: UserRef,
@@ -72,10 +73,10 @@ export class SigraJwtService {
   /**
    * Verifies an access token: its signature, its claims and, according to `jwt.check`, its current state in the database.
    *
-   * @param binding the key that the caller has proved to hold, from `DpopService.thumbprintOf`. @default a token that is bound to a
-   * key is refused, as it is without a proof
-   * @param caller where the token was presented: a token that is limited to addresses is refused from all others. @default an unknown
-   * address, from which such a token is refused
+   * @param binding the key that the caller has proved to hold, from `DpopService.thumbprintOf`. @default a token that is
+   * bound to a key is refused, as it is without a proof
+   * @param caller where the token was presented: a token that is limited to addresses is refused from all others. @default
+   * an unknown address, from which such a token is refused
    * @throws SigraError `jwt_disabled`, `invalid_token`, `token_expired`, `epoch_mismatch` (all families of the
    * user were revoked), `token_revoked` (with `check: 'family'`)
    */
@@ -94,12 +95,14 @@ export class SigraJwtService {
    *
    * The audit row is written in the same transaction: do not also call `AuditService.auditJwtRefresh`.
    *
-   * A token that is bound to a key is refused with another key, or without one, as `invalid_token`, and stays valid. So is a token whose
-   * family is limited to addresses, from any other one, and without `caller.ipAddress`.
+   * A token that is bound to a key is refused with another key, or without one, as `invalid_token`, and stays valid. So is a
+   * token whose family is limited to addresses, from any other one, and without `caller.ipAddress`.
    *
-   * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, bound to another key, not accepted from this address, or its user does not exist or is not active),
-   * `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`, `token_expired`, `token_revoked`, `reuse_detected`, `refresh_aborted` (the token was not consumed; try again),
-   * `outcome_unknown` (it may have been consumed), `insufficient_scope`, `unregistered_scopes`, and the codes of malformed scopes
+   * @throws SigraError `jwt_disabled`, `invalid_token` (unknown, bound to another key, not accepted from this address, or
+   * its user does not exist or is not active), `invalid_dpop_proof` without a key with `jwt.dpop.mode: 'required'`,
+   * `token_expired`, `token_revoked`, `reuse_detected`, `refresh_aborted` (the token was not consumed; try again),
+   * `outcome_unknown` (it may have been consumed), `insufficient_scope`, `unregistered_scopes`, and the codes of malformed
+   * scopes
    */
   async refresh(refreshToken: string, request: RefreshRequest = {}, caller: Caller = {}): Promise<TokenPair> {
     enabledJwt(this.config);
@@ -121,8 +124,8 @@ export class SigraJwtService {
    * Revokes one family of a user, by its id. The family of another user counts as missing. API tokens that were made with its
    * access tokens stay valid: see `lockOutFamily`.
    *
-   * @throws SigraError `jwt_disabled`, `not_found`; `insufficient_scope` when the caller's principal does not hold all scopes of the
-   * family. A session of the user, and the family itself, can always end it
+   * @throws SigraError `jwt_disabled`, `not_found`; `insufficient_scope` when the caller's principal does not hold all
+   * scopes of the family. A session of the user, and the family itself, can always end it
    */
   async revokeFamily(user: UserRef, familyId: string, caller: Caller = {}): Promise<void> {
     enabledJwt(this.config);
@@ -146,8 +149,8 @@ export class SigraJwtService {
    * valid until they expire.
    *
    * @returns the number of families revoked
-   * @throws SigraError `jwt_disabled`; `insufficient_scope` when the caller's principal is not a session of the user, and does not
-   * hold all scopes of these families
+   * @throws SigraError `jwt_disabled`; `insufficient_scope` when the caller's principal is not a session of the user, and
+   * does not hold all scopes of these families
    */
   async revokeAllRefresh(user: UserRef, caller: Caller = {}): Promise<number> {
     enabledJwt(this.config);
@@ -155,10 +158,11 @@ export class SigraJwtService {
   }
 
   /**
-   * Like `revokeAllRefresh`, for a person who signs out on all devices, with the audit row `api.sign_out_everywhere`. It also ends
-   * the JWTs that `trustedIssuers` have issued so far. To end API tokens too, see `CredentialService.lockOut`.
+   * Like `revokeAllRefresh`, for a person who signs out on all devices, with the audit row `api.sign_out_everywhere`. It
+   * also ends the JWTs that `trustedIssuers` have issued so far. To end API tokens too, see `CredentialService.lockOut`.
    *
-   * @throws SigraError `jwt_disabled`, unless there are `trustedIssuers`; `not_found` when no such user exists and none ever had credentials
+   * @throws SigraError `jwt_disabled`, unless there are `trustedIssuers`; `not_found` when no such user exists and none ever
+   * had credentials
    */
   async signOutEverywhere(user: UserRef, caller: Caller = {}): Promise<void> {
     if (!this.config.trustedIssuers) enabledJwt(this.config);
@@ -166,8 +170,8 @@ export class SigraJwtService {
   }
 
   /**
-   * Lists a user's families that can still be refreshed, newest first. No family is skipped or repeated; families that begin during
-   * paging do not appear.
+   * Lists a user's families that can still be refreshed, newest first. No family is skipped or repeated; families that begin
+   * during paging do not appear.
    *
    * @param caller how long its request has waited counts
    * @throws SigraError `jwt_disabled`, `invalid_limit`, `invalid_cursor`

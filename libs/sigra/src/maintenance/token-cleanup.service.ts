@@ -32,8 +32,8 @@ export interface CleanupReport {
   /** Owners that no longer exist, all of whose credentials were deleted. */
   readonly forgottenOwners: number;
   /**
-   * False when another node was cleaning up: then this run deleted nothing, or stopped when that one took over. Also false when the
-   * application shut down meanwhile.
+   * False when another node was cleaning up: then this run deleted nothing, or stopped when that one took over. Also false
+   * when the application shut down meanwhile.
    */
   readonly complete: boolean;
 }
@@ -60,13 +60,14 @@ export class TokenCleanupService implements OnApplicationShutdown {
   ) {}
 
   /**
-   * Deletes tokens that expired an hour ago or earlier, with those that `idleTtl` ended and that made nothing that lives, tokens that
-   * were revoked longer ago than `cleanup.revokedRetention`, counts of usage older than `apiTokens.usage.retention`, audit events older
-   * than `audit.retention`, and refusals of API tokens older than `audit.failureRetention`. Refresh families are
-   * deleted with all their tokens an hour after their absolute expiry; until then even consumed tokens stay, so that their reuse is
-   * detected. Owners that no longer exist are forgotten, an hour after their first credential at the earliest, and sweeps that other
-   * nodes left behind are continued. With `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by
-   * `cleanup.schedule`; call it to run it now. One node works at a time; the others return at once.
+   * Deletes tokens that expired an hour ago or earlier, with those that `idleTtl` ended and that made nothing that lives,
+   * tokens that were revoked longer ago than `cleanup.revokedRetention`, counts of usage older than
+   * `apiTokens.usage.retention`, audit events older than `audit.retention`, and refusals of API tokens older than
+   * `audit.failureRetention`. Refresh families are deleted with all their tokens an hour after their absolute expiry; until
+   * then even consumed tokens stay, so that their reuse is detected. Owners that no longer exist are forgotten, an hour
+   * after their first credential at the earliest, and sweeps that other nodes left behind are continued. With
+   * `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by `cleanup.schedule`; call it to run it
+   * now. One node works at a time; the others return at once.
    *
    * @throws RangeError when `batchSize` is not an integer above 0
    */

@@ -17,8 +17,9 @@ const TOKENS_PER_BATCH = 1000;
 const NOTICES_PER_BATCH = 20;
 
 /**
- * Calls `apiTokens.onExpiring.notify` and `apiTokens.onUnused.notify`, on a timer of its own: when the application starts, and then
- * every hour. Each node runs it; a notice belongs to the node that has claimed it. No connection is held while `notify` runs.
+ * Calls `apiTokens.onExpiring.notify` and `apiTokens.onUnused.notify`, on a timer of its own: when the application starts,
+ * and then every hour. Each node runs it; a notice belongs to the node that has claimed it. No connection is held while
+ * `notify` runs.
  */
 @Injectable()
 export class TokenNoticeSender implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -22,8 +22,8 @@ export interface ForgetOptions {
 }
 
 /**
- * Audit rows of what makes credentials, and the id of the new one. Of a rotation, that of the first token: clean-up can have deleted
- * the new one, which its successors survive.
+ * Audit rows of what makes credentials, and the id of the new one. Of a rotation, that of the first token: clean-up can have
+ * deleted the new one, which its successors survive.
  */
 const MADE: readonly (readonly [SigraAuditAction, CredentialKind, (event: AuditEvent) => unknown])[] = [
   ['api.token_create', 'api_token', ({ targetId }) => targetId],

@@ -114,7 +114,10 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     await awaitBriefly(this.sweeping.run());
   }
 
-  /** Processes all sweeps. Resolves when none is left, except those that fail, whose rows are locked, or that other nodes work on. */
+  /**
+   * Processes all sweeps. Resolves when none is left, except those that fail, whose rows are locked, or that other nodes
+   * work on.
+   */
   async drain(): Promise<void> {
     // Left until the next time, because the others must not wait for them.
     const left: string[] = [];

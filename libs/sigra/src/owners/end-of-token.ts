@@ -6,7 +6,8 @@ import type { ApiToken } from '../persistence/tables.js';
 type Rules = SigraConfig['apiTokens'];
 
 /**
- * When a token ends, however often it is used. With `enforceOnExisting`, the rules also hold for tokens that are older than the rules.
+ * When a token ends, however often it is used. With `enforceOnExisting`, the rules also hold for tokens that are older than
+ * the rules.
  *
  * @returns null when the token does not expire
  */

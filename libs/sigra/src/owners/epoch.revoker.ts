@@ -53,7 +53,8 @@ export class EpochRevoker {
 
   /**
    * @returns the number of credentials ended
-   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of these credentials; `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
+   * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of these credentials;
+   * `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
    */
   async end(owner: Owner, revocation: EpochRevocation, caller: Caller): Promise<number> {
     const { kinds, action, sweeps, metadata, count, alongside } = revocation;

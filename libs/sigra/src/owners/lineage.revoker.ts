@@ -24,8 +24,9 @@ export interface LineageChange {
 }
 
 /**
- * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the transaction
- * that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes and addresses that it loses.
+ * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the
+ * transaction that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes
+ * and addresses that it loses.
  */
 @Injectable()
 export class LineageRevoker {

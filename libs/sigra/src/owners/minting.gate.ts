@@ -103,7 +103,8 @@ export class MintingGate {
    * authorized. Revocation takes the same locks, so it ends before this check or sees what the transaction makes.
    *
    * @param since the result of `enter`
-   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`; `insufficient_scope` and `invalid_token` when the credential was narrowed
+   * @throws SigraError `token_revoked`, `token_expired`, `epoch_mismatch`; `insufficient_scope` and `invalid_token` when the
+   * credential was narrowed
    */
   async admit(
     manager: EntityManager,
@@ -234,8 +235,8 @@ export class MintingGate {
 type Accepted = Pick<ApiToken, 'allowedIps'>;
 
 /**
- * The addresses of what a principal makes: those that it was accepted from and its credential is accepted from. They are those of the
- * stamp itself, unless the credential has lost some since.
+ * The addresses of what a principal makes: those that it was accepted from and its credential is accepted from. They are
+ * those of the stamp itself, unless the credential has lost some since.
  */
 function addressesOf({ allowedIps = null }: Stamp, ...credentials: readonly Accepted[]): AllowedIps {
   return credentials.reduce<AllowedIps>((common, credential) => commonIps(common, credential.allowedIps), allowedIps);
@@ -251,8 +252,8 @@ function unstamped({ userId, tokenId, familyId }: Principal, type: string): Stam
 }
 
 /**
- * Whether it is known what a principal without the id of a credential is: the application makes sessions and principals of its own
- * without a stamp, but a token or JWT without one, such as a copy by way of JSON, could have been revoked.
+ * Whether it is known what a principal without the id of a credential is: the application makes sessions and principals of
+ * its own without a stamp, but a token or JWT without one, such as a copy by way of JSON, could have been revoked.
  */
 function isKnown(principal: Principal): boolean {
   return stampOf(principal) !== undefined || principal.method === 'session' || principal.method === 'host';

@@ -152,8 +152,8 @@ export class ApiTokenSearchRepository {
   }
 
   /**
-   * Like `firstUnrevoked`, for tokens of some owners, and locks their rows until the transaction ends. Rotation locks its owner, so
-   * the caller that has locked the owners also gets the successors of tokens that were rotated before.
+   * Like `firstUnrevoked`, for tokens of some owners, and locks their rows until the transaction ends. Rotation locks its
+   * owner, so the caller that has locked the owners also gets the successors of tokens that were rotated before.
    */
   async lockUnrevoked(
     manager: EntityManager,

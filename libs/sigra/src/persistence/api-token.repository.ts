@@ -161,8 +161,8 @@ export class ApiTokenRepository {
   }
 
   /**
-   * Reads the tokens of a chain of rotations that are not revoked, and locks their rows until the transaction ends. Rotation locks
-   * its owner, so the caller that has locked the owner gets all.
+   * Reads the tokens of a chain of rotations that are not revoked, and locks their rows until the transaction ends. Rotation
+   * locks its owner, so the caller that has locked the owner gets all.
    *
    * @param makerId see `makerIdOf`
    */

@@ -7,8 +7,8 @@ import { SigraDatabase } from './sigra-database.js';
 const TOLERATED_CLOCK_DIFFERENCE = 1000;
 
 /**
- * Looks at boot for settings around the database that are harmless until the day of an outage. It warns about those that delay requests,
- * and refuses the one that would report a change as safe that a fail-over loses.
+ * Looks at boot for settings around the database that are harmless until the day of an outage. It warns about those that
+ * delay requests, and refuses the one that would report a change as safe that a fail-over loses.
  */
 @Injectable()
 export class BootChecks implements OnModuleInit {

@@ -25,7 +25,10 @@ interface ObsoleteRows {
   readonly set?: string;
 }
 
-/** The statements of clean-up, for the credentials of one type of owners. Each processes one batch of rows, skips locked rows, and never waits for a lock. */
+/**
+ * The statements of clean-up, for the credentials of one type of owners. Each processes one batch of rows, skips locked
+ * rows, and never waits for a lock.
+ */
 @Injectable()
 export class CleanupRepository {
   private readonly lease: string;
@@ -42,8 +45,8 @@ export class CleanupRepository {
   }
 
   /**
-   * Takes or renews the lease that limits clean-up of a type of owners to one node at a time. No connection or transaction holds it, so it works
-   * through a transaction pooler, and a node that dies keeps it for a minute at most.
+   * Takes or renews the lease that limits clean-up of a type of owners to one node at a time. No connection or transaction
+   * holds it, so it works through a transaction pooler, and a node that dies keeps it for a minute at most.
    *
    * @param holder the UUID of the run
    * @returns false when another run holds the lease
@@ -89,8 +92,9 @@ export class CleanupRepository {
   }
 
   /**
-   * Deletes those of the next `limit` tokens that `idleTtl` ended at `now` or earlier. In the order of the ids, because an index of
-   * last uses would make each recording of a use dearer. A token with living descendants stays, so that they can be revoked with it.
+   * Deletes those of the next `limit` tokens that `idleTtl` ended at `now` or earlier. In the order of the ids, because an
+   * index of last uses would make each recording of a use dearer. A token with living descendants stays, so that they can be
+   * revoked with it.
    *
    * @param after the id after which it begins
    * @returns the number of deleted rows, and the id of the last row that was looked at; null when there was none

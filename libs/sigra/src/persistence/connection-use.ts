@@ -118,8 +118,9 @@ export async function asked<T>(ask: () => Promise<T>, judge = judged): Promise<T
 }
 
 /**
- * Turns off the `query_timeout` of the driver while a connection is in use here. It would reject while the statement runs on, so that
- * the next user of the connection waits behind it. Each use has a deadline of its own, which cancels the statement.
+ * Turns off the `query_timeout` of the driver while a connection is in use here. It would reject while the statement runs
+ * on, so that the next user of the connection waits behind it. Each use has a deadline of its own, which cancels the
+ * statement.
  *
  * @returns restores it
  */

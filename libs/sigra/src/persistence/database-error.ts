@@ -2,9 +2,9 @@ import { SigraError } from '../common/sigra-error.js';
 
 /**
  * Classes of SQLSTATEs that a mistake of the program or of its input causes: wrong statements, wrong values, violated
- * constraints, exceeded limits, errors that triggers raise. The same statement fails again. All other errors count as
- * an outage: connections, resources, shutdown, timeouts, a standby, a changed password, lost privileges (42501), serialization failures,
- * deadlocks, internal errors.
+ * constraints, exceeded limits, errors that triggers raise. The same statement fails again. All other errors count as an
+ * outage: connections, resources, shutdown, timeouts, a standby, a changed password, lost privileges (42501), serialization
+ * failures, deadlocks, internal errors.
  */
 const MISTAKE = /^(?:0A|0B|0F|0L|0P|0Z|10|20|21|22|23|24|26|27|2B|2D|2F|34|38|39|3B|3F|42(?!501)|44|54|P0)/;
 
@@ -29,8 +29,8 @@ const INVALID_VALUE: ReadonlySet<string> = new Set(['22P02', '22003']);
 const SESSION_ENDED = /^(?:08|57P|25P03|25P04|58|XX)/;
 
 /**
- * The class of SQLSTATEs of exhausted resources. They refuse a COMMIT as an ordinary ERROR, but a disk without space for the write-ahead
- * log is a PANIC: the record of the commit is written or not.
+ * The class of SQLSTATEs of exhausted resources. They refuse a COMMIT as an ordinary ERROR, but a disk without space for the
+ * write-ahead log is a PANIC: the record of the commit is written or not.
  */
 const EXHAUSTED = '53';
 

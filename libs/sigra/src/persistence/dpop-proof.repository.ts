@@ -7,8 +7,8 @@ import { preparedStatement, type PreparedStatement } from './prepared-statement.
 import { SigraDatabase } from './sigra-database.js';
 
 /**
- * Remembers the proofs that were used, for all nodes. The table is logged like every other: without its rows, a crash or a fail-over
- * would make proofs usable again. One statement, and so one commit, serves all requests of an event-loop turn.
+ * Remembers the proofs that were used, for all nodes. The table is logged like every other: without its rows, a crash or a
+ * fail-over would make proofs usable again. One statement, and so one commit, serves all requests of an event-loop turn.
  */
 @Injectable()
 export class DpopProofRepository {
@@ -25,8 +25,8 @@ export class DpopProofRepository {
     const table = database.names.dpopProofs;
     // A subquery is computed once, so that the index finds the expired rows.
     const now = `(SELECT ${currentTime('$2')})`;
-    // Sorted, so that two batches with the same proofs do not wait for each other. Each deletes more expired rows than it inserts, so
-    // that the table stays small between clean-ups.
+    // Sorted, so that two batches with the same proofs do not wait for each other. Each deletes more expired rows than it
+    // inserts, so that the table stays small between clean-ups.
     this.statement = preparedStatement(`
       WITH expired AS MATERIALIZED (
         SELECT proof_hash FROM ${table} WHERE expires_at <= ${now}

@@ -113,8 +113,8 @@ export class LineageRepository {
   }
 
   /**
-   * Lets up to `limit` credentials of each kind that descend from one of the makers expire at `until` at the latest. Call it until
-   * `haveDescendants` is false, as `revokeDescendants`.
+   * Lets up to `limit` credentials of each kind that descend from one of the makers expire at `until` at the latest. Call it
+   * until `haveDescendants` is false, as `revokeDescendants`.
    */
   async limitDescendants(
     manager: EntityManager,
@@ -137,8 +137,8 @@ export class LineageRepository {
   }
 
   /**
-   * Narrows the scopes or the addresses of all credentials that descend from one of the makers. Call it until it changes nothing, as
-   * `revokeDescendants`.
+   * Narrows the scopes or the addresses of all credentials that descend from one of the makers. Call it until it changes
+   * nothing, as `revokeDescendants`.
    */
   async narrowDescendants(
     manager: EntityManager,

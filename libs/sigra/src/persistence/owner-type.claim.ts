@@ -26,7 +26,8 @@ const CANNOT_WRITE: ReadonlySet<string> = new Set(['25006', '42501']);
 
 /**
  * Refuses a second module with the same owner type and tables, but other users: customer 1 would then own what belongs to
- * admin 1. In one process their entity or provider is compared; across processes, the database has the table of users of each type.
+ * admin 1. In one process their entity or provider is compared; across processes, the database has the table of users of
+ * each type.
  */
 @Injectable()
 export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {

@@ -58,8 +58,9 @@ export class PackedRow<C extends Columns> {
 }
 
 /**
- * Makes the function from the texts of the columns to a row. It is compiled as one object literal, which takes a third of the time of a loop
- * over the columns; every request with a token decodes a row. The names are those of the columns above, never input.
+ * Makes the function from the texts of the columns to a row. It is compiled as one object literal, which takes a third of
+ * the time of a loop over the columns; every request with a token decodes a row. The names are those of the columns above,
+ * never input.
  */
 function decoder(properties: readonly string[], columns: Columns): (values: readonly (string | null)[]) => unknown {
   const decoders = properties.map((property) => columns[property]?.decode);

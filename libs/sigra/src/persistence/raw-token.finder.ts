@@ -21,8 +21,8 @@ export type FoundCredential =
     };
 
 /**
- * Finds the credential of a raw token of any type of owners, without an application: prefixes and rules of its configuration do not
- * count. Writes nothing.
+ * Finds the credential of a raw token of any type of owners, without an application: prefixes and rules of its configuration
+ * do not count. Writes nothing.
  */
 export async function findRawToken(
   dataSource: DataSource,

@@ -172,9 +172,9 @@ export class RefreshTokenRepository {
   /**
    * Consumes a token, and inserts its successor and the audit row, in one statement.
    *
-   * It locks the family first, as all statements do. PostgreSQL then checks again whether the family was revoked or got other
-   * addresses, and the token consumed. It does not check the epoch again, and need not: the successor belongs to the family, whose epoch a
-   * sign-out everywhere leaves behind.
+   * It locks the family first, as all statements do. PostgreSQL then checks again whether the family was revoked or got
+   * other addresses, and the token consumed. It does not check the epoch again, and need not: the successor belongs to the
+   * family, whose epoch a sign-out everywhere leaves behind.
    *
    * It skips a locked family instead of waiting: what it then decides would be based on what it read before.
    *

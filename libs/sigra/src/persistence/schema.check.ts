@@ -54,8 +54,8 @@ export class SchemaCheck {
   constructor(private readonly database: SigraDatabase) {}
 
   /**
-   * Checks that all tables, columns, foreign keys and valid indexes exist, and are as the migrations make them. Lengths, defaults and the
-   * conditions of partial indexes are not compared.
+   * Checks that all tables, columns, foreign keys and valid indexes exist, and are as the migrations make them. Lengths,
+   * defaults and the conditions of partial indexes are not compared.
    *
    * @throws SigraConfigError when something is missing or different
    * @throws SigraError `unavailable`

@@ -154,8 +154,8 @@ export class SigraDatabase {
   }
 
   /**
-   * Like `transaction`, for a change that must not lose: a deadlock, or another race that another transaction won, starts it again,
-   * twice at most.
+   * Like `transaction`, for a change that must not lose: a deadlock, or another race that another transaction won, starts it
+   * again, twice at most.
    */
   async retried<T>(deadline: Deadline, work: (manager: EntityManager) => Promise<T>): Promise<T> {
     for (let tries = 3; ; tries--) {

@@ -54,8 +54,8 @@ const owned = {
 };
 const accepted = {
   /**
-   * The IP addresses and CIDR ranges that this credential is accepted from. Null means all addresses. An empty array means none: what
-   * made it was limited to other ones.
+   * The IP addresses and CIDR ranges that this credential is accepted from. Null means all addresses. An empty array means
+   * none: what made it was limited to other ones.
    */
   allowedIps: nullable(textArray()),
 };
@@ -116,7 +116,10 @@ export const apiTokens = new Table(
 
 /** An API token as services return it. It contains neither the raw token nor its hash. */
 export type ApiToken = ApiTokenRow & {
-  /** The kind of the token, by its prefix; see `apiTokens.kinds`. Null without kinds, and for one that is not configured any more. */
+  /**
+   * The kind of the token, by its prefix; see `apiTokens.kinds`. Null without kinds, and for one that is not configured any
+   * more.
+   */
   readonly kind: string | null;
 };
 

@@ -41,13 +41,13 @@ const LOST_BETWEEN_STATEMENTS = [QueryRunnerAlreadyReleasedError, QueryRunnerPro
 const BROKEN_CONNECTION = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET)/;
 
 /**
- * Translates an error that a handler of the application got from its own queries, for a filter or an interceptor. An outage of the
- * database becomes a `SigraError`, as it does in Sigra's own queries: `unavailable`, 503 with `Retry-After`, or `outcome_unknown` if the
- * answer to the COMMIT of a transaction of TypeORM was lost. Mistakes, such as a violated constraint, and all errors that are not from
- * PostgreSQL, `pg` or TypeORM are returned unchanged.
+ * Translates an error that a handler of the application got from its own queries, for a filter or an interceptor. An outage
+ * of the database becomes a `SigraError`, as it does in Sigra's own queries: `unavailable`, 503 with `Retry-After`, or
+ * `outcome_unknown` if the answer to the COMMIT of a transaction of TypeORM was lost. Mistakes, such as a violated
+ * constraint, and all errors that are not from PostgreSQL, `pg` or TypeORM are returned unchanged.
  *
- * The error of a server that cannot be reached counts if it names the host or the port of the DataSource. A connection that was reset
- * while it was open names none, and counts too: catch such errors of other sockets in the handler.
+ * The error of a server that cannot be reached counts if it names the host or the port of the DataSource. A connection that
+ * was reset while it was open names none, and counts too: catch such errors of other sockets in the handler.
  *
  * @param error anything that was thrown
  * @param dataSource the DataSource that the application queries

@@ -62,7 +62,11 @@ export class UserEntityReader {
     return ids.filter((each) => !found.has(each));
   }
 
-  /** Whether the table has row-level security that the user of the connection does not bypass. @throws SigraError `unavailable` */
+  /**
+   * Whether the table has row-level security that the user of the connection does not bypass.
+   *
+   * @throws SigraError `unavailable`
+   */
   async areHidden(): Promise<boolean> {
     const { active } = await this.database.queryOne<{ active: string }>(
       'SELECT row_security_active($1::text::regclass)::text AS active',

@@ -11,8 +11,8 @@ export interface CanOptions {
   /** Whether all scopes are required, or one of them is enough. @default 'all' */
   match?: 'all' | 'any';
   /**
-   * How scopes grant others; see `scopeRules()`. @default for a principal from a guard, the application's rules; otherwise wildcards
-   * alone
+   * How scopes grant others; see `scopeRules()`. @default for a principal from a guard, the application's rules; otherwise
+   * wildcards alone
    */
   rules?: ScopeRules;
 }
@@ -56,8 +56,8 @@ export function missingScopes(
 }
 
 /**
- * The scopes that both grant, in the order of `granted`. A wildcard of one side, or a scope that implies others, becomes the scopes
- * of the other side that it grants.
+ * The scopes that both grant, in the order of `granted`. A wildcard of one side, or a scope that implies others, becomes the
+ * scopes of the other side that it grants.
  */
 export function commonScopes(
   granted: readonly string[],

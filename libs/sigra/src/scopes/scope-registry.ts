@@ -86,8 +86,8 @@ export class ScopeRegistry {
   }
 
   /**
-   * The scopes and wildcards that grant a scope: those that the application has, and the wildcards above the scope, which credentials
-   * can have from earlier.
+   * The scopes and wildcards that grant a scope: those that the application has, and the wildcards above the scope, which
+   * credentials can have from earlier.
    */
   grantorsOf(scope: string): readonly string[] {
     const wildcards = [...this.stems, ...stemsOf(scope)].map((stem) => `${stem}*`);

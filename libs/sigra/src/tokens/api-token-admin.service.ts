@@ -34,9 +34,9 @@ export interface FoundApiTokenPage {
 /**
  * Administers the API tokens of all owners of `users.type`.
  *
- * The principal of a caller needs the scope `api_tokens:admin`, and `admin.canAdminister` has to accept it: every method rejects with
- * `insufficient_scope` or `not_administrator` otherwise, and with `unavailable` when the database cannot be reached. Without a
- * principal, the application itself acts, without a limit.
+ * The principal of a caller needs the scope `api_tokens:admin`, and `admin.canAdminister` has to accept it: every method
+ * rejects with `insufficient_scope` or `not_administrator` otherwise, and with `unavailable` when the database cannot be
+ * reached. Without a principal, the application itself acts, without a limit.
  */
 @Injectable()
 export class ApiTokenAdminService {
@@ -52,8 +52,8 @@ export class ApiTokenAdminService {
   ) {}
 
   /**
-   * Finds the tokens that match all properties of a filter. A page looks at 50,000 tokens at most, so follow `nextCursor` until it is
-   * null, also after a page without tokens. `ownerId`, `hint` and `createdBefore` are found by an index.
+   * Finds the tokens that match all properties of a filter. A page looks at 50,000 tokens at most, so follow `nextCursor`
+   * until it is null, also after a page without tokens. `ownerId`, `hint` and `createdBefore` are found by an index.
    *
    * @throws SigraError `invalid_filter`, `invalid_limit`, `invalid_cursor`
    */

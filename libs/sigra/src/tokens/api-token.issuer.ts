@@ -29,9 +29,9 @@ export interface CreateApiToken extends RequestedProperties {
   /** The kind of the token: a name of `apiTokens.kinds`. @default the only kind; required if there are several */
   readonly kind?: string | null | undefined;
   /**
-   * The token is rejected from this time on; null means never. @default after `apiTokens.defaultTtl`, but not later than the end of
-   * the principal's own credential; without that option, the end of the credential, or never. Without the option, required with
-   * `requireExpiry` or `maxTtl`
+   * The token is rejected from this time on; null means never. @default after `apiTokens.defaultTtl`, but not later than the
+   * end of the principal's own credential; without that option, the end of the credential, or never. Without the option,
+   * required with `requireExpiry` or `maxTtl`
    */
   readonly expiresAt?: Date | null | undefined;
   /**
@@ -144,8 +144,8 @@ export class ApiTokenIssuer {
   }
 
   /**
-   * Checks that a maker can make a token of a kind: a token, and everything that descends from one, makes tokens of its own kind only.
-   * Otherwise a token could get a credential for the handlers that `@RequireKind()` keeps from it.
+   * Checks that a maker can make a token of a kind: a token, and everything that descends from one, makes tokens of its own
+   * kind only. Otherwise a token could get a credential for the handlers that `@RequireKind()` keeps from it.
    *
    * @throws SigraError `kind_not_allowed`
    */

@@ -65,9 +65,10 @@ export class ApiTokenService {
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
    * `invalid_metadata`, `invalid_allowed_ips`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
-   * `kind_not_allowed` when the principal is, or descends from, a token of another kind, `too_many_tokens`, `invalid_idempotency_key`,
-   * `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`; `token_revoked`, `token_expired` or
-   * `epoch_mismatch` when the principal's credential, or all tokens of the user, ended in the meantime
+   * `kind_not_allowed` when the principal is, or descends from, a token of another kind, `too_many_tokens`,
+   * `invalid_idempotency_key`, `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`;
+   * `token_revoked`, `token_expired` or `epoch_mismatch` when the principal's credential, or all tokens of the user, ended
+   * in the meantime
    */
   async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
     return this.issuer.create(user, request, caller);
@@ -78,10 +79,10 @@ export class ApiTokenService {
    *
    * Records `last_used_at` and the audit rows of failures in the background. A success writes no audit row.
    *
-   * @param caller where the token came from, for `allowedIps`, `last_used_ip` and the audit rows of failures: without an address, a token
-   * that is limited to addresses is refused
-   * @throws SigraError `invalid_token` (malformed or unknown, not accepted from this address, or its owner does not exist or is not active),
-   * `token_revoked`, `token_expired`
+   * @param caller where the token came from, for `allowedIps`, `last_used_ip` and the audit rows of failures: without an
+   * address, a token that is limited to addresses is refused
+   * @throws SigraError `invalid_token` (malformed or unknown, not accepted from this address, or its owner does not exist or
+   * is not active), `token_revoked`, `token_expired`
    */
   async verify(rawToken: string, caller: Caller = {}): Promise<ApiToken> {
     const { token } = await this.verifier.verify(rawToken, caller);
@@ -143,16 +144,18 @@ export class ApiTokenService {
   }
 
   /**
-   * Changes properties of an active token, with the audit row `api.token_update`, which has the values before and after. Without a
-   * difference, nothing is written. Narrower scopes and addresses and an earlier expiry are in force at once, also for what calls under way make
-   * with the token, for earlier tokens of its rotations that are in their grace period, and for what the token has made, to any
-   * depth. Only access tokens (JWTs) that have been signed keep their scopes and addresses until they expire.
+   * Changes properties of an active token, with the audit row `api.token_update`, which has the values before and after.
+   * Without a difference, nothing is written. Narrower scopes and addresses and an earlier expiry are in force at once, also
+   * for what calls under way make with the token, for earlier tokens of its rotations that are in their grace period, and
+   * for what the token has made, to any depth. Only access tokens (JWTs) that have been signed keep their scopes and
+   * addresses until they expire.
    *
-   * @param caller where the call comes from; a principal can narrow the scopes and addresses and move the expiry to an earlier time only
-   * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `name_required`, `name_too_long`,
-   * `invalid_name`, `description_too_long`, `invalid_description`, `invalid_metadata`, `invalid_allowed_ips`, `scopes_required`, `invalid_scope_format`,
-   * `unregistered_scopes`, the codes of an expiry; `insufficient_scope` when the caller's principal does not hold all scopes of the
-   * token, or widens them
+   * @param caller where the call comes from; a principal can narrow the scopes and addresses and move the expiry to an
+   * earlier time only
+   * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `name_required`,
+   * `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`, `invalid_metadata`,
+   * `invalid_allowed_ips`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`, the codes of an expiry;
+   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, or widens them
    */
   async update(tokenId: string, request: UpdateApiToken, caller: Caller = {}): Promise<ApiToken> {
     return this.updater.update(tokenId, request, caller, { type: this.config.users.type });
@@ -168,16 +171,16 @@ export class ApiTokenService {
   }
 
   /**
-   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, addresses, owner and lifetime. Through
-   * a principal that is limited to addresses, the new one has only those of both. The old token is
-   * revoked at once, or expires after the grace period, but never later than before. Only one of several concurrent rotations
+   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, addresses, owner and
+   * lifetime. Through a principal that is limited to addresses, the new one has only those of both. The old token is revoked
+   * at once, or expires after the grace period, but never later than before. Only one of several concurrent rotations
    * succeeds.
    *
    * @returns the new token and its raw form, which exists only here
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `invalid_grace`,
-   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, `kind_not_allowed` when it is, or descends
-   * from, a token of another kind, `invalid_kind` for a token whose kind is not configured any more, `too_many_tokens` with a grace
-   * period, `invalid_idempotency_key`, `idempotency_key_reused`, and the codes of an expiry
+   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, `kind_not_allowed` when it is,
+   * or descends from, a token of another kind, `invalid_kind` for a token whose kind is not configured any more,
+   * `too_many_tokens` with a grace period, `invalid_idempotency_key`, `idempotency_key_reused`, and the codes of an expiry
    */
   async rotate(tokenId: string, request: RotateApiToken = {}, caller: Caller = {}): Promise<IssuedApiToken> {
     return this.rotator.rotate(tokenId, request, caller, { type: this.config.users.type });
@@ -216,9 +219,9 @@ export class ApiTokenService {
   }
 
   /**
-   * Lists the active tokens of all owners that break the `requireExpiry` or `maxTtl` of their kind, because they were created before those
-   * were set, oldest first. Their owners can rotate or revoke them; `enforceOnExisting` ends them. It reads the whole table,
-   * so it is for reports, not for requests.
+   * Lists the active tokens of all owners that break the `requireExpiry` or `maxTtl` of their kind, because they were
+   * created before those were set, oldest first. Their owners can rotate or revoke them; `enforceOnExisting` ends them. It
+   * reads the whole table, so it is for reports, not for requests.
    *
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */
@@ -233,8 +236,8 @@ export class ApiTokenService {
   }
 
   /**
-   * Reads how many requests were made with a token on each day, oldest first. A day without requests is left out, and those of the
-   * last minute can be missing.
+   * Reads how many requests were made with a token on each day, oldest first. A day without requests is left out, and those
+   * of the last minute can be missing.
    *
    * @returns nothing for the time in which `apiTokens.usage.enabled` was not set
    * @throws SigraError `not_found`
@@ -268,8 +271,8 @@ export class ApiTokenService {
   }
 
   /**
-   * A regular expression that finds the raw tokens of the application in text, of all kinds and with earlier prefixes as well, for secret
-   * scanners and log filters.
+   * A regular expression that finds the raw tokens of the application in text, of all kinds and with earlier prefixes as
+   * well, for secret scanners and log filters.
    */
   tokenPattern(): RegExp {
     return this.config.apiTokens.kinds.pattern();

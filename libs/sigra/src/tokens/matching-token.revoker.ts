@@ -60,8 +60,9 @@ export class MatchingTokenRevoker {
   /**
    * Revokes the oldest thousand of the tokens, or all if there are fewer.
    *
-   * @throws SigraError `count_mismatch`, `invalid_filter`; `insufficient_scope` when the caller's principal does not hold all scopes of
-   * these tokens; `token_revoked`, `token_expired` or `epoch_mismatch` when its credential ended in the meantime
+   * @throws SigraError `count_mismatch`, `invalid_filter`; `insufficient_scope` when the caller's principal does not hold
+   * all scopes of these tokens; `token_revoked`, `token_expired` or `epoch_mismatch` when its credential ended in the
+   * meantime
    */
   async revoke(filter: ResolvedTokenFilter, expectedCount: number, caller: Caller): Promise<RevokedApiTokens> {
     const before = this.clock.now();

@@ -60,7 +60,10 @@ export function requestedExpiry(
   return earliest(later(now, defaultTtl), endsAt);
 }
 
-/** The expiry of a successor: the lifetime survives rotation. A token without an expiry gets the longest lifetime that is allowed now. */
+/**
+ * The expiry of a successor: the lifetime survives rotation. A token without an expiry gets the longest lifetime that is
+ * allowed now.
+ */
 export function sameLifetime(
   { expiresAt, createdAt }: Pick<ApiToken, 'expiresAt' | 'createdAt'>,
   now: Date,

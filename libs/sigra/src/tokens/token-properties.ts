@@ -31,14 +31,18 @@ export interface RequestedProperties {
   /** The scopes of the token: 1 to 256 registered scopes or wildcards, with at most 4,096 characters, joined by spaces. */
   readonly scopes: readonly string[];
   /**
-   * The addresses that the token is accepted from: 1 to 50 IPv4 and IPv6 addresses and CIDR ranges, such as `192.0.2.0/24`. From all
-   * other addresses, and where the address is not known, it is refused as an unknown token is. Null for all addresses, but not more than
-   * those of the principal's own credential. @default those of the principal's own credential, or all
+   * The addresses that the token is accepted from: 1 to 50 IPv4 and IPv6 addresses and CIDR ranges, such as `192.0.2.0/24`.
+   * From all other addresses, and where the address is not known, it is refused as an unknown token is. Null for all
+   * addresses, but not more than those of the principal's own credential. @default those of the principal's own credential,
+   * or all
    */
   readonly allowedIps?: readonly string[] | null | undefined;
 }
 
-/** The same for a change: a property that is `undefined` stays as it is, and null removes it. A principal can only narrow scopes and addresses. */
+/**
+ * The same for a change: a property that is `undefined` stays as it is, and null removes it. A principal can only narrow
+ * scopes and addresses.
+ */
 export type RequestedChanges = { readonly [P in keyof RequestedProperties]?: RequestedProperties[P] | undefined };
 
 /** The requested properties, as the token has them. */
@@ -71,7 +75,8 @@ export const TOKEN_PROPERTIES = Object.keys(PARSERS) as readonly (keyof TokenPro
  * Checks the properties of a new token.
  *
  * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
- * `invalid_metadata`, `invalid_allowed_ips`, and the codes of scopes; also what `apiTokens.parseMetadata` throws, if it is an `HttpException`
+ * `invalid_metadata`, `invalid_allowed_ips`, and the codes of scopes; also what `apiTokens.parseMetadata` throws, if it is
+ * an `HttpException`
  */
 export function parseProperties(request: RequestedProperties, rules: PropertyRules): Promise<TokenProperties> {
   return parseEach(TOKEN_PROPERTIES, request, rules) as Promise<TokenProperties>;

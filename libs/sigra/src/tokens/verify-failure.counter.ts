@@ -39,15 +39,15 @@ interface Refusal {
 /**
  * Counts refusals of tokens until their audit rows are written. A key is a token, a reason and an address (a /64 of IPv6).
  *
- * The first row of a key is due at once. After each row, the key waits before the next one: a minute, then twice as long each time,
- * up to 15 minutes. Refusals in the meantime are counted. So an attack is seen at once, and a job that still has an old token writes
- * about a hundred rows a day, not one every two seconds. A key without refusals is forgotten 15 minutes after its last row; until
- * then it keeps its place, so the bounds hold for that time and not only for one flush.
+ * The first row of a key is due at once. After each row, the key waits before the next one: a minute, then twice as long
+ * each time, up to 15 minutes. Refusals in the meantime are counted. So an attack is seen at once, and a job that still has
+ * an old token writes about a hundred rows a day, not one every two seconds. A key without refusals is forgotten 15 minutes
+ * after its last row; until then it keeps its place, so the bounds hold for that time and not only for one flush.
  *
- * Shares keep attackers from hiding the refusals of others. Each token has its own addresses, and one key for all further ones. Each
- * owner has its own tokens, and one key for all further ones. Unknown tokens have a share of their own. No share can take the place
- * of a token that was not seen before, until `MAX_TOKENS` tokens are counted; further ones become `not_recorded`. No refusal is left
- * out of the counts.
+ * Shares keep attackers from hiding the refusals of others. Each token has its own addresses, and one key for all further
+ * ones. Each owner has its own tokens, and one key for all further ones. Unknown tokens have a share of their own. No share
+ * can take the place of a token that was not seen before, until `MAX_TOKENS` tokens are counted; further ones become
+ * `not_recorded`. No refusal is left out of the counts.
  */
 export class VerifyFailureCounter {
   private readonly shares = new Map<string, Share>();

@@ -9,9 +9,9 @@ import { VerifyFailureCounter } from './verify-failure.counter.js';
 const { ipAddress: address, userAgent: agent } = auditEvents.columns;
 
 /**
- * Writes the audit rows of refused tokens in the background, so that an attack causes neither a transaction nor a row per request.
- * `VerifyFailureCounter` decides which rows are due. A process that is killed loses the counts of keys that wait for their next row,
- * of up to 15 minutes; their earlier rows are written.
+ * Writes the audit rows of refused tokens in the background, so that an attack causes neither a transaction nor a row per
+ * request. `VerifyFailureCounter` decides which rows are due. A process that is killed loses the counts of keys that wait
+ * for their next row, of up to 15 minutes; their earlier rows are written.
  */
 @Injectable()
 export class VerifyFailureRecorder extends BackgroundRecorder {

@@ -1,4 +1,7 @@
-/** Signature algorithms of other issuers: asymmetric ones, because what verifies must not be able to sign (RFC 7518 section 3.1). */
+/**
+ * Signature algorithms of other issuers: asymmetric ones, because what verifies must not be able to sign (RFC 7518 section
+ * 3.1).
+ */
 export type ForeignAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA';
 
@@ -60,7 +63,11 @@ export interface TrustedIssuerOptions {
   idTokens?: boolean;
   /** Allowed clock difference, in seconds, for `exp`, `nbf` and `iat`. @default 5 */
   clockTolerance?: number;
-  /** Whether a token is for this API, by its claims. If it does not return exactly `true`, the token is refused. @default every token is */
+  /**
+   * Whether a token is for this API, by its claims. If it does not return exactly `true`, the token is refused.
+   *
+   * @default every token is
+   */
   accepts?: (claims: ForeignClaims) => boolean;
   /**
    * The id of the user whose token it is. Every request calls it, within `lookupTimeout`. Without an id, the token is refused. An

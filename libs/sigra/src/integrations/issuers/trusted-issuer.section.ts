@@ -142,7 +142,10 @@ interface KeyPlace extends UrlSiblings {
   readonly discovery: string | undefined;
 }
 
-/** An issuer is trusted with the scopes of this application by name, and with all of them only by a function of the application. */
+/**
+ * An issuer is trusted with the scopes of this application by name, and with all of them only by a function of the
+ * application.
+ */
 function scopesInClaim({ scope }: ForeignClaims): readonly string[] {
   return typeof scope === 'string' ? scope.split(' ').filter((each) => !isWildcard(each)) : [];
 }

@@ -33,26 +33,27 @@ interface Attempt {
   /** A hash. */
   readonly credential: string;
   /**
-   * The credential, if it is one that can be guessed or kept: in `Authorization` with the scheme Bearer or DPoP, or in a header of keys.
-   * Undefined for what only `credentials.resolve` understands, which can differ with each request.
+   * The credential, if it is one that can be guessed or kept: in `Authorization` with the scheme Bearer or DPoP, or in a
+   * header of keys. Undefined for what only `credentials.resolve` understands, which can differ with each request.
    */
   readonly token: string | undefined;
   readonly ahead: ReadAhead;
 }
 
 /**
- * Authenticates as `SigraAuthGuard` does, and limits requests: failed authentication by address, and all others by token or owner, with
- * the limits of `ThrottlerModule`. Use it in place of `SigraAuthGuard` and `ThrottlerGuard`.
+ * Authenticates as `SigraAuthGuard` does, and limits requests: failed authentication by address, and all others by token or
+ * owner, with the limits of `ThrottlerModule`. Use it in place of `SigraAuthGuard` and `ThrottlerGuard`.
  *
- * An address that sends more than `failedLimit` bad credentials within `failedTtl` is answered 429 without a lookup, except for
- * credentials that have not failed from there: honest users behind the same proxy are not locked out. After ten times as many different
- * ones, only JWTs with a valid signature and credentials that were good before are verified.
+ * An address that sends more than `failedLimit` bad credentials within `failedTtl` is answered 429 without a lookup, except
+ * for credentials that have not failed from there: honest users behind the same proxy are not locked out. After ten times as
+ * many different ones, only JWTs with a valid signature and credentials that were good before are verified.
  *
- * Refusals of other kinds, such as 403, count like the requests that are allowed. A request without a credential needs no lookup: it is
- * limited by address on the routes that accept it, and everywhere with `credentials.resolve`.
+ * Refusals of other kinds, such as 403, count like the requests that are allowed. A request without a credential needs no
+ * lookup: it is limited by address on the routes that accept it, and everywhere with `credentials.resolve`.
  *
- * Every 429 has `Retry-After` and the body `{ statusCode, error: 'too_many_requests', message }`, in the form of the context. Answers to
- * requests that count have `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, with 429 those of the limit that is exceeded.
+ * Every 429 has `Retry-After` and the body `{ statusCode, error: 'too_many_requests', message }`, in the form of the
+ * context. Answers to requests that count have `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, with 429
+ * those of the limit that is exceeded.
  *
  * @example
  * imports: [ThrottlerModule.forRoot([{ ttl: 60_000, limit: limitOf((principal) => (principal ? 600 : 60)) }])],
