@@ -380,17 +380,17 @@ describe('The check of all handlers at boot', () => {
     [
       'scopes and @AllowAnonymous()',
       controllerWith(UseGuards(SigraAuthGuard), AllowAnonymous(), RequireScopes('admin')),
-      /NotesController\.list requires scopes and allows requests without a credential/,
+      /NotesController\.list requires scopes or a kind and allows requests without a credential/,
     ],
     [
       'scopes and @OptionalAuth()',
       controllerWith(UseGuards(SigraAuthGuard), OptionalAuth(), RequireScopes('admin')),
-      /NotesController\.list requires scopes and allows requests without a credential/,
+      /NotesController\.list requires scopes or a kind and allows requests without a credential/,
     ],
     [
       'contradicting decorators of a class',
       ContradictoryController,
-      /ContradictoryController requires scopes and allows/,
+      /ContradictoryController requires scopes or a kind and allows/,
     ],
   ])('refuses %s', async (_what, controller, message) => {
     const refusal = boot(controller);

@@ -149,7 +149,7 @@ describe('sigraMigrations', () => {
     expect(
       changes.filter(
         (change) =>
-          !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family|sigra_idempotency_keys_token|sigra_token_usage_token/.test(
+          !/^(?:DROP|CREATE)(?: UNIQUE)? INDEX|sigra_refresh_tokens_family|sigra_idempotency_keys_token|sigra_token_(?:notices|usage)_token/.test(
             change,
           ),
       ),

@@ -26,9 +26,6 @@ export declare class Account {
 export declare class Settings {
   get(name: string): string;
 }
-export declare class Mailer {
-  send(mail: { to: string; subject: string; text: string }): Promise<void>;
-}
 export declare class AppModule {
   configure(): void;
 }
