@@ -143,23 +143,26 @@ export class FrameworkHooks {
     this.whenReady(() =>
       this.onAdapter(
         (express) =>
-          express.use((request: RawRequest, _response: HttpResponse, next: Next) => {
+          express.use((request: RawRequest, response: HttpResponse, next: Next) => {
             const body = request as RawRequest & Readable;
             // Something in front of the adapter can have read it.
             if (request.method !== 'POST' || !isConcerned(pathOf(request)) || body.readableEnded) next();
-            else read(request, body).then(() => next(), next);
+            else read(request, body).then(() => next(), closing(response, next));
           }),
         (fastify) =>
           fastify.addHook('onRoute', (route) => {
             if (!isConcerned(route.url) || route.method !== 'POST') return;
             // The reader has a limit of its own.
             route.bodyLimit = Number.MAX_SAFE_INTEGER;
-            route.preParsing = (request, _reply, payload, done) => {
-              read(request.raw, payload).then((bytes) => {
-                const copy = new PassThrough();
-                copy.end(bytes);
-                done(null, Object.assign(copy, { receivedEncodedLength: bytes.length }));
-              }, done);
+            route.preParsing = (request, reply, payload, done) => {
+              read(request.raw, payload).then(
+                (bytes) => {
+                  const copy = new PassThrough();
+                  copy.end(bytes);
+                  done(null, Object.assign(copy, { receivedEncodedLength: bytes.length }));
+                },
+                closing(reply, done),
+              );
             };
           }),
       ),
@@ -199,4 +202,12 @@ function isSent({ status, headers }: HookAnswer, reply: FastifyReply): boolean {
 
 function pathOf({ originalUrl, url }: RawRequest): string {
   return (originalUrl ?? url).split('?', 1)[0] ?? '';
+}
+
+/** The rest of a body that is refused is not read, so that its connection serves no other request, and would stay open for ever. */
+function closing(response: HttpResponse, next: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    response.header('Connection', 'close');
+    next(error);
+  };
 }
