@@ -121,6 +121,29 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
     expect(leaked.map(({ credential }) => credential.id)).toEqual([stolen.token.id]);
   });
 
+  it('ends the successor also when a thief has revoked the token afterwards', async () => {
+    const stolen = await create('read:notes', 'api_tokens:write');
+    const ofThief = await post(`/api/tokens/${stolen.token.id}/rotate`, stolen.rawToken, { graceSeconds: 60 });
+    await test.tokens.revoke(stolen.token.id);
+
+    await report([leak(stolen.rawToken)]);
+
+    expect(await statusOf(ofThief.rawToken)).toBe(401);
+    expect(leaked).toHaveLength(1);
+  });
+
+  it('ends what a family made also when a thief has signed it out', async () => {
+    const pair = await test.jwt.generateTokens(test.user, ['read:notes', 'api_tokens:write']);
+    const made = await post('/api/tokens', pair.accessToken, { name: 'made', scopes: ['read:notes'] });
+    await test.jwt.revokeRefresh(pair.refreshToken);
+    expect(await statusOf(made.rawToken)).toBe(200);
+
+    for (let count = 0; count < 2; count++) await report([leak(pair.refreshToken)]);
+
+    expect(await statusOf(made.rawToken)).toBe(401);
+    expect(leaked).toHaveLength(1);
+  });
+
   it('ends a token in its grace period together with its successor', async () => {
     const { rawToken, token } = await create('read:notes');
     const successor = await test.tokens.rotate(token.id, { graceSeconds: 7200 });

@@ -61,6 +61,13 @@ describe.each(ADAPTERS)('Reports that never end, on %s', (adapter) => {
     await eventually(async () => (await send(url, LENGTH).catch(() => undefined))?.status === 403);
   });
 
+  it('are given up after ten seconds', async () => {
+    const { url } = await start();
+    const answer = await begin(url);
+
+    await eventually(() => answer.isClosed);
+  });
+
   it('do not outlast the application when their connections have ended', async () => {
     const { url, close } = await start();
     for (let count = 0; count < 5; count++) await begin(url);

@@ -3,6 +3,7 @@ import { BadRequestException } from '@nestjs/common';
 import type { CreateApiToken, Principal, SigraModuleOptions, UpdateApiToken } from 'nestjs-sigra';
 import { auditActions, auditRows } from '../support/audit-rows.js';
 import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
+import { untilWaiting } from '../support/locks.js';
 import { refusalOf } from '../support/refusal.js';
 import { SIGRA_OPTIONS, startTestApp, type TestApp, type User } from '../support/test-app.js';
 
@@ -262,6 +263,55 @@ describe('ApiTokenService.update of a token that has made others', () => {
     await test.tokens.update(token.id, { scopes: ['read:notes'] });
 
     expect(await scopesOf(child.rawToken)).toEqual([]);
+  });
+
+  it('narrows what it made when another transaction has just changed it', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, { name: 'root', scopes: ['*'] });
+    const child = await make(rawToken, ['admin', 'read:notes', 'write:notes']);
+    const runner = test.dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query(`UPDATE sigra_api_tokens SET scopes = '{admin,read:notes}' WHERE id = $1`, [child.token.id]);
+    const updated = test.tokens.update(token.id, { scopes: ['read:notes', 'write:notes'] });
+    await untilWaiting(test.dataSource, 1);
+    await runner.commitTransaction();
+    await runner.release();
+    await updated;
+
+    expect(await scopesOf(child.rawToken)).toEqual(['read:notes']);
+  });
+
+  it('narrows many different lists at once', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, { name: 'root', scopes: ['*'] });
+    const { token: child } = await make(rawToken, ['*']);
+    await test.dataSource.query(
+      `INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, allowed_ips,
+         descends_from, created_at)
+       SELECT gen_random_uuid(), owner_type, owner_id, token_epoch, name, prefix, hint, sha256(n::text::bytea), scopes,
+         ARRAY['10.0.' || n / 256 || '.' || n % 256, '192.0.2.1'], descends_from, created_at
+       FROM sigra_api_tokens, generate_series(1, 5000) n WHERE id = $1`,
+      [child.id],
+    );
+
+    await test.tokens.update(token.id, { allowedIps: ['192.0.2.0/24'] });
+
+    const lists = await test.dataSource.query(
+      'SELECT DISTINCT allowed_ips AS list FROM sigra_api_tokens WHERE descends_from && ARRAY[$1::uuid] ORDER BY 1',
+      [token.id],
+    );
+    expect(lists).toEqual([{ list: ['192.0.2.0/24'] }, { list: ['192.0.2.1'] }]);
+    await test.dataSource.query('DELETE FROM sigra_api_tokens WHERE descends_from && ARRAY[$1::uuid]', [token.id]);
+  });
+
+  it('gives a token in its grace period nothing back that it has lost', async () => {
+    const { rawToken, token } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes', 'admin'] });
+    const successor = await test.tokens.rotate(token.id, { graceSeconds: 3600 });
+    const lists = `scopes = '{admin}', allowed_ips = '{192.0.2.1}'`;
+    await test.dataSource.query(`UPDATE sigra_api_tokens SET ${lists} WHERE id = $1`, [token.id]);
+
+    await test.tokens.update(successor.token.id, { expiresAt: inSeconds(600) });
+
+    const { token: earlier } = (await test.tokens.lookup(rawToken))!;
+    expect(earlier).toMatchObject({ scopes: ['admin'], allowedIps: ['192.0.2.1'], expiresAt: inSeconds(600) });
   });
 
   it('narrows families that it made, so that their next access token has fewer scopes', async () => {

@@ -95,6 +95,17 @@ describe('the usage of a token', () => {
     ]);
   });
 
+  it('is not deleted by the clean-up of another type of owners', async () => {
+    const { token } = await create();
+    await test.dataSource.query(`INSERT INTO sigra_token_usage VALUES ($1, '2020-01-01', 1)`, [token.id]);
+    await test.dataSource.query(`UPDATE sigra_api_tokens SET owner_type = 'admin' WHERE id = $1`, [token.id]);
+
+    await test.get(TokenCleanupService).cleanupExpiredTokens();
+
+    const rows = await test.dataSource.query('SELECT requests FROM sigra_token_usage WHERE token_id = $1', [token.id]);
+    expect(rows).toEqual([{ requests: '1' }]);
+  });
+
   it('loses nothing when many nodes write the same tokens at once', async () => {
     const made = await Promise.all(Array.from({ length: 40 }, create));
     for (let round = 0; round < 10; round++) {

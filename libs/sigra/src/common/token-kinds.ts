@@ -57,6 +57,11 @@ export class TokenKinds {
     return this.byPrefix.has(prefix) && isWellFormed(value, prefix);
   }
 
+  /** All prefixes of all kinds. */
+  get prefixes(): readonly string[] {
+    return [...this.byPrefix.keys()];
+  }
+
   /** A regular expression that finds the tokens of all kinds, also those with earlier prefixes. */
   pattern(): RegExp {
     return tokenPattern(...this.byPrefix.keys());

@@ -158,7 +158,8 @@ export class FrameworkHooks {
               read(request.raw, payload).then(
                 (bytes) => {
                   const copy = new PassThrough();
-                  copy.end(bytes);
+                  // Parsers get something short: they come before the signature is checked.
+                  copy.end('[]');
                   done(null, Object.assign(copy, { receivedEncodedLength: bytes.length }));
                 },
                 closing(reply, done),

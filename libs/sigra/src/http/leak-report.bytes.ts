@@ -11,6 +11,8 @@ export const MAX_REPORT_LENGTH = 8_000_000;
 const SMALL = 102_400;
 /** What all larger reports can have together, in bytes: anyone can send one, and its signature is checked at its end. */
 const MAX_HELD = 32_000_000;
+/** How long a report can take to arrive: while it does, it takes the place of others. */
+const READ_TIMEOUT_MS = 10_000;
 
 /** The bytes of reports as they were sent, because a signature is over them. */
 @Injectable()
@@ -46,6 +48,9 @@ export class LeakReportBytes {
     const chunks: Buffer[] = [];
     let length = 0;
     let counted = 0;
+    const late = setTimeout(() => {
+      body.destroy(refuse('unavailable', 'The report arrives too slowly.'));
+    }, READ_TIMEOUT_MS).unref();
     try {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         length += chunk.length;
@@ -58,6 +63,7 @@ export class LeakReportBytes {
         chunks.push(chunk);
       }
     } finally {
+      clearTimeout(late);
       this.held -= counted;
     }
     const bytes = Buffer.concat(chunks);

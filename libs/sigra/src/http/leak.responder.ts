@@ -13,6 +13,9 @@ import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
 /** Transactions at a time: a large report must leave connections to the requests of the application. */
 const CONCURRENCY = 4;
 
+/** Why all tokens of an owner have ended. */
+const ENDS_ALL: ReadonlySet<unknown> = new Set(['revoke_all', 'locked_out']);
+
 /** Whether a reported string is a credential of the application, in the form that GitHub accepts. */
 export interface LeakVerdict {
   /** SHA-256 of the string, in hex. */
@@ -80,14 +83,15 @@ export class LeakResponder {
 
   /**
    * An expired token counts as living, because it can be valid by the clock of another node. One that was revoked has ended
-   * with all that it made, unless it was rotated: then its successor has that, and a thief can have rotated it.
+   * with all that it made, unless it was rotated: then its successor has that, and a thief can have rotated it, and revoked it
+   * afterwards. What has ended all tokens of the owner has ended the successor, too.
    */
   private isDangerous({ token, state }: LookedUpApiToken): boolean {
     if (token.replacedBy === null) return state !== 'revoked';
     const { rotatedWithin } = this.config.leaks;
     // Without a grace period, the rotation has revoked the token; with one, the token expires at its end.
     const endedAt = token.revokedAt ?? token.expiresAt;
-    if (state === 'revoked' && token.revokeReason !== 'rotated') return false;
+    if (state === 'revoked' && (token.revokedAt === null || ENDS_ALL.has(token.revokeReason))) return false;
     return state === 'active' || (endedAt !== null && !hasExpired(later(endedAt, rotatedWithin), this.clock.now()));
   }
 

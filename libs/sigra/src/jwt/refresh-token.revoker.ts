@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
+import { Clock, hasExpired } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError, unlessOutage } from '../common/sigra-error.js';
@@ -13,6 +13,7 @@ import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type FamilyRevokeReason, RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { RefreshTokenRepository } from '../persistence/refresh-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+import { LINEAGE_ENDS } from '../persistence/tables.js';
 import { AccessTokenVerifier } from './access-token.verifier.js';
 
 /** The family of a leaked token. */
@@ -76,7 +77,7 @@ export class RefreshTokenRevoker {
 
   /**
    * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not
-   * expired. A family that has been revoked stays as it is.
+   * expired. What a family made ends also when the family was signed out before, or a thief could hide it by a sign-out.
    *
    * @returns undefined for a string that is not such a token of this application
    * @throws SigraError `unavailable`
@@ -84,8 +85,10 @@ export class RefreshTokenRevoker {
   async lockOutLeaked(rawToken: string, cause: LockOutCause, caller: Caller): Promise<LeakedFamily | undefined> {
     if (looksLikeJwt(rawToken)) return this.config.jwt && this.lockOutByAccessToken(rawToken, cause, caller);
     const found = isRefreshToken(rawToken) ? await this.refreshTokens.find(hashSecret(rawToken)) : undefined;
-    if (!found || found.family.revokedAt) return found && HARMLESS;
-    return this.endLeaked(found.family.id, found.ownerId, cause, caller);
+    if (!found) return undefined;
+    const { id, revokeReason, absoluteExpiresAt } = found.family;
+    const isOver = LINEAGE_ENDS.includes(revokeReason) || hasExpired(absoluteExpiresAt, this.clock.now());
+    return isOver ? HARMLESS : this.endLeaked(id, found.ownerId, cause, caller);
   }
 
   /** Revokes all families of an owner. @returns the number of those that were live */

@@ -32,7 +32,7 @@ export interface LockOutCause {
 
 /** What a lock-out found. */
 export interface LockedOut {
-  /** The credentials that had not been revoked before: the family, or the token with its rotations. */
+  /** The credentials that had not been revoked before, with those that they made; of many, those that were revoked at once. */
   readonly ended: number;
 }
 
@@ -83,8 +83,8 @@ export class CredentialRevoker {
         kind === 'api_token'
           ? await this.endRotations(manager, seen as ApiToken, at, caller, cause)
           : await this.endFamily(manager, id, owner, at, caller, cause);
-      const { isComplete } = await this.lineage.revokeMadeBy(manager, owner, [makerId], at, caller);
-      return { owner, ended, isComplete };
+      const { count, isComplete } = await this.lineage.revokeMadeBy(manager, owner, [makerId], at, caller);
+      return { owner, ended: ended + count, isComplete };
     });
     if (ended && !ended.isComplete) await this.sweeper.begin(ended.owner, deadline);
     return ended;
@@ -167,7 +167,6 @@ export class CredentialRevoker {
     return (await this.tokens.read(manager, id, filter)) ?? this.tokens.readSuccessor(manager, id, filter);
   }
 
-  /** All tokens of a chain of rotations have the same scopes. */
   private async endRotations(
     manager: EntityManager,
     token: ApiToken,
@@ -178,6 +177,7 @@ export class CredentialRevoker {
     this.assertMayRevoke(token, caller);
     const makerId = makerIdOf(token);
     const rotations = await this.tokens.lockRotations(manager, makerId, ownerOf(token));
+    for (const each of rotations) this.assertMayRevoke(each, caller);
     for (const each of rotations) await this.revokeToken(manager, each, at, caller, cause);
     return { makerId, ended: rotations.length };
   }

@@ -1,6 +1,6 @@
 import { earliest, hasExpired, later } from '../common/clock.js';
 import type { SigraConfig } from '../config/sigra-config.js';
-import { idleEndOf } from '../persistence/idle-end.js';
+import { idleEndOf } from '../persistence/token-expiry.js';
 import type { ApiToken } from '../persistence/tables.js';
 
 type Rules = SigraConfig['apiTokens'];

@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
-import { prefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
+import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { idleEndSql } from './idle-end.js';
 import { currentEpoch } from './owner.repository.js';
-import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters } from './table.js';
 import { type ApiToken, apiTokens, type ApiTokenState, type LookedUpApiToken } from './tables.js';
+import { expirySql } from './token-expiry.js';
 
 /** The tokens to find: those that match all given properties. */
 export interface ApiTokenFilter {
@@ -93,7 +92,7 @@ export class ApiTokenSearchRepository {
     this.table = database.names.apiTokens;
     this.type = config.users.type;
     this.epoch = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
-    this.end = endOf(config.apiTokens);
+    this.end = expirySql('t', config.apiTokens);
     this.kinds = config.apiTokens.kinds;
   }
 
@@ -263,20 +262,4 @@ function conditionsOf<P extends keyof ResolvedTokenFilter>(
   return (Object.keys(conditions) as P[])
     .filter((property) => filter[property] !== undefined)
     .map((property) => conditions[property](parameters.add(filter[property])));
-}
-
-/** SQL of the time at which a token expires; null for none. See `isExpired`. */
-function endOf({ enforceOnExisting, kinds, idleTtl }: SigraConfig['apiTokens']): string {
-  const byPrefix = kinds.all.flatMap((kind) =>
-    prefixesOf(kind).map((prefix) => `WHEN ${literal(prefix)} THEN ${endBy(kind)}`),
-  );
-  const end = enforceOnExisting
-    ? `CASE t.prefix ${byPrefix.join(' ')} ELSE ${endBy(kinds.others)} END`
-    : 't.expires_at';
-  return `least(${end}, ${idleEndSql('t', { idleTtl })})`;
-}
-
-function endBy({ requireExpiry, maxTtl }: TokenRules): string {
-  if (maxTtl !== undefined) return `least(t.created_at + make_interval(secs => ${maxTtl}), t.expires_at)`;
-  return requireExpiry ? 'coalesce(t.expires_at, t.created_at)' : 't.expires_at';
 }

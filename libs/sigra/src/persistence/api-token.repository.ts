@@ -6,7 +6,7 @@ import type { Owner } from '../common/principal.js';
 import { prefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
-import { idleEndSql } from './idle-end.js';
+import { idleEndSql } from './token-expiry.js';
 import { BEFORE_ALL } from './keyset.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter, packedEpochs } from './owner.repository.js';

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { Clock, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
-import { idleEndSql } from './idle-end.js';
+import { idleEndSql } from './token-expiry.js';
 import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 
@@ -172,8 +172,9 @@ export class CleanupRepository {
 
   /** Deletes up to `limit` counts of the days before `before`. */
   deleteTokenUsage(manager: EntityManager, before: Date, limit: number): Promise<number> {
-    const table = this.database.names.tokenUsage;
-    const from = `${table} t WHERE t.day < ($1::timestamptz AT TIME ZONE 'UTC')::date`;
+    const { apiTokens, tokenUsage: table } = this.database.names;
+    const from = `${table} t JOIN ${apiTokens} token ON token.id = t.token_id
+      WHERE token.owner_type = ${this.type} AND t.day < ($1::timestamptz AT TIME ZONE 'UTC')::date`;
     return this.take(manager, { table, from, orderBy: 't.day', key: 'ctid' }, before, limit);
   }
 

@@ -23,6 +23,7 @@ export interface RevokedDescendant {
 
 /** What `limitDescendants` or `narrowDescendants` has changed. */
 export interface ChangedDescendants {
+  /** Of credentials; of different lists that were too wide. */
   readonly count: number;
   /** See `RevokedDescendant.originId`. */
   readonly originIds: readonly string[];
@@ -137,8 +138,8 @@ export class LineageRepository {
   }
 
   /**
-   * Narrows the scopes or the addresses of all credentials that descend from one of the makers. Call it until it changes
-   * nothing, as `revokeDescendants`.
+   * Narrows the scopes or the addresses of all credentials that descend from one of the makers. Call it until it finds nothing to
+   * narrow: another transaction can change a row, or rotate it, while this waits for it.
    */
   async narrowDescendants(
     manager: EntityManager,
@@ -146,30 +147,34 @@ export class LineageRepository {
     narrowing: Narrowing,
   ): Promise<ChangedDescendants> {
     const { column } = narrowing;
-    const text = `t.${column}::text`;
-    const narrowed: { readonly originId: string | null }[] = [];
+    // The text of an array is never empty.
+    const text = `coalesce(t.${column}::text, '')`;
+    const originIds: string[] = [];
+    let count = 0;
     for (const kind of KINDS) {
-      const lists = await this.database.query<{ list: string | null }>(
+      const lists = await this.database.query<{ list: string }>(
         `SELECT DISTINCT ${text} AS list FROM ${this.descendants(kind)}`,
         [makerIds],
         manager,
       );
-      const isList = `${text} IS NOT DISTINCT FROM $3`;
-      for (const { list } of lists) {
-        const kept = keptOf(narrowing, list);
-        if (kept === undefined) continue;
-        const rows = await this.database.query<{ originId: string | null }>(
-          // The list is compared again, because another transaction can have narrowed a row while this waited for it.
-          `UPDATE ${this.tableOf(kind)} t SET ${column} = $2::text[] WHERE t.id = ANY (ARRAY(
-             SELECT t.id FROM ${this.descendants(kind)} AND ${isList})) AND ${isList}
-           RETURNING ${currentOrigin(kind)} AS "originId"`,
-          [makerIds, kept, list],
-          manager,
-        );
-        narrowed.push(...rows);
-      }
+      const changes = lists.flatMap(({ list }) => {
+        const kept = keptOf(narrowing, list === '' ? null : list);
+        return kept === undefined ? [] : [{ list, kept }];
+      });
+      count += changes.length;
+      if (changes.length === 0) continue;
+      const rows = await this.database.query<{ originId: string | null }>(
+        // One statement for all lists, because a thief can have made many. The row is compared again after a wait for it.
+        `UPDATE ${this.tableOf(kind)} t SET ${column} = ARRAY(SELECT jsonb_array_elements_text(change.kept))
+         FROM jsonb_to_recordset($2::jsonb) AS change(list text, kept jsonb)
+         WHERE t.id = ANY (ARRAY(SELECT t.id FROM ${this.descendants(kind)})) AND ${text} = change.list
+         RETURNING ${currentOrigin(kind)} AS "originId"`,
+        [makerIds, JSON.stringify(changes)],
+        manager,
+      );
+      originIds.push(...rows.flatMap(({ originId }) => originId ?? []));
     }
-    return { count: narrowed.length, originIds: narrowed.flatMap(({ originId }) => originId ?? []) };
+    return { count, originIds };
   }
 
   /** @param candidates SQL of the ids to revoke; `$3` is the time */

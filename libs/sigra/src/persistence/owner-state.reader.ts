@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isOwnerId } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { boolean, nullable, time } from './columns.js';
-import { idleEndSql } from './idle-end.js';
+import { idleEndSql } from './token-expiry.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
 import { type Epochs, joinedEpochs } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';

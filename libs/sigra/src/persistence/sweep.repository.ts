@@ -4,7 +4,7 @@ import type { OwnerFilter } from './owner.repository.js';
 import { BEFORE_ALL } from './keyset.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
-import { type Sweep, sweeps } from './tables.js';
+import { LINEAGE_ENDS, type Sweep, sweeps } from './tables.js';
 
 /** A sweep to request. */
 export type NewSweep = NewRowOf<typeof sweeps.columns>;
@@ -40,8 +40,6 @@ interface Stage {
 }
 
 const MARK = `revoked_at = $4, revoke_reason = $5::text`;
-/** The reasons of a family's end that have also ended what the family made. */
-const ENDS_LINEAGE = '{locked_out,reuse_detected,made_by_revoked}';
 /** Two conditions instead of none, because the indexes of owners are partial. */
 const REVOKED_OR_NOT = (alias: string) =>
   `((${ofOwner(alias)} AND ${alias}.revoked_at IS NULL) OR (${ofOwner(alias)} AND ${alias}.revoked_at IS NOT NULL))`;
@@ -192,7 +190,7 @@ export class SweepRepository {
         // A person who signs out keeps the tokens that were made on the device.
         if (reason !== 'locked_out') return [{ ...families, from: unrevoked, set: MARK }];
         // A lock-out ends these, too, also for families that were signed out before.
-        const signedOut = `${earlier} AND t.revoked_at IS NOT NULL AND t.revoke_reason <> ALL ('${ENDS_LINEAGE}')`;
+        const signedOut = `${earlier} AND t.revoked_at IS NOT NULL AND t.revoke_reason <> ALL ('{${LINEAGE_ENDS.join(',')}}')`;
         return [
           { ...endedFamilies, from: unrevoked, set: MARK },
           { ...endedFamilies, from: signedOut, set: 'revoke_reason = $5::text' },

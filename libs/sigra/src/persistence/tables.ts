@@ -296,6 +296,14 @@ export const refreshFamilies = new Table(
   'id',
 );
 
+/** The reasons of a family's end that have also ended what the family made. */
+export const LINEAGE_ENDS: readonly RefreshFamilyRow['revokeReason'][] = [
+  'locked_out',
+  'reuse_detected',
+  'made_by_revoked',
+  'leaked',
+];
+
 /** A refresh family. */
 export type RefreshFamilyRow = RowOf<typeof refreshFamilies.columns>;
 

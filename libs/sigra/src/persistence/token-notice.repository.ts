@@ -4,7 +4,7 @@ import { Clock, replacedTime } from '../common/clock.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
-import { idleEndSql } from './idle-end.js';
+import { expirySql } from './token-expiry.js';
 import { currentEpoch } from './owner.repository.js';
 import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
@@ -80,7 +80,8 @@ export class TokenNoticeRepository {
     const current = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     // A replaced token ends by its rotation, and a least of nulls is null.
     this.isActive = `t.owner_type = ${literal(users.type)} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
-      AND coalesce(least(t.expires_at, ${idleEndSql('t', rules)}) > clock.now, true) AND t.token_epoch = ${current}`;
+      AND t.prefix IN (${rules.kinds.prefixes.map(literal).join(', ')})
+      AND coalesce(${expirySql('t', rules)} > clock.now, true) AND t.token_epoch = ${current}`;
   }
 
   /**

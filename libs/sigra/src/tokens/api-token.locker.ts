@@ -8,7 +8,7 @@ import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import { idleEndOf } from '../persistence/idle-end.js';
+import { idleEndOf } from '../persistence/token-expiry.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { type ApiToken, ownerOf } from '../persistence/tables.js';
 import { assertMayManage } from '../scopes/assert-scopes.js';

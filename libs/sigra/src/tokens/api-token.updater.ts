@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditWriter } from '../audit/audit.writer.js';
-import { isWithinIps } from '../common/allowed-ips.js';
+import { commonIps, isWithinIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { earliest } from '../common/clock.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -17,6 +17,7 @@ import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf } from '../persistence/tables.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
+import { commonScopes } from '../scopes/can.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -129,19 +130,24 @@ export class ApiTokenUpdater {
       },
       caller,
     );
-    if (names.some((name) => INHERITED.includes(name))) await this.changePredecessors(manager, locked, token);
+    if (names.some((name) => INHERITED.includes(name))) await this.narrowPredecessors(manager, locked, token);
     await this.lineage.narrowMadeBy(manager, makerIdOf(old), pick(token));
     const { isComplete } = await this.lineage.limitMadeByToken(manager, old, token.expiresAt, now);
     return { token, ...(!isComplete && { left: owner }) };
   }
 
-  /** In their grace period, the tokens that led to this one have the same scopes and addresses, and end with it. */
-  private async changePredecessors(manager: EntityManager, { token: old, owner }: LockedToken, token: ApiToken) {
+  /**
+   * In their grace period, the tokens that led to this one lose what it loses, and end with it. They can have lost more, because
+   * another credential can have made them.
+   */
+  private async narrowPredecessors(manager: EntityManager, { token: old, owner }: LockedToken, token: ApiToken) {
     if (old.originId === null) return;
     for (const each of await this.tokens.lockRotations(manager, old.originId, owner)) {
       if (each.id === token.id) continue;
       const expiresAt = earliest(each.expiresAt, token.expiresAt);
-      await this.tokens.update(manager, each.id, { scopes: token.scopes, allowedIps: token.allowedIps, expiresAt });
+      const scopes = commonScopes(each.scopes, token.scopes, this.config.apiTokens.rules);
+      const allowedIps = commonIps(each.allowedIps, token.allowedIps);
+      await this.tokens.update(manager, each.id, { scopes, allowedIps, expiresAt });
     }
   }
 }

@@ -46,11 +46,12 @@ export class UsageRecorder extends BackgroundRecorder {
       try {
         await this.usage.add(rows.slice(start, start + MAX_PER_STATEMENT));
       } catch (cause) {
-        if (!(cause instanceof SigraError) || cause.code !== 'unavailable') throw cause;
-        // Nothing was written, so these are written later.
-        for (const row of rows.slice(start)) this.add(row);
+        const isUnwritten = cause instanceof SigraError && cause.code === 'unavailable';
+        // What was not written is written later.
+        for (const row of rows.slice(isUnwritten ? start : start + MAX_PER_STATEMENT)) this.add(row);
         this.requestWrite();
-        return;
+        if (isUnwritten) return;
+        throw cause;
       }
     }
   }

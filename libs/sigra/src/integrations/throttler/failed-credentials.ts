@@ -4,7 +4,7 @@ const MAX_REMEMBERED = 10_000;
 const DISTRUST = 10;
 
 interface Network {
-  /** Hashes of the credentials that failed since the network was last not blocked. */
+  /** Hashes of the credentials, with their addresses, that failed since the network was last not blocked. */
   readonly failed: Set<string>;
   /** Milliseconds of `performance.now()`. */
   blockedUntil: number;
@@ -34,13 +34,14 @@ export class FailedCredentials {
    * Looks whether a credential has to wait.
    *
    * @param credential a hash
+   * @param source a hash of the credential and the address that it comes from: a good credential can be refused from another one
    * @returns undefined when it is verified now
    */
-  blockOf(network: string, credential: string): Block | undefined {
+  blockOf(network: string, credential: string, source: string): Block | undefined {
     const known = this.networks.get(network);
     const left = known ? known.blockedUntil - performance.now() : 0;
     if (!known || left <= 0) return undefined;
-    const hasFailed = known.failed.has(credential);
+    const hasFailed = known.failed.has(source);
     const isTrusted = known.failed.size < this.limit * DISTRUST || this.good.has(credential);
     return isTrusted && !hasFailed ? undefined : { wait: Math.ceil(left / 1000), hasFailed };
   }
@@ -48,15 +49,16 @@ export class FailedCredentials {
   /**
    * Records that a credential is bad.
    *
+   * @param source see `blockOf`
    * @param blockedFor for how long the network is blocked, in seconds. 0 means not at all
    */
-  recordBad(network: string, credential: string, blockedFor: number): void {
+  recordBad(network: string, credential: string, source: string, blockedFor: number): void {
     this.good.delete(credential);
     const now = performance.now();
     const known = this.networks.get(network);
     const isOver = known !== undefined && known.blockedUntil > 0 && known.blockedUntil <= now;
     const next = known && !isOver ? known : { failed: new Set<string>(), blockedUntil: 0 };
-    if (next.failed.size < this.limit * DISTRUST) next.failed.add(credential);
+    if (next.failed.size < this.limit * DISTRUST) next.failed.add(source);
     if (blockedFor > 0) next.blockedUntil = now + blockedFor * 1000;
     this.networks.delete(network);
     this.networks.set(network, next);

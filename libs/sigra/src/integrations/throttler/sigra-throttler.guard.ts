@@ -32,6 +32,8 @@ interface Attempt {
   readonly network: string;
   /** A hash. */
   readonly credential: string;
+  /** A hash of the credential and its address. */
+  readonly source: string;
   /**
    * The credential, if it is one that can be guessed or kept: in `Authorization` with the scheme Bearer or DPoP, or in a
    * header of keys. Undefined for what only `credentials.resolve` understands, which can differ with each request.
@@ -110,7 +112,7 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
   private async authenticate(context: ExecutionContext, attempt: Attempt | undefined): Promise<void> {
     // Only now: a subclass sets its limit after this constructor has run.
     const failures = (this.failures ??= new FailedCredentials(this.failedLimit));
-    const block = attempt && failures.blockOf(attempt.network, attempt.credential);
+    const block = attempt && failures.blockOf(attempt.network, attempt.credential, attempt.source);
     if (block && (block.hasFailed || (await this.isGuessed(attempt)))) {
       await this.refuse(context, this.failedLimit, block.wait);
     }
@@ -132,11 +134,11 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
   private async countFailure(
     context: ExecutionContext,
     failures: FailedCredentials,
-    { network, credential }: Attempt,
+    { network, credential, source }: Attempt,
   ): Promise<void> {
     const { failedTtl: ttl, failedLimit: limit } = this;
     const counted = await this.storageService.increment(`${NAME}:${network}`, ttl, limit, ttl, NAME);
-    failures.recordBad(network, credential, counted.isBlocked ? counted.timeToBlockExpire : 0);
+    failures.recordBad(network, credential, source, counted.isBlocked ? counted.timeToBlockExpire : 0);
     if (counted.isBlocked) await this.refuse(context, limit, counted.timeToBlockExpire);
   }
 
@@ -153,7 +155,13 @@ export class SigraThrottlerGuard extends ThrottlerGuard {
       const credential = token ?? (credentials.resolve && headerOf(request, name));
       return credential === undefined
         ? undefined
-        : { network: networkOf(request), credential: hashOf(credential), token, ahead };
+        : {
+            network: networkOf(request),
+            credential: hashOf(credential),
+            source: hashOf(`${request.ip ?? ''} ${credential}`),
+            token,
+            ahead,
+          };
     } catch (error) {
       if (error instanceof SigraError) return undefined;
       throw error;
