@@ -205,7 +205,10 @@ function pathOf({ originalUrl, url }: RawRequest): string {
   return (originalUrl ?? url).split('?', 1)[0] ?? '';
 }
 
-/** The rest of a body that is refused is not read, so that its connection serves no other request, and would stay open for ever. */
+/**
+ * The rest of a body that is refused is not read, so that its connection serves no other request, and would stay open
+ * forever.
+ */
 function closing(response: HttpResponse, next: (error: unknown) => void): (error: unknown) => void {
   return (error) => {
     response.header('Connection', 'close');

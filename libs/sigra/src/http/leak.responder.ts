@@ -84,7 +84,7 @@ export class LeakResponder {
   /**
    * An expired token counts as living, because it can be valid by the clock of another node. One that was revoked has ended
    * with all that it made, unless it was rotated: then its successor has that, and a thief can have rotated it, and revoked it
-   * afterwards. What has ended all tokens of the owner has ended the successor, too.
+   * afterwards. A revocation of all tokens of the owner has ended the successor, too.
    */
   private isDangerous({ token, state }: LookedUpApiToken): boolean {
     if (token.replacedBy === null) return state !== 'revoked';

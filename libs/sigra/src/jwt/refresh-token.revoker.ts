@@ -77,7 +77,7 @@ export class RefreshTokenRevoker {
 
   /**
    * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not
-   * expired. What a family made ends also when the family was signed out before, or a thief could hide it by a sign-out.
+   * expired. The credentials that a family made end also when it was signed out before, or a thief could hide them by a sign-out.
    *
    * @returns undefined for a string that is not such a token of this application
    * @throws SigraError `unavailable`
