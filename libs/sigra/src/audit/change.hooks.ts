@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { callContained, stackOf } from '../common/call-contained.js';
 import { type CommittedChange, type HooksOptions } from '../config/sigra-options.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { SigraAuditAction } from './audit-event.js';
@@ -27,14 +28,12 @@ export class ChangeHooks {
 
   /** Calls the hook of a change that has committed. Never throws. */
   call(change: CommittedChange): void {
-    const report = (error: unknown) => {
-      this.logger.error(`The hook of ${change.action} failed: ${error instanceof Error ? error.stack : String(error)}`);
-    };
-    try {
-      Promise.resolve(this.hookOf(change.action)?.(change)).catch(report);
-    } catch (error) {
-      report(error);
-    }
+    callContained(
+      () => this.hookOf(change.action)?.(change),
+      (error) => {
+        this.logger.error(`The hook of ${change.action} failed: ${stackOf(error)}`);
+      },
+    );
   }
 
   private hookOf(action: string) {

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { callContained, stackOf } from '../common/call-contained.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired, later } from '../common/clock.js';
 import { hashSecret } from '../common/secret.js';
@@ -98,12 +99,12 @@ export class LeakResponder {
   private announce(credential: LeakedCredential, report: LeakReport): void {
     const { onLeaked } = this.config.leaks;
     if (!onLeaked) return;
-    // In a promise, so that an error that is thrown at once is also logged.
-    Promise.resolve()
-      .then(() => onLeaked(credential, report))
-      .catch((error: unknown) => {
-        this.logger.error(`leaks.onLeaked failed: ${error instanceof Error ? error.stack : String(error)}`);
-      });
+    callContained(
+      () => onLeaked(credential, report),
+      (error) => {
+        this.logger.error(`leaks.onLeaked failed: ${stackOf(error)}`);
+      },
+    );
   }
 }
 

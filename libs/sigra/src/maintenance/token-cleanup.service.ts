@@ -7,7 +7,8 @@ import { CLOCK_MARGIN_SECONDS, later } from '../common/clock.js';
 import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { BEFORE_ALL_IDS, CleanupRepository } from '../persistence/cleanup.repository.js';
+import { CleanupRepository } from '../persistence/cleanup.repository.js';
+import { BEFORE_ALL } from '../persistence/keyset.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { ExistingTokenLimiter } from '../owners/existing-token.limiter.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -129,7 +130,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
 
   private async deleteUnused(run: Run, until: Date): Promise<number> {
     if (this.config.apiTokens.idleTtl === undefined) return 0;
-    let after = BEFORE_ALL_IDS;
+    let after = BEFORE_ALL.id;
     return run.repeat(async (manager, limit) => {
       const { count, last } = await this.rows.deleteUnusedTokens(manager, until, after, limit);
       after = last ?? after;

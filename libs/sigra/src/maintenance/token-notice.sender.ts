@@ -4,7 +4,7 @@ import { awaitBriefly, Deadline } from '../common/deadline.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { TokenNoticeOptions } from '../config/sigra-options.js';
-import { BEFORE_ALL_IDS } from '../persistence/cleanup.repository.js';
+import { BEFORE_ALL } from '../persistence/keyset.js';
 import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { type DueNotice, type NoticeKind, TokenNoticeRepository } from '../persistence/token-notice.repository.js';
 
@@ -69,7 +69,7 @@ export class TokenNoticeSender implements OnApplicationBootstrap, OnApplicationS
   }
 
   private async sendKind(kind: NoticeKind, { days, notify }: TokenNoticeOptions): Promise<void> {
-    let after: string | null = BEFORE_ALL_IDS;
+    let after: string | null = BEFORE_ALL.id;
     while (after !== null && !this.isClosing) {
       const start = performance.now();
       const { claimId, notices, last } = await this.notices.claim(

@@ -10,9 +10,6 @@ import { SigraDatabase } from './sigra-database.js';
 /** Longer than a batch may take. */
 const LEASE_SECONDS = 60;
 
-/** Lower than the ids of all rows. */
-export const BEFORE_ALL_IDS = '00000000-0000-0000-0000-000000000000';
-
 /** The rows that a clean-up statement deletes or updates. */
 interface ObsoleteRows {
   readonly table: string;

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Channel, TracingChannel } from 'node:diagnostics_channel';
+import { callContained, stackOf } from '../common/call-contained.js';
 
 type Subscriber = (message: unknown, name: string | symbol) => unknown;
 
@@ -47,14 +48,11 @@ export function containedTracing<C extends TracingChannel<unknown, object>>(chan
 
 function guarded(subscriber: Subscriber): Subscriber {
   return (message, name) => {
-    const report = (error: unknown): void => {
-      logger.error(`A subscriber of ${String(name)} failed: ${error instanceof Error ? error.stack : String(error)}`);
-    };
-    try {
-      const outcome = subscriber(message, name);
-      if (outcome instanceof Promise) outcome.catch(report);
-    } catch (error) {
-      report(error);
-    }
+    callContained(
+      () => subscriber(message, name),
+      (error) => {
+        logger.error(`A subscriber of ${String(name)} failed: ${stackOf(error)}`);
+      },
+    );
   };
 }
