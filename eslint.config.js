@@ -16,7 +16,7 @@ export const arrows = {
   config: ['common'],
   scopes: ['config', 'common'],
   telemetry: ['common'],
-  persistence: ['config', 'common'],
+  persistence: ['config', 'common', 'telemetry'],
   audit: ['config', 'common', 'telemetry', 'persistence'],
   owners: ['config', 'common', 'scopes', 'telemetry', 'persistence', 'audit'],
   // tokens and jwt never import each other: they meet in auth.
@@ -25,7 +25,7 @@ export const arrows = {
   maintenance: ['config', 'common', 'persistence', 'telemetry', 'owners'],
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
-  integrations: ['config', 'common', 'auth'],
+  integrations: ['config', 'common', 'telemetry', 'auth'],
   cli: ['config', 'persistence'],
   schematics: [],
   // The testing kit puts tokens into states that no service creates, so it uses internals.
@@ -98,7 +98,7 @@ export default defineConfig(
         'error',
         {
           patterns: [
-            { group: ['**/libs/**', 'nestjs-sigra/*'], message: 'Import nestjs-sigra, as any application does.' },
+            { group: ['**/libs/**', 'nestjs-sigra/*/**'], message: 'Import nestjs-sigra, as any application does.' },
           ],
         },
       ],

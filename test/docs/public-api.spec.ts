@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-sigra';
 import * as issuers from 'nestjs-sigra/issuers';
+import * as openTelemetry from 'nestjs-sigra/opentelemetry';
 import * as testing from 'nestjs-sigra/testing';
 import * as throttler from 'nestjs-sigra/throttler';
 import ts from 'typescript';
@@ -141,6 +142,10 @@ describe('nestjs-sigra', () => {
       'ListApiTokens',
       'ListFamilies',
       'LookedUpApiToken',
+      'LookupBatch',
+      'LookupName',
+      'LookupQueue',
+      'LookupShed',
       'MatchingApiTokens',
       'MetadataOptions',
       'NewAuditEvent',
@@ -241,6 +246,16 @@ describe('nestjs-sigra/issuers', () => {
       'ForeignOwnerId',
       'TrustedIssuerOptions',
     ]);
+  });
+});
+
+describe('nestjs-sigra/opentelemetry', () => {
+  it('exports these values', () => {
+    expect(Object.keys(openTelemetry)).toEqual(['SigraOpenTelemetryModule']);
+  });
+
+  it('exports these types', () => {
+    expect(typesOf('opentelemetry.ts')).toEqual(['SigraOpenTelemetryOptions']);
   });
 });
 

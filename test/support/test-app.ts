@@ -105,7 +105,7 @@ export interface TestAppOptions {
   readonly sigra?: Partial<SigraModuleOptions<User>> & SigraModuleExtras;
   readonly controllers?: Type<object>[];
   /** Further modules of the application. */
-  readonly imports?: Type<object>[];
+  readonly imports?: (Type<object> | DynamicModule)[];
   readonly providers?: Type<object>[];
   /** Whether the application has no global guard. @default false */
   readonly withoutGuard?: boolean;

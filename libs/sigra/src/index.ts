@@ -124,7 +124,17 @@ export type { AuditPage, AuditQuery, AuditStream } from './audit/audit.service.j
 export type { AuditFilter } from './persistence/audit-event.repository.js';
 export type { AuditEvent, AuditOutcome } from './persistence/tables.js';
 export type { AuditDetails, JwtAuditAction, NewAuditEvent, SigraAuditAction } from './audit/audit-event.js';
-export type { AuditLogSafeError, OwnersKept, RefreshReuse, SigraTrace, SweepProgress } from './telemetry/channels.js';
+export type {
+  AuditLogSafeError,
+  LookupBatch,
+  LookupName,
+  LookupQueue,
+  LookupShed,
+  OwnersKept,
+  RefreshReuse,
+  SigraTrace,
+  SweepProgress,
+} from './telemetry/channels.js';
 
 // Persistence and maintenance.
 export {

@@ -16,6 +16,7 @@ import {
 } from 'nestjs-sigra';
 import { trustIssuers } from 'nestjs-sigra/issuers';
 import { FakeClock } from 'nestjs-sigra/testing';
+import { SigraOpenTelemetryModule } from 'nestjs-sigra/opentelemetry';
 import { limitOf, SigraThrottlerGuard } from 'nestjs-sigra/throttler';
 import { Column, DataSource, Entity, PrimaryGeneratedColumn, type MigrationInterface, type QueryRunner } from 'typeorm';
 
@@ -61,6 +62,7 @@ class ProjectController {
       migrations: [...sigraMigrations, CreateUsers],
       migrationsRun: true,
     }),
+    SigraOpenTelemetryModule.forRoot({}),
     ThrottlerModule.forRoot([{ ttl: 60_000, limit: limitOf((principal) => (principal ? 100 : 10)) }]),
     SigraModule.forRoot({
       users: { entity: User },

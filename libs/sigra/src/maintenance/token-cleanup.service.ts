@@ -12,6 +12,8 @@ import { BEFORE_ALL } from '../persistence/keyset.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { ExistingTokenLimiter } from '../owners/existing-token.limiter.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+import { cleanupChannels } from '../telemetry/channels.js';
+import { traced } from '../telemetry/traced.js';
 import { FormerOwnerCleaner } from './former-owner.cleaner.js';
 
 /** The options of one clean-up run. */
@@ -81,7 +83,12 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const run = new Run(this.rows, this.database, uuidv7(), batchSize);
     this.running.add(run);
     try {
-      return await run.whole(() => this.cleanUp(run));
+      return await traced(
+        cleanupChannels.run,
+        {},
+        () => run.whole(() => this.cleanUp(run)),
+        (report) => report,
+      );
     } finally {
       this.running.delete(run);
     }

@@ -78,6 +78,7 @@ export class ApiTokenRepository {
     const { key, ...lookups } = byTokenHash(`${this.table} t ${epochs.join}`, ofType);
     this.reader = new OwnedRecordReader(
       {
+        name: 'api_token',
         select: `${key}, ${apiTokens.packedWith('t', packedEpochs, epochs.sqlOf)} AS token`,
         ...lookups,
         ownerId: 't.owner_id',

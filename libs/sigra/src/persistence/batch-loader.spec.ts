@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { lookupBatch, lookupQueue, lookupShed } from '../telemetry/channels.js';
 import { BatchLoader, type BatchLoaderOptions } from './batch-loader.js';
 
 const TIMEOUT = 1000;
@@ -19,6 +21,7 @@ describe('BatchLoader', () => {
   let queries: RunningQuery[];
   const loaderOf = (options: Partial<BatchLoaderOptions<string>> = {}) =>
     new BatchLoader<string>({
+      name: 'owner',
       timeout: TIMEOUT,
       load: (keys) =>
         new Promise((resolve, reject) => {
@@ -175,6 +178,7 @@ describe('BatchLoader', () => {
     const caller = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const loader = new BatchLoader<string>({
+      name: 'owner',
       timeout: TIMEOUT,
       load: async (keys) => {
         seen.push(caller.getStore());
@@ -383,5 +387,34 @@ describe('BatchLoader', () => {
     await queries[0]!.answer(['constructor']);
 
     expect(await answers).toEqual([undefined, 'constructor!', undefined]);
+  });
+
+  it('publishes queries, the requests that wait, and those that it refuses', async () => {
+    const seen: unknown[] = [];
+    const subscriber = (message: unknown) => void seen.push({ ...(message as object), duration: 0, queue: 0 });
+    for (const each of [lookupBatch, lookupQueue, lookupShed]) subscribe(each.name, subscriber);
+    const loader = loaderOf({ maxInFlight: 1, maxQueued: 2 });
+    const waits = (waiting: number) => ({ lookup: 'owner', waiting, duration: 0, queue: 0 });
+    const shed = (reason: string, requests: number) => ({ lookup: 'owner', reason, requests, duration: 0, queue: 0 });
+    const first = loader.load('a').catch(String);
+    await turn();
+
+    const waiting = [loader.load('b'), loader.load('b'), loader.load('c')].map((each) => each.catch(String));
+    await jest.advanceTimersByTimeAsync(TIMEOUT);
+    const failure = new Error('slow');
+    await queries[0]!.fail(failure);
+    for (const each of [lookupBatch, lookupQueue, lookupShed]) unsubscribe(each.name, subscriber);
+
+    await Promise.all([first, ...waiting]);
+    expect(seen).toEqual([
+      waits(1),
+      waits(0),
+      waits(1),
+      waits(2),
+      shed('queue_full', 1),
+      waits(0),
+      shed('timeout', 2),
+      { lookup: 'owner', keys: 1, duration: 0, error: failure, queue: 0 },
+    ]);
   });
 });

@@ -1,9 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { late } from '../common/deadline.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
+import type { LookupName } from '../telemetry/channels.js';
+import { LookupSignals } from '../telemetry/lookup.signals.js';
 
 /** The options of a `BatchLoader`. */
 export interface BatchLoaderOptions<Value> {
+  /** What is looked up, for the diagnostics channels `sigra:lookup:*`. */
+  readonly name: LookupName;
   /** Reads all `keys` in one query. Keys without an entry in the result do not exist. */
   readonly load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
   /** How long a caller waits, in milliseconds. */
@@ -50,6 +54,7 @@ export class BatchLoader<Value> {
   private readonly maxBatchSize: number;
   private readonly maxInFlight: number;
   private readonly maxQueued: number;
+  private readonly signals: LookupSignals;
   /** Queries run in the async context of the application, because they serve many requests. */
   private readonly context = new AsyncResource('SigraBatchLoader');
   private dispatchScheduled = false;
@@ -59,6 +64,7 @@ export class BatchLoader<Value> {
     this.maxBatchSize = options.maxBatchSize ?? 512;
     this.maxInFlight = options.maxInFlight ?? 2;
     this.maxQueued = options.maxQueued ?? 20_000;
+    this.signals = new LookupSignals(options.name);
   }
 
   /**
@@ -71,9 +77,10 @@ export class BatchLoader<Value> {
     // Only a waiting read can be shared: a running query can have missed a commit that precedes this call.
     const queued = this.queue.get(key);
     if (this.waiting >= this.maxQueued) {
+      this.signals.shed('queue_full', 1);
       return Promise.reject(refuse('unavailable', 'Too many requests are waiting for the database.'));
     }
-    this.waiting++;
+    this.setWaiting(this.waiting + 1);
     if (queued) {
       queued.callers++;
       return queued.promise;
@@ -126,7 +133,7 @@ export class BatchLoader<Value> {
     // collector then keeps alive.
     this.queue = new Map();
     for (const entry of entries.splice(size)) this.queue.set(entry.key, entry);
-    for (const { callers } of entries) this.waiting -= callers;
+    this.setWaiting(this.waiting - callersOf(entries));
     return { entries, abandoned: false };
   }
 
@@ -139,13 +146,17 @@ export class BatchLoader<Value> {
 
   private async run(batch: Batch<Value>): Promise<void> {
     this.inFlight = [...this.inFlight, batch];
+    const start = performance.now();
+    let failure: unknown;
     try {
       const found = await this.options.load(batch.entries.map((entry) => entry.key));
       for (const entry of batch.entries) entry.resolve(found.get(entry.key));
     } catch (cause) {
+      failure = cause;
       const error = new SigraError('unavailable', 'The database did not answer.', { cause });
       for (const entry of batch.entries) entry.reject(error);
     } finally {
+      this.signals.read(batch.entries.length, start, failure);
       this.inFlight = this.inFlight.filter((other) => other !== batch);
       this.scheduleDispatch();
     }
@@ -163,16 +174,33 @@ export class BatchLoader<Value> {
       if (patient) next = Math.min(next, patient.deadline);
       else batch.abandoned = true;
     }
+    const shed: Waiting<Value>[] = [];
     for (const entry of this.queue.values()) {
       if (entry.deadline > now) {
         next = Math.min(next, entry.deadline);
         break;
       }
       this.queue.delete(entry.key);
-      this.waiting -= entry.callers;
       entry.reject(error);
+      shed.push(entry);
+    }
+    if (shed.length > 0) {
+      const requests = callersOf(shed);
+      this.setWaiting(this.waiting - requests);
+      this.signals.shed('timeout', requests);
     }
     if (next < Infinity) this.sweepTimer = setTimeout(() => this.sweep(), Math.max(next - now, 1)).unref();
     this.scheduleDispatch();
   }
+
+  private setWaiting(waiting: number): void {
+    this.waiting = waiting;
+    this.signals.queued(waiting);
+  }
+}
+
+function callersOf(entries: readonly { readonly callers: number }[]): number {
+  let count = 0;
+  for (const { callers } of entries) count += callers;
+  return count;
 }

@@ -39,7 +39,8 @@ export class DpopProofRepository {
       FROM unnest($1::text[]) AS hash ORDER BY hash
       ON CONFLICT (proof_hash) DO NOTHING
       RETURNING encode(proof_hash, 'hex') AS sigra_key`);
-    this.loader = new BatchLoader({ load: (hashes) => this.insert(hashes), timeout: config.lookupTimeout });
+    const { lookupTimeout: timeout } = config;
+    this.loader = new BatchLoader({ name: 'dpop_proof', load: (hashes) => this.insert(hashes), timeout });
   }
 
   /**

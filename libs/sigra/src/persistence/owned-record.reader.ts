@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { limitFurther } from '../common/deadline.js';
+import type { LookupName } from '../telemetry/channels.js';
 import { BatchLoader } from './batch-loader.js';
 import { isInvalidValue } from './database-error.js';
 import { type PreparedStatement, preparedStatement, type Row } from './prepared-statement.js';
@@ -8,6 +9,8 @@ import type { UserTable } from './user-table.js';
 
 /** The parts of a reader's statement, without the user's, and the decoder of its rows. */
 export interface RecordSource<R> {
+  /** For the diagnostics channels `sigra:lookup:*`. */
+  readonly name: LookupName;
   /** The select list. The column `sigra_key` is the key of the row. */
   readonly select: string;
   /** Finds the row of one key, which takes two thirds of the time of a batch of one. */
@@ -63,7 +66,8 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
     private readonly users: OwnerSource,
     private readonly timeout: number,
   ) {
-    this.loader = new BatchLoader({ load: (keys) => this.read(keys), timeout, spread: true });
+    const { name } = source;
+    this.loader = new BatchLoader({ name, load: (keys) => this.read(keys), timeout, spread: true });
   }
 
   /**

@@ -68,6 +68,7 @@ export class OwnerStateReader {
       const packed = packedState.sql((property) => sqlOf[property]);
       return new OwnedRecordReader(
         {
+          name: 'owner',
           ownerId: 'wanted.owner_id',
           // Null for most owners.
           select: `${key} AS sigra_key, CASE WHEN o.owner_id IS NOT NULL OR ${exists} THEN ${packed} END AS sigra_state`,

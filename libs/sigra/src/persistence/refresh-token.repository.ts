@@ -87,6 +87,7 @@ export class RefreshTokenRepository {
     const { key, ...lookups } = byTokenHash(this.withFamily, `f.owner_type = ${literal(this.ownerType)}`);
     this.reader = new OwnedRecordReader(
       {
+        name: 'refresh_token',
         select: `${key}, ${PACKED}`,
         ...lookups,
         ownerId: 'f.owner_id',

@@ -42,7 +42,7 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
       this.joined = new UserTable(entity, database.dataSource.driver);
       this.entities = new UserEntityReader(entity, database, (user) => this.ownIdOf(user), timeout);
     }
-    this.provided = new BatchLoader({ load: (ids) => this.askProvider(ids), timeout });
+    this.provided = new BatchLoader({ name: 'user_provider', load: (ids) => this.askProvider(ids), timeout });
   }
 
   /**

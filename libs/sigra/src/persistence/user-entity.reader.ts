@@ -32,7 +32,7 @@ export class UserEntityReader {
     private readonly idOf: (user: object) => string | undefined,
     timeout: number,
   ) {
-    this.loader = new BatchLoader({ load: (keys) => this.read(callersOf(keys)), timeout });
+    this.loader = new BatchLoader({ name: 'user_entity', load: (keys) => this.read(callersOf(keys)), timeout });
   }
 
   /**

@@ -1,4 +1,4 @@
-import { channel, tracingChannel } from 'node:diagnostics_channel';
+import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { isUuid } from '../common/uuid.js';
 import { contained, containedTracing } from './contained.js';
 
@@ -43,6 +43,59 @@ export const ownerChannels = {
   lockOut: tracing('sigra:owner:lock_out'),
   forget: tracing('sigra:owner:forget'),
 };
+
+/** `tracing:sigra:cleanup:run:start|end|asyncStart|asyncEnd|error` of `node:diagnostics_channel`. */
+export const cleanupChannels = {
+  run: tracing('sigra:cleanup:run'),
+};
+
+/** All tracing channels. */
+export const tracedChannels: readonly TracingChannel<object, SigraTrace>[] = [
+  apiTokenChannels,
+  jwtChannels,
+  ownerChannels,
+  cleanupChannels,
+].flatMap((group) => Object.values(group));
+
+/** What a batched read looks up. */
+export type LookupName = 'api_token' | 'refresh_token' | 'owner' | 'user_entity' | 'user_provider' | 'dpop_proof';
+
+/** The message when a batched read has ended: one query that serves the requests of an event-loop turn. */
+export interface LookupBatch {
+  readonly lookup: LookupName;
+  /** The number of different keys that the query reads. */
+  readonly keys: number;
+  /** From the start of the query to its end, in seconds. */
+  readonly duration: number;
+  /** Why the query failed, if it did. */
+  readonly error: unknown;
+}
+
+/** `sigra:lookup:batch`: published after each query. */
+export const lookupBatch = contained(channel('sigra:lookup:batch'));
+
+/** The message when the number of requests that wait for a batched read has changed. */
+export interface LookupQueue {
+  readonly lookup: LookupName;
+  /** Distinguishes the queues of one process: an application has one for each of its lookups, some have several. */
+  readonly queue: symbol;
+  /** The number of requests that wait for the next query. */
+  readonly waiting: number;
+}
+
+/** `sigra:lookup:queue`: published after each change. */
+export const lookupQueue = contained(channel('sigra:lookup:queue'));
+
+/** The message when requests were refused without a query. */
+export interface LookupShed {
+  readonly lookup: LookupName;
+  /** `queue_full`: too many requests wait already; `timeout`: they have waited longer than `lookupTimeout`. */
+  readonly reason: 'queue_full' | 'timeout';
+  readonly requests: number;
+}
+
+/** `sigra:lookup:shed`: published when requests are refused as `unavailable` because the database is too slow for them. */
+export const lookupShed = contained(channel('sigra:lookup:shed'));
 
 /** The progress of the work that follows a revocation: rows are marked or deleted in batches. */
 export interface SweepProgress {

@@ -1,0 +1,52 @@
+import type { Attributes } from '@opentelemetry/api';
+import type { TracingChannel } from 'node:diagnostics_channel';
+import { SigraError } from '../../common/sigra-error.js';
+import { type SigraTrace, tracedChannels } from '../../telemetry/channels.js';
+import { stopAll } from './listen.js';
+
+/** What is done at the start and at the end of each operation. */
+export interface OperationObserver<T> {
+  /** @returns what `ended` needs; undefined to ignore the operation */
+  started(operation: string): T | undefined;
+  ended(state: T, operation: string, error: unknown): void;
+}
+
+/** Observes all operations that have a tracing channel. @returns unsubscribes */
+export function observeOperations<T>(observer: OperationObserver<T>): () => void {
+  return stopAll(tracedChannels.map((channel) => observe(channel, observer)));
+}
+
+function observe<T>(channel: TracingChannel<object, SigraTrace>, observer: OperationObserver<T>): () => void {
+  const operation = operationOf(channel);
+  // An operation has one message object from its start to its end.
+  const running = new WeakMap<object, { readonly state: T }>();
+  const ignore = () => undefined;
+  const subscriber = {
+    start: (message: object) => {
+      const state = observer.started(operation);
+      if (state !== undefined) running.set(message, { state });
+    },
+    end: ignore,
+    asyncStart: ignore,
+    asyncEnd: (message: SigraTrace) => {
+      const found = running.get(message);
+      if (found) observer.ended(found.state, operation, message.error);
+    },
+    error: ignore,
+  };
+  channel.subscribe(subscriber);
+  return () => {
+    channel.unsubscribe(subscriber);
+  };
+}
+
+/** `api_token.verify` for the channel `tracing:sigra:api_token:verify:start`. */
+function operationOf({ start }: TracingChannel<object, SigraTrace>): string {
+  return String(start.name).split(':').slice(2, -1).join('.');
+}
+
+/** The attribute `error.type`: the code, or `_OTHER` for an error that has none. Nothing without an error. */
+export function errorType(error: unknown): Attributes {
+  if (error === undefined) return {};
+  return { 'error.type': error instanceof SigraError ? error.code : '_OTHER' };
+}

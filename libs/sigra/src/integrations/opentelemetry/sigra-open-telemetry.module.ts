@@ -1,0 +1,60 @@
+import {
+  ConfigurableModuleBuilder,
+  Inject,
+  Module,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { type MeterProvider, metrics, trace, type TracerProvider } from '@opentelemetry/api';
+import { subscribeOnce } from './subscribe-once.js';
+import { subscribeMeter } from './subscribe-meter.js';
+import { subscribeTracer } from './subscribe-tracer.js';
+
+/** The options of `SigraOpenTelemetryModule`. */
+export interface SigraOpenTelemetryOptions {
+  /** Makes the instruments. @default the global one when the application starts: register the SDK before */
+  readonly meterProvider?: MeterProvider | undefined;
+  /** Makes the spans. @default the global one */
+  readonly tracerProvider?: TracerProvider | undefined;
+}
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SigraOpenTelemetryOptions>({
+  moduleName: 'SigraOpenTelemetry',
+})
+  .setClassMethodName('forRoot')
+  .build();
+
+/** The name of the meter and of the tracer. */
+const SCOPE = 'nestjs-sigra';
+
+/**
+ * Turns the diagnostics channels of this process into metrics and spans of OpenTelemetry, from the start of the application
+ * to its shutdown. Their attributes have few values: no ids, addresses or tokens. Spans are made only within another span.
+ *
+ * The channels belong to the process. Applications with the same provider in one process count each event once; with
+ * providers of their own, each one counts the events of all.
+ *
+ * @example
+ * imports: [SigraOpenTelemetryModule.forRoot({})],
+ */
+@Module({})
+export class SigraOpenTelemetryModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+  private subscriptions: readonly (() => void)[] = [];
+
+  constructor(@Inject(MODULE_OPTIONS_TOKEN) private readonly options: SigraOpenTelemetryOptions) {
+    super();
+  }
+
+  onModuleInit(): void {
+    const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider() } = this.options;
+    this.subscriptions = [
+      subscribeOnce(meterProvider, () => subscribeMeter(meterProvider.getMeter(SCOPE))),
+      subscribeOnce(tracerProvider, () => subscribeTracer(tracerProvider.getTracer(SCOPE))),
+    ];
+  }
+
+  onApplicationShutdown(): void {
+    for (const unsubscribe of this.subscriptions) unsubscribe();
+    this.subscriptions = [];
+  }
+}

@@ -1,0 +1,4 @@
+export {
+  SigraOpenTelemetryModule,
+  type SigraOpenTelemetryOptions,
+} from './integrations/opentelemetry/sigra-open-telemetry.module.js';
