@@ -9,9 +9,10 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
 
   const callWith = (token: string) =>
     fetch(`${demo.url}/api/projects`, { headers: { authorization: `Bearer ${token}` } });
-  const count = async (operation: string, outcome: string) => {
+  const count = async (operation: string, error?: string) => {
     const metrics = await (await fetch(`${demo.url}/metrics`)).text();
-    const series = `sigra_api_token_operation_seconds_count{operation="${operation}",outcome="${outcome}"}`;
+    const labels = `sigra_operation="${operation}"${error ? `,error_type="${error}"` : ''},otel_scope_name="nestjs-sigra"`;
+    const series = `sigra_operation_duration_count{${labels}}`;
     return Number(
       metrics
         .split('\n')
@@ -26,22 +27,22 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
   afterAll(() => demo.stop());
 
   it('counts Sigra’s operations by outcome', async () => {
-    const verified = await count('verify', 'success');
-    const refused = await count('verify', 'invalid_token');
+    const verified = await count('api_token.verify');
+    const refused = await count('api_token.verify', 'invalid_token');
 
     await callWith(demo.token);
     await callWith(demo.token.replace(/.$/, (last) => (last === '0' ? '1' : '0')));
 
-    expect(await count('verify', 'success')).toBe(verified + 1);
-    expect(await count('verify', 'invalid_token')).toBe(refused + 1);
-    expect(await count('create', 'success')).toBe(2);
+    expect(await count('api_token.verify')).toBe(verified + 1);
+    expect(await count('api_token.verify', 'invalid_token')).toBe(refused + 1);
+    expect(await count('api_token.create')).toBe(2);
   });
 
   it('serves metrics as Prometheus text', async () => {
     const answer = await fetch(`${demo.url}/metrics`);
 
     expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-    expect(await answer.text()).toContain('# TYPE process_cpu_user_seconds_total counter');
+    expect(await answer.text()).toContain('# TYPE sigra_operation_duration histogram');
   });
 
   it('is healthy while its database answers', async () => {

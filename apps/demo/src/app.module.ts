@@ -2,13 +2,13 @@ import { type DynamicModule, Module, ValidationPipe } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { type JwtOptions, SigraAuthGuard, SigraModule } from 'nestjs-sigra';
+import { SigraOpenTelemetryModule } from 'nestjs-sigra/opentelemetry';
 import { AdminController } from './admin/admin.controller.js';
 import { dataSourceOptions } from './database/data-source.options.js';
 import { SCOPES } from './scopes.js';
 import { UnavailableInterceptor } from './database/unavailable.interceptor.js';
-import { HealthController } from './operations/health.controller.js';
-import { MetricsController } from './operations/metrics.controller.js';
-import { TokenMetrics } from './operations/token-metrics.js';
+import { OperationsModule } from './operations/operations.module.js';
+import { PrometheusMetrics } from './operations/prometheus-metrics.js';
 import { PagesModule } from './pages/pages.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
@@ -49,14 +49,19 @@ export class AppModule {
             jwks: '.well-known',
           },
         }),
+        SigraOpenTelemetryModule.forRootAsync({
+          imports: [OperationsModule],
+          inject: [PrometheusMetrics],
+          useFactory: ({ meterProvider }: PrometheusMetrics) => ({ meterProvider }),
+        }),
+        OperationsModule,
         UsersModule,
         SessionsModule,
         ProjectsModule,
         PagesModule,
       ],
-      controllers: [AdminController, HealthController, MetricsController],
+      controllers: [AdminController],
       providers: [
-        TokenMetrics,
         StartTokensService,
         // Every route requires a credential, except with @AllowAnonymous(). `useExisting` lets tests replace the guard.
         { provide: APP_GUARD, useExisting: SigraAuthGuard },
