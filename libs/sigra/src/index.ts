@@ -62,6 +62,7 @@ export type { TokenUsage, UsageRange } from './tokens/usage.reader.js';
 export type { ApiToken, ApiTokenState, LookedUpApiToken, TokenMetadata } from './persistence/tables.js';
 export type { ApiTokenView } from './http/api-token.controller.js';
 export type { AdminApiTokenView } from './http/api-token-admin.controller.js';
+export { createRedactor, type Redactor } from './common/redactor.js';
 export { tokenPattern } from './common/token-format.js';
 export { decodeCursor, encodeCursor } from './common/cursor.js';
 export type { CursorPosition } from './common/cursor.js';
