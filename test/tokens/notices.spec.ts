@@ -207,6 +207,7 @@ describe('onUnused', () => {
 
 describe('A notify that does not end', () => {
   it('neither holds a connection, nor stops the others or the shutdown', async () => {
+    const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout');
     const told: Told[] = [];
     let calls = 0;
     const hang = () => (calls++ === 0 ? new Promise<void>(() => undefined) : undefined);
@@ -219,6 +220,7 @@ describe('A notify that does not end', () => {
 
     expect(tokens).toHaveLength(10);
     await test.close();
+    expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout')).toEqual(timers);
   });
 });
 

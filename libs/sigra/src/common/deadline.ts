@@ -20,14 +20,20 @@ export class Deadline {
    * Waits for steps that change nothing.
    *
    * @param error makes the error at the deadline. @default that of a database that did not answer
+   * @param options `keepsAlive`: whether the process waits for the deadline. @default true
    * @throws SigraError `unavailable` at the deadline; also the errors of the steps
    */
-  async limit<T>(steps: Promise<T>, error: () => SigraError = late): Promise<T> {
+  async limit<T>(
+    steps: Promise<T>,
+    error: () => SigraError = late,
+    { keepsAlive = true }: { readonly keepsAlive?: boolean } = {},
+  ): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const end = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         reject(error());
       }, this.left);
+      if (!keepsAlive) timer.unref();
     });
     try {
       return await Promise.race([steps, end]);

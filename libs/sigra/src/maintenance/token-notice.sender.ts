@@ -99,7 +99,9 @@ export class TokenNoticeSender implements OnApplicationBootstrap, OnApplicationS
       const notified = (async () => {
         await notify(token, { days, user });
       })();
-      await Deadline.after(NOTIFY_TIMEOUT_MS).limit(notified, () => refuse('unavailable', 'It took too long.'));
+      const tooLong = () => refuse('unavailable', 'It took too long.');
+      // A process that has shut down does not wait for a notify that hangs.
+      await Deadline.after(NOTIFY_TIMEOUT_MS).limit(notified, tooLong, { keepsAlive: false });
       return true;
     } catch (error) {
       this.logger.warn(
