@@ -56,6 +56,25 @@ describe.each(ADAPTERS)('The OAuth endpoints and addresses, on %s', (adapter) =>
     expect(await statusOf(accessToken, ELSEWHERE)).toBe(401);
   });
 
+  it('refuse scopes that are too long for an access token together with the addresses', async () => {
+    const scopes = Array.from({ length: 255 }, (_, n) => `long:${'x'.repeat(7)}${String(n).padStart(3, '0')}`);
+    const ips = Array.from({ length: 49 }, (_, n) => `2001:db8:ffff:ffff:ffff:ffff:ffff:${(0xf000 + n).toString(16)}`);
+    const big = await startOAuthApp({}, { adapter, sigra: { controllers: OAUTH_CONTROLLERS, apiTokens: { scopes } } });
+    const issued = await big.tokens.create(big.user, { name: 'CI', scopes, allowedIps: [HOME, ...ips] });
+    const request = (form: Readonly<Record<string, string>>) =>
+      sendFrom(HOME, big.url, {
+        method: 'POST',
+        path: '/oauth/token',
+        body: new URLSearchParams({ grant_type: 'client_credentials', ...client(issued), ...form }),
+      });
+
+    const all = await request({});
+    const few = await request({ scope: scopes.slice(0, 100).join(' ') });
+
+    expect([all.status, all.body.error]).toEqual([400, 'invalid_scope']);
+    expect(few.status).toBe(200);
+  });
+
   it('refresh a limited family from its addresses only', async () => {
     const { refreshToken } = await test.signIn();
     await test.dataSource.query('UPDATE sigra_refresh_families SET allowed_ips = $1', [[HOME]]);

@@ -44,6 +44,10 @@ export interface SignedAccessToken {
   readonly tokenType: TokenType;
 }
 
+const TOO_MANY_SCOPES =
+  `The scopes and allowedIps make an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted. ` +
+  'Request fewer scopes.';
+
 /** Signs access tokens (RFC 9068). */
 @Injectable()
 export class AccessTokenSigner {
@@ -71,7 +75,8 @@ export class AccessTokenSigner {
    *
    * @param now the time of signing. @default the clock's time
    * @throws SigraError `token_expired` when the origin ends within this second: the token would be expired when it arrives;
-   * `unavailable` when the signer of the application fails
+   * `unavailable` when the signer of the application fails; `invalid_scope_format` when the scopes and `allowedIps` alone make
+   * the token too long to be accepted
    * @throws TypeError when the application's claims make the token too long to be accepted
    */
   async sign(
@@ -106,6 +111,9 @@ export class AccessTokenSigner {
     this.writer ??= new CompactJwsWriter(config.signingKey, this.config.lookupTimeout);
     const accessToken = await this.writer.write(claims);
     if (accessToken.length > MAX_JWT_LENGTH) {
+      // base64url has four characters for three bytes.
+      const ownLength = (Buffer.byteLength(JSON.stringify(ownClaims)) * 4) / 3;
+      if (accessToken.length - ownLength > MAX_JWT_LENGTH) throw refuse('invalid_scope_format', TOO_MANY_SCOPES);
       throw new TypeError(
         `sigra: jwt.claims makes an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted`,
       );
