@@ -7,6 +7,7 @@ import {
   type Principal,
 } from 'nestjs-sigra';
 import { ApiTokenSearchRepository } from '../../libs/sigra/src/persistence/api-token-search.repository.js';
+import { SigraDatabase } from '../../libs/sigra/src/persistence/sigra-database.js';
 import { reasonOf, refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp, type TestAppOptions, type User } from '../support/test-app.js';
 
@@ -89,7 +90,14 @@ describe('ApiTokenAdminService', () => {
       ['live', 'live'],
     ]);
     expect(await namesOf('test')).toEqual([['test', 'test']]);
-    expect(await namesOf('gone')).toEqual([]);
+  });
+
+  it.each(['gone', 'sigra_sk_', '', 'toString'])('refuses the kind %j, which is not configured', async (kind) => {
+    const kinds = { live: { prefix: 'live_' } };
+    const { admin } = await start({ sigra: { apiTokens: { scopes: ['read:notes'], kinds } } });
+
+    expect(await refusalOf(admin.search({ kind }))).toBe('invalid_filter');
+    expect(await refusalOf(admin.previewMatching({ kind }))).toBe('invalid_filter');
   });
 
   it.each([
@@ -110,6 +118,39 @@ describe('ApiTokenAdminService', () => {
     const { state } = (await after.tokens.lookup(rawToken))!;
     expect(await after.admin.find(token.id)).toMatchObject({ state });
     expect((await after.admin.search({ state })).tokens).toHaveLength(1);
+  });
+
+  it('skips no token when others are deleted while a page is read', async () => {
+    const test = await start();
+    const add = (name: string, from: number, to: number) =>
+      test.dataSource.query(
+        `INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, created_at)
+         SELECT gen_random_uuid(), 'user', 'other', 0, $1, 'sigra_sk_', '0000', sha256(n::text::bytea), '{admin}',
+           now() - n * interval '1 second'
+         FROM generate_series($2::int, $3::int) n`,
+        [name, from, to],
+      );
+    await add('other', 1, 50_000);
+    await add('wanted', 50_001, 50_001);
+    let isDeleted = false;
+    const found: string[] = [];
+    const deleteSome = () =>
+      test.dataSource.query(`DELETE FROM sigra_api_tokens WHERE created_at > now() - interval '9 s'`);
+    afterEachStatement(test, async () => {
+      if (isDeleted) return;
+      isDeleted = true;
+      await deleteSome();
+    });
+
+    let cursor: string | null | undefined;
+    do {
+      const page = await test.admin.search({ name: 'wanted', cursor: cursor ?? undefined });
+      found.push(...page.tokens.map(({ token }) => token.name));
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+
+    expect(isDeleted).toBe(true);
+    expect(found).toEqual(['wanted']);
   });
 
   it('neither finds nor revokes tokens of another type of owners', async () => {
@@ -237,6 +278,17 @@ describe('ApiTokenAdminService', () => {
 });
 
 /** Does something after the tokens were counted, and before they are locked. */
+/** Acts between the statements that the module sends outside of transactions. */
+function afterEachStatement(test: TestApp, act: () => Promise<unknown>): void {
+  const database = test.get(SigraDatabase);
+  const query = database.query.bind(database);
+  database.query = (async (...given: Parameters<typeof query>) => {
+    const rows = await query(...given);
+    await act();
+    return rows;
+  }) as typeof database.query;
+}
+
 function afterTheFirst(test: TestApp, act: () => Promise<unknown>): void {
   const repository = test.get(ApiTokenSearchRepository);
   const read = repository.firstUnrevoked.bind(repository);

@@ -53,7 +53,7 @@ export type { ApiTokenPage, ListApiTokens } from './tokens/api-token.service.js'
 export { ApiTokenAdminService } from './tokens/api-token-admin.service.js';
 export type { FoundApiTokenPage, SearchApiTokens } from './tokens/api-token-admin.service.js';
 export type { MatchingApiTokens, RevokedApiTokens } from './tokens/matching-token.revoker.js';
-export type { ApiTokenFilter } from './persistence/api-token-search.repository.js';
+export type { ApiTokenFilter } from './persistence/api-token-filter.js';
 export type { CreateApiToken } from './tokens/api-token.issuer.js';
 export type { RotateApiToken } from './tokens/api-token.rotator.js';
 export type { UpdateApiToken } from './tokens/api-token.updater.js';

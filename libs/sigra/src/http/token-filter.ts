@@ -1,5 +1,5 @@
 import { SigraError } from '../common/sigra-error.js';
-import type { ApiTokenFilter } from '../persistence/api-token-search.repository.js';
+import type { ApiTokenFilter } from '../persistence/api-token-filter.js';
 import { INSTANT_FORM, instantOf } from './request-body.js';
 
 /** The properties that have another form in JSON and in a query than in the service. */

@@ -3,36 +3,12 @@ import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { COMPARED, conditionsOf, INDEXED, type ResolvedTokenFilter } from './api-token-filter.js';
 import { currentEpoch } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters } from './table.js';
 import { type ApiToken, apiTokens, type ApiTokenState, type LookedUpApiToken } from './tables.js';
 import { expirySql } from './token-expiry.js';
-
-/** The tokens to find: those that match all given properties. */
-export interface ApiTokenFilter {
-  readonly ownerId?: string | undefined;
-  /** The first four characters after the prefix, as lists show them. */
-  readonly hint?: string | undefined;
-  /** A part of the name, in any case: 1 to 255 characters. */
-  readonly name?: string | undefined;
-  /** The prefix that tokens were created with, such as an earlier `apiTokens.prefix`. */
-  readonly prefix?: string | undefined;
-  /** The name of a kind: see `apiTokens.kinds`. */
-  readonly kind?: string | undefined;
-  /** Scopes that a token grants, all of them, also by wildcards or by scopes that imply them: 1 to 256. */
-  readonly scopes?: readonly string[] | undefined;
-  /** Tokens that have not been used since, and were created before. Uses are recorded once per `activityUpdateThreshold`. */
-  readonly unusedSince?: Date | undefined;
-  readonly createdBefore?: Date | undefined;
-  readonly expiresBefore?: Date | undefined;
-  /** Whether a token has an expiry. */
-  readonly hasExpiry?: boolean | undefined;
-  readonly state?: ApiTokenState | undefined;
-}
-
-/** A filter with the scopes in another form: a token has at least one scope of each list. */
-export type ResolvedTokenFilter = Omit<ApiTokenFilter, 'scopes'> & { readonly scopes?: readonly (readonly string[])[] };
 
 /** The page of a search to read. */
 export interface TokenSearchPage {
@@ -49,32 +25,10 @@ export interface FoundTokens {
   readonly next: CursorPosition | undefined;
 }
 
-/** SQL of a condition, without its value. */
-type Condition = (value: string) => string;
-
 /** A page looks at so many tokens at most: a filter without an index can match one in a million. */
 export const TOKENS_SEEN = 50_000;
 /** Counting the matches among a million tokens can take longer than a request may. */
 const COUNT_TIMEOUT_MS = 60_000;
-
-/** Conditions that an index or the order of the list supports. */
-const INDEXED = {
-  ownerId: (value) =>
-    // Twice, because the indexes of owners are partial.
-    `((t.owner_type = $1 AND t.owner_id = ${value} AND t.revoked_at IS NULL)
-      OR (t.owner_type = $1 AND t.owner_id = ${value} AND t.revoked_at IS NOT NULL))`,
-  hint: (value) => `t.hint = ${value}`,
-  createdBefore: (value) => `t.created_at < ${value}`,
-} as const satisfies { readonly [P in keyof ApiTokenFilter]?: Condition };
-
-/** Conditions that are compared with each token. */
-const COMPARED = {
-  name: (value) => `position(lower(${value}) IN lower(t.name)) > 0`,
-  prefix: (value) => `t.prefix = ${value}`,
-  unusedSince: (value) => `coalesce(t.last_used_at, t.created_at) < ${value}`,
-  expiresBefore: (value) => `t.expires_at < ${value}`,
-  hasExpiry: (value) => `(t.expires_at IS NOT NULL) = ${value}`,
-} as const satisfies { readonly [P in keyof ApiTokenFilter]?: Condition };
 
 /** Searches `sigra_api_tokens` across all owners of a type. */
 @Injectable()
@@ -115,19 +69,23 @@ export class ApiTokenSearchRepository {
     const ordered = `ORDER BY t.created_at ${direction}, t.id ${direction}`;
     const parameters = new Parameters();
     const window = `${this.table} t WHERE ${this.window(filter, page, parameters)} ${ordered}`;
-    const seen = `(SELECT t.* FROM ${window} LIMIT ${TOKENS_SEEN}) t`;
-    const clauses = this.compared(filter, now, parameters);
-    // One token more than the limit shows that there are others.
-    const more = parameters.add(limit + 1);
-    const found = await this.select(
-      `${seen} WHERE ${['true', ...clauses].join(' AND ')} ${ordered} LIMIT ${more}`,
-      parameters,
-      now,
+    const seen = `(SELECT t.*, row_number() OVER (${ordered}) AS seen FROM ${window} LIMIT ${TOKENS_SEEN}) t`;
+    const matches = `coalesce(${['true', ...this.compared(filter, now, parameters)].join(' AND ')}, false)`;
+    const isLast = `t.seen = ${TOKENS_SEEN}`;
+    // One token more than the limit shows that there are others. The last token of a full window shows where the next one begins:
+    // a second statement would look at a window that others have changed meanwhile.
+    const rows = await this.database.query<{ token: string; state: ApiTokenState; matches: boolean; last: boolean }>(
+      `SELECT ${this.selected(now, parameters)}, ${matches} AS matches, ${isLast} AS last
+       FROM ${seen} WHERE ${matches} OR ${isLast} ${ordered} LIMIT ${parameters.add(limit + 1)}`,
+      parameters.values,
+      undefined,
       timeout,
     );
+    const last = rows.find((row) => row.last);
+    const found = rows.filter((row) => row.matches).map((row) => this.lookedUp(row));
     const tokens = found.slice(0, limit);
     if (found.length > limit) return { tokens, next: tokens.at(-1)?.token };
-    return { tokens, next: await this.endOfWindow(filter, page, ordered, timeout) };
+    return { tokens, next: last && apiTokens.unpack(last.token) };
   }
 
   /** Counts the tokens of a filter that are not revoked, up to `limit`. */
@@ -180,30 +138,20 @@ export class ApiTokenSearchRepository {
     timeout: number,
   ): Promise<readonly LookedUpApiToken[]> {
     const rows = await this.database.query<{ token: string; state: ApiTokenState }>(
-      `SELECT ${apiTokens.packed('t')} AS token, ${this.stateAt(now, parameters)} AS state FROM ${from}`,
+      `SELECT ${this.selected(now, parameters)} FROM ${from}`,
       parameters.values,
       undefined,
       timeout,
     );
-    return rows.map(({ token, state }) => ({ token: this.unpack(token), state }));
+    return rows.map((row) => this.lookedUp(row));
   }
 
-  /** The last token that a page could look at, if it was not the last one of all. */
-  private async endOfWindow(
-    filter: ResolvedTokenFilter,
-    page: TokenSearchPage,
-    ordered: string,
-    timeout: number,
-  ): Promise<CursorPosition | undefined> {
-    const parameters = new Parameters();
-    const [last] = await this.database.query<{ token: string }>(
-      `SELECT ${apiTokens.packed('t')} AS token FROM ${this.table} t
-       WHERE ${this.window(filter, page, parameters)} ${ordered} OFFSET ${TOKENS_SEEN - 1} LIMIT 1`,
-      parameters.values,
-      undefined,
-      timeout,
-    );
-    return last && apiTokens.unpack(last.token);
+  private selected(now: Date, parameters: Parameters): string {
+    return `${apiTokens.packed('t')} AS token, ${this.stateAt(now, parameters)} AS state`;
+  }
+
+  private lookedUp({ token, state }: { readonly token: string; readonly state: ApiTokenState }): LookedUpApiToken {
+    return { token: this.unpack(token), state };
   }
 
   private window(filter: ResolvedTokenFilter, { order, position }: TokenSearchPage, parameters: Parameters): string {
@@ -252,14 +200,4 @@ export class ApiTokenSearchRepository {
     return `CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN ${this.end} <= ${parameters.add(now)}::timestamptz THEN 'expired'
       WHEN t.token_epoch <> ${this.epoch} THEN 'revoked' ELSE 'active' END`;
   }
-}
-
-function conditionsOf<P extends keyof ResolvedTokenFilter>(
-  conditions: Readonly<Record<P, Condition>>,
-  filter: ResolvedTokenFilter,
-  parameters: Parameters,
-): readonly string[] {
-  return (Object.keys(conditions) as P[])
-    .filter((property) => filter[property] !== undefined)
-    .map((property) => conditions[property](parameters.add(filter[property])));
 }

@@ -6,7 +6,8 @@ import { deadlineOf } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { type ApiTokenFilter, ApiTokenSearchRepository } from '../persistence/api-token-search.repository.js';
+import type { ApiTokenFilter } from '../persistence/api-token-filter.js';
+import { ApiTokenSearchRepository } from '../persistence/api-token-search.repository.js';
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { AdministratorGate } from './administrator.gate.js';
@@ -62,7 +63,7 @@ export class ApiTokenAdminService {
     const { limit: requested, cursor, order = 'newest', ...filter } = request;
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const page = parsePageRequest({ limit: requested, cursor }, { default: defaultPageSize, max: maxPageSize });
-    const resolved = resolveFilter(filter, this.registry);
+    const resolved = resolveFilter(filter, this.registry, this.config.apiTokens.kinds);
     const found = await this.tokens.find(
       resolved,
       { ...page, order: orderOf(order) },
@@ -106,7 +107,7 @@ export class ApiTokenAdminService {
    */
   async previewMatching(filter: ApiTokenFilter, caller: Caller = {}): Promise<MatchingApiTokens> {
     await this.gate.admit(caller);
-    return this.matching.preview(resolveNarrowFilter(filter, this.registry));
+    return this.matching.preview(resolveNarrowFilter(filter, this.registry, this.config.apiTokens.kinds));
   }
 
   /**
@@ -122,7 +123,11 @@ export class ApiTokenAdminService {
     if (!Number.isSafeInteger(expectedCount) || expectedCount < 0) {
       throw new SigraError('invalid_request', 'expectedCount is the number of tokens that the dry run has counted.');
     }
-    return this.matching.revoke(resolveNarrowFilter(filter, this.registry), expectedCount, caller);
+    return this.matching.revoke(
+      resolveNarrowFilter(filter, this.registry, this.config.apiTokens.kinds),
+      expectedCount,
+      caller,
+    );
   }
 
   private left(caller: Caller): number {

@@ -4,7 +4,8 @@ import { isOwnerId } from '../common/principal.js';
 import { isScopeList } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan, isStorable } from '../common/storable-text.js';
-import type { ApiTokenFilter, ResolvedTokenFilter } from '../persistence/api-token-search.repository.js';
+import type { TokenKinds } from '../common/token-kinds.js';
+import type { ApiTokenFilter, ResolvedTokenFilter } from '../persistence/api-token-filter.js';
 import { MAX_NAME_LENGTH } from '../persistence/tables.js';
 import type { ScopeRegistry } from '../scopes/scope-registry.js';
 
@@ -12,7 +13,7 @@ import type { ScopeRegistry } from '../scopes/scope-registry.js';
 interface Rule {
   /** As the message of a refusal states it. */
   readonly accepts: string;
-  readonly matches: (value: unknown) => boolean;
+  readonly matches: (value: unknown, kinds: TokenKinds) => boolean;
 }
 
 const instant: Rule = { accepts: 'a time between the years 1 and 9999', matches: isInstant };
@@ -25,7 +26,10 @@ const RULES: Readonly<Record<keyof ApiTokenFilter, Rule>> = {
     accepts: 'a prefix of tokens: 1 to 32 characters of a-z, 0-9 and _',
     matches: matching(/^[a-z0-9_]{1,32}$/),
   },
-  kind: { accepts: 'the name of a kind of tokens', matches: matching(/^.{1,64}$/) },
+  kind: {
+    accepts: 'the name of one of apiTokens.kinds',
+    matches: (value, { names }) => names.some((name) => name === value),
+  },
   scopes: {
     accepts: 'a list of 1 to 256 scopes such as "read:projects"',
     matches: (value) => isScopeList(value) && value.length > 0,
@@ -45,13 +49,13 @@ export const FILTER_PROPERTIES = Object.keys(RULES) as readonly (keyof ApiTokenF
  *
  * @throws SigraError `invalid_filter`
  */
-export function resolveFilter(filter: unknown, registry: ScopeRegistry): ResolvedTokenFilter {
+export function resolveFilter(filter: unknown, registry: ScopeRegistry, kinds: TokenKinds): ResolvedTokenFilter {
   if (!isObject(filter) || Array.isArray(filter)) throw invalid('A filter is an object.');
   const given = Object.entries(filter).filter(([, value]) => value !== undefined);
   for (const [property, value] of given) {
     if (!Object.hasOwn(RULES, property)) throw invalid(`A filter has only these: ${FILTER_PROPERTIES.join(', ')}.`);
     const { accepts, matches } = RULES[property as keyof ApiTokenFilter];
-    if (!matches(value)) throw invalid(`${property} is ${accepts}.`);
+    if (!matches(value, kinds)) throw invalid(`${property} is ${accepts}.`);
   }
   const { scopes, ...others } = Object.fromEntries(given) as ApiTokenFilter;
   return { ...others, ...(scopes && { scopes: scopes.map((scope) => registry.grantorsOf(scope)) }) };
@@ -62,8 +66,8 @@ export function resolveFilter(filter: unknown, registry: ScopeRegistry): Resolve
  *
  * @throws SigraError `invalid_filter`
  */
-export function resolveNarrowFilter(filter: unknown, registry: ScopeRegistry): ResolvedTokenFilter {
-  const resolved = resolveFilter(filter, registry);
+export function resolveNarrowFilter(filter: unknown, registry: ScopeRegistry, kinds: TokenKinds): ResolvedTokenFilter {
+  const resolved = resolveFilter(filter, registry, kinds);
   if (Object.keys(resolved).some((property) => property !== 'state')) return resolved;
   throw invalid('The filter is empty: name at least one property besides state.');
 }
