@@ -12,6 +12,16 @@ import { findServerUser, identity, type ServerUser } from '../../local-postgres/
 export const POOLED_BACKENDS = 10;
 
 const START_MS = 60_000;
+/** `SIGRA_PGBOUNCER` names another version than the installed one. */
+export const PROGRAM = process.env.SIGRA_PGBOUNCER ?? 'pgbouncer';
+/** Debian has it in a folder that not every account searches. */
+export const SEARCHED = { PATH: `${process.env.PATH ?? ''}:/usr/sbin` };
+
+/** Settings that not every version has. */
+export interface PgBouncerSettings {
+  /** Since 1.21: so many prepared statements are kept for each connection. @default that of the version */
+  readonly max_prepared_statements?: number | undefined;
+}
 
 /** PgBouncer in transaction mode in front of a database, which can be killed and started again on its port. */
 export class PgBouncer {
@@ -24,13 +34,13 @@ export class PgBouncer {
   ) {}
 
   /** @throws an error with the code `ENOENT` if PgBouncer is not installed */
-  static async start(databaseUrl: string): Promise<PgBouncer> {
+  static async start(databaseUrl: string, settings: PgBouncerSettings = {}): Promise<PgBouncer> {
     const folder = await mkdtemp(join(tmpdir(), 'sigra-pgbouncer-'));
     try {
       // It refuses to run as root, so its files belong to the account that it runs under.
       const user = await findServerUser(folder);
       const port = await freePort();
-      await configure(folder, user, new URL(databaseUrl), port);
+      await configure(folder, user, new URL(databaseUrl), port, settings);
       const url = Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) }).href;
       return new PgBouncer(url, folder, user, await launch(folder, user, url));
     } catch (error) {
@@ -54,7 +64,13 @@ export class PgBouncer {
   }
 }
 
-async function configure(folder: string, user: ServerUser | undefined, target: URL, port: number): Promise<void> {
+async function configure(
+  folder: string,
+  user: ServerUser | undefined,
+  target: URL,
+  port: number,
+  { max_prepared_statements: kept }: PgBouncerSettings,
+): Promise<void> {
   const files = {
     'users.txt': `"${target.username}" "${target.password}"\n`,
     'pgbouncer.ini': `[databases]
@@ -67,7 +83,7 @@ auth_type = scram-sha-256
 auth_file = ${join(folder, 'users.txt')}
 pool_mode = transaction
 default_pool_size = ${POOLED_BACKENDS}
-`,
+${kept === undefined ? '' : `max_prepared_statements = ${kept}\n`}`,
   };
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content, { mode: 0o600 });
   if (!user) return;
@@ -76,9 +92,11 @@ default_pool_size = ${POOLED_BACKENDS}
 
 /** Starts the program, and waits until it accepts connections. */
 async function launch(folder: string, user: ServerUser | undefined, url: string): Promise<ChildProcess> {
-  // Debian has it in a folder that not every account searches.
-  const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin` };
-  const child = spawn('pgbouncer', ['-q', join(folder, 'pgbouncer.ini')], { stdio: 'ignore', env, ...identity(user) });
+  const child = spawn(PROGRAM, ['-q', join(folder, 'pgbouncer.ini')], {
+    stdio: 'ignore',
+    env: SEARCHED,
+    ...identity(user),
+  });
   const killed = () => child.kill('SIGKILL');
   process.once('exit', killed);
   child.once('exit', () => process.off('exit', killed));
