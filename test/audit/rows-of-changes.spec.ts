@@ -46,6 +46,7 @@ describe('the audit row of a change', () => {
           name: 'Deploy',
           scopes: ['read:notes', 'admin'],
           allowedIps: null,
+          resources: null,
           expiresAt: '2999-01-01T00:00:00.000Z',
         },
         ip_address: '2001:db8::1',

@@ -260,6 +260,7 @@ describe.each(ADAPTERS)('A caller of the token controller on %s', (adapter) => {
           name: 'x',
           scopes: ['read:notes'],
           allowedIps: null,
+          resources: null,
           expiresAt: null,
         },
       },

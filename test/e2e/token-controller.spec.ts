@@ -40,6 +40,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
         hint: created.body.rawToken.slice(9, 13),
         scopes: ['read:notes'],
         allowedIps: null,
+        resources: null,
         expiresAt: '2999-01-31T11:00:00.000Z',
         lastUsedAt: null,
         lastUsedIp: null,

@@ -6,7 +6,14 @@ import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
 import { Ctx, MessagePattern, Payload, type TcpContext, Transport } from '@nestjs/microservices';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes, SigraAuthGuard } from 'nestjs-sigra';
+import {
+  CurrentPrincipal,
+  CurrentUser,
+  type Principal,
+  RequireScopes,
+  type ResourceFinder,
+  SigraAuthGuard,
+} from 'nestjs-sigra';
 import { type HostApp, type HostOptions, startHost } from './host-app.js';
 import type { TestApp, User } from './test-app.js';
 
@@ -20,6 +27,10 @@ export class Me {
 
 const meOf = ({ userId, method }: Principal, { email }: User): Me => ({ userId, method, email });
 
+/** Of the calls of all contexts that require scopes. */
+export const RESOURCE = 'note:1';
+const resourceOfCall: ResourceFinder = (context) => (context.getClass().name === '' ? '' : RESOURCE);
+
 @Controller('context')
 export class ContextController {
   @Get('me')
@@ -28,7 +39,7 @@ export class ContextController {
   }
 
   @Get('scoped')
-  @RequireScopes('write:notes')
+  @RequireScopes('write:notes', { resource: resourceOfCall })
   scoped(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     return meOf(principal, user);
   }
@@ -42,7 +53,7 @@ export class ContextResolver {
   }
 
   @Query(() => Me)
-  @RequireScopes('write:notes')
+  @RequireScopes('write:notes', { resource: resourceOfCall })
   scoped(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     return meOf(principal, user);
   }
@@ -53,7 +64,7 @@ export class ContextResolver {
   }
 
   @Mutation(() => Me, { name: 'scopedChanged' })
-  @RequireScopes('write:notes')
+  @RequireScopes('write:notes', { resource: resourceOfCall })
   changeScoped(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     return meOf(principal, user);
   }
@@ -64,7 +75,7 @@ export class ContextResolver {
   }
 
   @Subscription(() => Me, { name: 'scopedChanged', resolve: (value: Me) => value })
-  @RequireScopes('write:notes')
+  @RequireScopes('write:notes', { resource: resourceOfCall })
   async *scopedChanged(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     yield meOf(principal, user);
   }
@@ -79,7 +90,7 @@ export class ContextGateway {
   }
 
   @SubscribeMessage('scoped')
-  @RequireScopes('write:notes')
+  @RequireScopes('write:notes', { resource: resourceOfCall })
   scoped(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     return { event: 'answer', data: meOf(principal, user) };
   }
@@ -99,7 +110,7 @@ export class ContextMessages {
   }
 
   @MessagePattern({ cmd: 'scoped' })
-  @RequireScopes('write:notes')
+  @RequireScopes('write:notes', { resource: resourceOfCall })
   scoped(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     return meOf(principal, user);
   }

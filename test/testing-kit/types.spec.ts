@@ -26,7 +26,7 @@ const types = {
     true satisfies Equal<Parameter<typeof kit.scopedApiToken, 2>, readonly string[]>,
     true satisfies Equal<
       keyof NonNullable<Parameter<typeof kit.scopedApiToken, 3>>,
-      'kind' | 'name' | 'description' | 'metadata' | 'allowedIps' | 'expiresAt' | 'idempotencyKey'
+      'kind' | 'name' | 'description' | 'metadata' | 'allowedIps' | 'resources' | 'expiresAt' | 'idempotencyKey'
     >,
     true satisfies Equal<ReturnType<typeof kit.scopedApiToken>, Promise<IssuedApiToken>>,
   ],

@@ -38,6 +38,7 @@ describe('ApiTokenService.create', () => {
       hint: rawToken.slice('sigra_sk_'.length, 'sigra_sk_'.length + 4),
       scopes: ['read:notes', 'admin'],
       allowedIps: null,
+      resources: null,
       expiresAt,
       revokedAt: null,
       lastUsedAt: null,

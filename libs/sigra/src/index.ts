@@ -105,6 +105,7 @@ export {
   RequireKind,
   RequireScopes,
 } from './auth/auth.decorators.js';
+export type { ResourceFinder } from './auth/resource-rule.js';
 export { admit } from './auth/admit.js';
 export type { AdmissionSettings } from './auth/admit.js';
 export type { HttpRequest } from './auth/http-exchange.js';

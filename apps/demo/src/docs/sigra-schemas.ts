@@ -12,6 +12,10 @@ const allowedIps = maybe(
   { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 50, example: ['192.0.2.0/24', '2001:db8::/32'] },
   'The IP addresses and CIDR ranges that it is accepted from. Null: all addresses.',
 );
+const resources = maybe(
+  { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 100, example: ['project:42', 'document:*'] },
+  'The resources that its scopes are limited to. Null: all resources.',
+);
 const nextCursor = maybe({ type: 'string' }, 'The cursor of the next page; null on the last page.');
 
 const adminToken = { $ref: '#/components/schemas/AdminApiToken' };
@@ -48,6 +52,7 @@ export const sigraSchemas = {
       'hint',
       'scopes',
       'allowedIps',
+      'resources',
       'expiresAt',
       'lastUsedAt',
       'lastUsedIp',
@@ -66,6 +71,7 @@ export const sigraSchemas = {
       hint: { type: 'string', example: '3fT9', description: 'The first characters after the prefix.' },
       scopes,
       allowedIps,
+      resources,
       expiresAt: maybe(instant, 'Null: the token does not expire.'),
       lastUsedAt: maybe(instant, 'Null: the token has not been used.'),
       lastUsedIp: maybe({ type: 'string' }, 'The address of its last use.'),
@@ -142,6 +148,7 @@ export const sigraSchemas = {
       metadata,
       scopes: { ...scopes, minItems: 1 },
       allowedIps,
+      resources,
       expiresAt: maybe(instant, 'ISO 8601 with a time zone. Without it, the token does not expire.'),
     },
   },
@@ -154,6 +161,7 @@ export const sigraSchemas = {
       metadata: { ...metadata, nullable: true },
       scopes: { ...scopes, minItems: 1 },
       allowedIps,
+      resources,
       expiresAt: maybe(instant, 'ISO 8601 with a time zone; an earlier time than before.'),
     },
   },
@@ -285,6 +293,11 @@ export const sigraSchemas = {
       sub: { type: 'string' },
       scope: { type: 'string' },
       allowed_ips: { type: 'array', items: { type: 'string' }, description: 'The addresses that it is accepted from.' },
+      allowed_resources: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'The resources that its scopes are limited to.',
+      },
       exp: { type: 'integer', description: 'Seconds since 1970.' },
     },
   },

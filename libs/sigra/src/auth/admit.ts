@@ -8,6 +8,7 @@ import { refuseCall } from './call-refusal.js';
 import type { HttpRequest } from './http-exchange.js';
 import type { ChallengeSettings } from './http-refusal.js';
 import { assertKinds } from './kind-requirement.js';
+import { assertResources } from './resource-rule.js';
 import { routeRules, type RouteRules } from './route-rules.js';
 import { checkEvents } from './subscription-events.js';
 
@@ -48,7 +49,7 @@ export async function admit(
   try {
     const request = find(context);
     if (context.getType() !== 'http') prepare(context, settings, identify, request);
-    settle(request, await identify(request), rules, settings);
+    await settle(request, await identify(request), rules, settings, context);
     return true;
   } catch (error) {
     return refuseCall(error, settings, context);
@@ -66,7 +67,7 @@ function prepare(
   checkEvents(context, async () => {
     renewCall(context);
     try {
-      settle(request, await identify(request), routeRules(context), settings);
+      await settle(request, await identify(request), routeRules(context), settings, context);
     } catch (error) {
       await refuseCall(error, settings, context);
     }
@@ -78,23 +79,29 @@ function settle(
   principal: Principal | undefined,
   route: RouteRules,
   { rules: scopeRules = ScopeRules.NONE }: AdmissionSettings,
-): void {
+  context: ExecutionContext,
+): Promise<void> | undefined {
   if (!principal && route.access === 'required') throw unauthorized();
   request.sigra = principal && withRules(principal, scopeRules);
   request.user = principal?.user;
-  assertAllowed(principal, route, scopeRules);
+  return assertAllowed(principal, route, scopeRules, context);
 }
 
 /**
  * Checks what the decorators of a route require.
  *
- * @throws SigraError `unauthorized` without a principal; `kind_not_allowed`, `insufficient_scope`
+ * @throws SigraError `unauthorized` without a principal; `kind_not_allowed`, `insufficient_scope`; rejects with
+ * `resource_not_allowed` for a principal that is limited to other resources
+ * @returns undefined for a principal that is not limited to resources
  */
 export function assertAllowed(
   principal: Principal | undefined,
-  { kinds, scopes }: RouteRules,
+  { kinds, scopes, resources }: RouteRules,
   rules: ScopeRules,
-): void {
+  context: ExecutionContext,
+): Promise<void> | undefined {
   assertKinds(principal, kinds);
   assertScopes(principal, scopes, rules);
+  const limit = principal?.resources ?? null;
+  return limit === null || scopes.length === 0 ? undefined : assertResources(limit, resources, context);
 }

@@ -5,6 +5,7 @@ import { type RequiredScopes, toRequirement } from '../scopes/assert-scopes.js';
 import { requestOf } from './call-request.js';
 import { HttpCaller } from './http-exchange.js';
 import { toKindRequirement } from './kind-requirement.js';
+import { assertResourceRule, type ResourceRule } from './resource-rule.js';
 import {
   declaring,
   ENFORCES_SCOPES,
@@ -20,15 +21,31 @@ import { type RouteRequirement, routeRules } from './route-rules.js';
  * classes that it extends, of its handler, and of several decorators at one place. Every guard of Sigra enforces them; a
  * caller who lacks a scope gets 403 `insufficient_scope` (RFC 6750 section 3.1).
  *
+ * A credential that is limited to resources, such as a token with `resources: ['project:42']`, needs a route that says which
+ * resources a call is about. Without a `resource` in any requirement of the route, it gets 403 `resource_not_allowed`.
+ * `resource` counts for all requirements of the route:
+ *
+ * - a function that returns one resource, or several, all of which are needed. Those of several requirements add up. It is
+ *   called only for limited credentials; if it throws, or returns an invalid resource, they are refused;
+ * - `filtered`: the handler itself leaves out what `principal.resources` does not cover.
+ *
  * @example
  * @RequireScopes('read:projects', 'profile:read') // all
  * @RequireScopes({ any: ['write:projects', 'admin'] })
- * @throws TypeError while the class is defined, when a scope is missing or malformed
+ * @RequireScopes('read:projects', { resource: (context) => `project:${context.switchToHttp().getRequest().params.id}` })
+ * @RequireScopes('read:projects', { resource: 'filtered' })
+ * @throws TypeError while the class is defined, when a scope is missing or malformed, and for a wrong `resource`
  */
-export function RequireScopes(...scopes: [string, ...string[]]): ClassDecorator & MethodDecorator;
-export function RequireScopes(alternatives: { any: readonly [string, ...string[]] }): ClassDecorator & MethodDecorator;
+export function RequireScopes(
+  ...scopes: [string, ...string[]] | [string, ...string[], { resource: ResourceRule }]
+): ClassDecorator & MethodDecorator;
+export function RequireScopes(alternatives: {
+  any: readonly [string, ...string[]];
+  resource?: ResourceRule;
+}): ClassDecorator & MethodDecorator;
 export function RequireScopes(...given: RequiredScopes): ClassDecorator & MethodDecorator {
   const requirement = toRequirement(given, '@RequireScopes()');
+  assertResourceRule(requirement);
   return requiring(requirement);
 }
 

@@ -105,7 +105,7 @@ export class ScopeGuard implements CanActivate {
         if (!principal) this.assertNoUser(request);
         request.sigra = principal && withRules(principal, rules);
       }
-      assertAllowed(request.sigra, route, rules);
+      await assertAllowed(request.sigra, route, rules, context);
       return true;
     } catch (error) {
       return refuseCall(error, this.config, context);

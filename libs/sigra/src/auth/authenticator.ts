@@ -247,9 +247,10 @@ export class Authenticator {
     issuer: string,
     signed: ForeignToken | undefined,
   ): Promise<Principal> {
-    const { token, user, record, scopes } = await this.foreignTokens.verify(credential, issuer, signed);
+    const { token, user, record, scopes, resources } = await this.foreignTokens.verify(credential, issuer, signed);
+    const made = { method: 'jwt', scopes, issuer, ...(resources && { resources }) } as const;
     const jwtHash = hashSecret(credential);
-    return ofOwner(user, record, { method: 'jwt', scopes, issuer }, { endsAt: token.endsAt, jwtHash }, this.type);
+    return ofOwner(user, record, made, { endsAt: token.endsAt, jwtHash }, this.type);
   }
 
   /**
@@ -284,7 +285,7 @@ export class Authenticator {
     found: CheckedCredential,
     request: HttpRequest,
   ): Promise<Principal> {
-    const { id: credentialId, userId: given, expiresAt: endsAt } = found;
+    const { id: credentialId, userId: given, resources, expiresAt: endsAt } = found;
     if (hasExpired(endsAt ?? null, this.clock.now())) throw refuse('token_expired', 'The credential has expired.');
     const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
     if (!record || !user) throw refuse('invalid_token', 'The credential belongs to no active user.');
@@ -293,7 +294,8 @@ export class Authenticator {
       const now = await askHostAgain(resolve, request);
       return now?.userId === given && now.id === credentialId;
     };
-    const made = { method: 'host', scopes, ...(credentialId !== undefined && { credentialId }) } as const;
+    const limited = resources !== undefined && { resources };
+    const made = { method: 'host', scopes, ...limited, ...(credentialId !== undefined && { credentialId }) } as const;
     return ofOwner(user, record, made, { endsAt, isLive }, this.type);
   }
 

@@ -1,4 +1,5 @@
 import { MAX_ID_LENGTH, ownerIdOf } from '../common/principal.js';
+import { isResourceList } from '../common/resource-limit.js';
 import { isScopeList, MAX_SCOPES } from '../common/scope-grammar.js';
 import type { CredentialOptions, HostCredential, HostRequest } from '../config/sigra-options.js';
 import type { HttpRequest } from './http-exchange.js';
@@ -9,6 +10,7 @@ export interface CheckedCredential {
   readonly id: string | undefined;
   readonly userId: string;
   readonly scopes: readonly string[];
+  readonly resources: readonly string[] | undefined;
   readonly expiresAt: Date | undefined;
 }
 
@@ -33,17 +35,20 @@ export async function askHostAgain(resolve: Resolve, request: HttpRequest): Prom
 
 function checked(found: HostCredential | null | undefined): CheckedCredential | undefined {
   if (found === undefined || found === null) return undefined;
-  const { id, userId: given, scopes, expiresAt } = found as Partial<Record<keyof HostCredential, unknown>>;
+  const { id, userId: given, scopes, resources, expiresAt } = found as Partial<Record<keyof HostCredential, unknown>>;
   const userId = ownerIdOf(given);
   if (userId === undefined) throw wrong('the id of a user as userId');
   if (!isScopeList(scopes)) throw wrong(`scopes, an array of at most ${MAX_SCOPES} scopes`);
+  if (resources !== undefined && !isResourceList(resources)) {
+    throw wrong('resources, an array of resources such as project:42, or none');
+  }
   if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime()))) {
     throw wrong('a valid Date as expiresAt, or none');
   }
   if (id !== undefined && !(typeof id === 'string' && id !== '' && id.length <= MAX_ID_LENGTH)) {
     throw wrong(`a string of 1 to ${MAX_ID_LENGTH} characters as id, or none`);
   }
-  return { id, userId, scopes: [...scopes], expiresAt };
+  return { id, userId, scopes: [...scopes], resources: resources && [...resources], expiresAt };
 }
 
 function wrong(expected: string): TypeError {

@@ -66,7 +66,8 @@ export function perPrincipal(
   const credential = credentialOf(principal);
   if (!credential) return undefined;
   const type = stampOf(principal)?.owner.type;
-  const facts = JSON.stringify([type, ...credential, [...principal.scopes].sort()]);
+  const { scopes, resources = null } = principal;
+  const facts = JSON.stringify([type, ...credential, [...scopes].sort(), resources && [...resources].sort()]);
   // In front: a URL begins with a slash, so no client can name the key of a principal.
   return `sigra:${createHash('sha256').update(facts).digest('base64url')}:${key}`;
 }

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { ScopeRequirement } from '../scopes/assert-scopes.js';
 import type { KindRequirement } from './kind-requirement.js';
+import { type ResourceRule, resourceRulesIn } from './resource-rule.js';
 import {
   ENFORCES_SCOPES,
   inherited,
@@ -22,6 +23,8 @@ export interface RouteRules {
   readonly access: RouteAccess | 'required';
   readonly scopes: readonly ScopeRequirement[];
   readonly kinds: readonly KindRequirement[];
+  /** For credentials that are limited to resources. */
+  readonly resources: readonly ResourceRule[];
   /** Whether the route repeats the answer to a rotation for the token that was rotated. */
   readonly repeatsRotation: boolean;
 }
@@ -50,13 +53,15 @@ function readRules(controller: Target, handler: Target): RouteRules {
   const { access: own, requirements } = declaredBy(controller, handler);
   // The declaration on the handler wins. At the same place requirements win, so that a route with one is never open by accident.
   if (own === 'anonymous' && requirements.length === 0) {
-    return { access: 'anonymous', scopes: [], kinds: [], repeatsRotation };
+    return { access: 'anonymous', scopes: [], kinds: [], resources: [], repeatsRotation };
   }
   const all = [...requirementsIn([inherited(ROUTE_REQUIREMENTS, controller)]), ...requirements];
+  const scopes = all.filter((requirement) => 'scopes' in requirement);
   return {
     access: all.length > 0 ? 'required' : (own ?? accessOfClass(controller, handler) ?? 'required'),
-    scopes: all.filter((requirement) => 'scopes' in requirement),
+    scopes,
     kinds: all.filter((requirement) => 'kinds' in requirement),
+    resources: resourceRulesIn(scopes),
     repeatsRotation,
   };
 }

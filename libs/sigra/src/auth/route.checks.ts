@@ -210,5 +210,6 @@ function* routesTwice(handlers: readonly RouteHandler[]): Iterable<string> {
 }
 
 function rulesAsText(handler: RouteHandler): string {
-  return JSON.stringify([rulesOf(handler.controller, handler.method), namesGuard(handler)]);
+  const asText = (_name: string, value: unknown) => (typeof value === 'function' ? String(value) : value);
+  return JSON.stringify([rulesOf(handler.controller, handler.method), namesGuard(handler)], asText);
 }

@@ -1,5 +1,6 @@
 import type { Caller } from '../common/caller.js';
 import { type Principal, type Stamp, stamped } from '../common/principal.js';
+import type { ResourceLimit } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
 import type { VerifiedAccessToken } from '../jwt/access-token.verifier.js';
@@ -17,13 +18,14 @@ export function ofApiToken(
   from: Caller,
   type: string,
 ): Principal {
-  const { id: tokenId, ownerId: userId, scopes, kind, allowedIps } = token;
+  const { id: tokenId, ownerId: userId, scopes, kind, allowedIps, resources } = token;
   const owner = { type, id: userId };
   const principal: Principal = {
     user,
     userId,
     method: 'api_token',
     scopes,
+    ...limitedTo(resources),
     tokenId,
     ...(kind !== null && { tokenKind: kind }),
   };
@@ -44,14 +46,15 @@ export function ofAccessToken(
 ): Principal {
   const { sub: userId, sid: familyId, epoch, exp, api_token_id: tokenId, allowed_ips: allowedIps } = claims;
   const owner = { type, id: userId };
+  const held = { method: 'jwt', scopes, ...limitedTo(claims.allowed_resources) } as const;
   if (tokenId !== undefined) {
     const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
-    return stamped({ user, userId, method: 'jwt', scopes, tokenId }, { owner, ...epochs, tokenId, allowedIps, from });
+    return stamped({ user, userId, ...held, tokenId }, { owner, ...epochs, tokenId, allowedIps, from });
   }
   // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
   const isOfFamily = epoch !== undefined && isUuid(familyId);
   const origin = isOfFamily ? { familyId } : { endsAt: new Date(exp * 1000), jwtHash: hashSecret(credential) };
-  const principal: Principal = { user, userId, method: 'jwt', scopes, ...(familyId !== undefined && { familyId }) };
+  const principal: Principal = { user, userId, ...held, ...(familyId !== undefined && { familyId }) };
   return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin, allowedIps, from });
 }
 
@@ -59,10 +62,15 @@ export function ofAccessToken(
 export function ofOwner(
   user: object,
   { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
-  made: Pick<Principal, 'method' | 'scopes' | 'issuer' | 'credentialId'>,
+  made: Pick<Principal, 'method' | 'scopes' | 'resources' | 'issuer' | 'credentialId'>,
   origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash'>,
   type: string,
 ): Principal {
   const owner = { type, id: userId };
   return stamped({ user, userId, ...made }, { owner, tokenEpoch, familyEpoch, ...origin });
+}
+
+/** Missing for a credential that holds all resources. */
+function limitedTo(resources: ResourceLimit | undefined): Pick<Principal, 'resources'> {
+  return resources ? { resources } : {};
 }

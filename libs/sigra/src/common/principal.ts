@@ -20,6 +20,11 @@ export interface Principal<User extends object = object> {
    * `users.scopes` excludes.
    */
   readonly scopes: readonly string[];
+  /**
+   * The resources that the scopes are limited to, such as `['project:42', 'document:*']`; see `can()`. An empty array holds
+   * none. Missing for a credential without a limit, which holds all, as every session does.
+   */
+  readonly resources?: readonly string[];
   /** The id of the API token: when `method` is `api_token`, and of a JWT that an API token got by `client_credentials`. */
   readonly tokenId?: string;
   /**

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   invalid_description: INPUT,
   invalid_metadata: INPUT,
   invalid_allowed_ips: INPUT,
+  invalid_resources: INPUT,
   kind_required: INPUT,
   invalid_kind: INPUT,
   scopes_required: SCOPES,
@@ -69,6 +70,7 @@ export const ERROR_CODES = {
   not_administrator: { status: 403 },
   step_up_required: { status: 403 },
   kind_not_allowed: { status: 403, challenge: 'privilege' },
+  resource_not_allowed: { status: 403, challenge: 'privilege' },
   invalid_signature: { status: 403 },
   cross_origin: { status: 403 },
   // Lookups and pages.

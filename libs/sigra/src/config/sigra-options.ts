@@ -406,6 +406,10 @@ export interface HostCredential {
   /** What the credential allows, such as `['read:projects']`, or `['*']`. `users.scopes` limits it. */
   scopes: readonly string[];
   /**
+   * The resources that the scopes are limited to, such as `['project:42', 'document:*']`; an empty array for none. @default all
+   */
+  resources?: readonly string[] | undefined;
+  /**
    * What tells the credential apart from others of the user, such as the `jti` of a JWT, at most 512 characters. Cached
    * answers and idempotency keys belong to one credential. @default none: its answers are not cached, and idempotency keys
    * are refused

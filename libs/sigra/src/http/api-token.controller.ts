@@ -69,7 +69,8 @@ function makerOf({ madeByTokenId, madeByFamilyId }: ApiToken): ApiTokenView['mad
 
 /**
  * The caller's own API tokens. The principal alone decides whose tokens they are. A token that manages tokens needs
- * `api_tokens:read` or `api_tokens:write`, and grants only scopes that it holds.
+ * `api_tokens:read` or `api_tokens:write`, and grants only scopes that it holds. One that is limited to resources sees and
+ * manages only tokens within its limit.
  */
 @Controller()
 @UseGuards(SigraAuthGuard)
@@ -78,7 +79,7 @@ export class ApiTokenController {
   constructor(private readonly tokens: ApiTokenService) {}
 
   @Get()
-  @RequireScopes('api_tokens:read')
+  @RequireScopes('api_tokens:read', { resource: 'filtered' })
   @NeverCached()
   async list(
     @CurrentPrincipal() principal: Principal,
@@ -98,7 +99,7 @@ export class ApiTokenController {
   }
 
   @Post()
-  @RequireScopes('api_tokens:write')
+  @RequireScopes('api_tokens:write', { resource: 'filtered' })
   @NeverCached()
   async create(
     @CurrentPrincipal() principal: Principal,
@@ -115,7 +116,7 @@ export class ApiTokenController {
 
   @Delete()
   @UseGuards(CollectionPathGuard)
-  @RequireScopes('api_tokens:write')
+  @RequireScopes('api_tokens:write', { resource: 'filtered' })
   async revokeAll(
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
@@ -125,7 +126,7 @@ export class ApiTokenController {
 
   @Delete(':id')
   @HttpCode(204)
-  @RequireScopes('api_tokens:write')
+  @RequireScopes('api_tokens:write', { resource: 'filtered' })
   async revoke(
     @CurrentPrincipal() principal: Principal,
     @CurrentCaller() caller: Caller,
@@ -135,7 +136,7 @@ export class ApiTokenController {
   }
 
   @Patch(':id')
-  @RequireScopes('api_tokens:write')
+  @RequireScopes('api_tokens:write', { resource: 'filtered' })
   @NeverCached()
   async update(
     @CurrentPrincipal() principal: Principal,
@@ -154,7 +155,7 @@ export class ApiTokenController {
 
   @Post(':id/rotate')
   @RepeatsRotation()
-  @RequireScopes('api_tokens:write')
+  @RequireScopes('api_tokens:write', { resource: 'filtered' })
   @NeverCached()
   async rotate(
     @CurrentPrincipal() principal: Principal,

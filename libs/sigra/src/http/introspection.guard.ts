@@ -6,6 +6,7 @@ import { bearerChallenge, throwRefusal } from '../auth/http-refusal.js';
 import type { Principal } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
+import { assertHoldsResource } from '../scopes/resource-requirement.js';
 import { OAuthClientAuthenticator } from './oauth-client.authenticator.js';
 import { invalidClient } from './oauth-error.js';
 import { parseOAuthParameters } from './oauth-request.js';
@@ -31,6 +32,7 @@ export class IntrospectionGuard implements CanActivate {
     try {
       const principal = await this.identify(request);
       assertScopes(principal, REQUIREMENTS, this.config.apiTokens.rules);
+      assertHoldsResource(principal.resources, undefined);
       return true;
     } catch (error) {
       throwRefusal(error, this.config, context);

@@ -149,6 +149,7 @@ export class OAuthController {
         iat: Math.floor(token.createdAt.getTime() / 1000),
         ...(token.expiresAt && { exp: Math.floor(token.expiresAt.getTime() / 1000) }),
         ...(token.allowedIps && { allowed_ips: token.allowedIps }),
+        ...(token.resources && { allowed_resources: token.resources }),
         token_type: 'Bearer',
       }
     );

@@ -28,6 +28,8 @@ interface SetClaims {
   readonly api_token_epoch?: number;
   /** The addresses that the token is accepted from (see `ApiToken.allowedIps`). Missing in a token that is accepted from all. */
   readonly allowed_ips?: readonly string[];
+  /** The resources that the scopes are limited to (see `ApiToken.resources`). Missing in a token that holds all. */
+  readonly allowed_resources?: readonly string[];
   /** The thumbprint of the key that the token is bound to (RFC 9449 section 6.1). Missing in a token that is not bound. */
   readonly cnf?: { readonly jkt: string };
 }
@@ -52,6 +54,7 @@ const RESERVED: Readonly<Record<keyof SetClaims | 'nbf', true>> = {
   api_token_id: true,
   api_token_epoch: true,
   allowed_ips: true,
+  allowed_resources: true,
   cnf: true,
 };
 export const RESERVED_CLAIMS: readonly string[] = Object.keys(RESERVED);

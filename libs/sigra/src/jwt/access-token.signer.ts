@@ -4,6 +4,7 @@ import type { AllowedIps } from '../common/allowed-ips.js';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
 import { Clock, endsWithinSecond } from '../common/clock.js';
 import { DEFAULT_OWNER_TYPE, type Owner } from '../common/principal.js';
+import type { ResourceLimit } from '../common/resource-limit.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ownerOf, type RefreshFamilyRow } from '../persistence/tables.js';
@@ -31,6 +32,8 @@ export interface AccessTokenSubject {
   readonly scopes: readonly string[];
   /** The addresses that the token is accepted from. @default all */
   readonly allowedIps?: AllowedIps | undefined;
+  /** The resources that its scopes are limited to. @default all */
+  readonly resources?: ResourceLimit | undefined;
   /** The thumbprint of the key that the token is bound to. @default the token is not bound */
   readonly dpopThumbprint?: string | undefined;
 }
@@ -80,7 +83,7 @@ export class AccessTokenSigner {
    * @throws TypeError when the application's claims make the token too long to be accepted
    */
   async sign(
-    { owner, origin, epoch, endsAt, ownClaims, scopes, allowedIps, dpopThumbprint }: AccessTokenSubject,
+    { owner, origin, epoch, endsAt, ownClaims, scopes, allowedIps, resources, dpopThumbprint }: AccessTokenSubject,
     now: Date = this.clock.now(),
   ): Promise<SignedAccessToken> {
     const config = enabledJwt(this.config);
@@ -106,6 +109,7 @@ export class AccessTokenSigner {
       // Owners of other types can have the same ids, and the same key.
       ...(owner.type !== DEFAULT_OWNER_TYPE && { owner_type: owner.type }),
       ...(allowedIps && { allowed_ips: allowedIps }),
+      ...(resources && { allowed_resources: resources }),
       ...(dpopThumbprint !== undefined && { cnf: { jkt: dpopThumbprint } }),
     };
     this.writer ??= new CompactJwsWriter(config.signingKey, this.config.lookupTimeout);
@@ -129,12 +133,13 @@ export function ofFamily({
   epoch,
   absoluteExpiresAt,
   allowedIps,
+  resources,
   ...family
-}: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt' | 'allowedIps'>): Pick<
-  AccessTokenSubject,
-  'owner' | 'origin' | 'epoch' | 'endsAt' | 'allowedIps'
-> {
-  return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt, allowedIps };
+}: Pick<
+  RefreshFamilyRow,
+  'id' | 'ownerType' | 'ownerId' | 'epoch' | 'absoluteExpiresAt' | 'allowedIps' | 'resources'
+>): Pick<AccessTokenSubject, 'owner' | 'origin' | 'epoch' | 'endsAt' | 'allowedIps' | 'resources'> {
+  return { owner: ownerOf(family), origin: { familyId: id }, epoch, endsAt: absoluteExpiresAt, allowedIps, resources };
 }
 
 /** Whether a token that was signed without knowing the end of its origin is valid beyond it. */

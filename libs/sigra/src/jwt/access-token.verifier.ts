@@ -3,6 +3,7 @@ import { admitsIp, isAllowedIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired, later, isNumericDate } from '../common/clock.js';
 import { DEFAULT_OWNER_TYPE, isOwnerId } from '../common/principal.js';
+import { isResourceList } from '../common/resource-limit.js';
 import { isScope } from '../common/scope-grammar.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { looksLikeJwt } from '../common/token-format.js';
@@ -228,6 +229,7 @@ function assertClaims(
     sid,
     owner_type = DEFAULT_OWNER_TYPE,
     allowed_ips,
+    allowed_resources,
   } = payload;
   if (iss !== issuer) throw invalid('iss is not the configured issuer.');
   if (!isAudience(aud, audience)) throw invalid('aud does not include the configured audience.');
@@ -241,6 +243,9 @@ function assertClaims(
   if (epoch !== undefined && !isEpoch(epoch)) throw invalid('epoch is not an integer.');
   if (owner_type !== type) throw invalid('The token belongs to another type of owners.');
   if (allowed_ips !== undefined && !isAllowedIps(allowed_ips)) throw invalid('allowed_ips is not a list of addresses.');
+  if (allowed_resources !== undefined && !isResourceList(allowed_resources)) {
+    throw invalid('allowed_resources is not a list of resources.');
+  }
   if (sid !== undefined && !isText(sid)) throw invalid('sid is not a valid string.');
   assertApiToken(payload);
 }

@@ -48,6 +48,7 @@ export class ClientTokenIssuer {
     enabledJwt(this.config);
     const dpopThumbprint = thumbprintIn(binding, this.config);
     const { owner, tokenId, allowedIps = null } = stampOf(client) ?? {};
+    const { resources = null } = client;
     if (!owner || tokenId === undefined) throw new TypeError('sigra: the client is not an API token');
     const scopes = requested ? this.scopes.narrow(client.scopes, parseScopes(requested)) : client.scopes;
     const by = { ...caller, principal: client };
@@ -60,10 +61,19 @@ export class ClientTokenIssuer {
         const since = await deadline.limit(this.gate.enter(owner, by));
         const ownClaims = await this.signer.ownClaims(client.user);
         const origin = { apiTokenId: tokenId, tokenEpoch: since.tokenEpoch };
-        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, allowedIps, dpopThumbprint };
+        const claims = {
+          owner,
+          origin,
+          epoch: since.familyEpoch,
+          ownClaims,
+          scopes,
+          allowedIps,
+          resources,
+          dpopThumbprint,
+        };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt: null }));
         return this.database.transaction(async (manager) => {
-          const { endsAt, allowedIps: left } = await this.gate.admit(manager, 'refresh_family', owner, since, by);
+          const mint = await this.gate.admit(manager, 'refresh_family', owner, since, by);
           const metadata = { userId: owner.id, scopes };
           await this.audit.record(
             manager,
@@ -71,8 +81,11 @@ export class ClientTokenIssuer {
             by,
           );
           // Rare: the API token ends soon, or was narrowed in the meantime.
-          const isTooMuch = outlives(signed, endsAt) || left !== allowedIps;
-          const fitting = isTooMuch ? await this.signer.sign({ ...claims, endsAt, allowedIps: left }) : signed;
+          const { endsAt, allowedIps: addresses, resources: left } = mint;
+          const isTooMuch = outlives(signed, endsAt) || addresses !== allowedIps || left !== resources;
+          const fitting = isTooMuch
+            ? await this.signer.sign({ ...claims, endsAt, allowedIps: addresses, resources: left })
+            : signed;
           const { accessToken, expiresIn, tokenType } = fitting;
           return { accessToken, expiresIn, tokenType, scope: scopes.join(' ') };
         }, deadline.left);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
+import { isResourceList } from '../common/resource-limit.js';
 import { isScope, isScopeList } from '../common/scope-grammar.js';
 import { refuse } from '../common/sigra-error.js';
 import { looksLikeJwt } from '../common/token-format.js';
@@ -20,6 +21,8 @@ export interface VerifiedForeignToken {
   readonly record: OwnerState;
   /** The registered scopes of the token that the user can have now. */
   readonly scopes: readonly string[];
+  /** Its claim `allowed_resources`, which another server with Sigra sets. Undefined without a limit. */
+  readonly resources: readonly string[] | undefined;
 }
 
 /**
@@ -80,6 +83,10 @@ export class ForeignTokenVerifier {
   private async check(jwt: string, issuer: string, signed?: ForeignToken): Promise<VerifiedForeignToken> {
     const token = signed ?? (await this.read(jwt, issuer));
     const scopes = this.registeredOf(token.scopes);
+    const { allowed_resources: resources } = token.claims;
+    if (resources !== undefined && !isResourceList(resources)) {
+      throw refuse('invalid_token', 'allowed_resources is not a list of resources.');
+    }
     // An issuer can have another spelling of the id than the tables, such as an upper-case UUID.
     const found = await this.owners.findWithEpochTime(this.users.canonicalId(token.ownerId));
     if (!found?.user) throw refuse('invalid_token', 'The user does not exist or is not active.');
@@ -87,7 +94,7 @@ export class ForeignTokenVerifier {
     if (record.familyEpochAt && token.issuedAt <= record.familyEpochAt) {
       throw refuse('epoch_mismatch', 'The user has signed out everywhere since the token was issued.');
     }
-    return { token, user, record, scopes: this.ceiling.limit(user, scopes) };
+    return { token, user, record, scopes: this.ceiling.limit(user, scopes), resources };
   }
 
   /** Issuers have scopes of their own beside those of this application, such as `openid`. */

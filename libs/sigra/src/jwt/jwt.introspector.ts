@@ -67,6 +67,7 @@ export class JwtIntrospector {
       scope: this.ceiling.limit(user, family.scopes).join(' '),
       sid: family.id,
       ...(family.allowedIps && { allowed_ips: family.allowedIps }),
+      ...(family.resources && { allowed_resources: family.resources }),
       ...(family.dpopThumbprint !== null && { cnf: { jkt: family.dpopThumbprint } }),
     };
   }

@@ -13,6 +13,7 @@ const FAMILY: RefreshFamilyRow = {
   epoch: 3,
   scopes: ['*'],
   allowedIps: null,
+  resources: null,
   madeByTokenId: null,
   madeByFamilyId: null,
   absoluteExpiresAt: at(100),

@@ -72,8 +72,11 @@ export class RefreshTokenIssuer {
         const { absoluteTtl } = enabledJwt(this.config);
         const endsAt = later(this.clock.now(), absoluteTtl);
         const origin = { familyId: id };
-        const allowedIps = stampOf(caller.principal)?.allowedIps ?? null;
-        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, allowedIps, dpopThumbprint };
+        const limits = {
+          allowedIps: stampOf(caller.principal)?.allowedIps ?? null,
+          resources: caller.principal?.resources ?? null,
+        };
+        const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, ...limits, dpopThumbprint };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt }));
         return this.database.transaction(async (manager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
@@ -88,7 +91,8 @@ export class RefreshTokenIssuer {
           );
           const { absoluteExpiresAt } = family;
           // Rare: what makes the family ends soon, or was narrowed in the meantime.
-          const isTooMuch = outlives(signed, absoluteExpiresAt) || mint.allowedIps !== allowedIps;
+          const isNarrowed = mint.allowedIps !== limits.allowedIps || mint.resources !== limits.resources;
+          const isTooMuch = outlives(signed, absoluteExpiresAt) || isNarrowed;
           const fitting = isTooMuch ? await this.signer.sign({ ...claims, ...ofFamily(family) }) : signed;
           return tokenPair(fitting, rawToken, scopes);
         }, deadline.left);
@@ -100,7 +104,7 @@ export class RefreshTokenIssuer {
   /** The rows of a family and its first token. */
   private begin(id: string, owner: Owner, scopes: readonly string[], mint: Mint, caller: Caller) {
     const { absoluteTtl, refreshTtl } = enabledJwt(this.config);
-    const { familyEpoch: epoch, endsAt, allowedIps, madeByTokenId, madeByFamilyId, descendsFrom } = mint;
+    const { familyEpoch: epoch, endsAt, allowedIps, resources, madeByTokenId, madeByFamilyId, descendsFrom } = mint;
     const createdAt = this.clock.now();
     const rawToken = mintRefreshToken();
     const absoluteExpiresAt = earliest(later(createdAt, absoluteTtl), endsAt);
@@ -114,6 +118,7 @@ export class RefreshTokenIssuer {
         epoch,
         scopes,
         allowedIps,
+        resources,
         madeByTokenId,
         madeByFamilyId,
         descendsFrom,

@@ -178,8 +178,8 @@ export class RefreshTokenRotator {
       }
       case 'replay': {
         this.narrow(presented.granted, presented.requestedScopes);
-        // The access token would have the earlier addresses.
-        if (!isDeepStrictEqual(family.allowedIps, presented.family.allowedIps)) throw aborted();
+        // The access token would have the earlier addresses or resources.
+        if (!isDeepStrictEqual(limitsOf(family), limitsOf(presented.family))) throw aborted();
         await this.audit.append(manager, refreshEvent('api.jwt_refresh_replay', presented));
         const live = decision.sealedSuccessors.reduce(
           (opener, sealed) => unseal(sealed, opener, 'refresh-token successor'),
@@ -245,6 +245,10 @@ export class RefreshTokenRotator {
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
+}
+
+function limitsOf({ allowedIps, resources }: RefreshFamilyRow) {
+  return { allowedIps, resources };
 }
 
 function aborted(cause?: unknown): SigraError {

@@ -6,6 +6,7 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { kindMember } from '../common/token-kinds.js';
 import { type Owner, stampOf } from '../common/principal.js';
+import { refuse } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
@@ -127,17 +128,22 @@ export class CredentialRevoker {
     );
   }
 
-  /** A principal ends only credentials whose scopes it holds, and its own family. @throws SigraError `insufficient_scope` */
+  /**
+   * A principal ends only credentials whose scopes and resources it holds, and its own family.
+   *
+   * @throws SigraError `insufficient_scope`, `resource_not_allowed`
+   */
   assertMayRevoke(credential: ApiToken | RefreshFamilyRow, caller: Caller): void {
     const { principal } = caller;
     if (principal?.familyId === credential.id || this.isInPerson(ownerOf(credential), caller)) return;
-    assertMayManage(principal, credential.scopes, this.config.apiTokens.rules);
+    assertMayManage(principal, credential, this.config.apiTokens.rules);
   }
 
   /**
    * Checks a principal that ends all credentials of some kinds, which the step has ended.
    *
-   * @throws SigraError `insufficient_scope` when it does not hold all of their scopes
+   * @throws SigraError `insufficient_scope` when it does not hold all of their scopes; `resource_not_allowed` when it is limited to
+   * resources: credentials without a limit can be among them
    */
   async assertMayEndAll(
     manager: EntityManager,
@@ -147,12 +153,16 @@ export class CredentialRevoker {
     caller: Caller,
   ): Promise<void> {
     const { principal } = caller;
-    if (!principal || principal.scopes.includes('*') || this.isInPerson(owner, caller)) return;
+    if (!principal || this.isInPerson(owner, caller)) return;
+    if (principal.resources) {
+      throw refuse('resource_not_allowed', 'A credential that is limited to resources cannot revoke all others.');
+    }
+    if (principal.scopes.includes('*')) return;
     const scopes = [
       ...(kinds.tokens ? await this.tokens.activeScopes(manager, owner, at, tokenEpoch - 1) : []),
       ...(kinds.families ? await this.families.liveScopes(manager, owner, at, familyEpoch - 1) : []),
     ];
-    assertMayManage(principal, scopes, this.config.apiTokens.rules);
+    assertMayManage(principal, { scopes }, this.config.apiTokens.rules);
   }
 
   /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */

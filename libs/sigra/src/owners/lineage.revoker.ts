@@ -5,6 +5,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import { commonIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import type { Owner } from '../common/principal.js';
+import { commonResources } from '../common/resource-limit.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { LineageRepository, type Narrowing, type RevokedDescendant } from '../persistence/lineage.repository.js';
 import { type NewSweep, SweepRepository } from '../persistence/sweep.repository.js';
@@ -25,8 +26,8 @@ export interface LineageChange {
 
 /**
  * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the
- * transaction that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes
- * and addresses that it loses.
+ * transaction that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes,
+ * addresses and resources that it loses.
  */
 @Injectable()
 export class LineageRevoker {
@@ -140,7 +141,7 @@ export class LineageRevoker {
   }
 
   /**
-   * Takes from what a maker made, to any depth, the scopes and addresses that the maker has lost. Call it in the transaction that
+   * Takes from what a maker made, to any depth, the scopes, addresses and resources that the maker has lost. Call it in the transaction that
    * narrows the maker.
    *
    * @param left those that the maker still has; undefined when it has lost none
@@ -148,7 +149,7 @@ export class LineageRevoker {
   async narrowMadeBy(
     manager: EntityManager,
     makerId: string,
-    { scopes, allowedIps }: Partial<Pick<ApiToken, 'scopes' | 'allowedIps'>>,
+    { scopes, allowedIps, resources }: Partial<Pick<ApiToken, 'scopes' | 'allowedIps' | 'resources'>>,
   ): Promise<void> {
     const { rules } = this.config.apiTokens;
     if (scopes) {
@@ -159,6 +160,9 @@ export class LineageRevoker {
     }
     if (allowedIps) {
       await this.narrow(manager, makerId, { column: 'allowed_ips', keep: (list) => commonIps(list, allowedIps) });
+    }
+    if (resources) {
+      await this.narrow(manager, makerId, { column: 'resources', keep: (list) => commonResources(list, resources) });
     }
   }
 

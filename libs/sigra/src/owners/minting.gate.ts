@@ -4,6 +4,7 @@ import type { Caller } from '../common/caller.js';
 import { admitsIp, type AllowedIps, commonIps } from '../common/allowed-ips.js';
 import { Clock, earliest, hasExpired } from '../common/clock.js';
 import { type Owner, type Principal, type Stamp, stampOf } from '../common/principal.js';
+import { commonResources, type ResourceLimit } from '../common/resource-limit.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -23,6 +24,8 @@ export interface Mint extends Epochs {
   readonly endsAt: Date | null;
   /** The addresses that the maker is accepted from: nothing that it makes is accepted from others. */
   readonly allowedIps: AllowedIps;
+  /** The resources that the maker is limited to: nothing that it makes holds others. */
+  readonly resources: ResourceLimit;
   readonly madeByTokenId: string | null;
   readonly madeByFamilyId: string | null;
   /** Every credential that it descends from. */
@@ -34,6 +37,7 @@ const MAX_ANCESTORS = 64;
 const IN_PERSON = {
   endsAt: null,
   allowedIps: null,
+  resources: null,
   madeByTokenId: null,
   madeByFamilyId: null,
   descendsFrom: [],
@@ -158,7 +162,7 @@ export class MintingGate {
     if (familyId === undefined) {
       if (!isKnown(principal)) throw revoked();
       if (hasExpired(endsAt ?? null, this.clock.now())) throw expired();
-      return { ...IN_PERSON, endsAt: endsAt ?? null };
+      return { ...IN_PERSON, endsAt: endsAt ?? null, resources: resourcesOf(principal) };
     }
     const family = await this.families.lock(manager, familyId, owner);
     if (family?.epoch !== epochs.familyEpoch || family.revokedAt) throw revoked();
@@ -168,6 +172,7 @@ export class MintingGate {
     return {
       endsAt: family.absoluteExpiresAt,
       allowedIps: addressesOf(stamp, family),
+      resources: resourcesOf(principal, family),
       madeByTokenId: null,
       madeByFamilyId: familyId,
       descendsFrom,
@@ -197,7 +202,8 @@ export class MintingGate {
     if (hasExpired(endsAt, now) || isExpired(presented, this.config.apiTokens, now)) throw expired();
     const descendsFrom = await this.lineageOf(manager, 'api_token', madeByTokenId, presented.id, heir.id);
     const allowedIps = addressesOf(stamp, presented, heir);
-    return { endsAt, allowedIps, madeByTokenId, madeByFamilyId: null, descendsFrom };
+    const resources = resourcesOf(principal, presented, heir);
+    return { endsAt, allowedIps, resources, madeByTokenId, madeByFamilyId: null, descendsFrom };
   }
 
   /**
@@ -240,6 +246,12 @@ type Accepted = Pick<ApiToken, 'allowedIps'>;
  */
 function addressesOf({ allowedIps = null }: Stamp, ...credentials: readonly Accepted[]): AllowedIps {
   return credentials.reduce<AllowedIps>((common, credential) => commonIps(common, credential.allowedIps), allowedIps);
+}
+
+/** The resources of what a principal makes: those that it held when it was authenticated and its credential still holds. */
+function resourcesOf(principal: Principal, ...credentials: readonly Pick<ApiToken, 'resources'>[]): ResourceLimit {
+  const held = principal.resources ?? null;
+  return credentials.reduce<ResourceLimit>((common, { resources }) => commonResources(common, resources), held);
 }
 
 /** The stamp of a principal that the application made itself. Its epochs are not known. */

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { CLOCK_MARGIN_SECONDS } from '../common/clock.js';
 import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
+import type { ResourceLimit } from '../common/resource-limit.js';
 import { prefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
@@ -251,6 +252,7 @@ export class ApiTokenRepository {
    * Lists the active tokens of an owner after `position`, oldest first.
    *
    * @param timeout in milliseconds
+   * @param within only tokens that are limited to these resources
    */
   async listActive(
     owner: Owner,
@@ -258,14 +260,16 @@ export class ApiTokenRepository {
     limit: number,
     position: CursorPosition | undefined,
     timeout: number,
+    within: ResourceLimit,
   ): Promise<ApiToken[]> {
     const { createdAt, id } = position ?? BEFORE_ALL;
+    const visible = within === null ? '' : ` AND ${isWithin('t.resources', '$7')}`;
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
        WHERE ${OF_OWNER} AND ${this.active} AND t.token_epoch = ${currentEpoch(this.owners, 'token_epoch', '$1', '$2')}
-         AND (t.created_at, t.id) > ($4, $5)
+         AND (t.created_at, t.id) > ($4, $5)${visible}
        ORDER BY t.created_at, t.id LIMIT $6`,
-      [owner.type, owner.id, now, createdAt, id, limit],
+      [owner.type, owner.id, now, createdAt, id, limit, ...(within === null ? [] : [within])],
       undefined,
       timeout,
     );
@@ -382,6 +386,12 @@ export class ApiTokenRepository {
     const [token, { tokenEpoch, familyEpoch }] = apiTokens.unpackWith(packed, packedEpochs);
     return { ownerId: token.ownerId, token: this.kinds.label(token), tokenEpoch, familyEpoch };
   }
+}
+
+/** SQL for whether a credential is limited to resources, each of which is in a list; see `isWithinResources`. */
+function isWithin(column: string, list: string): string {
+  const isHeld = `resource = ANY (${list}::text[]) OR split_part(resource, ':', 1) || ':*' = ANY (${list}::text[])`;
+  return `${column} IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(${column}) AS resource WHERE NOT (${isHeld}))`;
 }
 
 /** The longest lifetime of a token, in seconds: 0 if it only needs an expiry, -1 without a limit. */

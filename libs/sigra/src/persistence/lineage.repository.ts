@@ -32,7 +32,10 @@ export interface ChangedDescendants {
 /** How the arrays in a column become narrower. Each returns its argument when nothing is to be taken away. */
 export type Narrowing =
   | { readonly column: 'scopes'; readonly keep: (scopes: readonly string[]) => readonly string[] }
-  | { readonly column: 'allowed_ips'; readonly keep: (list: readonly string[] | null) => readonly string[] | null };
+  | {
+      readonly column: 'allowed_ips' | 'resources';
+      readonly keep: (list: readonly string[] | null) => readonly string[] | null;
+    };
 
 const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
 /** An expired row must not hide a living one. A transaction looks at so many rows at most. */
@@ -138,7 +141,7 @@ export class LineageRepository {
   }
 
   /**
-   * Narrows the scopes or the addresses of all credentials that descend from one of the makers. Call it until it finds nothing to
+   * Narrows the scopes, the addresses or the resources of all credentials that descend from one of the makers. Call it until it finds nothing to
    * narrow: another transaction can change a row, or rotate it, while this waits for it.
    */
   async narrowDescendants(

@@ -44,7 +44,7 @@ const MAX_SUCCESSORS = 100;
 /** A rotation, with all rows that its statement writes. */
 export interface Rotation {
   readonly tokenId: string;
-  readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'allowedIps'>;
+  readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'allowedIps' | 'resources'>;
   readonly child: NewRefreshToken & { readonly createdAt: Date };
   /** The key that the family gets. Undefined leaves the family as it is. */
   readonly boundTo?: string | undefined;
@@ -174,7 +174,7 @@ export class RefreshTokenRepository {
    * Consumes a token, and inserts its successor and the audit row, in one statement.
    *
    * It locks the family first, as all statements do. PostgreSQL then checks again whether the family was revoked or got
-   * other addresses, and the token consumed. It does not check the epoch again, and need not: the successor belongs to the
+   * other addresses or resources, and the token consumed. It does not check the epoch again, and need not: the successor belongs to the
    * family, whose epoch a sign-out everywhere leaves behind.
    *
    * It skips a locked family instead of waiting: what it then decides would be based on what it read before.
@@ -205,6 +205,7 @@ export class RefreshTokenRepository {
          SELECT id FROM ${names.refreshFamilies}
          WHERE id = ${parameters.add(family.id)} AND revoked_at IS NULL AND absolute_expires_at > ${now}
            AND allowed_ips IS NOT DISTINCT FROM ${parameters.add(family.allowedIps)}::text[]
+           AND resources IS NOT DISTINCT FROM ${parameters.add(family.resources)}::text[]
            AND epoch = ${currentEpoch(names.owners, 'family_epoch', parameters.add(family.ownerType), parameters.add(family.ownerId))}
          FOR NO KEY UPDATE SKIP LOCKED
        ), consumed AS (

@@ -45,7 +45,7 @@ export const MAX_METADATA_LENGTH = 65_536;
 /** Data of the application about a token: a JSON object. */
 export type TokenMetadata = Readonly<Record<string, unknown>>;
 
-/** Columns that every credential has: whose it is, where it is accepted, and what made it. */
+/** Columns that every credential has: whose it is, where it is accepted and for which resources, and what made it. */
 const owned = {
   /** `users.type`. */
   ownerType: text(MAX_OWNER_TYPE_LENGTH),
@@ -58,6 +58,11 @@ const accepted = {
    * none: what made it was limited to other ones.
    */
   allowedIps: nullable(textArray()),
+  /**
+   * The resources that the scopes of this credential are limited to, such as `project:42` or `project:*`. Null means all
+   * resources. An empty array means none: what made it was limited to other ones.
+   */
+  resources: nullable(textArray()),
 };
 const made = {
   /**

@@ -1,15 +1,23 @@
 import { MAX_SCOPES } from '../common/scope-grammar.js';
 import { ScopeRules } from '../common/scope-rules.js';
+import { holdsResource, type RequestedResource } from './resource-requirement.js';
 
 /** An object with scopes, such as an API token or a principal. */
 export interface ScopeHolder {
   readonly scopes: readonly string[];
+  /** The resources that the scopes are limited to. Null means all. @default all */
+  readonly resources?: readonly string[] | null | undefined;
 }
 
 /** The options of `can`. */
 export interface CanOptions {
   /** Whether all scopes are required, or one of them is enough. @default 'all' */
   match?: 'all' | 'any';
+  /**
+   * What the scopes are needed for, such as `project:42`; several resources must all be held. A holder that is limited to resources holds no scope for a resource
+   * that is missing or invalid; a holder without a limit holds its scopes for all. @default none
+   */
+  resource?: RequestedResource | undefined;
   /**
    * How scopes grant others; see `scopeRules()`. @default for a principal from a guard, the application's rules; otherwise
    * wildcards alone
@@ -21,16 +29,18 @@ export interface CanOptions {
  * Whether `holder` holds the scopes.
  *
  * `*` grants every scope, and `projects:*` every scope that begins with `projects:`. Returns false for a holder without
- * scopes, and for an empty list with `match: 'any'`.
+ * scopes, for an empty list with `match: 'any'`, and for a holder with `resources` that do not cover `resource`.
  *
  * @throws TypeError for more than 256 scopes
  *
  * @example
  * can({ scopes: ['projects:*'] }, ['projects:read']); // true
  * can({ scopes: ['projects:read'] }, ['projects:read', 'admin'], { match: 'any' }); // true
+ * can({ scopes: ['*'], resources: ['project:42'] }, ['projects:read'], { resource: 'project:7' }); // false
  */
 export function can(holder: ScopeHolder, scopes: readonly string[], options: CanOptions = {}): boolean {
   if (scopes.length > MAX_SCOPES) throw new TypeError(`sigra: can() compares at most ${MAX_SCOPES} scopes`);
+  if (!holdsResource(holder.resources, options.resource)) return false;
   return holds(holder.scopes, scopes, options.match ?? 'all', options.rules ?? rulesOf(holder));
 }
 

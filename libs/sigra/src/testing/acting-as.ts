@@ -10,6 +10,8 @@ export interface ActingCredential {
   readonly method?: AuthMethod;
   /** @default ['*'] */
   readonly scopes?: readonly string[];
+  /** The resources that the scopes are limited to. Not with the method `session`. @default all */
+  readonly resources?: readonly string[];
   /** Only with the method `api_token`. @default a random UUID */
   readonly tokenId?: string;
   /** Only with the method `api_token`: the kind of the token. @default none */
@@ -38,7 +40,7 @@ export type ActingPrincipal<User extends object = object> = ActingCredential &
  * @typeParam User the host's user type
  * @param principal who makes the requests, or `anonymous` for requests without a credential
  * @param settings the application's own settings. @default realm `api`, and no scope but a wildcard grants another
- * @throws TypeError if neither `userId` nor `user.id` is given
+ * @throws TypeError if neither `userId` nor `user.id` is given, and for a session with `resources`
  *
  * @example
  * const acting = actingAs({ userId: '1', scopes: ['read:projects'] });
@@ -86,7 +88,7 @@ export class ActingGuard<User extends object = object> implements CanActivate {
    * Changes who makes the requests from now on.
    *
    * @param principal who makes the requests, or `anonymous` for requests without a credential
-   * @throws TypeError if neither `userId` nor `user.id` is given
+   * @throws TypeError if neither `userId` nor `user.id` is given, and for a session with `resources`
    */
   as(principal: ActingPrincipal<User> | 'anonymous'): this {
     this.principal = principal === 'anonymous' ? undefined : toPrincipal(principal);
@@ -101,8 +103,10 @@ export class ActingGuard<User extends object = object> implements CanActivate {
 function toPrincipal(acting: ActingPrincipal): Principal {
   const userId = acting.userId ?? idOf(acting.user);
   if (userId === undefined) throw new TypeError('actingAs() needs a userId, or a user with an id');
-  const { user = { id: userId }, scopes = ['*'] } = acting;
-  return { user, userId, scopes: [...scopes], ...credentialOf(acting) };
+  const { user = { id: userId }, scopes = ['*'], resources } = acting;
+  const credential = credentialOf(acting);
+  if (resources && credential.method === 'session') throw new TypeError('actingAs(): a session holds all resources');
+  return { user, userId, scopes: [...scopes], ...(resources && { resources: [...resources] }), ...credential };
 }
 
 /** Exactly the properties that a real principal of the method has. */

@@ -6,6 +6,7 @@ import { refuse, type SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { HostRequest } from '../config/sigra-options.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
+import { assertHoldsResource } from '../scopes/resource-requirement.js';
 
 /** The scope of administrators. Every session with `*` has it, so the application names the administrators as well. */
 export const ADMIN_SCOPE = 'api_tokens:admin';
@@ -25,6 +26,7 @@ export class AdministratorGate {
     const { principal } = caller;
     if (!principal) return;
     assertScopes(principal, REQUIREMENTS, this.config.apiTokens.rules);
+    assertHoldsResource(principal.resources, undefined);
     const { canAdminister } = this.config.admin ?? {};
     const answer: unknown = await this.limit(caller, canAdminister?.(principal));
     // Another value, such as an object, must not pass as an administrator.

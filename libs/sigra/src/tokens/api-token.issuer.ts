@@ -6,6 +6,7 @@ import { grantIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
+import { grantResources } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { hintOf, mintRawToken } from '../common/token-format.js';
@@ -90,9 +91,10 @@ export class ApiTokenIssuer {
           const requested = requestedExpiry(request.expiresAt, now, kind, mint.endsAt);
           const expiresAt = parseExpiry(requested, now, kind, mint.endsAt);
           const allowedIps = grantIps(properties.allowedIps, mint.allowedIps);
+          const resources = grantResources(properties.resources, mint.resources);
           await this.assertMayMake(manager, kind, mint);
           await this.assertBelowCap(manager, owner, now);
-          const granted = { ...properties, allowedIps, id, expiresAt, createdAt: now };
+          const granted = { ...properties, allowedIps, resources, id, expiresAt, createdAt: now };
           const issued = await this.mint(manager, kind, mint, owner, granted);
           await this.audit.record(
             manager,
@@ -100,7 +102,15 @@ export class ApiTokenIssuer {
               action: 'api.token_create',
               targetId: id,
               targetType: 'api_token',
-              metadata: { userId: owner.id, ...kindMember(issued.token), name, scopes, allowedIps, expiresAt },
+              metadata: {
+                userId: owner.id,
+                ...kindMember(issued.token),
+                name,
+                scopes,
+                allowedIps,
+                resources,
+                expiresAt,
+              },
             },
             caller,
           );

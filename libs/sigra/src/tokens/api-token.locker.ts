@@ -39,8 +39,8 @@ export class ApiTokenLocker {
    * Locks a token, its owner and the credential of the caller until the transaction ends.
    *
    * @param filter tokens of other owners count as missing
-   * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`; `insufficient_scope` when the
-   * caller's principal does not hold all scopes of the token; also the errors of `MintingGate.admit`
+   * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`; `insufficient_scope` and
+   * `resource_not_allowed` when the caller's principal does not hold all scopes, or resources, of the token; also the errors of `MintingGate.admit`
    */
   async lock(manager: EntityManager, tokenId: string, filter: OwnerFilter, caller: Caller): Promise<LockedToken> {
     const seen = isUuid(tokenId) ? await this.tokens.read(manager, tokenId, filter) : undefined;
@@ -52,7 +52,9 @@ export class ApiTokenLocker {
     const token = await this.tokens.lock(manager, tokenId, owner);
     const now = this.clock.now();
     assertCurrent(token, now, this.config.apiTokens);
-    assertMayManage(caller.principal, token.scopes, this.config.apiTokens.rules);
+    // The credential can have lost resources since the principal was authenticated.
+    const manages = caller.principal && { scopes: caller.principal.scopes, resources: mint.resources };
+    assertMayManage(manages, token, this.config.apiTokens.rules);
     return { token, owner, mint, makerEndsAt: await this.gate.endOfMaker(manager, token), now };
   }
 }

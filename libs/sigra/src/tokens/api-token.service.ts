@@ -60,10 +60,10 @@ export class ApiTokenService {
    *
    * @param user the owner
    * @param caller where the call comes from; with a principal, the token can only get scopes that the principal holds, and does
-   * not outlive the principal's credential, and is accepted only from addresses that the credential is accepted from
+   * not outlive the principal's credential, and is accepted only from addresses that the credential is accepted from, and holds only resources that the credential holds
    * @returns the token and its raw form, which exists only here
    * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
-   * `invalid_metadata`, `invalid_allowed_ips`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`,
+   * `invalid_metadata`, `invalid_allowed_ips`, `invalid_resources`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
    * `kind_not_allowed` when the principal is, or descends from, a token of another kind, `too_many_tokens`,
    * `invalid_idempotency_key`, `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`;
@@ -145,17 +145,18 @@ export class ApiTokenService {
 
   /**
    * Changes properties of an active token, with the audit row `api.token_update`, which has the values before and after.
-   * Without a difference, nothing is written. Narrower scopes and addresses and an earlier expiry are in force at once, also
+   * Without a difference, nothing is written. Narrower scopes, addresses and resources and an earlier expiry are in force at once, also
    * for what calls under way make with the token, for earlier tokens of its rotations that are in their grace period, and
-   * for what the token has made, to any depth. Only access tokens (JWTs) that have been signed keep their scopes and
-   * addresses until they expire.
+   * for what the token has made, to any depth. Only access tokens (JWTs) that have been signed keep their scopes,
+   * addresses and resources until they expire.
    *
-   * @param caller where the call comes from; a principal can narrow the scopes and addresses and move the expiry to an
-   * earlier time only
+   * @param caller where the call comes from; a principal can narrow the scopes, addresses and resources and move the
+   * expiry to an earlier time only
    * @throws SigraError `not_found`, `token_revoked` (revoked or already rotated), `token_expired`, `name_required`,
    * `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`, `invalid_metadata`,
-   * `invalid_allowed_ips`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`, the codes of an expiry;
-   * `insufficient_scope` when the caller's principal does not hold all scopes of the token, or widens them
+   * `invalid_allowed_ips`, `invalid_resources`, `scopes_required`, `invalid_scope_format`, `unregistered_scopes`, the codes
+   * of an expiry; `insufficient_scope` when the caller's principal does not hold all scopes of the token, or widens them;
+   * `resource_not_allowed` when it does not hold all resources of the token
    */
   async update(tokenId: string, request: UpdateApiToken, caller: Caller = {}): Promise<ApiToken> {
     return this.updater.update(tokenId, request, caller, { type: this.config.users.type });
@@ -171,8 +172,8 @@ export class ApiTokenService {
   }
 
   /**
-   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, addresses, owner and
-   * lifetime. Through a principal that is limited to addresses, the new one has only those of both. The old token is revoked
+   * Replaces a token with a new one that has the same name, description, metadata, kind, scopes, addresses, resources,
+   * owner and lifetime. Through a principal that is limited to addresses, the new one has only those of both. The old token is revoked
    * at once, or expires after the grace period, but never later than before. Only one of several concurrent rotations
    * succeeds.
    *
@@ -204,7 +205,8 @@ export class ApiTokenService {
    * Lists a user's tokens that are neither revoked nor expired, oldest first. Tokens that are created during paging
    * appear on a later page; no token is skipped or repeated.
    *
-   * @param caller how long its request has waited counts
+   * @param caller how long its request has waited counts; a principal that is limited to resources sees only the tokens
+   * whose resources it holds
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */
   async listActive(user: UserRef, request: ListApiTokens = {}, caller: Caller = {}): Promise<ApiTokenPage> {
@@ -213,7 +215,8 @@ export class ApiTokenService {
     // One row more than the limit shows that there is a next page.
     const owner = this.users.ownerOf(user);
     const { left } = deadlineOf(caller, this.config.lookupTimeout);
-    const tokens = await this.tokens.listActive(owner, this.clock.now(), limit + 1, position, left);
+    const { resources = null } = caller.principal ?? {};
+    const tokens = await this.tokens.listActive(owner, this.clock.now(), limit + 1, position, left, resources);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
   }
@@ -279,7 +282,7 @@ export class ApiTokenService {
   }
 
   /** Whether a token or principal holds the scopes, according to the application's rules. See `can`. */
-  can(holder: ScopeHolder, scopes: readonly string[], options: Pick<CanOptions, 'match'> = {}): boolean {
+  can(holder: ScopeHolder, scopes: readonly string[], options: Pick<CanOptions, 'match' | 'resource'> = {}): boolean {
     return can(holder, scopes, { ...options, rules: this.config.apiTokens.rules });
   }
 }

@@ -5,6 +5,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import { commonIps, isWithinIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { earliest } from '../common/clock.js';
+import { commonResources, isWithinResources } from '../common/resource-limit.js';
 import { SigraError } from '../common/sigra-error.js';
 import { kindMember } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -36,7 +37,7 @@ type Changeable = TokenProperties & Pick<ApiToken, 'expiresAt'>;
 type Changes = Partial<Changeable>;
 
 /** The properties that earlier tokens of the rotations, and what the token made, share with it. */
-const INHERITED: readonly (keyof Changeable)[] = ['scopes', 'allowedIps', 'expiresAt'];
+const INHERITED: readonly (keyof Changeable)[] = ['scopes', 'allowedIps', 'resources', 'expiresAt'];
 
 /** Changes properties of tokens, with the audit row in the same transaction. */
 @Injectable()
@@ -100,14 +101,17 @@ export class ApiTokenUpdater {
     return end;
   }
 
-  /** Also that its kind allows the scopes. @throws SigraError `insufficient_scope`, `invalid_allowed_ips` */
-  private assertNarrows(token: ApiToken, { scopes, allowedIps }: Changes, { principal }: Caller): void {
+  /** Also that its kind allows the scopes. @throws SigraError `insufficient_scope`, `invalid_allowed_ips`, `invalid_resources` */
+  private assertNarrows(token: ApiToken, { scopes, allowedIps, resources }: Changes, { principal }: Caller): void {
     const { kinds, rules } = this.config.apiTokens;
     if (scopes) this.ceiling.assertKindAllows(kinds.of(token), scopes);
     if (!principal) return;
     if (scopes) assertCovers(token.scopes, scopes, rules, 'The scopes of a token can be narrowed, but not widened.');
     if (allowedIps !== undefined && !isWithinIps(allowedIps, token.allowedIps)) {
       throw new SigraError('invalid_allowed_ips', 'The addresses of a token can be narrowed, but not widened.');
+    }
+    if (resources !== undefined && !isWithinResources(resources, token.resources)) {
+      throw new SigraError('invalid_resources', 'The resources of a token can be narrowed, but not widened.');
     }
   }
 
@@ -147,7 +151,8 @@ export class ApiTokenUpdater {
       const expiresAt = earliest(each.expiresAt, token.expiresAt);
       const scopes = commonScopes(each.scopes, token.scopes, this.config.apiTokens.rules);
       const allowedIps = commonIps(each.allowedIps, token.allowedIps);
-      await this.tokens.update(manager, each.id, { scopes, allowedIps, expiresAt });
+      const resources = commonResources(each.resources, token.resources);
+      await this.tokens.update(manager, each.id, { scopes, allowedIps, resources, expiresAt });
     }
   }
 }

@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import type { Deadline } from '../common/deadline.js';
 import { type CredentialMembers, credentialOf } from '../common/principal.js';
+import { grantResources } from '../common/resource-limit.js';
 import { seal, unseal } from '../common/sealing.js';
 import { isOutage, refuse, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -126,6 +127,8 @@ export class IssueReplayer {
       throw refuse('idempotency_key_reused', 'The idempotency key was used for a request with other properties.');
     }
     assertMayGrant(principal, token.scopes, this.config.apiTokens.rules);
+    // The credential of the host can have lost resources since.
+    grantResources(token.resources, principal?.resources ?? null);
     return { rawToken: unseal(answer.sealedToken, key, 'idempotent answer'), token };
   }
 }

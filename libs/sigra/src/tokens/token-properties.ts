@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { parseAllowedIps } from '../common/allowed-ips.js';
 import { MAX_JSON_DEPTH } from '../common/bounded-json.js';
 import { isObject } from '../common/is-object.js';
+import { parseResources } from '../common/resource-limit.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan, isStorable } from '../common/storable-text.js';
 import type { SigraConfig } from '../config/sigra-config.js';
@@ -37,11 +38,17 @@ export interface RequestedProperties {
    * or all
    */
   readonly allowedIps?: readonly string[] | null | undefined;
+  /**
+   * The resources that the scopes are limited to: 1 to 100 resources such as `project:42`, or `project:*` for all of a type,
+   * with at most 4,096 characters, joined by spaces. Null for all resources, but not more than those of the principal's own
+   * credential. @default those of the principal's own credential, or all
+   */
+  readonly resources?: readonly string[] | null | undefined;
 }
 
 /**
  * The same for a change: a property that is `undefined` stays as it is, and null removes it. A principal can only narrow
- * scopes and addresses.
+ * scopes, addresses and resources.
  */
 export type RequestedChanges = { readonly [P in keyof RequestedProperties]?: RequestedProperties[P] | undefined };
 
@@ -66,6 +73,7 @@ const PARSERS: {
   metadata: (given, rules) => parseMetadata(given, rules.parseMetadata),
   scopes: (given, rules) => rules.scopes.parseGrant(given),
   allowedIps: parseAllowedIps,
+  resources: parseResources,
 };
 
 /** The names of the properties. */
@@ -75,7 +83,7 @@ export const TOKEN_PROPERTIES = Object.keys(PARSERS) as readonly (keyof TokenPro
  * Checks the properties of a new token.
  *
  * @throws SigraError `name_required`, `name_too_long`, `invalid_name`, `description_too_long`, `invalid_description`,
- * `invalid_metadata`, `invalid_allowed_ips`, and the codes of scopes; also what `apiTokens.parseMetadata` throws, if it is
+ * `invalid_metadata`, `invalid_allowed_ips`, `invalid_resources`, and the codes of scopes; also what `apiTokens.parseMetadata` throws, if it is
  * an `HttpException`
  */
 export function parseProperties(request: RequestedProperties, rules: PropertyRules): Promise<TokenProperties> {

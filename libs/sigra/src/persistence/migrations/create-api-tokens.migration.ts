@@ -73,6 +73,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         token_hash bytea NOT NULL,
         scopes text[] NOT NULL,
         allowed_ips text[],
+        resources text[],
         made_by_token_id uuid,
         made_by_family_id uuid,
         descends_from uuid[] NOT NULL DEFAULT '{}',

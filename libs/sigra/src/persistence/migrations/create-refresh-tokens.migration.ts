@@ -15,6 +15,7 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         epoch integer NOT NULL,
         scopes text[] NOT NULL,
         allowed_ips text[],
+        resources text[],
         made_by_token_id uuid,
         made_by_family_id uuid,
         descends_from uuid[] NOT NULL DEFAULT '{}',
