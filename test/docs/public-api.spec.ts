@@ -158,6 +158,7 @@ describe('nestjs-sigra', () => {
       'RefreshFamily',
       'RefreshRequest',
       'RefreshReuse',
+      'ResourceFinder',
       'RevokedApiTokens',
       'RotateApiToken',
       'RouteChecking',

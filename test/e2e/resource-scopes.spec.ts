@@ -206,7 +206,7 @@ describe.each(ADAPTERS)('Scopes that are limited to resources, on %s', (adapter)
   });
 
   it.each(['', 'filtered', '*', 'note', 'note:', 'note:1%0A', 'NOTE:1', 'note:1,note:2'])(
-    'are not held for %j, which is no resource',
+    'are not held for %j, which is not a resource of the token',
     async (value) => {
       expect(await answers(['note:1', 'note:2'], `/limited/raw?resource=${value}`)).toEqual([OTHER]);
     },

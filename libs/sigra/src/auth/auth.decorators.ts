@@ -25,7 +25,7 @@ import { type RouteRequirement, routeRules } from './route-rules.js';
  * resources a call is about. Without a `resource` in any requirement of the route, it gets 403 `resource_not_allowed`.
  * `resource` counts for all requirements of the route:
  *
- * - a function that returns one resource, or several, all of which are needed. Those of several requirements add up. It is
+ * - a function that returns one resource, or several, which must all be held. Those of several requirements add up. It is
  *   called only for limited credentials; if it throws, or returns an invalid resource, they are refused;
  * - `filtered`: the handler itself leaves out what `principal.resources` does not cover.
  *

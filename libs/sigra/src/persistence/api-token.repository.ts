@@ -388,7 +388,7 @@ export class ApiTokenRepository {
   }
 }
 
-/** SQL for whether a credential is limited to resources, each of which is in a list; see `isWithinResources`. */
+/** SQL for whether a credential is limited to resources that are all in a list; see `isWithinResources`. */
 function isWithin(column: string, list: string): string {
   const isHeld = `resource = ANY (${list}::text[]) OR split_part(resource, ':', 1) || ':*' = ANY (${list}::text[])`;
   return `${column} IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(${column}) AS resource WHERE NOT (${isHeld}))`;

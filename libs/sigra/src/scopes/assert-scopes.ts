@@ -15,7 +15,7 @@ export interface ScopeRequirement {
 
 /** What `@RequireScopes()` and `requireScopes()` accept beside the scopes. */
 export interface ScopeRequirementOptions<Resource> {
-  /** Alternatives, of which one is enough. @default the scopes that are named, all of which are needed */
+  /** Alternatives: one of them is enough. @default the scopes that are named, which are all needed */
   readonly any?: readonly [string, ...string[]];
   /** What the scopes are needed for. @default nothing, for which a credential that is limited to resources is refused */
   readonly resource?: Resource;

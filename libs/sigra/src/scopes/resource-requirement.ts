@@ -2,7 +2,7 @@ import { isResource, isWithinResources, MAX_RESOURCES } from '../common/resource
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import type { ScopeHolder } from './can.js';
 
-/** The resource that a request is about, such as `project:42`, or several ones, all of which are needed. */
+/** The resource that a request is about, such as `project:42`, or several ones, which must all be held. */
 export type RequestedResource = string | readonly string[];
 
 /**
