@@ -34,8 +34,8 @@ function defaults(): Map<string, unknown> {
       else found.set(prefix + name, value);
     }
   };
-  const { rules, kinds, ...others } = apiTokens;
-  const { name: _none, scopes: _all, ...only } = kinds.all[0]!;
+  const { rules, kinds, foreignFormats: _formats, rawTokens: _raw, ...others } = apiTokens;
+  const { name: _none, scopes: _all, importedPrefixes: _imported, ...only } = kinds.all[0]!;
   add('apiTokens.', only);
   found.set('apiTokens.writeImpliesRead', rules !== ScopeRules.NONE);
   add('', { ...rest, apiTokens: others });

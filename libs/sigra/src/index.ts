@@ -14,6 +14,7 @@ export type {
   DpopAlgorithm,
   DpopMode,
   DpopOptions,
+  ForeignFormatOptions,
   ForeignToken,
   HooksOptions,
   HostCredential,
@@ -57,6 +58,8 @@ export type { ApiTokenFilter } from './persistence/api-token-filter.js';
 export type { CreateApiToken } from './tokens/api-token.issuer.js';
 export type { RotateApiToken } from './tokens/api-token.rotator.js';
 export type { UpdateApiToken } from './tokens/api-token.updater.js';
+export type { HashedToken } from './tokens/hashed-token.js';
+export type { ImportedTokens, SkippedToken } from './tokens/hashed-token.importer.js';
 export type { IssuedApiToken } from './tokens/issue.replayer.js';
 export type { TokenUsage, UsageRange } from './tokens/usage.reader.js';
 export type { ApiToken, ApiTokenState, LookedUpApiToken, TokenMetadata } from './persistence/tables.js';
@@ -117,7 +120,7 @@ export type { Caller } from './common/caller.js';
 
 // Errors and time.
 export { SigraError } from './common/sigra-error.js';
-export type { ScopeRefusal, SigraErrorCode, SigraErrorOptions } from './common/sigra-error.js';
+export type { ImportProblem, ScopeRefusal, SigraErrorCode, SigraErrorOptions } from './common/sigra-error.js';
 export { Clock, SystemClock } from './common/clock.js';
 
 // Audit and telemetry.

@@ -27,6 +27,8 @@ function textOf({ action, metadata }: AuditEvent, target: string): string {
   switch (action) {
     case 'api.token_create':
       return `Token ${target} created with ${scopesOf(metadata)}`;
+    case 'api.token_import':
+      return `Token ${target} imported with ${scopesOf(metadata)}`;
     case 'api.token_update':
       return `Token ${target} changed: ${namesOf(metadata.after)}`;
     case 'api.token_rotate':

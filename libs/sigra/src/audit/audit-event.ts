@@ -5,6 +5,7 @@ import type { AuditOutcome } from '../persistence/tables.js';
 /** The actions that Sigra records. */
 export type SigraAuditAction =
   | 'api.token_create'
+  | 'api.token_import'
   | 'api.token_update'
   | 'api.token_rotate'
   | 'api.token_revoke'

@@ -132,7 +132,7 @@ export class Authenticator {
 
   /** The credential in the headers of a request. @throws SigraError `invalid_request` */
   private credentialOf(request: HttpRequest): AuthorizationHeader {
-    return readAuthorization(request, this.keyHeaders);
+    return readAuthorization(request, this.keyHeaders, this.config.apiTokens.foreignFormats);
   }
 
   /**

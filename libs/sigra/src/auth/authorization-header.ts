@@ -1,3 +1,4 @@
+import type { ForeignFormats } from '../common/foreign-formats.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { AUTHORIZATION } from '../config/credentials.section.js';
 import { headerOf, type HttpRequest } from './http-exchange.js';
@@ -8,7 +9,7 @@ export type AuthorizationHeader =
   /** A scheme other than Bearer and DPoP: no credential of Sigra's, but the session does not count beside it. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'bearer'; readonly credential: string }
-  /** In a header of its own: only an API token can stand there. */
+  /** In a header of its own, or with the scheme of another system: only an API token can stand there. */
   | { readonly kind: 'key'; readonly credential: string }
   /** A credential that needs the proof of a key (RFC 9449 section 7.1). */
   | { readonly kind: 'dpop'; readonly credential: string };
@@ -32,16 +33,21 @@ const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
  * in several of them is one credential.
  *
  * @param keyHeaders names in lower case
+ * @param foreign accepts the raw tokens of other systems as well, which can have other characters and schemes
  * @throws SigraError `invalid_request` for a malformed header, several of one name, different credentials in several
  * headers, or an `access_token` in the query or in a form (RFC 6750 sections 2 and 3.1)
  */
-export function readAuthorization(request: HttpRequest, keyHeaders: readonly string[] = []): AuthorizationHeader {
+export function readAuthorization(
+  request: HttpRequest,
+  keyHeaders: readonly string[] = [],
+  foreign?: ForeignFormats,
+): AuthorizationHeader {
   if (hasTokenInQuery(request.url) || hasTokenInForm(request)) {
     const names = [AUTHORIZATION, ...keyHeaders].map(displayed).join(' or ');
     throw refuse('invalid_request', `Access tokens are accepted in the ${names} header only.`);
   }
-  const authorization = readBearer(request);
-  const key = keyHeaders.length === 0 ? undefined : readKey(request, keyHeaders);
+  const authorization = readBearer(request, foreign);
+  const key = keyHeaders.length === 0 ? undefined : readKey(request, keyHeaders, foreign);
   if (key === undefined) return authorization;
   // A scheme such as Basic can be that of a proxy. It does not count as a second credential.
   if (authorization.kind === 'absent' || authorization.kind === 'foreign') return { kind: 'key', credential: key };
@@ -49,31 +55,41 @@ export function readAuthorization(request: HttpRequest, keyHeaders: readonly str
   return authorization;
 }
 
-function readKey(request: HttpRequest, keyHeaders: readonly string[]): string | undefined {
+function readKey(
+  request: HttpRequest,
+  keyHeaders: readonly string[],
+  foreign: ForeignFormats | undefined,
+): string | undefined {
   let key: string | undefined;
   for (const name of keyHeaders) {
     const value = headerOf(request, name);
     if (value === undefined) continue;
     assertSingle(request, name);
-    if (!KEY.test(value)) throw malformed(name);
+    if (!KEY.test(value) && !foreign?.recognizes(value)) throw malformed(name);
     if (key !== undefined && key !== value) throw twoCredentials();
     key = value;
   }
   return key;
 }
 
-function readBearer(request: HttpRequest): AuthorizationHeader {
+function readBearer(request: HttpRequest, foreign: ForeignFormats | undefined): AuthorizationHeader {
   const header = splitAuthorization(request);
   if (!header) return ABSENT;
   const { scheme, rest } = header;
-  const kind = KINDS.get(scheme.toLowerCase());
+  const kind = KINDS.get(scheme.toLowerCase()) ?? (foreign?.hasScheme(scheme) ? 'key' : undefined);
   if (kind === undefined) {
     if (!SCHEME.test(scheme)) throw malformed();
     return FOREIGN;
   }
-  const credential = CREDENTIAL.exec(rest)?.[1];
+  const credential = CREDENTIAL.exec(rest)?.[1] ?? foreignIn(rest, foreign);
   if (credential === undefined) throw malformed();
   return { kind, credential };
+}
+
+/** A credential with characters that `b64token` does not have, such as the `|` in tokens of Laravel Sanctum. */
+function foreignIn(rest: string, foreign: ForeignFormats | undefined): string | undefined {
+  const credential = rest.replaceAll(/^ +| +$/g, '');
+  return foreign?.recognizes(credential) ? credential : undefined;
 }
 
 /**

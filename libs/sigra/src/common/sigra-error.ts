@@ -51,6 +51,7 @@ export const ERROR_CODES = {
   invalid_grace: INPUT,
   too_many_tokens: { status: 409 },
   too_many_makers: { status: 409 },
+  invalid_import: INPUT,
   invalid_idempotency_key: INPUT,
   idempotency_key_reused: { status: 422 },
   // The state of a credential.
@@ -97,12 +98,22 @@ export interface ScopeRefusal {
   readonly missing: readonly string[];
 }
 
+/** Why one token of an import cannot be imported. */
+export interface ImportProblem {
+  /** Of the token, in the array of the call. */
+  readonly index: number;
+  readonly code: SigraErrorCode;
+  readonly message: string;
+}
+
 /** Optional parts of a `SigraError`. */
 export interface SigraErrorOptions {
   /** For logs only: never part of an HTTP answer. */
   readonly cause?: unknown;
   /** With `insufficient_scope`. */
   readonly refusal?: ScopeRefusal;
+  /** With `invalid_import`. Not a part of HTTP answers. */
+  readonly problems?: readonly ImportProblem[];
 }
 
 /**
@@ -116,11 +127,13 @@ export class SigraError extends HttpException {
   override readonly name = 'SigraError';
   /** With `insufficient_scope`: the required scopes, and the missing ones among them. */
   readonly refusal?: ScopeRefusal;
+  /** With `invalid_import`: all problems of the tokens, by index. */
+  readonly problems?: readonly ImportProblem[];
 
   constructor(
     readonly code: SigraErrorCode,
     message: string,
-    { cause, refusal }: SigraErrorOptions = {},
+    { cause, refusal, problems }: SigraErrorOptions = {},
   ) {
     const { status } = ERROR_CODES[code];
     super({ statusCode: status, ...publicForm(code, message), ...refusal }, status);
@@ -128,6 +141,7 @@ export class SigraError extends HttpException {
     // Not enumerable, so that the error can be sent as JSON without it.
     if (cause !== undefined) Object.defineProperty(this, 'cause', { value: cause, enumerable: false });
     if (refusal) this.refusal = refusal;
+    if (problems) this.problems = problems;
   }
 
   /** For GraphQL, where a filter of the application passes the error on. */

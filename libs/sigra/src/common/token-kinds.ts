@@ -16,6 +16,8 @@ export interface TokenKind extends TokenRules {
   readonly prefix: string;
   /** Of earlier tokens. */
   readonly acceptPrefixes: readonly string[];
+  /** Of the rows of tokens that were imported from other systems. No raw token has them. */
+  readonly importedPrefixes: readonly string[];
   /** The scopes that its tokens can have at most; undefined for no limit. */
   readonly scopes: readonly string[] | undefined;
 }
@@ -28,6 +30,7 @@ export class TokenKinds {
   /** The names. Empty if the application configures no kinds. */
   readonly names: readonly string[];
   private readonly byPrefix: ReadonlyMap<string, TokenKind>;
+  private readonly byStoredPrefix: ReadonlyMap<string, TokenKind>;
   /** Matches the beginning of every token, in one step for all prefixes. */
   private readonly beginning: RegExp;
   /** The only kind of an application that configures none. */
@@ -41,6 +44,9 @@ export class TokenKinds {
     this.names = all.flatMap(({ name }) => name ?? []);
     this.unnamed = all.find(({ name }) => name === null);
     this.byPrefix = new Map(all.flatMap((kind) => prefixesOf(kind).map((prefix) => [prefix, kind] as const)));
+    this.byStoredPrefix = new Map(
+      all.flatMap((kind) => storedPrefixesOf(kind).map((prefix) => [prefix, kind] as const)),
+    );
     // Prefixes have no characters that are special in a regular expression.
     this.beginning = new RegExp(`^(?:${[...this.byPrefix.keys()].join('|')})`);
   }
@@ -69,7 +75,7 @@ export class TokenKinds {
 
   /** The kind of a stored token; undefined if its prefix is not configured any more. */
   of({ prefix }: { readonly prefix: string }): TokenKind | undefined {
-    return this.unnamed ?? this.byPrefix.get(prefix);
+    return this.unnamed ?? this.byStoredPrefix.get(prefix);
   }
 
   /** The rules for a stored token. */
@@ -77,9 +83,14 @@ export class TokenKinds {
     return this.of(token) ?? this.others;
   }
 
-  /** The prefixes of a kind; none for an unknown one. */
+  /** The prefixes in the rows of all kinds. */
+  get storedPrefixes(): readonly string[] {
+    return [...this.byStoredPrefix.keys()];
+  }
+
+  /** The prefixes in the rows of a kind; none for an unknown one. */
   prefixesOf(name: string): readonly string[] {
-    return this.all.filter((kind) => kind.name === name).flatMap(prefixesOf);
+    return this.all.filter((kind) => kind.name === name).flatMap(storedPrefixesOf);
   }
 
   /** Whether the lifetime of some tokens is limited. */
@@ -114,10 +125,15 @@ export function kindMember({ kind }: { readonly kind: string | null }): { readon
   return kind === null ? {} : { kind };
 }
 
-/** All prefixes of a kind. */
+/** All prefixes of the raw tokens of a kind. */
 export function prefixesOf({
   prefix,
   acceptPrefixes,
 }: Pick<TokenKind, 'prefix' | 'acceptPrefixes'>): readonly string[] {
   return [prefix, ...acceptPrefixes];
+}
+
+/** All prefixes in the rows of a kind. */
+export function storedPrefixesOf(kind: TokenKind): readonly string[] {
+  return [...prefixesOf(kind), ...kind.importedPrefixes];
 }

@@ -1,5 +1,8 @@
 import { FLUSH_INTERVAL_MS } from '../common/background-task.js';
+import { ForeignFormats } from '../common/foreign-formats.js';
+import { RawTokens } from '../common/raw-tokens.js';
 import { ScopeRules } from '../common/scope-rules.js';
+import { assertApart, foreignFormats, resolveFormats } from './foreign-formats.section.js';
 import { callback, flag, integer, seconds } from './option-kinds.js';
 import { optional, section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
@@ -27,6 +30,7 @@ const options = {
   kinds: tokenKinds,
   prefix: option({ accepts: PREFIX, default: none, check: checkPrefix }),
   acceptPrefixes: earlierPrefixes,
+  foreignFormats,
   scopes: scopeCatalogue,
   writeImpliesRead: flag({ default: false }),
   parseMetadata: callback<ApiTokenOptions['parseMetadata']>({
@@ -58,7 +62,21 @@ const options = {
 
 export const apiTokensSection = section(
   options,
-  ({ kinds, prefix, acceptPrefixes, scopes, writeImpliesRead, requireExpiry, maxTtl, defaultTtl, ...rest }, path) => {
+  (
+    {
+      kinds: configuredKinds,
+      prefix,
+      acceptPrefixes,
+      foreignFormats,
+      scopes,
+      writeImpliesRead,
+      requireExpiry,
+      maxTtl,
+      defaultTtl,
+      ...rest
+    },
+    path,
+  ) => {
     const { idleTtl = Infinity, activityUpdateThreshold } = rest;
     const shortest = activityUpdateThreshold + FLUSH_INTERVAL_MS / 1000;
     if (idleTtl <= shortest) {
@@ -67,11 +85,26 @@ export const apiTokensSection = section(
         `must be longer than ${shortest} seconds, because uses are recorded with that precision; use a longer one, or a shorter activityUpdateThreshold`,
       );
     }
+    const formats = resolveFormats(path, foreignFormats, [...(configuredKinds?.keys() ?? [])]);
+    const kinds = resolveKinds(path, {
+      kinds: configuredKinds,
+      prefix,
+      acceptPrefixes,
+      scopes,
+      requireExpiry,
+      maxTtl,
+      defaultTtl,
+      formats,
+    });
+    assertApart(path, formats, kinds);
+    const foreign = new ForeignFormats(formats);
     return {
       ...rest,
       scopes,
       rules: ScopeRules.of(scopes, writeImpliesRead),
-      kinds: resolveKinds(path, { kinds, prefix, acceptPrefixes, scopes, requireExpiry, maxTtl, defaultTtl }),
+      kinds,
+      foreignFormats: foreign,
+      rawTokens: new RawTokens(kinds, foreign),
     };
   },
 );

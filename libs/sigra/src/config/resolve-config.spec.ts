@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { ForeignFormats } from '../common/foreign-formats.js';
+import { RawTokens } from '../common/raw-tokens.js';
 import { ScopeRules } from '../common/scope-rules.js';
 import { TokenKinds } from '../common/token-kinds.js';
 import { resolveConfig } from './resolve-config.js';
@@ -69,6 +71,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   'apiTokens.scopes': {
     wrong: [...NOT_SCOPES, ['*'], ['read:*']],
     remedy: /array of strings|for example "read:projects"/,
+  },
+  'apiTokens.foreignFormats': {
+    wrong: [
+      ...NOT_OBJECTS,
+      {},
+      { Old: { pattern: /^old_\w{40}$/, digest: 'sha256' } },
+      Object.fromEntries(
+        Array.from({ length: 17 }, (_, n) => [`k${n}`, { pattern: new RegExp(`^p${n}_$`), digest: 'sha256' }]),
+      ),
+    ],
+    remedy: /^must be an object of 1 to 16 formats|beginning with a letter$/,
   },
   'apiTokens.writeImpliesRead': { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
   'apiTokens.parseMetadata': { wrong: [true, 'parse', {}], remedy: /^must be a function of the metadata/ },
@@ -272,6 +285,53 @@ describe('resolveConfig', () => {
     expect(problemWith({ apiTokens: { kinds: { live } } })).toMatchObject({ option: `apiTokens.kinds.${option}` });
   });
 
+  it.each([
+    ['pattern', {}],
+    ['pattern', { pattern: '^old_' }],
+    ['pattern', { pattern: /old_\w{40}$/ }],
+    ['pattern', { pattern: /^old_\w{40}/ }],
+    ['pattern', { pattern: /^old_\w{40}\$/ }],
+    ['pattern', { pattern: /^old_\w{40}|older_\w{40}$/ }],
+    ['pattern', { pattern: /^old_\w{40}$/i }],
+    ['pattern', { pattern: /^\w*$/ }],
+    ['pattern', { pattern: /^\w{58}$/ }],
+    ['pattern', { pattern: /^sigra_rt_.{49}$/ }],
+    ['pattern', { pattern: /^[\w.-]{60,}$/ }],
+    ['digest', { pattern: /^old_\w{40}$/ }],
+    ['digest', { pattern: /^old_\w{40}$/, digest: 'md5' }],
+    ['kind', { pattern: /^old_\w{40}$/, digest: 'sha256', kind: 'live' }],
+    ['scheme', { pattern: /^old_\w{40}$/, digest: 'sha256', scheme: 'Bearer' }],
+    ['scheme', { pattern: /^old_\w{40}$/, digest: 'sha256', scheme: 'a b' }],
+  ])('names the option foreignFormats.old.%s of the format %p', (option, old) => {
+    const foreignFormats = { old: { digest: 'pattern' in old && option === 'pattern' ? 'sha256' : undefined, ...old } };
+    expect(problemWith({ apiTokens: { foreignFormats } })).toMatchObject({
+      option: `apiTokens.foreignFormats.old.${option}`,
+    });
+  });
+
+  it('refuses two formats with one pattern', () => {
+    const [old, older] = ['sha256', 'sha512'].map((digest) => ({ pattern: /^old_\w{40}$/, digest }));
+
+    expect(problemWith({ apiTokens: { foreignFormats: { old, older } } }).message).toMatch(
+      /foreignFormats.old.pattern is that of older, so their tokens could not be told apart$/,
+    );
+  });
+
+  it.each([[undefined], ['test']])('requires that a format beside kinds has one of them, not %s', (kind) => {
+    const foreignFormats = { old: { pattern: /^old_\w{40}$/, digest: 'sha256', kind } };
+    const kinds = { live: { prefix: 'sk_live_' } };
+
+    expect(problemWith({ apiTokens: { kinds, foreignFormats } })).toMatchObject({
+      option: 'apiTokens.foreignFormats.old.kind',
+    });
+  });
+
+  it.each([[/^(?:a\|b|c)_\w{40}$/], [/^[|]_\w{40}$/], [/^old_\w{40}\\$/]])('accepts the pattern %p', (pattern) => {
+    const foreignFormats = { old: { pattern, digest: 'sha256' } } as const;
+
+    expect(resolve({ apiTokens: { foreignFormats } }).apiTokens.foreignFormats.all).toMatchObject([{ pattern }]);
+  });
+
   it.each(['prefix', 'acceptPrefixes'])('refuses %s beside kinds, and names the remedy', (option) => {
     const kinds = { live: { prefix: 'sk_live_' } };
     const value = option === 'prefix' ? 'old_' : ['old_'];
@@ -332,14 +392,18 @@ describe('resolveConfig', () => {
       scopes: undefined,
     });
     expect(users.isActive(new User())).toBe(true);
+    const foreignFormats = new ForeignFormats([]);
     expect(rest).toEqual({
       apiTokens: {
+        foreignFormats,
+        rawTokens: new RawTokens(rest.apiTokens.kinds, foreignFormats),
         kinds: new TokenKinds(
           [
             {
               name: null,
               prefix: 'sigra_sk_',
               acceptPrefixes: [],
+              importedPrefixes: [],
               scopes: undefined,
               requireExpiry: false,
               maxTtl: undefined,

@@ -128,6 +128,24 @@ export interface TokenNoticeOptions<User extends object = object> {
   notify: (token: NoticedApiToken, notice: TokenNotice<User>) => Promise<void> | void;
 }
 
+/** The raw tokens of another system, whose hashes were imported with `ApiTokenService.importHashed`. */
+export interface ForeignFormatOptions {
+  /**
+   * Matches the whole raw token. Its group `secret`, if it has one, is the part that the other system hashes. A string of more than
+   * 512 characters, or one that begins like a JWT, is not matched.
+   */
+  pattern: RegExp;
+  /**
+   * How the other system hashes the secret: SHA-256 or SHA-512 of its UTF-8, or a function, which gets the same bytes for the same
+   * secret.
+   */
+  digest: 'sha256' | 'sha512' | ((secret: string) => Uint8Array | Promise<Uint8Array>);
+  /** The kind that the tokens belong to: required with `apiTokens.kinds`. @default none */
+  kind?: string;
+  /** A scheme of the header `Authorization` that clients use for these tokens, besides Bearer. @default none */
+  scheme?: string;
+}
+
 /** API tokens. */
 export interface ApiTokenOptions<User extends object = object> {
   /**
@@ -146,6 +164,11 @@ export interface ApiTokenOptions<User extends object = object> {
    * @default []
    */
   acceptPrefixes?: readonly string[];
+  /**
+   * The raw tokens of other systems that are accepted, by the name of their format. The rows of imported tokens belong to that name.
+   * @default none
+   */
+  foreignFormats?: Readonly<Record<string, ForeignFormatOptions>>;
   /**
    * The scopes of the application, besides the built-in ones: by name, such as `read:projects`, or with texts for people and the
    * scopes that they imply. @default []

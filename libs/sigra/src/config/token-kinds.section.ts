@@ -1,5 +1,6 @@
 import { isWildcard } from '../common/scope-grammar.js';
 import { DEFAULT_PREFIX } from '../common/token-format.js';
+import { type ForeignFormat, storedPrefixOf } from '../common/foreign-formats.js';
 import { prefixesOf, type TokenKind, TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_JWT } from './built-in-scopes.js';
 import { flag, heldScopes, seconds } from './option-kinds.js';
@@ -36,15 +37,25 @@ interface Surroundings extends TokenRules {
   readonly prefix: string | undefined;
   readonly acceptPrefixes: readonly string[];
   readonly scopes: readonly { readonly name: string }[];
+  /** Those of other systems. */
+  readonly formats: readonly ForeignFormat[];
 }
 
 /** Resolves the kinds; without any, the only one, which has no name. @throws SigraConfigError */
 export function resolveKinds(path: string, options: Surroundings): TokenKinds {
-  const { kinds, prefix, acceptPrefixes, requireExpiry, maxTtl, defaultTtl } = options;
+  const { kinds, prefix, acceptPrefixes, requireExpiry, maxTtl, defaultTtl, formats } = options;
+  const importedBy = (kind: string | null) => formats.filter((format) => format.kind === kind).map(storedPrefixOf);
   const rules = { requireExpiry, maxTtl, defaultTtl };
   assertDefaultTtl(path, rules);
   if (!kinds) {
-    const only = { name: null, prefix: prefix ?? DEFAULT_PREFIX, acceptPrefixes, scopes: undefined, ...rules };
+    const only = {
+      name: null,
+      prefix: prefix ?? DEFAULT_PREFIX,
+      acceptPrefixes,
+      importedPrefixes: importedBy(null),
+      scopes: undefined,
+      ...rules,
+    };
     assertDistinct(`${path}.acceptPrefixes`, prefixesOf(only));
     return new TokenKinds([only], rules);
   }
@@ -61,6 +72,7 @@ export function resolveKinds(path: string, options: Surroundings): TokenKinds {
     const resolved = {
       ...kind,
       name,
+      importedPrefixes: importedBy(name),
       requireExpiry: kind.requireExpiry ?? requireExpiry,
       maxTtl: kind.maxTtl ?? maxTtl,
       defaultTtl: kind.defaultTtl ?? defaultTtl,
@@ -70,6 +82,11 @@ export function resolveKinds(path: string, options: Surroundings): TokenKinds {
   });
   assertDistinct(`${path}.kinds`, all.flatMap(prefixesOf));
   return new TokenKinds(all, rules);
+}
+
+/** Whether a string can name a kind, or a format of another system. */
+export function isKindName(name: string): boolean {
+  return NAME.test(name);
 }
 
 function assertDefaultTtl(path: string, { defaultTtl, maxTtl = Infinity }: TokenRules): void {

@@ -4,7 +4,7 @@ import { CLOCK_MARGIN_SECONDS } from '../common/clock.js';
 import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
-import { prefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
+import { storedPrefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
@@ -291,7 +291,9 @@ export class ApiTokenRepository {
     const { createdAt, id } = position ?? BEFORE_ALL;
     const current = currentEpoch(this.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     const { all, others } = this.kinds;
-    const rules = all.flatMap((kind) => prefixesOf(kind).map((prefix) => [prefix, longestLifetime(kind)] as const));
+    const rules = all.flatMap((kind) =>
+      storedPrefixesOf(kind).map((prefix) => [prefix, longestLifetime(kind)] as const),
+    );
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
        LEFT JOIN unnest($7::text[], $8::float8[]) AS kind(prefix, ttl) ON kind.prefix = t.prefix

@@ -65,6 +65,15 @@ export class OwnerRepository {
     return row ? unpack(row) : { tokenEpoch: 0, familyEpoch: 0 };
   }
 
+  /** The current token epochs of owners of this type, by id. One that is missing is in the epoch 0. @throws SigraError `unavailable` */
+  async tokenEpochsOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.database.query<PackedOwner>(
+      `SELECT ${PACKED} FROM ${this.table} o WHERE o.owner_type = $1 AND o.owner_id = ANY ($2::text[]) AND o.token_epoch > 0`,
+      [this.type, ids],
+    );
+    return new Map(rows.map(unpack).map(({ ownerId, tokenEpoch }) => [ownerId, tokenEpoch]));
+  }
+
   /** Whether an owner has credentials or epochs, or had them. @throws SigraError `unavailable` */
   async isKnown(owner: Owner): Promise<boolean> {
     const { apiTokens, refreshFamilies } = this.database.names;

@@ -7,6 +7,7 @@ import { BootChecks } from './boot-checks.js';
 import { CleanupRepository } from './cleanup.repository.js';
 import { DpopProofRepository } from './dpop-proof.repository.js';
 import { IdempotencyKeyRepository } from './idempotency-key.repository.js';
+import { ImportedTokenRepository } from './imported-token.repository.js';
 import { LineageRepository } from './lineage.repository.js';
 import { OwnerTypeClaim } from './owner-type.claim.js';
 import { OwnerRepository } from './owner.repository.js';
@@ -29,6 +30,7 @@ export const persistenceProviders: Provider[] = [
   { provide: USER_ENTITY, useFactory: describeUserEntity, inject: [SIGRA_CONFIG, SigraDatabase] },
   UserDirectory,
   ApiTokenRepository,
+  ImportedTokenRepository,
   ApiTokenSearchRepository,
   AuditEventRepository,
   RefreshFamilyRepository,

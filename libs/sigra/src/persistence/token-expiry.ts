@@ -1,5 +1,5 @@
 import { later } from '../common/clock.js';
-import { prefixesOf, type TokenRules } from '../common/token-kinds.js';
+import { storedPrefixesOf, type TokenRules } from '../common/token-kinds.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import { literal } from './qualified-names.js';
 import type { ApiToken } from './tables.js';
@@ -30,7 +30,7 @@ export function expirySql(
   { enforceOnExisting, kinds, idleTtl }: Pick<SigraConfig['apiTokens'], 'enforceOnExisting' | 'kinds' | 'idleTtl'>,
 ): string {
   const byPrefix = kinds.all.flatMap((kind) =>
-    prefixesOf(kind).map((prefix) => `WHEN ${literal(prefix)} THEN ${endBy(alias, kind)}`),
+    storedPrefixesOf(kind).map((prefix) => `WHEN ${literal(prefix)} THEN ${endBy(alias, kind)}`),
   );
   const end = enforceOnExisting
     ? `CASE ${alias}.prefix ${byPrefix.join(' ')} ELSE ${endBy(alias, kinds.others)} END`

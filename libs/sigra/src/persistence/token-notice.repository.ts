@@ -80,7 +80,7 @@ export class TokenNoticeRepository {
     const current = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     // A replaced token ends by its rotation, and a least of nulls is null.
     this.isActive = `t.owner_type = ${literal(users.type)} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
-      AND t.prefix IN (${rules.kinds.prefixes.map(literal).join(', ')})
+      AND t.prefix IN (${rules.kinds.storedPrefixes.map(literal).join(', ')})
       AND coalesce(${expirySql('t', rules)} > clock.now, true) AND t.token_epoch = ${current}`;
   }
 

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
-import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialRevoker, type LockedOut, type LockOutCause } from '../owners/credential.revoker.js';
@@ -65,8 +64,8 @@ export class ApiTokenRevoker {
    * valid. Ignores unknown tokens.
    */
   async revokeByRawToken(rawToken: string, caller: Caller): Promise<void> {
-    if (!this.config.apiTokens.kinds.isWellFormed(rawToken)) return;
-    const found = await this.tokens.find(hashSecret(rawToken));
+    const hash = await this.config.apiTokens.rawTokens.hashOf(rawToken);
+    const found = hash === undefined ? undefined : await this.tokens.find(hash);
     if (!found) return;
     await this.revoke(found.token.id, caller, { type: found.token.ownerType });
   }

@@ -14,6 +14,8 @@ import { ApiTokenRevoker } from './api-token.revoker.js';
 import { ApiTokenRotator, type RotateApiToken } from './api-token.rotator.js';
 import { ApiTokenUpdater, type UpdateApiToken } from './api-token.updater.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
+import type { HashedToken } from './hashed-token.js';
+import { HashedTokenImporter, type ImportedTokens } from './hashed-token.importer.js';
 import type { IssuedApiToken } from './issue.replayer.js';
 import { type TokenUsage, type UsageRange, UsageReader } from './usage.reader.js';
 
@@ -53,6 +55,7 @@ export class ApiTokenService {
     private readonly rotator: ApiTokenRotator,
     private readonly updater: ApiTokenUpdater,
     private readonly usageReader: UsageReader,
+    private readonly importer: HashedTokenImporter,
   ) {}
 
   /**
@@ -72,6 +75,22 @@ export class ApiTokenService {
    */
   async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
     return this.issuer.create(user, request, caller);
+  }
+
+  /**
+   * Imports tokens of another system by their hashes, so that clients keep their raw tokens: see `apiTokens.foreignFormats`.
+   *
+   * All tokens are checked first: if one is invalid, nothing is written. Then each batch of 1,000 commits with an audit row
+   * `api.token_import` for each of its tokens. After an interruption, the same call imports the rest. An import keeps what exists:
+   * `requireExpiry` and `maxTtl` do not apply to it, unless `enforceOnExisting` is set; `maxActivePerOwner` does.
+   *
+   * @param caller where the call comes from. It cannot have a principal: only the application imports tokens
+   * @throws SigraError `invalid_import`, whose `problems` name the index, the code and the message of each invalid token; the
+   * codes are those of `create` without those of a principal, and `invalid_import`, `not_found` for an unknown owner, and
+   * `too_many_tokens`, which is found when a batch is written: earlier batches have been imported then
+   */
+  async importHashed(tokens: readonly HashedToken[], caller: Omit<Caller, 'principal'> = {}): Promise<ImportedTokens> {
+    return this.importer.import(tokens, caller);
   }
 
   /**
@@ -275,7 +294,7 @@ export class ApiTokenService {
 
   /**
    * A regular expression that finds the raw tokens of the application in text, of all kinds and with earlier prefixes as
-   * well, for secret scanners and log filters.
+   * well, for secret scanners and log filters. Tokens of other systems are not found: see `apiTokens.foreignFormats`.
    */
   tokenPattern(): RegExp {
     return this.config.apiTokens.kinds.pattern();

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { admitsIp } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { hashSecret } from '../common/secret.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
@@ -42,9 +41,9 @@ export class ApiTokenVerifier {
     this.rules = config.apiTokens;
   }
 
-  /** Whether a bearer credential has a prefix of API tokens. */
+  /** Whether a bearer credential begins like an API token, or has the form of one of another system. */
   recognizes(credential: string): boolean {
-    return this.rules.kinds.recognizes(credential);
+    return this.rules.rawTokens.recognizes(credential);
   }
 
   /** Verifies a raw token. @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `unavailable` */
@@ -53,10 +52,11 @@ export class ApiTokenVerifier {
   }
 
   private async check(rawToken: string, caller: Caller): Promise<VerifiedApiToken> {
-    if (!this.rules.kinds.isWellFormed(rawToken)) {
-      throw refuse('invalid_token', 'The token is malformed.');
-    }
-    const found = await this.tokens.findWithOwner(hashSecret(rawToken), (record) => this.assertLive(record, caller));
+    const hash = this.rules.rawTokens.hashOf(rawToken);
+    if (hash === undefined) throw refuse('invalid_token', 'The token is malformed.');
+    const found = await this.tokens.findWithOwner(typeof hash === 'string' ? hash : await hash, (record) => {
+      this.assertLive(record, caller);
+    });
     if (!found) {
       this.failures.recordUnknown(caller);
       throw refuse('invalid_token', 'The token is unknown.');
@@ -74,15 +74,16 @@ export class ApiTokenVerifier {
 
   /** Finds a token whatever has become of it. Nothing is recorded. See `ApiTokenService.lookup`. */
   async lookup(rawToken: string): Promise<LookedUpApiToken | undefined> {
-    if (!this.rules.kinds.isWellFormed(rawToken)) return undefined;
-    const found = await this.tokens.find(hashSecret(rawToken));
+    const hash = await this.rules.rawTokens.hashOf(rawToken);
+    const found = hash === undefined ? undefined : await this.tokens.find(hash);
     return found && { token: found.token, state: this.stateOf(found) };
   }
 
   /** Finds a token that has ended by its rotation and by nothing else, for a caller that could use it before. */
   async findRotated(rawToken: string, caller: Caller): Promise<VerifiedApiToken | undefined> {
-    if (!this.rules.kinds.isWellFormed(rawToken)) return undefined;
-    const { record, user } = (await this.tokens.findWithOwner(hashSecret(rawToken))) ?? {};
+    const hash = await this.rules.rawTokens.hashOf(rawToken);
+    if (hash === undefined) return undefined;
+    const { record, user } = (await this.tokens.findWithOwner(hash)) ?? {};
     if (!record || !user) return undefined;
     const { token, tokenEpoch, familyEpoch } = record;
     const isRotated = token.replacedBy !== null && (token.revokedAt === null || token.revokeReason === 'rotated');

@@ -7,6 +7,7 @@ import { ApiTokenRotator } from './api-token.rotator.js';
 import { ApiTokenService } from './api-token.service.js';
 import { ApiTokenUpdater } from './api-token.updater.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
+import { HashedTokenImporter } from './hashed-token.importer.js';
 import { IssueReplayer } from './issue.replayer.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
 import { MatchingTokenRevoker } from './matching-token.revoker.js';
@@ -17,6 +18,7 @@ import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 /** The providers of API tokens. */
 export const tokenProviders = [
   ApiTokenIssuer,
+  HashedTokenImporter,
   IssueReplayer,
   ApiTokenVerifier,
   ApiTokenLocker,

@@ -1,0 +1,84 @@
+import { hash } from 'node:crypto';
+import { looksLikeJwt } from './token-format.js';
+
+/** The algorithms that Sigra computes itself, with their lengths in bytes. */
+export const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
+/** The most characters of a raw token of another system. A longer string is not matched at all. */
+export const MAX_FOREIGN_LENGTH = 512;
+/** No space, quote or comma, which separate credentials in headers. */
+const VISIBLE = /^[\x21\x23-\x2b\x2d-\x7e]+$/;
+
+/** How another system hashes the secret of its tokens: SHA-256 or SHA-512 of its UTF-8, or a function of it. */
+export type ForeignDigest = keyof typeof DIGEST_BYTES | ((secret: string) => Uint8Array | Promise<Uint8Array>);
+
+/** The raw tokens of another system. */
+export interface ForeignFormat {
+  readonly name: string;
+  /** Anchored. Its group `secret` is what the system hashes; without that group, the whole token. */
+  readonly pattern: RegExp;
+  readonly digest: ForeignDigest;
+  /** The kind that its tokens belong to; null without kinds. */
+  readonly kind: string | null;
+  /** The scheme of `Authorization` that its clients use besides Bearer, in lower case. */
+  readonly scheme: string | undefined;
+}
+
+/** The `prefix` of the rows of a format. No prefix of Sigra's own tokens has a colon. */
+export function storedPrefixOf({ name }: Pick<ForeignFormat, 'name'>): string {
+  return `${name}:`;
+}
+
+/**
+ * The `token_hash` of an imported token: the digest of the other system, hashed once more together with the name of its
+ * format. No raw token of Sigra's, and none of another format, has the same hash, so a row is found by tokens of its own
+ * format only.
+ */
+export function foreignTokenHash({ name }: Pick<ForeignFormat, 'name'>, digest: Uint8Array): string {
+  return hash('sha256', Buffer.concat([Buffer.from(`sigra foreign token\0${name}\0`), digest]), 'hex');
+}
+
+/** The raw tokens of other systems that an application accepts. */
+export class ForeignFormats {
+  private readonly schemes: ReadonlySet<string>;
+
+  constructor(readonly all: readonly ForeignFormat[]) {
+    this.schemes = new Set(all.flatMap(({ scheme }) => scheme ?? []));
+  }
+
+  /** Whether clients of a format use a scheme of `Authorization`. */
+  hasScheme(scheme: string): boolean {
+    return this.schemes.size > 0 && this.schemes.has(scheme.toLowerCase());
+  }
+
+  /** Whether a credential has the form of a format. */
+  recognizes(credential: string): boolean {
+    return this.match(credential) !== undefined;
+  }
+
+  /** The `token_hash` of a raw token; undefined if it has no form of these. */
+  hashOf(rawToken: string): Promise<string> | undefined {
+    const matched = this.match(rawToken);
+    return matched && hashWith(matched.format, matched.secret);
+  }
+
+  /** The first format that matches. A string that begins like a JWT, or is too long, has none. */
+  private match(credential: string): { readonly format: ForeignFormat; readonly secret: string } | undefined {
+    if (this.all.length === 0 || credential.length > MAX_FOREIGN_LENGTH || looksLikeJwt(credential)) return undefined;
+    if (!VISIBLE.test(credential)) return undefined;
+    for (const format of this.all) {
+      const found = format.pattern.exec(credential);
+      if (found) return { format, secret: found.groups?.secret ?? credential };
+    }
+    return undefined;
+  }
+}
+
+async function hashWith(format: ForeignFormat, secret: string): Promise<string> {
+  const { digest } = format;
+  if (typeof digest === 'string') return foreignTokenHash(format, hash(digest, secret, 'buffer'));
+  const made = await digest(secret);
+  if (!(made instanceof Uint8Array) || made.length === 0) {
+    throw new TypeError(`sigra: apiTokens.foreignFormats.${format.name}.digest did not return bytes`);
+  }
+  return foreignTokenHash(format, made);
+}

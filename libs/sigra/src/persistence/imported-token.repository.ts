@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import type { NewApiToken } from './api-token.repository.js';
+import { currentEpoch } from './owner.repository.js';
+import { SigraDatabase } from './sigra-database.js';
+import { Parameters } from './table.js';
+import { apiTokens } from './tables.js';
+import { expirySql } from './token-expiry.js';
+
+/** Writes tokens of other systems into `sigra_api_tokens`, many in a statement. */
+@Injectable()
+export class ImportedTokenRepository {
+  private readonly type: string;
+  private readonly expiry: string;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly database: SigraDatabase,
+  ) {
+    this.type = config.users.type;
+    this.expiry = expirySql('t', config.apiTokens);
+  }
+
+  /**
+   * Inserts tokens whose hashes are not stored yet.
+   *
+   * @param tokens at most 1000, which all have the same properties
+   * @returns the ids of those that were inserted
+   */
+  async insertNew(
+    manager: EntityManager,
+    tokens: readonly [NewApiToken, ...NewApiToken[]],
+  ): Promise<ReadonlySet<string>> {
+    const parameters = new Parameters();
+    const insert = apiTokens.insert(`${this.database.names.apiTokens} AS t`, tokens, parameters);
+    const rows = await this.database.query<{ id: string }>(
+      `${insert} ON CONFLICT (token_hash) DO NOTHING RETURNING t.id::text AS id`,
+      parameters.values,
+      manager,
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  /** The ids of the owners, among some, that have more active tokens than `cap`. */
+  async ownersAbove(
+    manager: EntityManager,
+    ids: readonly string[],
+    now: Date,
+    cap: number,
+  ): Promise<ReadonlySet<string>> {
+    const { apiTokens: table, owners } = this.database.names;
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT wanted.id FROM unnest($2::text[]) AS wanted(id)
+       WHERE (SELECT count(*) FROM (
+         SELECT FROM ${table} t
+         WHERE t.owner_type = $1 AND t.owner_id = wanted.id AND t.revoked_at IS NULL
+           AND coalesce(${this.expiry} > $3, true)
+           AND t.token_epoch = ${currentEpoch(owners, 'token_epoch', '$1', 'wanted.id')}
+         LIMIT $4
+       ) AS active) = $4`,
+      [this.type, ids, now, cap + 1],
+      manager,
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+}

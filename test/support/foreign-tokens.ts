@@ -1,0 +1,49 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { ApiTokenOptions } from 'nestjs-sigra';
+
+/** The formats as `docs/import.md` configures them. */
+export const FORMATS = {
+  sanctum: { pattern: /^\d{1,20}\|(?<secret>[A-Za-z0-9]{40}[0-9a-f]{8})$/, digest: 'sha256' },
+  knox: { pattern: /^[0-9a-f]{64}$/, digest: 'sha512', scheme: 'Token' },
+  'better-auth': { pattern: /^[A-Za-z]{64}$/, digest: 'sha256' },
+  unkey: { pattern: /^acme_[1-9A-HJ-NP-Za-km-z]{20,30}$/, digest: 'sha256' },
+} satisfies ApiTokenOptions['foreignFormats'];
+
+/** A raw token of another system, and what that stores of it. */
+export interface ForeignSample {
+  readonly raw: string;
+  readonly hash: string;
+  readonly hint: string | null;
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** `HasApiTokens::createToken()`: the table has the SHA-256, in hex, of the part behind the id. */
+export function sanctumToken(id: number): ForeignSample {
+  const entropy = letters(40);
+  const plain = entropy + crc32(entropy).toString(16).padStart(8, '0');
+  return { raw: `${id}|${plain}`, hash: createHash('sha256').update(plain).digest('hex'), hint: null };
+}
+
+/** `knox.crypto.hash_token()` of version 5: SHA-512 of the text, in hex, and `token_key`. */
+export function knoxToken(): ForeignSample {
+  const raw = randomBytes(32).toString('hex');
+  return { raw, hash: createHash('sha512').update(raw).digest('hex'), hint: raw.slice(0, 15) };
+}
+
+/** `defaultKeyHasher()`: SHA-256 in base64url without padding, and `start`. */
+export function betterAuthKey(): ForeignSample {
+  const raw = letters(64);
+  return { raw, hash: createHash('sha256').update(raw).digest('base64url'), hint: raw.slice(0, 6) };
+}
+
+/** `newKey()`: SHA-256 in base64 of the whole key. */
+export function unkeyKey(): ForeignSample {
+  const raw = `acme_${letters(22).replaceAll(/[IOl]/g, 'x')}`;
+  return { raw, hash: createHash('sha256').update(raw).digest('base64'), hint: raw.slice(0, 9) };
+}
+
+function letters(length: number): string {
+  return Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join('');
+}
