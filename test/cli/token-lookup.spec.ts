@@ -2,14 +2,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { compiledProgram } from '../support/compiled-program.js';
 import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { unknownToken } from '../support/unknown-token.js';
 
 const source = fileURLToPath(new URL('../../libs/sigra/src/cli/sigra.ts', import.meta.url));
 
-describe('npx sigra token:lookup', () => {
+// Each command is a process that starts an application.
+jest.setTimeout(120_000);
+
+describe('npx sigra token lookup', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
@@ -20,13 +23,13 @@ describe('npx sigra token:lookup', () => {
   const lookUp = async (input: string, { args = [] as string[], url = test.databaseUrl } = {}) => {
     const program = await compiledProgram(source);
     const env = { ...process.env, DATABASE_URL: url };
-    const child = spawn(process.execPath, [program, 'token:lookup', ...args], { env });
+    const child = spawn(process.execPath, [program, 'token', 'lookup', ...args], { env });
     child.stdin.on('error', () => undefined).end(input);
     const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
     return { code: code as number, stdout, stderr };
   };
   const found = async (input: string) => {
-    const { code, stdout, stderr } = await lookUp(input);
+    const { code, stdout, stderr } = await lookUp(input, { args: ['--json'] });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     return JSON.parse(stdout) as Record<string, object>;
   };
@@ -35,7 +38,7 @@ describe('npx sigra token:lookup', () => {
   it('prints whose an API token is, without the token and without counting as a use', async () => {
     const { rawToken, token } = await create();
 
-    const { code, stdout } = await lookUp(`  ${rawToken}\n`);
+    const { code, stdout } = await lookUp(`  ${rawToken}\n`, { args: ['--json'] });
 
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -82,16 +85,16 @@ describe('npx sigra token:lookup', () => {
   });
 
   it.each([
-    ['a token in the arguments', { args: ['sigra_sk_x'] }, 'x', 'Too many arguments.'],
-    ['no input', {}, ' \n', 'The standard input has no token.'],
-    ['a long input', {}, 'x'.repeat(8193), 'The standard input has more than 8192 characters.'],
-    ['no database', { url: '' }, 'x', 'The environment variable DATABASE_URL is missing.'],
-    ['a database that does not answer', { url: 'postgres://ada:s3cret@127.0.0.1:1/x' }, 'x', 'connect ECONNREFUSED'],
-    ['another schema', { args: ['--schema', 'other'] }, 'x', 'relation "other.sigra_api_tokens" does not exist'],
-  ])('exits with 2 and its usage for %s', async (_what, options, input, complaint) => {
+    ['a token in the arguments', { args: ['sigra_sk_x'] }, 'x', 2, 'Too many arguments.'],
+    ['no input', {}, ' \n', 2, 'The standard input has no token.'],
+    ['a long input', {}, 'x'.repeat(8193), 2, 'The standard input has more than 8192 characters.'],
+    ['no database', { url: '' }, 'x', 2, 'set the environment variable DATABASE_URL'],
+    ['a database that does not answer', { url: 'postgres://ada:s3cret@127.0.0.1:1/x' }, 'x', 1, 'connect ECONNREFUSED'],
+    ['another schema', { args: ['--schema', 'other'] }, 'x', 1, 'has no table "other"."sigra_api_tokens"'],
+  ])('reports %s', async (_what, options, input, exitCode, complaint) => {
     const { code, stdout, stderr } = await lookUp(input, options);
 
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
     expect(stderr).toContain(complaint);
     expect(stderr).not.toMatch(/s3cret|sigra_sk_/);
   });

@@ -5,7 +5,7 @@ import { resolveConfig } from '../../libs/sigra/src/config/resolve-config.js';
 import { SigraConfigError } from '../../libs/sigra/src/config/sigra-config-error.js';
 import { startTestApp, User } from '../support/test-app.js';
 
-const KEYGEN = 'Generate one with: npx sigra jwt:keygen';
+const KEYGEN = 'Generate one with: npx sigra jwt keygen';
 const SECRET = 'correct horse battery staple, and more';
 
 const pem = (key: KeyObject, passphrase?: string) => {

@@ -108,6 +108,7 @@ describe('nestjs-sigra', () => {
       'CanOptions',
       'ChangeHook',
       'CleanupOptions',
+      'CleanupProgress',
       'CleanupReport',
       'CleanupRequest',
       'CommittedChange',

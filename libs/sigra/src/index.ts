@@ -157,4 +157,4 @@ export { translateDatabaseError } from './persistence/translate-database-error.j
 export { sigraMigrations } from './persistence/migrations/sigra-migrations.js';
 export type { UserRef } from './persistence/user-directory.js';
 export { TokenCleanupService } from './maintenance/token-cleanup.service.js';
-export type { CleanupReport, CleanupRequest } from './maintenance/token-cleanup.service.js';
+export type { CleanupProgress, CleanupReport, CleanupRequest } from './maintenance/token-cleanup.service.js';

@@ -66,8 +66,10 @@ export interface AuditedChange {
  * @param ownerType the type of a principal that the application made itself
  */
 export function eventOf({ metadata, ...change }: AuditedChange, caller: Caller, ownerType: string): NewAuditEvent {
-  const { principal, ipAddress, userAgent } = caller;
-  if (!principal) return { ...change, actorType: 'system', ipAddress, userAgent, metadata };
+  const { principal, actor, ipAddress, userAgent } = caller;
+  if (!principal) {
+    return { ...change, actorId: actor?.id, actorType: actor?.type ?? 'system', ipAddress, userAgent, metadata };
+  }
   const { userId: actorId, method, tokenId: viaTokenId, issuer } = principal;
   const actorType = stampOf(principal)?.owner.type ?? ownerType;
   const via = { method, ...(viaTokenId !== undefined && { viaTokenId }), ...(issuer !== undefined && { issuer }) };

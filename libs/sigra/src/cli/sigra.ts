@@ -1,66 +1,82 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util';
-import { generateJwtKey } from './jwt-keygen.js';
+import { Arguments } from './arguments.js';
+import { type Command, COMMON_OPTIONS, EXIT } from './command.js';
+import { commands } from './commands.js';
+import { helpOf, helpOfCommand } from './help.js';
+import { Output } from './output.js';
+import { UsageError } from './usage-error.js';
 
-const USAGE = `Usage: sigra jwt:keygen [--algorithm NAME] [--kid NAME]
-       sigra token:lookup [--schema NAME]
+/** 128 and the number of the signal, as shells have it. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-jwt:keygen generates a key for JWTs and prints it with the options that use it. Stores nothing.
-
-  --algorithm  HS256 (default), RS256, RS512, PS256, ES256, ES384 or EdDSA
-  --kid        the key's name (default: today's date)
-
-token:lookup reads a raw API token or refresh token from the standard input, and prints whose it is and whether it
-still works. Does not count as a use. The environment variable DATABASE_URL names the database. Exits with 1 for a
-string that is not a token.
-
-  --schema     the schema of Sigra's tables (default: found by the search path)`;
-
-/** Runs a command. @returns the exit code: 0, 1 for a token that was not found, or 2 for an error */
-async function main(argv: readonly string[]): Promise<number> {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        algorithm: { type: 'string', default: 'HS256' },
-        kid: { type: 'string' },
-        schema: { type: 'string' },
-        help: { type: 'boolean' },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    const [command, ...rest] = positionals;
-    if (command === undefined) throw new TypeError('No command.');
-    if (command !== 'jwt:keygen' && command !== 'token:lookup') throw new TypeError('Unknown command.');
-    if (rest.length > 0) throw new TypeError('Too many arguments.');
-    if (command === 'token:lookup') return await lookUp(values.schema);
-    console.log(generateJwtKey(values.algorithm, values.kid ?? new Date().toISOString().slice(0, 10)));
-    return 0;
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
-    return 2;
+/** The reader of the standard output has gone, such as `head`. */
+class OutputClosed extends Error {}
+class Interrupted extends Error {
+  constructor(readonly exitCode: number) {
+    super('Interrupted.');
   }
 }
 
-async function lookUp(schema: string | undefined): Promise<number> {
-  const url = process.env.DATABASE_URL;
-  if (!url) throw new TypeError('The environment variable DATABASE_URL is missing.');
-  // Loads TypeORM, which the other command does not need.
-  const { lookUpToken, readToken } = await import('./token-lookup.js');
-  const found = await lookUpToken(await readToken(process.stdin), { url, schema });
-  if (found === undefined) {
-    console.error('This is not a token of this database, or clean-up has deleted it.');
-    return 1;
+async function main(argv: readonly string[]): Promise<number> {
+  const stopping = new AbortController();
+  // Once: a second signal ends the process at once.
+  for (const [name, code] of Object.entries(SIGNALS)) {
+    process.once(name, () => stopping.abort(new Interrupted(code)));
   }
-  console.log(found);
-  return 0;
+  process.stdout.on('error', () => stopping.abort(new OutputClosed()));
+  const found = findCommand(argv);
+  const output = new Output(argv.includes('--json'), process.stdout, process.stderr);
+  try {
+    if (!found) return await withoutCommand(argv, output);
+    const { command, rest } = found;
+    const args = Arguments.parse(rest, { ...command.options, ...COMMON_OPTIONS }, command.operand);
+    if (args.has('help')) {
+      await output.line(helpOfCommand(command));
+      return EXIT.ok;
+    }
+    return await command.run({ args, output, signal: stopping.signal });
+  } catch (error) {
+    return exitCodeOf(stopping.signal.aborted ? stopping.signal.reason : error, output, found?.command);
+  }
+}
+
+function findCommand(argv: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
+  const command = commands.find(({ name }) => name === argv.slice(0, name.split(' ').length).join(' '));
+  return command && { command, rest: argv.slice(command.name.split(' ').length) };
+}
+
+/** The help, also of a group such as `token`. */
+async function withoutCommand(argv: readonly string[], output: Output): Promise<number> {
+  const words = argv.filter((word) => !word.startsWith('-'));
+  const group = commands.filter(({ name }) => words.length === 0 || name.startsWith(`${words.join(' ')} `));
+  const isHelp = argv.some((word) => word === '--help' || word === '-h');
+  if (!isHelp || group.length === 0) throw new UsageError(argv.length === 0 ? 'No command.' : 'Unknown command.');
+  await output.line(helpOf(group));
+  return EXIT.ok;
+}
+
+function exitCodeOf(error: unknown, output: Output, command: Command | undefined): number {
+  if (error instanceof OutputClosed) return EXIT.ok;
+  if (error instanceof Interrupted) return error.exitCode;
+  const { code, message } = describe(error);
+  if (output.isJson) output.note(JSON.stringify({ error: { code, message } }));
+  else output.note(code === 'failed' || code === 'usage' ? message : `${message} (${code})`);
+  if (!(error instanceof UsageError)) return EXIT.failed;
+  if (!output.isJson) output.note(`See: sigra ${command ? `${command.name} ` : ''}--help`);
+  return EXIT.usage;
+}
+
+function describe(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof UsageError) return { code: 'usage', message: error.message };
+  if (!(error instanceof Error)) return { code: 'failed', message: String(error) };
+  const { code } = error as { readonly code?: unknown };
+  // Several addresses of one host can fail, and Node then has an error without a message.
+  const message = error.message || (error instanceof AggregateError ? error.errors.map(String).join('; ') : error.name);
+  return { code: typeof code === 'string' ? code : 'failed', message };
 }
 
 // Without a top-level await, which CommonJS does not have.
 void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
+  // The file of the host can have opened connections of its own, which would keep the process alive.
+  process.stdout.write('', () => process.exit(code));
 });

@@ -9,6 +9,11 @@ export interface Caller {
   /** The principal that the guards found. @default undefined, the application itself */
   readonly principal?: Principal | undefined;
   /**
+   * Who acts without a principal, for the audit trail, such as `{ type: 'cli', id: 'ada' }`: a type of at most 255 and an id of at
+   * most 512 characters. It allows and limits nothing. @default `{ type: 'system' }`
+   */
+  readonly actor?: { readonly type: string; readonly id?: string | undefined } | undefined;
+  /**
    * The client's address, for `last_used_ip`, the audit trail, and credentials that are limited to addresses. These are
    * refused without it.
    * @default undefined

@@ -17,7 +17,7 @@ export const JWT_ALGORITHMS: readonly JwtAlgorithm[] = ['HS256', 'RS256', 'RS512
 
 const MIN_SECRET_BYTES = 32;
 export const MIN_RSA_BITS = 2048;
-const KEYGEN = 'Generate one with: npx sigra jwt:keygen';
+const KEYGEN = 'Generate one with: npx sigra jwt keygen';
 
 /** A key as it signs and verifies. The key fixes the algorithm: no token can choose another. */
 export interface JwtKey {

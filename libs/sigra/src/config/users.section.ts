@@ -10,6 +10,9 @@ export type UserSourceConfig =
   | { readonly kind: 'entity'; readonly entity: Type<object> }
   | { readonly kind: 'provider'; readonly provider: Type<UserProvider> | UserProvider };
 
+/** The audit trail has actors of these types besides owners. */
+const OTHER_ACTORS = ['system', 'anonymous', 'cli'];
+
 export const usersSection = required(
   section(
     {
@@ -18,8 +21,7 @@ export const usersSection = required(
       type: text({
         form: '1 to 32 characters of a-z, 0-9 and _, beginning with a letter',
         accepts: '1 to 32 characters of `a-z`, `0-9`, `_`, beginning with a letter',
-        // The audit trail has actors of these types besides owners.
-        matches: (type) => /^[a-z][a-z0-9_]{0,31}$/.test(type) && type !== 'system' && type !== 'anonymous',
+        matches: (type) => /^[a-z][a-z0-9_]{0,31}$/.test(type) && !OTHER_ACTORS.includes(type),
         default: DEFAULT_OWNER_TYPE,
       }),
       id: option({ accepts: 'name of a property', default: 'id', check: checkProperty }),

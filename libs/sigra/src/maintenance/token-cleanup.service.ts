@@ -20,6 +20,17 @@ import { FormerOwnerCleaner } from './former-owner.cleaner.js';
 export interface CleanupRequest {
   /** Rows per transaction. @default `cleanup.batchSize` */
   readonly batchSize?: number | undefined;
+  /** Called after each batch, for a display. It must not throw. @default nothing is called */
+  readonly onProgress?: ((progress: CleanupProgress) => void) | undefined;
+}
+
+/** How far a clean-up run is. */
+export interface CleanupProgress {
+  /** The steps that have ended. */
+  readonly step: number;
+  readonly steps: number;
+  /** The rows that have been deleted or changed. */
+  readonly rows: number;
 }
 
 /** The number of rows that a clean-up run deleted. */
@@ -46,6 +57,8 @@ const RETRY_MS = 1000;
 /** No request waits for a batch, but a connection that falls silent must not stop clean-up. */
 const BATCH_TIMEOUT_MS = 30_000;
 const TRIES = 3;
+/** The steps of a run that delete or change rows, and the last one, which forgets owners. */
+const STEPS = 12;
 
 /** Deletes rows that are no longer needed, in small transactions that never wait for a lock. */
 @Injectable()
@@ -75,12 +88,12 @@ export class TokenCleanupService implements OnApplicationShutdown {
    * @throws RangeError when `batchSize` is not an integer above 0
    */
   async cleanupExpiredTokens(request: CleanupRequest = {}): Promise<CleanupReport> {
-    const { batchSize = this.config.cleanup.batchSize } = request;
+    const { batchSize = this.config.cleanup.batchSize, onProgress } = request;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new RangeError('sigra: batchSize must be an integer above 0');
     }
     if (this.isClosing) return { ...NOTHING, complete: false };
-    const run = new Run(this.rows, this.database, uuidv7(), batchSize);
+    const run = new Run(this.rows, this.database, uuidv7(), batchSize, onProgress);
     this.running.add(run);
     try {
       return await traced(
@@ -129,6 +142,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const refusalsBefore = ago(failureRetention);
     const refusals = await run.drain((manager, limit) => rows.deleteRefusals(manager, refusalsBefore, limit));
     const forgottenOwners = await this.formerOwners.clean(run, ended);
+    run.end();
     const { complete } = run;
     const auditEvents = oldEvents + refusals;
     const expiredTokens = endedTokens + unusedTokens;
@@ -157,12 +171,15 @@ class Run {
   /** Whether the run has held the lease all the time, and was not stopped. */
   complete = true;
   private ended: Promise<unknown> = Promise.resolve();
+  private step = 0;
+  private handled = 0;
 
   constructor(
     private readonly rows: CleanupRepository,
     private readonly database: SigraDatabase,
     private readonly id: string,
     private readonly batchSize: number,
+    private readonly onProgress: CleanupRequest['onProgress'],
   ) {}
 
   /** Runs all steps, and returns the lease. If the database cannot be reached, the lease expires. */
@@ -204,9 +221,20 @@ class Run {
       );
       if (batch === undefined) return count;
       count += batch.count;
+      this.handled += batch.count;
+      this.report(batch.hasMore ? this.step : ++this.step);
       if (!batch.hasMore) return count;
       await restAfter(start);
     }
+  }
+
+  /** Reports the end of all steps. */
+  end(): void {
+    if (this.complete) this.report(STEPS);
+  }
+
+  private report(step: number): void {
+    this.onProgress?.({ step, steps: STEPS, rows: this.handled });
   }
 
   /**

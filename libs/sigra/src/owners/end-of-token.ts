@@ -1,7 +1,7 @@
 import { earliest, hasExpired, later } from '../common/clock.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import { idleEndOf } from '../persistence/token-expiry.js';
-import type { ApiToken } from '../persistence/tables.js';
+import type { ApiToken, ApiTokenState } from '../persistence/tables.js';
 
 type Rules = SigraConfig['apiTokens'];
 
@@ -29,4 +29,25 @@ export function isExpired(
   now: Date,
 ): boolean {
   return hasExpired(endOfToken(token, rules), now) || hasExpired(idleEndOf(token, rules), now);
+}
+
+/**
+ * The state of a token: the one rule of verification, look-up and the command line. `ApiTokenSearchRepository` has it in SQL. An
+ * expired token counts as expired also after its epoch has ended.
+ *
+ * @param found the token, and the token epoch of its owner
+ */
+export function stateOfToken(
+  found: {
+    readonly token: Pick<ApiToken, 'revokedAt' | 'tokenEpoch' | 'expiresAt' | 'lastUsedAt' | 'createdAt' | 'prefix'>;
+    readonly tokenEpoch: number;
+  },
+  rules: Rules,
+  now: Date,
+): ApiTokenState {
+  const { token, tokenEpoch } = found;
+  if (token.revokedAt) return 'revoked';
+  if (isExpired(token, rules, now)) return 'expired';
+  // The epoch ends tokens at once; their rows are marked afterwards.
+  return token.tokenEpoch === tokenEpoch ? 'active' : 'revoked';
 }

@@ -5,7 +5,7 @@ import { Clock } from '../common/clock.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { isExpired } from '../owners/end-of-token.js';
+import { stateOfToken } from '../owners/end-of-token.js';
 import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken, ApiTokenState, LookedUpApiToken } from '../persistence/tables.js';
@@ -103,11 +103,8 @@ export class ApiTokenVerifier {
     throw refuse(code, `The token has ${state === 'revoked' ? 'been revoked' : 'expired'}.`);
   }
 
-  private stateOf({ token, tokenEpoch }: FoundApiToken): ApiTokenState {
-    if (token.revokedAt) return 'revoked';
-    if (isExpired(token, this.rules, this.clock.now())) return 'expired';
-    // The epoch ends tokens at once; their rows are marked afterwards.
-    return token.tokenEpoch === tokenEpoch ? 'active' : 'revoked';
+  private stateOf(found: FoundApiToken): ApiTokenState {
+    return stateOfToken(found, this.rules, this.clock.now());
   }
 }
 

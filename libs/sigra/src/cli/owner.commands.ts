@@ -1,0 +1,46 @@
+import { type Command, type CommandCall, DATABASE_OPTIONS, EXIT } from './command.js';
+import type { SigraServices } from './sigra.application.js';
+import { UsageError } from './usage-error.js';
+
+/** Ends all credentials of an owner. */
+export const ownerCommands: readonly Command[] = [
+  {
+    name: 'owner lock-out',
+    summary:
+      'Revokes every credential of an owner: API tokens, JWTs and refresh tokens. In force for the next request.',
+    operand: 'OWNER_ID',
+    options: DATABASE_OPTIONS,
+    run: (call) => end(call, 'Locked out', ({ credentials, caller }) => credentials.lockOut(call.args.operand, caller)),
+  },
+  {
+    name: 'owner forget',
+    summary: 'Deletes every credential of an owner that your application deletes.',
+    operand: 'OWNER_ID',
+    options: {
+      ...DATABASE_OPTIONS,
+      'anonymize-audit': { description: 'also removes the owner from the audit rows' },
+      yes: { description: 'confirms it: it cannot be undone' },
+    },
+    run: (call) => {
+      const { args } = call;
+      if (!args.has('yes')) throw new UsageError('Add --yes: credentials that are deleted cannot be restored.');
+      const options = { anonymizeAudit: args.has('anonymize-audit') };
+      return end(call, 'Forgot', ({ credentials, caller }) => credentials.forget(args.operand, options, caller));
+    },
+  },
+];
+
+async function end(
+  call: CommandCall,
+  done: string,
+  work: (sigra: SigraServices) => Promise<void>,
+): Promise<typeof EXIT.ok> {
+  const { withSigra } = await import('./sigra.application.js');
+  await withSigra(call, {}, async (sigra) => {
+    await work(sigra);
+    const { type } = sigra.config.users;
+    const { operand: id } = call.args;
+    await call.output.result({ owner: { type, id } }, () => `${done}: ${type} ${id}`);
+  });
+  return EXIT.ok;
+}

@@ -1,0 +1,155 @@
+import { userInfo } from 'node:os';
+import { type INestApplicationContext, type LoggerService, Module } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import type { ApiTokenAdminService } from '../tokens/api-token-admin.service.js';
+import type { ApiTokenService } from '../tokens/api-token.service.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { Caller } from '../common/caller.js';
+import type { SigraConfig } from '../config/sigra-config.js';
+import type { SigraModuleOptions } from '../config/sigra-options.js';
+import type { CredentialService } from '../owners/credential.service.js';
+import type { TokenCleanupService } from '../maintenance/token-cleanup.service.js';
+import type { CommandCall } from './command.js';
+import { findSetUp, type HostSetUp } from './data-source.file.js';
+import { UsageError } from './usage-error.js';
+
+/** The services, as an application has them. */
+export interface SigraServices {
+  readonly config: SigraConfig;
+  readonly dataSource: DataSource;
+  readonly tokens: ApiTokenService;
+  readonly admin: ApiTokenAdminService;
+  readonly credentials: CredentialService;
+  readonly audit: AuditService;
+  readonly cleanup: TokenCleanupService;
+  /** For the audit trail: the actor type `cli`, with the account of the operating system. */
+  readonly caller: Caller;
+}
+
+/** The set-up that a command needs. */
+export interface ServiceNeeds {
+  /** Why the options of SigraModule are needed. @default they are not: a default of them is enough */
+  readonly options?: string;
+}
+
+/**
+ * Runs work with the services of an application that serves nothing: schedules, notices and routes are off. All rules and audit
+ * rows are those of the services. On Ctrl-C the application is closed, which ends what is under way.
+ *
+ * @throws UsageError when the set-up is not sufficient
+ */
+export async function withSigra<T>(
+  { args, output, signal }: CommandCall,
+  needs: ServiceNeeds,
+  work: (sigra: SigraServices) => Promise<T>,
+): Promise<T> {
+  const setUp = await findSetUp(args);
+  if (needs.options !== undefined && !setUp.options) {
+    throw new UsageError(
+      `${needs.options} Export the options of SigraModule as \`sigra\` from a data-source file, and name it with -d: export const sigra = { users: { entity: User }, … }`,
+    );
+  }
+  if (setUp.options && args.text('owner-type') !== undefined) {
+    throw new UsageError('--owner-type is for a set-up without `sigra`: users.type counts.');
+  }
+  const { dataSource } = setUp;
+  signal.throwIfAborted();
+  if (!dataSource.isInitialized) await dataSource.initialize();
+  try {
+    const application = await startApplication(setUp, args.text('owner-type'), stderrLogger(output.note.bind(output)));
+    try {
+      return await Promise.race([servicesOf(application, dataSource).then(work), rejectOnAbort(signal)]);
+    } finally {
+      await application.close();
+    }
+  } finally {
+    if (dataSource.isInitialized) await dataSource.destroy();
+  }
+}
+
+/** Provides the DataSource of the host. */
+@Module({})
+class CommandLineModule {}
+
+/** Rejects with the reason of the signal. */
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
+async function startApplication(
+  { dataSource, options }: HostSetUp,
+  ownerType: string | undefined,
+  logger: LoggerService,
+): Promise<INestApplicationContext> {
+  // Loaded late: the help and the key generator need neither Nest nor TypeORM.
+  const [{ NestFactory }, { getDataSourceToken }, { SigraModule }] = await Promise.all([
+    import('@nestjs/core'),
+    import('@nestjs/typeorm'),
+    import('../sigra.module.js'),
+  ]);
+  const provide = getDataSourceToken();
+  const module = {
+    module: CommandLineModule,
+    global: true,
+    providers: [{ provide, useValue: dataSource }],
+    exports: [provide],
+    imports: [SigraModule.forRoot(withoutSchedules(options ?? withoutUsers(ownerType)))],
+  };
+  return NestFactory.createApplicationContext(module, { logger, abortOnError: false });
+}
+
+/** A command does its work and ends: what an application does by itself is off. */
+function withoutSchedules(options: NonNullable<HostSetUp['options']>): SigraModuleOptions {
+  const { isGlobal, dataSource, controllers, ...rest } = options;
+  return {
+    ...rest,
+    apiTokens: { ...rest.apiTokens, onExpiring: undefined, onUnused: undefined },
+    cleanup: { ...rest.cleanup, schedule: false },
+    routes: 'off',
+  };
+}
+
+/** Enough to read, to revoke and to lock out. */
+function withoutUsers(type = 'user'): SigraModuleOptions {
+  return { users: { provider: { findByIds: () => Promise.resolve([]) }, type } };
+}
+
+async function servicesOf(application: INestApplicationContext, dataSource: DataSource): Promise<SigraServices> {
+  const [config, tokens, admin, credentials, audit, cleanup] = await Promise.all([
+    import('../config/sigra-config.js'),
+    import('../tokens/api-token.service.js'),
+    import('../tokens/api-token-admin.service.js'),
+    import('../owners/credential.service.js'),
+    import('../audit/audit.service.js'),
+    import('../maintenance/token-cleanup.service.js'),
+  ]);
+  return {
+    config: application.get<SigraConfig>(config.SIGRA_CONFIG),
+    dataSource,
+    tokens: application.get(tokens.ApiTokenService),
+    admin: application.get(admin.ApiTokenAdminService),
+    credentials: application.get(credentials.CredentialService),
+    audit: application.get(audit.AuditService),
+    cleanup: application.get(cleanup.TokenCleanupService),
+    caller: { actor: { type: 'cli', id: accountName() } },
+  };
+}
+
+/** Undefined for an account without a name, as in some containers. */
+function accountName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Warnings and errors only. */
+function stderrLogger(note: (text: string) => void): LoggerService {
+  const print = (message: unknown) => note(message instanceof Error ? message.message : String(message));
+  return { log: () => undefined, warn: print, error: print };
+}
