@@ -111,9 +111,9 @@ describe('npx sigra', () => {
     );
     const child = cli.start(['audit', 'export']);
     let errors = '';
-    child.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    await once(child.stdout!, 'data');
-    child.stdout!.destroy();
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
 
     const [code] = (await once(child, 'close')) as [number];
 
@@ -123,7 +123,7 @@ describe('npx sigra', () => {
 
   it('tails the audit trail, also events that become visible after later ones, until Ctrl-C', async () => {
     const child = cli.start(['audit', 'tail', '--json', '--target-type', 'note']);
-    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const next = async () => (JSON.parse((await lines.next()).value as string) as Line).action;
     const insert = (action: string, at: Date) =>
       test.dataSource.query(
