@@ -25,7 +25,7 @@ export const arrows = {
   maintenance: ['config', 'common', 'persistence', 'telemetry', 'owners'],
   auth: ['config', 'common', 'scopes', 'persistence', 'owners', 'tokens', 'jwt'],
   http: ['config', 'common', 'scopes', 'persistence', 'tokens', 'jwt', 'auth'],
-  integrations: ['config', 'common', 'telemetry', 'auth'],
+  integrations: ['config', 'common', 'telemetry', 'scopes', 'persistence', 'tokens', 'jwt', 'auth', 'http'],
   cli: ['config', 'common', 'persistence', 'audit', 'owners', 'tokens', 'jwt', 'maintenance'],
   schematics: [],
   // The testing kit puts tokens into states that no service creates, so it uses internals.

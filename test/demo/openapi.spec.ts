@@ -98,17 +98,24 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
     const open = operations().filter(({ security }) => security?.length === 0);
 
     expect(document.components.securitySchemes).toMatchObject({
-      token: { type: 'http', scheme: 'bearer' },
+      apiToken: { type: 'http', scheme: 'bearer' },
+      jwt: { type: 'http', scheme: 'bearer' },
       session: { type: 'apiKey', in: 'cookie', name: 'sigra_demo' },
+      oauth2: { flows: { clientCredentials: { tokenUrl: '/oauth/token', scopes: { admin: expect.any(String) } } } },
     });
-    expect(document.security).toEqual([{ token: [] }, { session: [] }]);
+    expect(document.security).toBeUndefined();
+    expect(document.paths['/api/me']!.get!.security).toEqual([
+      { apiToken: [] },
+      { jwt: [] },
+      { session: [] },
+      { oauth2: [] },
+    ]);
+    expect(document.paths['/api/jwt']!.post!.security).toEqual([{ session: [] }]);
     expect(open.map(({ route }) => route).sort()).toEqual([
       'DELETE /session',
       'GET /.well-known/jwks.json',
       'GET /health',
       'GET /metrics',
-      'POST /oauth/revoke',
-      'POST /oauth/token',
       'POST /session',
     ]);
   });

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-sigra';
 import * as issuers from 'nestjs-sigra/issuers';
 import * as openTelemetry from 'nestjs-sigra/opentelemetry';
+import * as swagger from 'nestjs-sigra/swagger';
 import * as testing from 'nestjs-sigra/testing';
 import * as throttler from 'nestjs-sigra/throttler';
 import ts from 'typescript';
@@ -265,6 +266,16 @@ describe('nestjs-sigra/opentelemetry', () => {
 
   it('exports these types', () => {
     expect(typesOf('opentelemetry.ts')).toEqual(['SigraOpenTelemetryOptions']);
+  });
+});
+
+describe('nestjs-sigra/swagger', () => {
+  it('exports these values', () => {
+    expect(Object.keys(swagger)).toEqual(['describeSigra']);
+  });
+
+  it('exports these types', () => {
+    expect(typesOf('swagger.ts')).toEqual(['DescribeSigraOptions']);
   });
 });
 

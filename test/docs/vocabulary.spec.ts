@@ -54,7 +54,7 @@ describe('docs/events.md', () => {
 
 describe('docs/api.md', () => {
   it('has everything that the package exports, and nothing else', () => {
-    const exported = ['index', 'issuers', 'opentelemetry', 'testing', 'throttler'].flatMap((entry) =>
+    const exported = ['index', 'issuers', 'opentelemetry', 'swagger', 'testing', 'throttler'].flatMap((entry) =>
       exportsOf(`libs/sigra/src/${entry}.ts`),
     );
 

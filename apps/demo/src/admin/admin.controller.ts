@@ -35,10 +35,7 @@ export class AdminController {
   ) {}
 
   @Get('stats')
-  @ApiOperation({
-    summary: 'Statistics of the whole demo',
-    description: 'Scope: `admin`. The user must be an administrator.',
-  })
+  @ApiOperation({ summary: 'Statistics of the whole demo', description: 'The user must be an administrator.' })
   @ApiOkResponse({ type: StatsDto })
   @RefusalResponse(403, 'The credential lacks `admin`, or the user is not an administrator.')
   async stats(): Promise<StatsDto> {

@@ -1,15 +1,19 @@
 import { ApiProperty, ApiResponse } from '@nestjs/swagger';
 
-/** The body of every refusal, by Sigra or by the demo. */
+/** The body of every refusal by the demo itself, or by Nest for it. */
 export class RefusalDto {
-  @ApiProperty({ example: 403 })
+  @ApiProperty({ example: 401 })
   statusCode!: number;
 
-  @ApiProperty({ example: 'insufficient_scope', description: 'A stable code.' })
+  @ApiProperty({ example: 'Unauthorized' })
   error!: string;
 
-  @ApiProperty({ example: 'The credential lacks a scope that this request needs.' })
-  message!: string;
+  @ApiProperty({
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+    example: 'Wrong email or password.',
+    description: 'Of a ValidationPipe, one for each mistake.',
+  })
+  message!: string | string[];
 }
 
 /** Documents one refusal of a route. */

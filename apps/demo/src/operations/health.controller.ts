@@ -24,7 +24,7 @@ export class HealthController {
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Whether this node can serve requests', security: [] })
+  @ApiOperation({ summary: 'Whether this node can serve requests' })
   @ApiOkResponse({ type: HealthDto })
   @RefusalResponse(503, 'The database does not answer.')
   async check(): Promise<HealthDto> {

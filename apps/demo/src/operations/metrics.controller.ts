@@ -12,7 +12,7 @@ export class MetricsController {
   @Get()
   @Header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Metrics for Prometheus', security: [] })
+  @ApiOperation({ summary: 'Metrics for Prometheus' })
   @ApiProduces('text/plain')
   @ApiOkResponse({ schema: { type: 'string' } })
   scrape(): Promise<string> {

@@ -15,9 +15,9 @@ export class ProjectsController {
 
   @Get()
   @RequireScopes('read:projects')
-  @ApiOperation({ summary: 'Your projects, oldest first', description: 'Scope: `read:projects`.' })
+  @ApiOperation({ summary: 'Your projects, oldest first' })
   @ApiOkResponse({ type: ProjectPageDto })
-  @RefusalResponse(403, 'The credential lacks `read:projects`.')
+  @RefusalResponse(400, 'The limit or the cursor is invalid.')
   async list(@CurrentUser() user: User, @Query() query: ListProjectsDto): Promise<ProjectPageDto> {
     const { projects, nextCursor } = await this.projects.list(user, query);
     return { projects: projects.map(toDto), nextCursor };
@@ -25,10 +25,9 @@ export class ProjectsController {
 
   @Post()
   @RequireScopes('write:projects')
-  @ApiOperation({ summary: 'Create a project', description: 'Scope: `write:projects`.' })
+  @ApiOperation({ summary: 'Create a project' })
   @ApiCreatedResponse({ type: ProjectDto })
   @RefusalResponse(400, 'The name is missing, too long, or contains control characters.')
-  @RefusalResponse(403, 'The credential lacks `write:projects`.')
   async create(
     @CurrentUser() user: User,
     @Body() { name }: CreateProjectDto,

@@ -29,8 +29,9 @@ export class SessionsController {
 
   @Post()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Sign in', description: 'Sets an HttpOnly cookie.', security: [] })
+  @ApiOperation({ summary: 'Sign in', description: 'Sets an HttpOnly cookie.' })
   @ApiNoContentResponse({ description: 'Signed in.' })
+  @RefusalResponse(400, 'The email or the password is missing or too long.')
   @RefusalResponse(401, 'Wrong email or password.')
   async signIn(
     @Body() credentials: SignInDto,
@@ -43,7 +44,7 @@ export class SessionsController {
 
   @Delete()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Sign out', description: 'Succeeds without a session as well.', security: [] })
+  @ApiOperation({ summary: 'Sign out', description: 'Succeeds without a session as well.' })
   @ApiNoContentResponse({ description: 'Signed out.' })
   async signOut(
     @CurrentSession() session: SessionHolder,

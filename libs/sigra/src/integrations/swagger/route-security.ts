@@ -1,0 +1,90 @@
+import type { ApplicationConfig } from '@nestjs/core';
+import { BearerAuthGuard, SessionAuthGuard } from '../../auth/auth.guards.js';
+import type { Target } from '../../auth/route-metadata.js';
+import { authenticates, enforcesScopes, guardsOf, rulesOf, type RouteRules } from '../../auth/route-rules.js';
+import type { SchemeNames } from './security-schemes.js';
+
+/** Alternatives: a request needs one of them. Each has the schemes that it needs together, with their scopes. */
+export type Security = Record<string, string[]>[];
+
+/** The most combinations of scopes that a document lists. More stand in the description only. */
+const MAX_COMBINATIONS = 64;
+
+/** What the guards of a route demand. */
+export class RouteGuards {
+  readonly rules: RouteRules;
+  /** Whether one of them reads a credential. */
+  readonly authenticate: boolean;
+  /** Whether one of them limits requests, and whether it is that of Sigra. */
+  readonly throttle: 'sigra' | 'other' | undefined;
+  readonly acceptsBearer: boolean;
+  readonly acceptsSession: boolean;
+
+  constructor(application: ApplicationConfig, controller: Target, handler: Target) {
+    this.rules = rulesOf(controller, handler);
+    const guards = [
+      ...application.getGlobalGuards(),
+      ...application.getGlobalRequestGuards().map(({ metatype }) => metatype),
+      ...guardsOf(handler),
+      ...guardsOf(controller),
+    ];
+    const isOpen = this.rules.access === 'anonymous';
+    this.authenticate = !isOpen && guards.some(authenticates);
+    const throttlers = guards.filter(throttles);
+    this.throttle = throttlers.some(enforcesScopes) ? 'sigra' : throttlers.length > 0 ? 'other' : undefined;
+    // Every guard has to accept the credential.
+    this.acceptsBearer = !guards.some((guard) => isOf(guard, SessionAuthGuard));
+    this.acceptsSession = this.rules.kinds.length === 0 && !guards.some((guard) => isOf(guard, BearerAuthGuard));
+  }
+
+  /** Each of the lists is enough: scopes of a class and its methods add up, and `any` has alternatives. */
+  get combinations(): readonly (readonly string[])[] {
+    let combined: readonly (readonly string[])[] = [[]];
+    for (const { match, scopes } of this.rules.scopes) {
+      const choices = match === 'any' ? scopes.map((scope) => [scope]) : [scopes];
+      combined = combined.flatMap((before) => choices.map((choice) => [...new Set([...before, ...choice])]));
+      if (combined.length > MAX_COMBINATIONS) return [];
+    }
+    return combined;
+  }
+
+  /** @param schemes the names of the schemes of the document */
+  security(schemes: SchemeNames): Security {
+    if (!this.authenticate) return [];
+    const { access, kinds } = this.rules;
+    const bearer = kinds.length > 0 ? schemes.apiTokens : [...schemes.apiTokens, ...schemes.accessTokens];
+    const names = [...(this.acceptsBearer ? bearer : []), ...(this.acceptsSession ? schemes.sessions : [])];
+    const flows = this.acceptsBearer && kinds.length === 0 ? schemes.flows : [];
+    return [
+      ...names.map((name) => ({ [name]: [] })),
+      ...flows.flatMap((name) => this.combinations.map((scopes) => ({ [name]: [...scopes] }))),
+      ...(access === 'optional' ? [{}] : []),
+    ];
+  }
+
+  /** For people: the scopes and the kinds that the route requires; empty for none. */
+  get sentences(): string {
+    const { scopes, kinds } = this.rules;
+    const each = scopes.map(({ match, scopes: all }) => quoted(all, match === 'any' ? ' or ' : ', '));
+    return [
+      ...(each.length > 0 ? [`Scope: ${each.join(', and ')}.`] : []),
+      ...kinds.map(({ kinds: names }) => `Only API tokens of the kind ${quoted(names, ' or ')}.`),
+    ].join(' ');
+  }
+}
+
+function quoted(names: readonly string[], separator: string): string {
+  return names.map((name) => `\`${name}\``).join(separator);
+}
+
+function isOf(guard: unknown, type: Target): boolean {
+  const given: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
+  return typeof given === 'function' && (given === type || given.prototype instanceof type);
+}
+
+/** A guard of `@nestjs/throttler`, which is an optional package. */
+function throttles(guard: unknown): boolean {
+  const type = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
+  const { throwThrottlingException } = (type?.prototype ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof throwThrottlingException === 'function';
+}

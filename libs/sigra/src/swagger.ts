@@ -1,0 +1,1 @@
+export { describeSigra, type DescribeSigraOptions } from './integrations/swagger/describe-sigra.js';
