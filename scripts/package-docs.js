@@ -21,7 +21,8 @@ export function writePackageDocs(folder = join(root, 'libs/sigra')) {
   writeFileSync(join(folder, 'README.md'), packageReadme());
   for (const path of COPIES) {
     rmSync(join(folder, path), { recursive: true, force: true });
-    cpSync(join(root, path), join(folder, path), { recursive: true });
+    // Without the configuration of the site.
+    cpSync(join(root, path), join(folder, path), { recursive: true, filter: (file) => !file.endsWith('.vitepress') });
   }
 }
 

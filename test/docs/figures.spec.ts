@@ -10,7 +10,7 @@ type Results = Readonly<
 >;
 
 const results = JSON.parse(readFileSync(`${root}bench/results.json`, 'utf8')) as Results;
-const readme = readFileSync(`${root}README.md`, 'utf8');
+const pages = ['README.md', 'docs/comparison.md'].map((path) => readFileSync(`${root}${path}`, 'utf8'));
 
 /** The first figure of a contestant, rounded to two significant digits. */
 function figure(section: string, title: string, contestant: string): string {
@@ -20,7 +20,7 @@ function figure(section: string, title: string, contestant: string): string {
   return Number(row[1].toPrecision(2)).toLocaleString('en-US');
 }
 
-describe('the measured figures in README.md', () => {
+describe('the measured figures in README.md and docs/comparison.md', () => {
   it.each([
     ['verify', '64 in flight', 'Sigra', 'TypeORM findOneBy', 'better-auth'],
     ['http', 'Fastify', 'Sigra, API token', 'passport', 'better-auth'],
@@ -28,8 +28,10 @@ describe('the measured figures in README.md', () => {
     ['refresh', '', 'Sigra', 'TypeORM transaction', 'better-auth'],
   ])('equal those of bench/results.json: %s %s', (section, title, ...contestants) => {
     const figures = contestants.map((contestant) => figure(section, title, contestant));
-    const rows = readme.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
 
-    expect(rows.map((cells) => cells.slice(2, 5).join(' '))).toContain(figures.join(' '));
+    for (const page of pages) {
+      const rows = page.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
+      expect(rows.map((cells) => cells.slice(2, 5).join(' '))).toContain(figures.join(' '));
+    }
   });
 });

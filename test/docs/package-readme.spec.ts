@@ -33,6 +33,10 @@ describe('the documents of the package', () => {
     }
   });
 
+  it('are without the configuration of the site', async () => {
+    expect((await readdir(join(folder, 'docs'))).filter((name) => !name.endsWith('.md'))).toEqual([]);
+  });
+
   it('have no link in the README that npm cannot follow, and name files that the package holds', () => {
     const { links, prose } = packed('README.md');
     const named = codeIn(prose).filter((code) => /^(?:docs\/|CHANGELOG).*\.md$/.test(code));

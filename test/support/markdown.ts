@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { githubSlug } from '../../scripts/github-slug.js';
 import { root } from './source.js';
 
 /** A fenced block of code and its position. */
@@ -55,14 +56,7 @@ export class MarkdownFile {
   /** Ids of headings, as GitHub and npm create them. */
   get anchors(): ReadonlySet<string> {
     const headings = [...this.prose.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!);
-    return new Set(
-      headings.map((heading) =>
-        heading
-          .toLowerCase()
-          .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
-          .replaceAll(' ', '-'),
-      ),
-    );
+    return new Set(headings.map(githubSlug));
   }
 
   /** Cells of the rows of all tables, without header rows. */
@@ -94,7 +88,9 @@ export const documents: readonly MarkdownFile[] = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
-  ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
+  ...readdirSync(`${root}docs`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ].map((path) => new MarkdownFile(path));
 
 export function document(path: string): MarkdownFile {

@@ -60,6 +60,7 @@ export declare function userOfCertificate(request: unknown): User | undefined;
 export declare function userOfPassword(body: unknown): Promise<User>;
 export declare function userOfOldToken(request: unknown): Promise<User | undefined>;
 export declare function verifyOldToken(header: unknown): Promise<{ jti: string; sub: string; exp: number } | undefined>;
+export declare function projectsOf(user: User): Promise<readonly unknown[]>;
 export declare function archive(manager: EntityManager, projectId: string): Promise<void>;
 export declare function disable(user: User): Promise<void>;
 export declare function enable(user: User): Promise<void>;

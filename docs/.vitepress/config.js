@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitepress';
+import { githubSlug } from '../../scripts/github-slug.js';
+import { brokenLinks } from './broken-links.js';
+import { writeLlmsTexts } from './llms-texts.js';
+import { linksToRoot, mermaidAsText, rowAnchors } from './markdown-rules.js';
+import { sidebar } from './sidebar.js';
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+/** The path below which the site is served, with a slash at both ends. */
+const base = process.env.DOCS_BASE ?? '/';
+
+export default defineConfig({
+  title: 'nestjs-sigra',
+  titleTemplate: ':title · nestjs-sigra',
+  description:
+    'API tokens, JWTs and sessions for NestJS on your own PostgreSQL. Revoked means refused by the next request.',
+  lang: 'en',
+  base,
+  cleanUrls: true,
+  outDir: path('../../dist/docs'),
+  cacheDir: path('../../dist/docs-cache'),
+  vite: { publicDir: path('./public') },
+  head: [
+    ['link', { rel: 'icon', href: `${base}favicon.svg`, type: 'image/svg+xml' }],
+    ['meta', { name: 'theme-color', content: '#0b5f62' }],
+  ],
+  markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+    anchor: { slugify: githubSlug },
+    config: (markdown) => markdown.use(linksToRoot).use(mermaidAsText).use(rowAnchors),
+  },
+  themeConfig: {
+    logo: { src: '/favicon.svg', alt: '' },
+    outline: { level: [2, 3] },
+    search: { provider: 'local' },
+    nav: [
+      { text: 'Quick start', link: '/quick-start' },
+      { text: 'Incidents', link: '/incidents' },
+      { text: 'Operations', link: '/operations' },
+      { text: 'API', link: '/api' },
+    ],
+    sidebar,
+    docFooter: { prev: 'Before', next: 'Next' },
+    footer: { message: 'MIT license' },
+  },
+  async buildEnd({ outDir }) {
+    writeLlmsTexts(outDir);
+    const broken = brokenLinks(outDir, base);
+    if (broken.length > 0) throw new Error(`Broken links:\n${broken.join('\n')}`);
+  },
+});

@@ -1,0 +1,25 @@
+import { readdirSync } from 'node:fs';
+import { pageOf } from './pages.js';
+
+/** The groups of the sidebar: what a reader wants to do, and the pages for it. */
+const GROUPS = {
+  Start: ['quick-start', 'existing-application', 'getting-started', 'comparison'],
+  'Who calls your API': ['client-service', 'client-browser', 'client-mobile', 'client-mcp', 'issuers'],
+  'What they can do': ['scopes', 'kinds', 'sessions-and-guards', 'jwt', 'dpop', 'administration'],
+  'When something has happened': ['incidents', 'leaks', 'events'],
+  'Run it': ['operations', 'reliability', 'security', 'testing', 'upgrading', 'changelog'],
+  Reference: ['configuration', 'errors', 'api', 'architecture', 'reference-map'],
+};
+
+const placed = Object.values(GROUPS).flat();
+/** A new page is never out of reach. */
+const more = readdirSync(new URL('..', import.meta.url))
+  .flatMap((file) => /^(.+)\.md$/.exec(file)?.[1] ?? [])
+  .filter((name) => name !== 'index' && !placed.includes(name));
+
+export const groups = more.length > 0 ? { ...GROUPS, More: more } : GROUPS;
+
+export const sidebar = Object.entries(groups).map(([text, names]) => ({
+  text,
+  items: names.map((name) => ({ text: pageOf(name).title, link: `/${name}` })),
+}));

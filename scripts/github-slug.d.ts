@@ -1,0 +1,2 @@
+/** The id that GitHub and npm give to a heading. */
+export function githubSlug(heading: string): string;
