@@ -2,7 +2,7 @@ import type { HttpContestantName } from './contestants/http/all.js';
 import type { Visitor } from './contestants/http/contestant.js';
 import { Child } from './harness/child-process.js';
 import { figuresTable } from './harness/figures-table.js';
-import type { Headers } from './harness/load.js';
+import type { Headers, HttpLoad } from './harness/load.js';
 import { type Figures, inTurn } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
@@ -29,7 +29,7 @@ interface Contestant {
 export async function run(stage: Stage): Promise<Findings> {
   const results = {} as Record<Adapter, Record<HttpContestantName, Figures>>;
   for (const adapter of ADAPTERS) results[adapter] = await runAdapter(stage, adapter);
-  return findings(results);
+  return findings(results, await stage.load());
 }
 
 async function runAdapter(stage: Stage, adapter: Adapter): Promise<Record<HttpContestantName, Figures>> {
@@ -41,7 +41,7 @@ async function runAdapter(stage: Stage, adapter: Adapter): Promise<Record<HttpCo
     stage.say(`http on ${adapter}: ${rounds} rounds of ${contestants.length} servers`);
     const turns = contestants.map(({ name, turn }) => [name, turn] as const);
     return await inTurn(
-      { rounds, turn: httpTurn, warmUp },
+      { rounds, turn: httpTurn, warmUp, server: await stage.server() },
       Object.fromEntries(turns) as Record<HttpContestantName, Contestant['turn']>,
     );
   } finally {
@@ -74,7 +74,7 @@ async function startContestant(stage: Stage, adapter: Adapter, name: HttpContest
     name,
     turn: async (seconds) => {
       const before = await server.call('cpu', undefined);
-      const result = await load.call('run', { url, seconds, connections });
+      const result = await load.run({ url, seconds, connections });
       return { ...result, cpuMicros: (await server.call('cpu', undefined)) - before };
     },
     stop: () => server.stop(),
@@ -105,7 +105,7 @@ async function assertGuarded(
   );
 }
 
-function findings(results: Results): Findings {
+function findings(results: Results, load: HttpLoad): Findings {
   return {
     demands: demandsOf(results),
     tables: ADAPTERS.map((adapter) =>
@@ -117,9 +117,8 @@ function findings(results: Results): Findings {
     ),
     charts: ADAPTERS.map((adapter) => chartOf(adapter, results[adapter])),
     notes: [
-      `${CONNECTIONS} keep-alive connections of autocannon in a second process, each with its own ${PER_CONNECTION} ` +
-        'credentials. Each server is a separate process; its CPU is that of this process. The load and PostgreSQL use the ' +
-        'same cores, so they slow a fast server down.',
+      `${CONNECTIONS} keep-alive connections of ${load.name} in a second process, which share no credential at any moment. ` +
+        'Each server is a separate process. The load and PostgreSQL use the same cores, so they slow a fast server down.',
       'A header identifies the session, so that the session store of the host is not measured.',
       'The hand-written use of `@nestjs/jwt` passes the secret as a string, as in the documentation of Nest; a key object ' +
         'would be faster.',

@@ -1,7 +1,7 @@
 import { Child } from './harness/child-process.js';
 import { DatabaseServer } from './harness/database.js';
 import { figuresTable } from './harness/figures-table.js';
-import { inTurn } from './harness/rounds.js';
+import { inTurn, totalCpu } from './harness/rounds.js';
 import type { Findings } from './harness/section.js';
 import { createTables } from './harness/seed.js';
 import type { Stage } from './harness/stage.js';
@@ -29,7 +29,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
   const handWritten = await startWorker('hand-written', url);
   const betterAuth = await startWorker('better-auth', await server.createDatabase('refresh_better_auth'));
   const figures = await inTurn(
-    { rounds, turn: httpTurn, warmUp },
+    { rounds, turn: httpTurn, warmUp, server },
     {
       sigra: (seconds) => sigra.call('turn', { seconds }),
       handWritten: (seconds) => handWritten.call('turn', { seconds }),
@@ -46,9 +46,16 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
       {
         what: `refresh, ${FAMILIES} families in flight, against a hand-written transaction`,
         bound: 'at least',
-        limit: 2,
+        limit: 4,
         unit: 'times',
         measured: figures.sigra.rate / figures.handWritten.rate,
+      },
+      {
+        what: `refresh, ${FAMILIES} families in flight, CPU of a hand-written transaction against that of Sigra`,
+        bound: 'at least',
+        limit: 8,
+        unit: 'times',
+        measured: totalCpu(figures.handWritten) / totalCpu(figures.sigra),
       },
     ],
     tables: [

@@ -1,3 +1,4 @@
+import { measuredCommit } from './harness/commit.js';
 import { describeMachine } from './harness/machine.js';
 import { prepare } from './harness/prepare.js';
 import { keepSection } from './harness/results.js';
@@ -35,6 +36,7 @@ if (unknown.length > 0) {
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 await prepare();
+const commit = measuredCommit();
 const { Stage: SharedStage } = await import('./harness/stage.js');
 const { DatabaseServer } = await import('./harness/database.js');
 const stage = new SharedStage(quick ? QUICK : FULL);
@@ -55,6 +57,7 @@ async function runOne(name: string): Promise<void> {
     {
       title: benchmark.title,
       date: new Date().toISOString().slice(0, 10),
+      commit,
       minutes: (performance.now() - start) / 60_000,
       quick,
       machine: await describeMachine(DatabaseServer.hadHugePages),

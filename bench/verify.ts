@@ -1,7 +1,7 @@
 import { Child } from './harness/child-process.js';
 import { figuresTable } from './harness/figures-table.js';
-import { type Figures, inTurn } from './harness/rounds.js';
-import type { Chart, Findings, Table } from './harness/section.js';
+import { type Figures, inTurn, totalCpu } from './harness/rounds.js';
+import type { Chart, Demand, Findings, Table } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
 import type { VerifyContestantName, VerifyWorker } from './workers/verify-worker.js';
 
@@ -13,6 +13,7 @@ const JUDGED = 64;
 
 const LABELS: Readonly<Record<VerifyContestantName, string>> = {
   sigra: 'Sigra (token and user)',
+  'sigra-policies': 'Sigra with every policy (token and user)',
   pg: 'pg, named statement (token only)',
   typeorm: 'TypeORM findOneBy (token only)',
   'better-auth': 'better-auth api-key (key only)',
@@ -22,9 +23,12 @@ const NAMES = Object.keys(LABELS) as VerifyContestantName[];
 export async function run(stage: Stage): Promise<Findings> {
   const { tokens } = stage.settings;
   const databases = await stage.seeded();
+  const server = await stage.server();
   const workers = await Promise.all(
     NAMES.map(async (name) => {
-      const url = name === 'better-auth' ? databases.betterAuth : databases.sigra;
+      const url =
+        { 'better-auth': databases.betterAuth, 'sigra-policies': databases.policies }[name as string] ??
+        databases.sigra;
       return [name, await startVerifyWorker(name, url)] as const;
     }),
   );
@@ -43,7 +47,7 @@ export async function run(stage: Stage): Promise<Findings> {
     );
     results.push([
       inFlight,
-      await inTurn(stage.settings, Object.fromEntries(turns) as Record<VerifyContestantName, never>),
+      await inTurn({ ...stage.settings, server }, Object.fromEntries(turns) as Record<VerifyContestantName, never>),
     ]);
   }
   await Promise.all(workers.map(([, worker]) => worker.stop()));
@@ -57,10 +61,26 @@ export function startVerifyWorker(name: VerifyContestantName, url: string): Prom
   });
 }
 
+/** Ratios to peers. CPU is that of the process and of PostgreSQL together. */
+function times(what: string, limit: number, measured: number): Demand {
+  return {
+    what: `verify, ${JUDGED} in flight, against the ${what}`,
+    bound: 'at least',
+    limit,
+    unit: 'times',
+    measured,
+  };
+}
+
+function atMost(what: string, limit: number, measured: number): Demand {
+  const peer = 'against a named statement of pg, which reads no user';
+  return { what: `verify, ${what}, ${peer}`, bound: 'at most', limit, unit: 'times', measured };
+}
+
 function findings(results: [number, Record<VerifyContestantName, Figures>][]): Findings {
-  const judged = results.find(([inFlight]) => inFlight === JUDGED)?.[1];
-  if (!judged) throw new Error('nothing to judge');
-  const against = (peer: VerifyContestantName) => judged.sigra.rate / judged[peer].rate;
+  const of = (wanted: number) => results.find(([inFlight]) => inFlight === wanted)?.[1];
+  const [judged, alone] = [of(JUDGED), of(1)];
+  if (!judged || !alone) throw new Error('nothing to judge');
   const tables = results.map(([inFlight, figures]): Table =>
     figuresTable(
       `${inFlight} in flight`,
@@ -77,19 +97,19 @@ function findings(results: [number, Record<VerifyContestantName, Figures>][]): F
   };
   return {
     demands: [
+      times('CPU of a TypeORM findOneBy', 14, totalCpu(judged.typeorm) / totalCpu(judged.sigra)),
+      times('CPU of better-auth', 70, totalCpu(judged['better-auth']) / totalCpu(judged.sigra)),
+      times('CPU of a named statement of pg', 3.3, totalCpu(judged.pg) / totalCpu(judged.sigra)),
+      times('rate of TypeORM findOneBy', 6, judged.sigra.rate / judged.typeorm.rate),
+      times('rate of better-auth', 40, judged.sigra.rate / judged['better-auth'].rate),
+      atMost('1 in flight, CPU', 1.25, totalCpu(alone.sigra) / totalCpu(alone.pg)),
+      atMost('1 in flight, p50', 1.2, alone.sigra.p50 / alone.pg.p50),
       {
-        what: `verify, ${JUDGED} in flight, against TypeORM findOneBy`,
-        bound: 'at least',
-        limit: 6,
+        what: `verify, ${JUDGED} in flight, CPU with every policy, against none`,
+        bound: 'at most',
+        limit: 1.15,
         unit: 'times',
-        measured: against('typeorm'),
-      },
-      {
-        what: `verify, ${JUDGED} in flight, against better-auth`,
-        bound: 'at least',
-        limit: 40,
-        unit: 'times',
-        measured: against('better-auth'),
+        measured: totalCpu(judged['sigra-policies']) / totalCpu(judged.sigra),
       },
     ],
     tables,

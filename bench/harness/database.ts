@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { type LocalPostgres, startLocalPostgres } from '../../tools/local-postgres/src/local-postgres.js';
 import { reserveHugePages } from './huge-pages.js';
+import { type CpuTimes, ServerCpu } from './server-cpu.js';
 
 /**
  * The size that PostgreSQL's manual recommends, in MiB. With the default of 128 the tables would not fit, and the benchmark
@@ -14,6 +15,7 @@ const SHARED_BUFFERS = Math.floor(totalmem() / 4 / 2 ** 20);
 /** A separate PostgreSQL server and its databases. */
 export class DatabaseServer {
   private static withSmallPages = 0;
+  private readingCpu: Promise<ServerCpu> | undefined;
 
   private constructor(
     private readonly server: LocalPostgres,
@@ -37,6 +39,15 @@ export class DatabaseServer {
       durable,
       giveBack,
     );
+  }
+
+  /** Reads the CPU time of the server's processes. */
+  async cpu(): Promise<CpuTimes> {
+    this.readingCpu ??= withClient(this.url, async (client) => {
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      return ServerCpu.of(rows[0]?.pid ?? NaN);
+    });
+    return (await this.readingCpu).read();
   }
 
   get url(): string {

@@ -14,7 +14,15 @@ export interface LoadRequest {
 /** Everything except the CPU of the server, which only the server can measure. */
 export type LoadResult = Omit<Sample, 'cpuMicros'>;
 
-/** The methods of the process that sends HTTP load. */
+/** A program that sends HTTP load. */
+export interface HttpLoad {
+  /** Of the program. */
+  readonly name: string;
+  run(request: LoadRequest): Promise<LoadResult>;
+  stop(): Promise<void>;
+}
+
+/** The methods of the process that sends HTTP load with autocannon. */
 export interface LoadWorker extends Record<string, (argument: never) => unknown> {
   run(request: LoadRequest): Promise<LoadResult>;
 }

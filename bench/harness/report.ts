@@ -49,10 +49,10 @@ function renderSection(name: string, section: Section): string[] {
 
 function machines(entries: readonly (readonly [string, Section])[]): string[] {
   const byMachine = new Map<string, { machine: Machine; runs: string[] }>();
-  for (const [name, { machine, date }] of entries) {
+  for (const [name, { machine, date, commit }] of entries) {
     const key = JSON.stringify(machine);
     const known = byMachine.get(key) ?? { machine, runs: [] };
-    known.runs.push(`${name} (${date})`);
+    known.runs.push(`${name} (${date}, ${commit})`);
     byMachine.set(key, known);
   }
   return [...byMachine.values()].map(({ machine, runs }) => {

@@ -6,6 +6,8 @@ export interface Sample {
   readonly seconds: number;
   /** CPU time of the process under test, user and system, in microseconds. */
   readonly cpuMicros: number;
+  /** CPU time of the database server, in microseconds. Missing where it was not measured. */
+  readonly databaseMicros?: number;
   /** Latency in milliseconds. */
   readonly p50: number;
   readonly p99: number;

@@ -52,6 +52,8 @@ export interface Findings {
 export interface Section extends Findings {
   readonly title: string;
   readonly date: string;
+  /** The commit that was measured, with `+` if the working tree had changes. */
+  readonly commit: string;
   readonly minutes: number;
   readonly quick: boolean;
   readonly machine: Machine;

@@ -32,6 +32,8 @@ export interface TokenSeed {
    * writes.
    */
   readonly lastUsedAt?: string;
+  /** Further columns, with the SQL of their values. @default none */
+  readonly limits?: Readonly<Record<string, string>>;
 }
 
 /** Above this number, rows are inserted without indexes, which are built afterwards: this is faster. */
@@ -41,12 +43,13 @@ const MANY = 100_000;
 export async function seedTokens(url: string, seed: TokenSeed): Promise<void> {
   const { from = 1, count, owner, expiresAt = 'NULL', createdAt = 'now()' } = seed;
   const lastUsedAt = seed.lastUsedAt ?? "now() + interval '1 hour'";
+  const limits = Object.entries(seed.limits ?? {});
   const insert = (first: number, last: number) => `
     INSERT INTO sigra_api_tokens
-      (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, expires_at, last_used_at, created_at)
+      (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, expires_at, last_used_at, created_at${limits.map(([column]) => `, ${column}`).join('')})
     SELECT uuidv7(), 'user', ${userIdSql(owner)}, 0, 'token ' || i, 'sigra_sk_', '0000',
       sha256(convert_to(${rawTokenSql('i')}, 'UTF8')), ARRAY['read:projects', 'write:projects'],
-      ${expiresAt}, ${lastUsedAt}, ${createdAt}
+      ${expiresAt}, ${lastUsedAt}, ${createdAt}${limits.map(([, value]) => `, ${value}`).join('')}
     FROM generate_series(${first}, ${last}) i`;
   const middle = from + Math.floor(count / 2);
   const insertAll = () =>

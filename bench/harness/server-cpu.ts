@@ -1,21 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import { withClient } from './database.js';
 
 /** CPU time of each process of a server so far, in microseconds, by process id. */
 export type CpuTimes = ReadonlyMap<number, number>;
 
-/** Reads the CPU time of the PostgreSQL server behind `url`, on Linux and on this machine. */
+/** Reads the CPU time of a PostgreSQL server on this machine. Needs Linux. */
 export class ServerCpu {
   private constructor(private readonly postmaster: number) {}
 
-  static async of(url: string): Promise<ServerCpu> {
-    const backend = await withClient(url, async (client) => {
-      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      return { pid: rows[0]?.pid ?? 0, stat: await readFile(`/proc/${rows[0]?.pid}/stat`, 'utf8') };
-    });
+  /** @param backend the process id of one of its backends, whose parent is the postmaster */
+  static async of(backend: number): Promise<ServerCpu> {
+    const stat = await readFile(`/proc/${backend}/stat`, 'utf8');
     // The name of the process, in brackets, can contain spaces; the parent is the second field after it.
-    const parent = backend.stat.slice(backend.stat.lastIndexOf(')') + 2).split(' ')[1];
-    return new ServerCpu(Number(parent));
+    return new ServerCpu(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
   }
 
   async read(): Promise<CpuTimes> {

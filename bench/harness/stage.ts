@@ -1,13 +1,20 @@
 import { DatabaseServer } from './database.js';
 import { Child } from './child-process.js';
-import type { LoadWorker } from './load.js';
+import { Autocannon } from './autocannon.js';
+import type { HttpLoad } from './load.js';
+import { startWrk } from './wrk.js';
 import { createTables, seedTokens, settle } from './seed.js';
 import type { Settings } from './settings.js';
 import type { BetterAuthSeed } from '../workers/better-auth-seed.js';
 
+/** Limits that a verification has to check. */
+const LIMITS = { allowed_ips: `'{198.51.100.0/24,203.0.113.0/24,2001:db8::/32}'` };
+
 export interface SeededDatabases {
   /** Users and tokens of Sigra; the hand-written contestants read them too. */
   readonly sigra: string;
+  /** The same tokens, limited to addresses. */
+  readonly policies: string;
   /** The same number of users and keys of better-auth, on the same server. */
   readonly betterAuth: string;
 }
@@ -16,7 +23,7 @@ export interface SeededDatabases {
 export class Stage {
   private starting: Promise<DatabaseServer> | undefined;
   private seeding: Promise<SeededDatabases> | undefined;
-  private loading: Promise<Child<LoadWorker>> | undefined;
+  private loading: Promise<HttpLoad> | undefined;
 
   constructor(readonly settings: Settings) {}
 
@@ -32,8 +39,9 @@ export class Stage {
     return (this.seeding ??= this.seed());
   }
 
-  load(): Promise<Child<LoadWorker>> {
-    return (this.loading ??= Child.start(new URL('../workers/load-worker.ts', import.meta.url)));
+  /** `wrk` where it is available. */
+  load(): Promise<HttpLoad> {
+    return (this.loading ??= startWrk().then((wrk): HttpLoad | Promise<HttpLoad> => wrk ?? Autocannon.start()));
   }
 
   async close(): Promise<void> {
@@ -55,6 +63,9 @@ export class Stage {
     await settle(betterAuth);
     await createTables(sigra, users);
     await seedTokens(sigra, { count: tokens, owner: `1 + i % ${users}` });
-    return { sigra, betterAuth };
+    const policies = await server.createDatabase('policies');
+    await createTables(policies, users);
+    await seedTokens(policies, { count: tokens, owner: `1 + i % ${users}`, limits: LIMITS });
+    return { sigra, policies, betterAuth };
   }
 }

@@ -17,40 +17,25 @@ interface Summary {
   readonly p99: number;
 }
 
-/** HTTP load from `wrk`, which uses a tenth of the CPU of autocannon. */
-export class Wrk implements HttpLoad {
-  readonly name = 'wrk';
+/** HTTP load from `wrk`, which uses a tenth of the CPU of autocannon. @returns undefined if it cannot be installed */
+export async function startWrk(): Promise<HttpLoad | undefined> {
+  return (await installed('wrk')) ? { name: 'wrk', run: runWrk, stop: () => Promise.resolve() } : undefined;
+}
 
-  private constructor() {}
-
-  /** @returns undefined if `wrk` is missing and cannot be installed */
-  static async start(): Promise<Wrk | undefined> {
-    return (await installed('wrk')) ? new Wrk() : undefined;
-  }
-
-  async run({ url, seconds, connections }: LoadRequest): Promise<LoadResult> {
-    const folder = await mkdtemp(join(tmpdir(), 'sigra-wrk-'));
-    try {
-      const script = join(folder, 'requests.lua');
-      await writeFile(script, scriptOf(connections.flat()));
-      const whole = Math.max(1, Math.round(seconds));
-      const args = ['--threads', '1', '--connections', String(connections.length), '--duration', `${whole}s`];
-      const { stdout } = await run('wrk', [...args, '--script', script, url]);
-      const summary = JSON.parse(stdout.slice(stdout.lastIndexOf('{'))) as Summary;
-      if (summary.failures > 0) throw new Error(`${url}: ${summary.failures} requests failed:\n${stdout}`);
-      return {
-        operations: summary.requests,
-        seconds: summary.duration / 1e6,
-        p50: summary.p50 / 1000,
-        p99: summary.p99 / 1000,
-      };
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
+async function runWrk({ url, seconds, connections }: LoadRequest): Promise<LoadResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'sigra-wrk-'));
+  try {
+    const script = join(folder, 'requests.lua');
+    await writeFile(script, scriptOf(connections.flat()));
+    const whole = Math.max(1, Math.round(seconds));
+    const args = ['--threads', '1', '--connections', String(connections.length), '--duration', `${whole}s`];
+    const { stdout } = await run('wrk', [...args, '--script', script, url]);
+    const summary = JSON.parse(stdout.slice(stdout.lastIndexOf('{'))) as Summary;
+    if (summary.failures > 0) throw new Error(`${url}: ${summary.failures} requests failed:\n${stdout}`);
+    const { requests: operations, duration, p50, p99 } = summary;
+    return { operations, seconds: duration / 1e6, p50: p50 / 1000, p99: p99 / 1000 };
+  } finally {
+    await rm(folder, { recursive: true });
   }
 }
 

@@ -19,10 +19,13 @@ export async function measurePgBouncer(stage: Stage, { usual }: ScaleDatabases):
   let seed = 0;
   const turnOf = (node: (typeof nodes)[number], seconds: number) =>
     node.call('turn', { inFlight: IN_FLIGHT, seconds, tokens: scaleTokens[1] / 2, seed: ++seed });
-  const figures = await inTurn(stage.settings, {
-    direct: (seconds) => turnOf(nodes[0], seconds),
-    pooled: (seconds) => turnOf(nodes[1], seconds),
-  });
+  const figures = await inTurn(
+    { ...stage.settings, server: await stage.server() },
+    {
+      direct: (seconds) => turnOf(nodes[0], seconds),
+      pooled: (seconds) => turnOf(nodes[1], seconds),
+    },
+  );
   await Promise.all(nodes.map((node) => node.stop()));
   await pooler.stop();
   return {

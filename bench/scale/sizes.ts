@@ -18,7 +18,10 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
       (seconds: number) => node.call('turn', { inFlight: IN_FLIGHT, seconds, tokens, seed: ++seed }),
     ] as const;
   });
-  const figures: Readonly<Record<string, Figures>> = await inTurn(stage.settings, Object.fromEntries(turns));
+  const figures: Readonly<Record<string, Figures>> = await inTurn(
+    { ...stage.settings, server: await stage.server() },
+    Object.fromEntries(turns),
+  );
   await Promise.all(nodes.map((node) => node.stop()));
 
   const rows = scaleTokens.map((tokens) => [tokens, figures[tokens]] as const);

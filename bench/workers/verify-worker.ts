@@ -4,10 +4,11 @@ import { closedLoop } from '../harness/closed-loop.js';
 import { randomIndexes, rawApiKey, rawToken } from '../harness/tokens.js';
 
 /** `verify-worker.ts <contestant> <database url>`: one contestant in a separate process. */
-export type VerifyContestantName = 'sigra' | 'typeorm' | 'pg' | 'better-auth';
+export type VerifyContestantName = 'sigra' | 'sigra-policies' | 'typeorm' | 'pg' | 'better-auth';
 
 const factories: Readonly<Record<VerifyContestantName, () => Promise<VerifyFactory>>> = {
   sigra: async () => (await import('../contestants/verify/sigra.js')).sigra,
+  'sigra-policies': async () => (await import('../contestants/verify/sigra.js')).sigraWithPolicies,
   typeorm: async () => (await import('../contestants/verify/typeorm.js')).typeorm,
   pg: async () => (await import('../contestants/verify/pg.js')).namedStatement,
   'better-auth': async () => (await import('../contestants/verify/better-auth.js')).betterAuthKeys,
