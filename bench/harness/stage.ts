@@ -8,12 +8,15 @@ import type { Settings } from './settings.js';
 import type { BetterAuthSeed } from '../workers/better-auth-seed.js';
 
 /** Limits that a verification has to check. */
-const LIMITS = { allowed_ips: `'{198.51.100.0/24,203.0.113.0/24,2001:db8::/32}'` };
+const LIMITS = {
+  allowed_ips: `'{198.51.100.0/24,203.0.113.0/24,2001:db8::/32}'`,
+  resources: `'{project:42,project:43}'`,
+};
 
 export interface SeededDatabases {
   /** Users and tokens of Sigra; the hand-written contestants read them too. */
   readonly sigra: string;
-  /** The same tokens, limited to addresses. */
+  /** The same tokens, limited to addresses and resources. */
   readonly policies: string;
   /** The same number of users and keys of better-auth, on the same server. */
   readonly betterAuth: string;

@@ -34,7 +34,7 @@ describe('the documents of the package', () => {
   });
 
   it('are without the configuration of the site', async () => {
-    expect((await readdir(join(folder, 'docs'))).filter((name) => !name.endsWith('.md'))).toEqual([]);
+    expect((await readdir(join(folder, 'docs'))).filter((name) => !/\.(md|json)$/.test(name))).toEqual([]);
   });
 
   it('have no link in the README that npm cannot follow, and name files that the package holds', () => {

@@ -27,5 +27,5 @@ const verifyWith =
 /** `ApiTokenService.verify`, which reads the token and its user. */
 export const sigra = verifyWith();
 
-/** The same with every policy that verification checks: kinds, addresses, idle expiry, and counts of use. */
+/** The same with every policy that verification checks: kinds, addresses, resources, idle expiry, and counts of use. */
 export const sigraWithPolicies = verifyWith(EVERY_POLICY);

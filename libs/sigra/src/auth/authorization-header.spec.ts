@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ForeignFormats } from '../common/foreign-formats.js';
 import { readAuthorization } from './authorization-header.js';
 import type { HttpRequest } from './http-exchange.js';
 
@@ -52,6 +53,9 @@ describe('readAuthorization', () => {
     const start = performance.now();
 
     expect(() => readAuthorization(request({ headers: { authorization } }))).toThrow('malformed');
+    expect(() => readAuthorization(request({ headers: { authorization } }), [], new ForeignFormats([]))).toThrow(
+      'malformed',
+    );
     expect(performance.now() - start).toBeLessThan(5000);
   });
 });
