@@ -3,12 +3,22 @@ import { pageOf } from './pages.js';
 
 /** The groups of the sidebar: what a reader wants to do, and the pages for it. */
 const GROUPS = {
-  Start: ['quick-start', 'existing-application', 'getting-started', 'comparison'],
+  Start: ['quick-start', 'existing-application', 'getting-started', 'import', 'comparison'],
   'Who calls your API': ['client-service', 'client-browser', 'client-mobile', 'client-mcp', 'issuers'],
   'What they can do': ['scopes', 'kinds', 'sessions-and-guards', 'jwt', 'dpop', 'administration'],
   'When something has happened': ['incidents', 'leaks', 'events'],
-  'Run it': ['operations', 'reliability', 'security', 'testing', 'upgrading', 'changelog'],
-  Reference: ['configuration', 'errors', 'api', 'architecture', 'reference-map'],
+  'Run it': [
+    'operations',
+    'cli',
+    'observability',
+    'databases',
+    'reliability',
+    'security',
+    'testing',
+    'upgrading',
+    'changelog',
+  ],
+  Reference: ['configuration', 'errors', 'api', 'openapi', 'architecture', 'reference-map'],
 };
 
 const placed = Object.values(GROUPS).flat();
