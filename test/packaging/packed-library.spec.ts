@@ -60,7 +60,7 @@ describe('the packed library', () => {
     expect(
       files.filter(
         (file) =>
-          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|dist\/cjs\/package.json|docs\/[a-z-]+\.md|schematics\/[a-z.-]+\.json|[^/]+)$/.test(
+          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|dist\/cjs\/package.json|docs\/[a-z-]+\.(md|json)|schematics\/[a-z.-]+\.json|[^/]+)$/.test(
             file,
           ),
       ),

@@ -296,7 +296,7 @@ describe('the plan of every query, over large tables', () => {
       'sigra_audit_events: sigra_audit_events_pkey',
       'sigra_audit_events: sigra_audit_events_time',
     ]);
-  });
+  }, 120_000);
 
   const makeAllByTokens = async () => {
     await test.dataSource.query(
