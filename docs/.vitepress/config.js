@@ -1,3 +1,5 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitepress';
 import { githubSlug } from '../../scripts/github-slug.js';
@@ -45,6 +47,8 @@ export default defineConfig({
     footer: { message: 'MIT license' },
   },
   async buildEnd({ outDir }) {
+    // Files that pages link to, which are not pages.
+    copyFileSync(path('../grafana-dashboard.json'), join(outDir, 'grafana-dashboard.json'));
     writeLlmsTexts(outDir);
     const broken = brokenLinks(outDir, base);
     if (broken.length > 0) throw new Error(`Broken links:\n${broken.join('\n')}`);
