@@ -35,7 +35,8 @@ export default defineConfig({
   themeConfig: {
     logo: { src: '/favicon.svg', alt: '' },
     outline: { level: [2, 3] },
-    search: { provider: 'local' },
+    // The name of the button contains its text, which includes the key.
+    search: { provider: 'local', options: { translations: { button: { buttonAriaLabel: 'Search K' } } } },
     nav: [
       { text: 'Quick start', link: '/quick-start' },
       { text: 'Incidents', link: '/incidents' },
