@@ -5,7 +5,7 @@ import { pageOf } from './pages.js';
 const GROUPS = {
   Start: ['quick-start', 'existing-application', 'getting-started', 'import', 'comparison'],
   'Who calls your API': ['client-service', 'client-browser', 'client-mobile', 'client-mcp', 'issuers'],
-  'What they can do': ['scopes', 'kinds', 'sessions-and-guards', 'jwt', 'dpop', 'administration'],
+  'What they can do': ['scopes', 'kinds', 'owners', 'sessions-and-guards', 'jwt', 'dpop', 'administration'],
   'When something has happened': ['incidents', 'leaks', 'events'],
   'Run it': [
     'operations',

@@ -38,7 +38,8 @@ function defaults(): Map<string, unknown> {
   const { name: _none, scopes: _all, importedPrefixes: _imported, ...only } = kinds.all[0]!;
   add('apiTokens.', only);
   found.set('apiTokens.writeImpliesRead', rules !== ScopeRules.NONE);
-  add('', { ...rest, apiTokens: others });
+  const { ownerTypes: _types, ...top } = rest as typeof rest & { ownerTypes?: unknown };
+  add('', { ...top, apiTokens: others });
   const { accessTtl, refreshTtl, absoluteTtl, audience, clockTolerance, check, reuseLeeway } = jwt!;
   add('jwt.', { accessTtl, refreshTtl, absoluteTtl, audience, clockTolerance, check, reuseLeeway });
   return found;

@@ -25,6 +25,7 @@ describe('nestjs-sigra', () => {
   it('exports these values', () => {
     expect(Object.keys(main).sort()).toEqual([
       'AllowAnonymous',
+      'AllowOwners',
       'ApiTokenAdminService',
       'ApiTokenEntity',
       'ApiTokenService',
@@ -64,6 +65,7 @@ describe('nestjs-sigra', () => {
       'createRedactor',
       'decodeCursor',
       'encodeCursor',
+      'ownerRef',
       'perPrincipal',
       'requireScopes',
       'scopeRules',
@@ -88,6 +90,7 @@ describe('nestjs-sigra', () => {
       'AdminApiTokenView',
       'AdminOptions',
       'AdmissionSettings',
+      'AnyPrincipal',
       'ApiToken',
       'ApiTokenFilter',
       'ApiTokenKindOptions',
@@ -158,8 +161,12 @@ describe('nestjs-sigra', () => {
       'NewAuditEvent',
       'NoticedApiToken',
       'Owner',
+      'OwnerPrincipal',
+      'OwnerReference',
       'OwnersKept',
+      'OwnersOptions',
       'Principal',
+      'PrincipalOwner',
       'Redactor',
       'RefreshFamily',
       'RefreshRequest',
@@ -202,6 +209,7 @@ describe('nestjs-sigra', () => {
       'UserProviderOptions',
       'UserRef',
       'UsersOptions',
+      'VerifyApiToken',
     ]);
   });
 });

@@ -42,6 +42,7 @@ export type {
   TokenNoticeOptions,
   TrustedIssuers,
   UsageOptions,
+  OwnersOptions,
   UserEntityOptions,
   UserProvider,
   UserProviderOptions,
@@ -50,7 +51,7 @@ export type {
 
 // API tokens.
 export { ApiTokenService } from './tokens/api-token.service.js';
-export type { ApiTokenPage, ListApiTokens } from './tokens/api-token.service.js';
+export type { ApiTokenPage, ListApiTokens, VerifyApiToken } from './tokens/api-token.service.js';
 export { ApiTokenAdminService } from './tokens/api-token-admin.service.js';
 export type { FoundApiTokenPage, SearchApiTokens } from './tokens/api-token-admin.service.js';
 export type { MatchingApiTokens, RevokedApiTokens } from './tokens/matching-token.revoker.js';
@@ -100,6 +101,7 @@ export { BearerAuthGuard, ScopeGuard, SessionAuthGuard, SigraAuthGuard } from '.
 export { BearerStrategy } from './auth/bearer.strategy.js';
 export {
   AllowAnonymous,
+  AllowOwners,
   EnforcesScopes,
   CurrentCaller,
   CurrentPrincipal,
@@ -115,7 +117,8 @@ export type { HttpRequest } from './auth/http-exchange.js';
 export { CachesPerPrincipal, perPrincipal } from './auth/response-cache.js';
 export { SigraExceptionFilter } from './auth/sigra-exception.filter.js';
 export type { HttpRefusalBody } from './auth/http-refusal.js';
-export type { AuthMethod, Principal } from './common/principal.js';
+export type { AnyPrincipal, AuthMethod, OwnerPrincipal, Principal, PrincipalOwner } from './common/principal.js';
+export { ownerRef, type OwnerReference } from './common/owner-reference.js';
 export type { Caller } from './common/caller.js';
 
 // Errors and time.

@@ -1,5 +1,5 @@
 import type { Caller } from '../common/caller.js';
-import { stampOf } from '../common/principal.js';
+import { type Owner, ownerOfPrincipal } from '../common/principal.js';
 import type { AuditOutcome } from '../persistence/tables.js';
 
 /** The actions that Sigra records. */
@@ -57,6 +57,8 @@ export interface AuditedChange {
   /** The type of a credential or of an owner. */
   readonly targetType: string;
   readonly targetId: string;
+  /** Whose credential is changed, for the metadata. @default the metadata say it, or the target is the owner */
+  readonly owner?: Owner;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -65,13 +67,23 @@ export interface AuditedChange {
  *
  * @param ownerType the type of a principal that the application made itself
  */
-export function eventOf({ metadata, ...change }: AuditedChange, caller: Caller, ownerType: string): NewAuditEvent {
+export function eventOf(
+  { owner, metadata: given, ...change }: AuditedChange,
+  caller: Caller,
+  ownerType: string,
+): NewAuditEvent {
   const { principal, actor, ipAddress, userAgent } = caller;
+  const metadata = { ...(owner && ownerMembers(owner, ownerType)), ...given };
   if (!principal) {
     return { ...change, actorId: actor?.id, actorType: actor?.type ?? 'system', ipAddress, userAgent, metadata };
   }
-  const { userId: actorId, method, tokenId: viaTokenId, issuer } = principal;
-  const actorType = stampOf(principal)?.owner.type ?? ownerType;
+  const { method, tokenId: viaTokenId, issuer } = principal;
+  const { type: actorType, id: actorId } = ownerOfPrincipal(principal, ownerType);
   const via = { method, ...(viaTokenId !== undefined && { viaTokenId }), ...(issuer !== undefined && { issuer }) };
   return { ...change, actorId, actorType, ipAddress, userAgent, metadata: { ...via, ...metadata } };
+}
+
+/** The owner of a credential in metadata. The id of an organization must not be found as that of a user. */
+export function ownerMembers({ type, id }: Owner, usersType: string): Readonly<Record<string, string>> {
+  return type === usersType ? { userId: id } : { ownerType: type, ownerId: id };
 }

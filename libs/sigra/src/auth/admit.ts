@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { Principal } from '../common/principal.js';
+import type { AnyPrincipal } from '../common/principal.js';
 import { ScopeRules } from '../common/scope-rules.js';
 import { assertScopes, unauthorized } from '../scopes/assert-scopes.js';
 import { withRules } from '../scopes/can.js';
@@ -8,11 +8,12 @@ import { refuseCall } from './call-refusal.js';
 import type { HttpRequest } from './http-exchange.js';
 import type { ChallengeSettings } from './http-refusal.js';
 import { assertKinds } from './kind-requirement.js';
+import { assertOwner } from './owner-requirement.js';
 import { assertResources } from './resource-rule.js';
 import { routeRules, type RouteRules } from './route-rules.js';
 import { checkEvents } from './subscription-events.js';
 
-type Identify = (request: HttpRequest) => Principal | undefined | Promise<Principal | undefined>;
+type Identify = (request: HttpRequest) => AnyPrincipal | undefined | Promise<AnyPrincipal | undefined>;
 
 /** The settings of an application for all its routes. */
 export interface AdmissionSettings extends ChallengeSettings {
@@ -22,8 +23,8 @@ export interface AdmissionSettings extends ChallengeSettings {
 
 /**
  * The work of every authenticating guard, however it identifies the caller: it lets `@AllowAnonymous()` routes pass, leaves
- * the principal on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and enforces `@RequireScopes()` and
- * `@RequireKind()`. For guards of your own, in every context.
+ * the principal on the request for `@CurrentPrincipal()` and `@CurrentUser()`, and enforces `@AllowOwners()`,
+ * `@RequireScopes()` and `@RequireKind()`. For guards of your own, in every context.
  *
  * @param identify finds the principal of the request; it is not called on `@AllowAnonymous()` routes. Undefined means a
  * request without a credential
@@ -76,7 +77,7 @@ function prepare(
 
 function settle(
   request: HttpRequest,
-  principal: Principal | undefined,
+  principal: AnyPrincipal | undefined,
   route: RouteRules,
   { rules: scopeRules = ScopeRules.NONE }: AdmissionSettings,
   context: ExecutionContext,
@@ -90,16 +91,17 @@ function settle(
 /**
  * Checks what the decorators of a route require.
  *
- * @throws SigraError `unauthorized` without a principal; `kind_not_allowed`, `insufficient_scope`; rejects with
- * `resource_not_allowed` for a principal that is limited to other resources
+ * @throws SigraError `unauthorized` without a principal; `owner_not_allowed`, `kind_not_allowed`, `insufficient_scope`; rejects
+ * with `resource_not_allowed` for a principal that is limited to other resources
  * @returns undefined for a principal that is not limited to resources
  */
 export function assertAllowed(
-  principal: Principal | undefined,
-  { kinds, scopes, resources }: RouteRules,
+  principal: AnyPrincipal | undefined,
+  { owners, kinds, scopes, resources }: RouteRules,
   rules: ScopeRules,
   context: ExecutionContext,
 ): Promise<void> | undefined {
+  assertOwner(principal, owners);
   assertKinds(principal, kinds);
   assertScopes(principal, scopes, rules);
   const limit = principal?.resources ?? null;

@@ -1,15 +1,17 @@
 import { createParamDecorator, type ExecutionContext, type PipeTransform, type Type } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import type { Principal } from '../common/principal.js';
+import type { AnyPrincipal } from '../common/principal.js';
 import { type RequiredScopes, toRequirement } from '../scopes/assert-scopes.js';
 import { requestOf } from './call-request.js';
 import { HttpCaller } from './http-exchange.js';
 import { toKindRequirement } from './kind-requirement.js';
+import { type AllowedOwners, toAllowedOwners } from './owner-requirement.js';
 import { assertResourceRule, type ResourceRule } from './resource-rule.js';
 import {
   declaring,
   ENFORCES_SCOPES,
   ROUTE_ACCESS,
+  ROUTE_OWNERS,
   ROUTE_REPEATS_ROTATION,
   ROUTE_REQUIREMENTS,
   type RouteAccess,
@@ -61,6 +63,21 @@ export function RequireScopes(...given: RequiredScopes): ClassDecorator & Method
  */
 export function RequireKind(...kinds: [string, ...string[]]): ClassDecorator & MethodDecorator {
   return requiring(toKindRequirement(kinds));
+}
+
+/**
+ * The types of owners that can call a handler: those of `owners`, and `users.type` if users can call it as well. Without it,
+ * users alone can; every other owner gets 403 `owner_not_allowed`. On a handler it replaces the types of the class, and a subclass
+ * keeps those of its base class. Every guard of Sigra enforces it.
+ *
+ * @example
+ * @AllowOwners('organization')
+ * @AllowOwners('user', 'organization')
+ * @throws TypeError while the class is defined, when a type is missing
+ */
+export function AllowOwners(...types: [string, ...string[]]): ClassDecorator & MethodDecorator {
+  const allowed = toAllowedOwners(types);
+  return declaring<AllowedOwners>(ROUTE_OWNERS, () => allowed);
 }
 
 function requiring(requirement: RouteRequirement): ClassDecorator & MethodDecorator {
@@ -115,7 +132,7 @@ export const CurrentPrincipal = createParamDecorator((_data: unknown, context: E
 
 /**
  * The host's user who makes the request, or one property of it: `@CurrentUser()`, `@CurrentUser('email')`. Undefined where
- * the principal is.
+ * the principal is, and for a principal that is not a user.
  *
  * @throws TypeError when no guard of Sigra has looked for a principal
  */
@@ -127,7 +144,7 @@ export const CurrentUser: (...propertyOrPipes: (string | PipeTransform | Type<Pi
   });
 
 /** Guards leave the property on each request, undefined without a principal. */
-function principalOf(context: ExecutionContext, decorator: string): Principal | undefined {
+function principalOf(context: ExecutionContext, decorator: string): AnyPrincipal | undefined {
   const request = requestOf(context);
   if ('sigra' in request || routeRules(context).access === 'anonymous') return request.sigra;
   throw new TypeError(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, hasExpired } from '../common/clock.js';
 import { deadlineOf } from '../common/deadline.js';
-import { ownerIdOf, type Principal } from '../common/principal.js';
+import { ownerIdOf, type AnyPrincipal, type Principal } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { keyHeadersOf } from '../config/credentials.section.js';
@@ -67,7 +67,7 @@ export class Authenticator {
     request: HttpRequest,
     accepted: AcceptedCredentials,
     call: GuardedCall = {},
-  ): Principal | undefined | Promise<Principal | undefined> {
+  ): AnyPrincipal | undefined | Promise<AnyPrincipal | undefined> {
     const ahead = takeAhead(this, request, call);
     const authorization = ahead ? ahead.sent : this.credentialOf(request);
     switch (authorization.kind) {
@@ -96,7 +96,10 @@ export class Authenticator {
    * @returns undefined without such a credential
    * @throws SigraError `invalid_request`, `invalid_token`, `token_expired`, `cross_origin`, `unavailable`
    */
-  authenticateHost(request: HttpRequest, call: GuardedCall): Principal | undefined | Promise<Principal | undefined> {
+  authenticateHost(
+    request: HttpRequest,
+    call: GuardedCall,
+  ): AnyPrincipal | undefined | Promise<AnyPrincipal | undefined> {
     const sent = this.credentialOf(request);
     const isOwn = 'credential' in sent && this.apiTokens.recognizes(sent.credential);
     return isOwn ? undefined : this.byHost(request, call, !('credential' in sent), () => undefined);
@@ -144,7 +147,7 @@ export class Authenticator {
     request: HttpRequest,
     call: GuardedCall,
     signed?: SignedToken,
-  ): Principal | undefined | Promise<Principal | undefined> {
+  ): AnyPrincipal | undefined | Promise<AnyPrincipal | undefined> {
     if (this.apiTokens.recognizes(credential)) {
       return this.once(call, credential, () => this.byApiToken(credential, request));
     }
@@ -171,7 +174,7 @@ export class Authenticator {
     request: HttpRequest,
     call: GuardedCall,
     signed?: SignedToken,
-  ): Promise<Principal> {
+  ): Promise<AnyPrincipal> {
     if (call.carrier !== undefined) {
       throw refuse(
         'invalid_request',
@@ -196,12 +199,12 @@ export class Authenticator {
    * @param refusal the error of `authenticate`
    * @throws the refusal in all other cases; SigraError `unavailable`
    */
-  async afterRotation(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
+  async afterRotation(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<AnyPrincipal> {
     const deadline = deadlineOf(new HttpCaller(request), this.config.lookupTimeout);
     return deadline.limit(this.findRotated(request, idempotencyKey, refusal));
   }
 
-  private async findRotated(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<Principal> {
+  private async findRotated(request: HttpRequest, idempotencyKey: string, refusal: unknown): Promise<AnyPrincipal> {
     const authorization = this.credentialOf(request);
     if (!isEnded(refusal) || !('credential' in authorization)) throw refusal;
     const { credential } = authorization;
@@ -222,11 +225,13 @@ export class Authenticator {
    */
   async authenticateClient(id: string, secret: string, request: HttpRequest): Promise<Principal> {
     const principal = await this.byApiToken(secret, request);
+    // Nothing that a client gets says that its owner is not a user.
+    if (!principal.user) throw refuse('invalid_token', 'Only tokens of users are clients.');
     if (principal.tokenId !== id) throw refuse('invalid_token', 'The secret is that of another client.');
     return principal;
   }
 
-  private async byApiToken(credential: string, request: HttpRequest): Promise<Principal> {
+  private async byApiToken(credential: string, request: HttpRequest): Promise<AnyPrincipal> {
     const caller = new HttpCaller(request);
     return ofApiToken(await this.apiTokens.verify(credential, caller), caller, this.type);
   }
@@ -236,7 +241,7 @@ export class Authenticator {
     thumbprint: string | undefined,
     request: HttpRequest,
     identified: IdentifiedToken | undefined,
-  ): Promise<Principal> {
+  ): Promise<AnyPrincipal> {
     const caller = new HttpCaller(request);
     const verified = await this.accessTokens.verify(credential, thumbprint, caller, identified);
     return ofAccessToken(verified, credential, caller, this.type);
@@ -246,7 +251,7 @@ export class Authenticator {
     credential: string,
     issuer: string,
     signed: ForeignToken | undefined,
-  ): Promise<Principal> {
+  ): Promise<AnyPrincipal> {
     const { token, user, record, scopes, resources } = await this.foreignTokens.verify(credential, issuer, signed);
     const made = { method: 'jwt', scopes, issuer, ...(resources && { resources }) } as const;
     const jwtHash = hashSecret(credential);
@@ -262,8 +267,8 @@ export class Authenticator {
     request: HttpRequest,
     call: GuardedCall,
     isAmbient: boolean,
-    otherwise: () => Principal | undefined | Promise<Principal | undefined>,
-  ): Principal | undefined | Promise<Principal | undefined> {
+    otherwise: () => AnyPrincipal | undefined | Promise<AnyPrincipal | undefined>,
+  ): AnyPrincipal | undefined | Promise<AnyPrincipal | undefined> {
     const { resolve } = this.config.credentials;
     if (!resolve) return otherwise();
     if (call.host?.by !== this) call.host = { by: this, credential: askHost(resolve, request) };
@@ -284,7 +289,7 @@ export class Authenticator {
     resolve: NonNullable<CredentialOptions['resolve']>,
     found: CheckedCredential,
     request: HttpRequest,
-  ): Promise<Principal> {
+  ): Promise<AnyPrincipal> {
     const { id: credentialId, userId: given, resources, expiresAt: endsAt } = found;
     if (hasExpired(endsAt ?? null, this.clock.now())) throw refuse('token_expired', 'The credential has expired.');
     const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
@@ -299,7 +304,7 @@ export class Authenticator {
     return ofOwner(user, record, made, { endsAt, isLive }, this.type);
   }
 
-  private async bySession(request: HttpRequest, call: GuardedCall): Promise<Principal | undefined> {
+  private async bySession(request: HttpRequest, call: GuardedCall): Promise<AnyPrincipal | undefined> {
     const { session } = this.config;
     if (call.carrier === 'microservice') return undefined;
     const id = await session?.userId(request as unknown as SessionRequest);
@@ -316,7 +321,7 @@ export class Authenticator {
     session: NonNullable<SigraConfig['session']>,
     given: string,
     request: HttpRequest,
-  ): Promise<Principal | undefined> {
+  ): Promise<AnyPrincipal | undefined> {
     // A session can have another spelling of the id than credentials, such as an upper-case UUID.
     const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
     if (!record || !user) return undefined;
@@ -326,7 +331,7 @@ export class Authenticator {
     return ofOwner(user, record, { method: 'session', scopes }, { isLive }, this.type);
   }
 
-  private once<P extends Principal | undefined>(
+  private once<P extends AnyPrincipal | undefined>(
     call: GuardedCall,
     credential: string,
     read: () => Promise<P>,

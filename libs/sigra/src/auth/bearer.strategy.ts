@@ -7,6 +7,7 @@ import { Strategy } from 'passport-http-bearer';
 import { stateOfProcess } from '../common/package-copies.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { unauthorized } from '../scopes/assert-scopes.js';
+import { assertOwner } from './owner-requirement.js';
 import { withRules } from '../scopes/can.js';
 import { Authenticator } from './authenticator.js';
 import type { HttpRequest } from './http-exchange.js';
@@ -76,8 +77,10 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
     try {
       const principal = await this.authenticator.authenticate(request, BEARER_ONLY);
       if (!principal) throw unauthorized();
+      // Passport knows no handler, so it is not known which owners this one accepts.
+      assertOwner(principal, undefined);
       request.sigra = withRules(principal, this.config.apiTokens.rules);
-      return principal.user;
+      return principal.user ?? principal.owner.entity;
     } catch (error) {
       // An error, not a failure: AuthGuard would turn a failure into a bare 401 without WWW-Authenticate.
       throwRefusal(error, this.config);

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import type { Principal } from '../common/principal.js';
+import type { AnyPrincipal } from '../common/principal.js';
 import type { CheckedCredential } from './host-credential.js';
 import type { ReadAhead } from './read-ahead.js';
 
@@ -18,7 +18,7 @@ export interface GuardedCall {
   identified?: {
     readonly by: object;
     readonly credential: string;
-    readonly principal: Promise<Principal | undefined>;
+    readonly principal: Promise<AnyPrincipal | undefined>;
   };
   /** The answer of the host: guards that follow must not ask about what the guards before them have added to the request. */
   host?: { readonly by: object; readonly credential: Promise<CheckedCredential | undefined> };
@@ -55,7 +55,7 @@ export interface HttpRequest {
   readonly ip?: string;
   readonly body?: unknown;
   /** The principal, which the guards set. */
-  sigra?: Principal | undefined;
+  sigra?: AnyPrincipal | undefined;
   /** The principal's user, which the guards set. */
   user?: unknown;
   [GUARDED_SINCE]?: number;
@@ -111,7 +111,7 @@ export class HttpCaller implements Caller {
     return since === undefined ? 0 : performance.now() - since;
   }
 
-  get principal(): Principal | undefined {
+  get principal(): AnyPrincipal | undefined {
     return this.request.sigra;
   }
 

@@ -1,4 +1,4 @@
-import type { Principal } from '../common/principal.js';
+import type { AnyPrincipal } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { unauthorized } from '../scopes/assert-scopes.js';
 
@@ -24,7 +24,7 @@ export function toKindRequirement(kinds: readonly unknown[]): KindRequirement {
  *
  * @throws SigraError `unauthorized` without a principal, `kind_not_allowed`
  */
-export function assertKinds(principal: Principal | undefined, requirements: readonly KindRequirement[]): void {
+export function assertKinds(principal: AnyPrincipal | undefined, requirements: readonly KindRequirement[]): void {
   for (const { kinds } of requirements) {
     if (!principal) throw unauthorized();
     const { method, tokenKind } = principal;

@@ -65,7 +65,7 @@ export function perPrincipal(
   if (!principal) return key;
   const credential = credentialOf(principal);
   if (!credential) return undefined;
-  const type = stampOf(principal)?.owner.type;
+  const type = (stampOf(principal) ?? principal).owner?.type;
   const { scopes, resources = null } = principal;
   const facts = JSON.stringify([type, ...credential, [...scopes].sort(), resources && [...resources].sort()]);
   // In front: a URL begins with a slash, so no client can name the key of a principal.

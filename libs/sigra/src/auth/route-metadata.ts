@@ -8,6 +8,7 @@ export type Target = Function;
 export const ROUTE_ACCESS = 'sigra:access';
 /** Of scopes and of kinds: what opens or guards a handler must treat both alike. */
 export const ROUTE_REQUIREMENTS = 'sigra:requirements';
+export const ROUTE_OWNERS = 'sigra:owners';
 export const ROUTE_REPEATS_ROTATION = 'sigra:repeats-rotation';
 /** On guards. */
 export const ENFORCES_SCOPES = 'sigra:enforces-scopes';
@@ -68,6 +69,17 @@ export function ofOwnHandler(metadata: string, controller: Target, handler: Targ
   return named ?? Reflect.getMetadata(metadata, handler);
 }
 
+/**
+ * The value of a handler, or of the nearest method that it replaces in a base class. A function that stands for a method has the
+ * value of the method with its name, and none of the others.
+ */
+export function nearestOfHandler(metadata: string, controller: Target, handler: Target): unknown {
+  const declared = placesOf(controller, handler);
+  const places = declared.length > 0 ? declared : placesNamed(controller, handler);
+  const named = places.map(({ prototype, name }) => Reflect.getOwnMetadata(metadata, prototype, name) as unknown);
+  return named.findLast((value) => value !== undefined) ?? Reflect.getMetadata(metadata, handler);
+}
+
 interface Place {
   readonly prototype: object;
   readonly name: string | symbol;
@@ -85,12 +97,19 @@ function placesOf(controller: Target, handler: Target): readonly Place[] {
     .map((prototype) => ({ prototype, name }));
 }
 
-function placesOfSubstitute(controller: Target, { name }: Target): readonly Place[] {
-  const all = prototypesOf(controller).flatMap((prototype) =>
+function placesOfSubstitute(controller: Target, handler: Target): readonly Place[] {
+  const named = placesNamed(controller, handler);
+  return named.length > 0 ? named : allPlaces(controller);
+}
+
+function placesNamed(controller: Target, { name }: Target): readonly Place[] {
+  return allPlaces(controller).filter((place) => place.name === name.replace(/^(?:bound )+/, ''));
+}
+
+function allPlaces(controller: Target): readonly Place[] {
+  return prototypesOf(controller).flatMap((prototype) =>
     Reflect.ownKeys(prototype).map((key) => ({ prototype, name: key })),
   );
-  const named = all.filter((place) => place.name === name.replace(/^(?:bound )+/, ''));
-  return named.length > 0 ? named : all;
 }
 
 function nameIn(prototype: object, handler: Target): string | symbol | undefined {

@@ -1,14 +1,17 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { ScopeRequirement } from '../scopes/assert-scopes.js';
 import type { KindRequirement } from './kind-requirement.js';
+import type { AllowedOwners } from './owner-requirement.js';
 import { type ResourceRule, resourceRulesIn } from './resource-rule.js';
 import {
   ENFORCES_SCOPES,
   inherited,
+  nearestOfHandler,
   ofClass,
   ofHandler,
   ofOwnHandler,
   ROUTE_ACCESS,
+  ROUTE_OWNERS,
   ROUTE_REPEATS_ROTATION,
   ROUTE_REQUIREMENTS,
   type RouteAccess,
@@ -23,6 +26,8 @@ export interface RouteRules {
   readonly access: RouteAccess | 'required';
   readonly scopes: readonly ScopeRequirement[];
   readonly kinds: readonly KindRequirement[];
+  /** The types of owners that it accepts. Undefined accepts users only. */
+  readonly owners: AllowedOwners | undefined;
   /** For credentials that are limited to resources. */
   readonly resources: readonly ResourceRule[];
   /** Whether the route repeats the answer to a rotation for the token that was rotated. */
@@ -53,7 +58,7 @@ function readRules(controller: Target, handler: Target): RouteRules {
   const { access: own, requirements } = declaredBy(controller, handler);
   // The declaration on the handler wins. At the same place requirements win, so that a route with one is never open by accident.
   if (own === 'anonymous' && requirements.length === 0) {
-    return { access: 'anonymous', scopes: [], kinds: [], resources: [], repeatsRotation };
+    return { access: 'anonymous', scopes: [], kinds: [], owners: undefined, resources: [], repeatsRotation };
   }
   const all = [...requirementsIn([inherited(ROUTE_REQUIREMENTS, controller)]), ...requirements];
   const scopes = all.filter((requirement) => 'scopes' in requirement);
@@ -61,9 +66,16 @@ function readRules(controller: Target, handler: Target): RouteRules {
     access: all.length > 0 ? 'required' : (own ?? accessOfClass(controller, handler) ?? 'required'),
     scopes,
     kinds: all.filter((requirement) => 'kinds' in requirement),
+    owners: ownersOf(controller, handler),
     resources: resourceRulesIn(scopes),
     repeatsRotation,
   };
+}
+
+/** Those of the handler replace those of its class. A subclass has the types of its base class. */
+function ownersOf(controller: Target, handler: Target): AllowedOwners | undefined {
+  return (nearestOfHandler(ROUTE_OWNERS, controller, handler) ?? inherited(ROUTE_OWNERS, controller)) as
+    AllowedOwners | undefined;
 }
 
 /** What the decorators of a handler say, and of the methods with its name in base classes. */

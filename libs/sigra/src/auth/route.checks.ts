@@ -32,6 +32,7 @@ interface Surroundings {
   readonly interceptors: readonly unknown[];
   readonly registries: readonly ScopeRegistry[];
   readonly kinds: readonly string[];
+  readonly owners: readonly string[];
 }
 
 /**
@@ -103,6 +104,10 @@ export class RouteChecks implements OnApplicationBootstrap {
       if (!surroundings.kinds.includes(kind))
         yield `${place} requires the kind ${kind}, which is not in apiTokens.kinds`;
     }
+    for (const type of new Set(rules.owners)) {
+      if (!surroundings.owners.includes(type))
+        yield `${place} allows owners of the type ${type}, which is not in owners`;
+    }
     for (const scope of new Set(rules.scopes.flatMap(({ scopes }) => scopes))) {
       if (!surroundings.registries.some((registry) => registry.canBeGranted(scope))) {
         yield `${place} requires the scope ${scope}, which is not in apiTokens.scopes`;
@@ -149,12 +154,14 @@ export class RouteChecks implements OnApplicationBootstrap {
     const guards = [...application.getGlobalGuards(), ...typesOf(application.getGlobalRequestGuards())];
     // If a test has replaced the global guard, it is not known what the application uses.
     const isReplaced = (guard: unknown) => !(guard instanceof SigraAuthGuard) && guards.includes(guard);
+    const configs = this.provided(SIGRA_CONFIG) as SigraConfig[];
     return {
       guards,
       isGuarded: guards.some(enforcesScopes) || this.instancesOf(SigraAuthGuard).some(isReplaced),
       interceptors: [...application.getGlobalInterceptors(), ...typesOf(application.getGlobalRequestInterceptors())],
       registries: this.instancesOf(ScopeRegistry),
-      kinds: (this.provided(SIGRA_CONFIG) as SigraConfig[]).flatMap(({ apiTokens }) => apiTokens.kinds.names),
+      kinds: configs.flatMap(({ apiTokens }) => apiTokens.kinds.names),
+      owners: configs.flatMap(({ ownerTypes }) => ownerTypes.map(({ type }) => type)),
     };
   }
 

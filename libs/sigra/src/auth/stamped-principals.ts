@@ -1,5 +1,5 @@
 import type { Caller } from '../common/caller.js';
-import { type Principal, type Stamp, stamped } from '../common/principal.js';
+import { type AnyPrincipal, type Principal, type Stamp, stamped } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
@@ -11,25 +11,25 @@ import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
  * The principal of an API token.
  *
  * @param from where the token was presented
- * @param type of its owner
+ * @param usersType `users.type`: owners of other types are not users
  */
 export function ofApiToken(
   { token, user, tokenEpoch, familyEpoch }: VerifiedApiToken,
   from: Caller,
-  type: string,
-): Principal {
-  const { id: tokenId, ownerId: userId, scopes, kind, allowedIps, resources } = token;
-  const owner = { type, id: userId };
-  const principal: Principal = {
-    user,
-    userId,
+  usersType: string,
+): AnyPrincipal {
+  const { id: tokenId, ownerType: type, ownerId, scopes, kind, allowedIps, resources } = token;
+  const owner = { type, id: ownerId };
+  const facts = {
+    owner: { ...owner, entity: user },
     method: 'api_token',
     scopes,
     ...limitedTo(resources),
     tokenId,
     ...(kind !== null && { tokenKind: kind }),
-  };
-  return stamped(principal, { owner, tokenEpoch, familyEpoch, tokenId, allowedIps, from });
+  } as const;
+  const principal = type === usersType ? { user, userId: ownerId, ...facts } : facts;
+  return stamped<AnyPrincipal>(principal, { owner, tokenEpoch, familyEpoch, tokenId, allowedIps, from });
 }
 
 /**
@@ -49,12 +49,19 @@ export function ofAccessToken(
   const held = { method: 'jwt', scopes, ...limitedTo(claims.allowed_resources) } as const;
   if (tokenId !== undefined) {
     const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
-    return stamped({ user, userId, ...held, tokenId }, { owner, ...epochs, tokenId, allowedIps, from });
+    const principal: Principal = { user, userId, owner: { ...owner, entity: user }, ...held, tokenId };
+    return stamped(principal, { owner, ...epochs, tokenId, allowedIps, from });
   }
   // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
   const isOfFamily = epoch !== undefined && isUuid(familyId);
   const origin = isOfFamily ? { familyId } : { endsAt: new Date(exp * 1000), jwtHash: hashSecret(credential) };
-  const principal: Principal = { user, userId, ...held, ...(familyId !== undefined && { familyId }) };
+  const principal: Principal = {
+    user,
+    userId,
+    owner: { ...owner, entity: user },
+    ...held,
+    ...(familyId !== undefined && { familyId }),
+  };
   return stamped(principal, { owner, tokenEpoch, familyEpoch: epoch ?? 0, ...origin, allowedIps, from });
 }
 
@@ -67,7 +74,10 @@ export function ofOwner(
   type: string,
 ): Principal {
   const owner = { type, id: userId };
-  return stamped({ user, userId, ...made }, { owner, tokenEpoch, familyEpoch, ...origin });
+  return stamped(
+    { user, userId, owner: { ...owner, entity: user }, ...made },
+    { owner, tokenEpoch, familyEpoch, ...origin },
+  );
 }
 
 /** Missing for a credential that holds all resources. */

@@ -1,4 +1,4 @@
-import type { Principal } from './principal.js';
+import type { AnyPrincipal } from './principal.js';
 
 /**
  * Where a call comes from: the principal, if there is one, and the address and user agent for the audit trail.
@@ -7,7 +7,7 @@ import type { Principal } from './principal.js';
  */
 export interface Caller {
   /** The principal that the guards found. @default undefined, the application itself */
-  readonly principal?: Principal | undefined;
+  readonly principal?: AnyPrincipal | undefined;
   /**
    * Who acts without a principal, for the audit trail, such as `{ type: 'cli', id: 'ada' }`: a type of at most 255 and an id of at
    * most 512 characters. It allows and limits nothing. @default `{ type: 'system' }`

@@ -9,11 +9,38 @@ export type AuthMethod = 'session' | 'api_token' | 'jwt' | 'host';
  *
  * @typeParam User the host's user type
  */
-export interface Principal<User extends object = object> {
+export interface Principal<User extends object = object> extends CredentialFacts {
   /** The user, read for this request. With a JWT and `check: 'stateless'`, an object with only the id. */
   readonly user: User;
   /** The user's id as a string, as stored in `sigra_api_tokens.owner_id`. */
   readonly userId: string;
+  /** The user as an owner of credentials. Missing in a principal that the application made without it. */
+  readonly owner?: PrincipalOwner<User>;
+}
+
+/**
+ * A principal that is not a user, such as an organization whose API token makes a request. Only handlers with `@AllowOwners()`
+ * get one.
+ *
+ * @typeParam Entity the host's type of these owners
+ */
+export interface OwnerPrincipal<Entity extends object = object> extends CredentialFacts {
+  readonly user?: undefined;
+  readonly userId?: undefined;
+  readonly owner: PrincipalOwner<Entity>;
+}
+
+/** Who makes a request: a user, or another owner of credentials. */
+export type AnyPrincipal = Principal | OwnerPrincipal;
+
+/** The owner of the credential of a principal. */
+export interface PrincipalOwner<Entity extends object = object> extends Owner {
+  /** The owner, read for this request: a user, an organization, and so on. */
+  readonly entity: Entity;
+}
+
+/** What the credential of a principal is, and allows. */
+interface CredentialFacts {
   readonly method: AuthMethod;
   /**
    * The scopes of the token or JWT; for a session, `session.scopes`; those that the host states. Without those that
@@ -41,10 +68,8 @@ export interface Principal<User extends object = object> {
 }
 
 /** The members of a principal that identify its credential. */
-export type CredentialMembers = Pick<
-  Principal,
-  'method' | 'userId' | 'tokenId' | 'familyId' | 'issuer' | 'credentialId'
->;
+export type CredentialMembers = Pick<CredentialFacts, 'method' | 'tokenId' | 'familyId' | 'issuer' | 'credentialId'> &
+  Partial<Pick<Principal, 'userId'>> & { readonly owner?: Owner };
 
 /**
  * Identifies the credential of a principal among those of its type of owners: an API token with the JWTs that it got, a
@@ -53,17 +78,23 @@ export type CredentialMembers = Pick<
  * @returns undefined for a credential of the host without an id: two of them cannot be told apart
  */
 export function credentialOf(principal: CredentialMembers): readonly (string | null)[] | undefined {
-  const { method, userId, tokenId, familyId, issuer, credentialId } = principal;
+  const { method, owner, userId = owner?.id ?? null, tokenId, familyId, issuer, credentialId } = principal;
   if (method === 'host') return credentialId === undefined ? undefined : [method, userId, credentialId];
   return [method, userId, issuer ?? null, stampOf(principal)?.jwtHash ?? tokenId ?? familyId ?? null];
 }
 
 /** Whose a credential is. */
 export interface Owner {
-  /** `users.type`. */
+  /** `users.type`, or a type of `owners`. */
   readonly type: string;
-  /** The user's id as a string. */
+  /** The owner's id as a string. */
   readonly id: string;
+}
+
+/** Identifies an owner among those of all types. */
+export function keyOfOwner({ type, id }: Owner): string {
+  // No type has a space, so no two owners have the same key.
+  return `${type} ${id}`;
 }
 
 /** The longest id, in UTF-16 code units: three bytes each still fit into an entry of a PostgreSQL index. */
@@ -109,11 +140,21 @@ export interface Stamp {
   readonly isLive?: (() => Promise<boolean>) | undefined;
 }
 
+/**
+ * The owner of a principal's credential.
+ *
+ * @param type the type of a principal that the application made itself: `users.type`
+ */
+export function ownerOfPrincipal(principal: AnyPrincipal, type: string): Owner {
+  const { owner } = stampOf(principal) ?? principal;
+  return owner ? { type: owner.type, id: owner.id } : { type, id: (principal as Principal).userId };
+}
+
 /** Enumerable, so that it survives when the application copies a principal. JSON omits it. */
 const STAMP = Symbol.for('nestjs-sigra:stamp');
 
 /** Adds the stamp to a principal that a guard has just made. */
-export function stamped<P extends Principal>(principal: P, stamp: Stamp): P {
+export function stamped<P extends AnyPrincipal>(principal: P, stamp: Stamp): P {
   return Object.assign(principal, { [STAMP]: stamp });
 }
 

@@ -71,6 +71,7 @@ export const ERROR_CODES = {
   not_administrator: { status: 403 },
   step_up_required: { status: 403 },
   kind_not_allowed: { status: 403, challenge: 'privilege' },
+  owner_not_allowed: { status: 403, challenge: 'privilege' },
   resource_not_allowed: { status: 403, challenge: 'privilege' },
   invalid_signature: { status: 403 },
   cross_origin: { status: 403 },

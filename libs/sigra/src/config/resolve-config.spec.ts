@@ -385,6 +385,7 @@ describe('resolveConfig', () => {
     const { users, ...rest } = resolve({});
 
     expect(users).toEqual({
+      path: 'users',
       source: { kind: 'entity', entity: User },
       type: 'user',
       idProperty: 'id',

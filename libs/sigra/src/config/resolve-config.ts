@@ -21,12 +21,18 @@ import type {
   SigraModuleOptions,
   TrustedIssuers,
 } from './sigra-options.js';
-import { usersSection } from './users.section.js';
+import { ownersSection, ownerTypesOf, usersSection } from './users.section.js';
 
 /** Every option of the module. The resolved configuration, its type and the documentation follow from it. */
 export const sigraSection = section(
   {
     users: usersSection,
+    owners: ownersSection,
+    canManage: callback<SigraModuleOptions['canManage']>({
+      accepts: '`(principal, owner) => boolean`, or a promise of it',
+      expected: 'a function of the principal and the owner',
+      default: none,
+    }),
     apiTokens: apiTokensSection,
     jwt: jwtSection,
     trustedIssuers: option({ accepts: 'result of `trustIssuers()`', default: none, check: checkTrustedIssuers }),
@@ -64,6 +70,8 @@ export const sigraSection = section(
     routes: oneOf<RouteChecking, RouteChecking>(['error', 'warn', 'off'], { default: 'error' }),
   } satisfies SpecsOf<SigraModuleOptions>,
   (options) => {
+    const { owners, ...others } = options;
+    const ownerTypes = ownerTypesOf(options.users, owners);
     if (options.users.scopes && options.jwt?.check === 'stateless') {
       throw new SigraConfigError(
         'users.scopes',
@@ -81,7 +89,7 @@ export const sigraSection = section(
     // In the challenge of RFC 6750 section 3, as RFC 9728 section 5.1 has it.
     const resourceMetadata = resource === undefined ? undefined : wellKnownUrl(resource, RESOURCE_DOCUMENT).href;
     const dpop = options.jwt && resolveDpop(options.jwt.dpop, options.jwt.issuer, options.metadata);
-    return { ...options, resourceMetadata, dpop };
+    return { ...others, ownerTypes, resourceMetadata, dpop };
   },
 );
 

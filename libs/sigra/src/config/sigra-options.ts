@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Type } from '@nestjs/common';
-import type { Principal } from '../common/principal.js';
+import type { Owner, Principal } from '../common/principal.js';
 
 /**
  * Finds users that are not TypeORM entities of the same DataSource.
@@ -18,13 +18,16 @@ export interface UserProvider<User extends object = object> {
   findByIds(ids: readonly string[]): Promise<readonly User[]>;
 }
 
-interface UserRules<User extends object> {
+interface UserRules<User extends object> extends OwnerRules<User> {
   /**
    * The type of these owners, stored with each credential. Two modules on the same tables with different users need
    * different types, or the application does not boot. Do not change it later: it ends all credentials.
    * @default 'user'
    */
   type?: string;
+}
+
+interface OwnerRules<User extends object> {
   /** The property that holds the id of the user. No two users can have the same. @default 'id' */
   id?: keyof User & string;
   /**
@@ -56,6 +59,27 @@ export interface UserProviderOptions<User extends object> extends UserRules<User
 
 /** The users who own credentials: exactly one of `entity` and `provider`. */
 export type UsersOptions<User extends object> = UserEntityOptions<User> | UserProviderOptions<User>;
+
+/**
+ * Owners besides users, such as organizations and service accounts: exactly one of `entity` and `provider`. The rules are those
+ * of `users`.
+ */
+export interface OwnersOptions {
+  /** An entity of the DataSource. Its id is a unique uuid, integer or text column. */
+  entity?: Type<object>;
+  /** Finds the owners of one event-loop turn with one call, up to 512 at a time. */
+  provider?: Type<UserProvider> | UserProvider;
+  /** The property that holds the id of the owner. No two owners of the type can have the same. @default 'id' */
+  id?: string;
+  /**
+   * Whether the owner can authenticate. Every request calls it. If it does not return exactly `true`, every credential
+   * of the owner is refused. @default every owner is active
+   */
+  // Never: the parameter can have the type of the entity.
+  isActive?: (owner: never) => boolean;
+  /** The scopes that an owner can have at most, as `users.scopes`. @default no limit */
+  scopes?: (owner: never) => readonly string[];
+}
 
 /** A scope of the application, with its texts for people. */
 export interface ScopeOptions {
@@ -554,7 +578,7 @@ export interface MetadataOptions {
   scopes?: readonly string[];
 }
 
-/** Who administers the API tokens of all owners of `users.type`, with `ApiTokenAdminService` and `controllers.admin`. */
+/** Who administers the API tokens of all owners, with `ApiTokenAdminService` and `controllers.admin`. */
 export interface AdminOptions<User extends object = object> {
   /**
    * Whether a principal is an administrator, besides its scope `api_tokens:admin`, which `*` of an ordinary session grants
@@ -639,6 +663,16 @@ export interface CleanupOptions {
 export interface SigraModuleOptions<User extends object = object> {
   /** The users who own credentials. */
   users: UsersOptions<User>;
+  /**
+   * Other owners of API tokens, by type: 1 to 32 characters of `a-z`, `0-9` and `_`, beginning with a letter, and not that of the
+   * users. Handlers accept their tokens only with `@AllowOwners()`. @default none
+   */
+  owners?: Readonly<Record<string, OwnersOptions>>;
+  /**
+   * Whether a user can manage the API tokens of an owner of `owners` with `controllers.owners`. Only exactly `true` counts; an error
+   * is an error of the request. @default no user can
+   */
+  canManage?: (principal: Principal<User>, owner: Owner) => boolean | Promise<boolean>;
   /** Prefix, scopes and lifetimes of API tokens. */
   apiTokens?: ApiTokenOptions<User>;
   /** JWTs and refresh tokens. @default not enabled */
@@ -689,6 +723,11 @@ export interface SigraModuleOptions<User extends object = object> {
 export interface ControllerPaths {
   /** Manages the API tokens of the caller; for example `api/tokens`. @default not mounted */
   tokens?: string;
+  /**
+   * Manages the API tokens of other owners under `:ownerType/:ownerId` of this path; for example `api/tokens/owners`. Needs
+   * `canManage`. @default not mounted
+   */
+  owners?: string;
   /**
    * Searches and revokes the API tokens of all owners; for example `api/admin/tokens`. Needs `admin`.
    * @default not mounted

@@ -2,48 +2,123 @@ import type { Type } from '@nestjs/common';
 import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
 import { callback, text } from './option-kinds.js';
 import { required, section, type SpecsOf } from './option-section.js';
-import { none, option, rejectOption } from './option-spec.js';
+import { describeValue, none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
-import type { UserProvider, UsersOptions } from './sigra-options.js';
+import type { OwnersOptions, UserProvider, UsersOptions } from './sigra-options.js';
 
 export type UserSourceConfig =
   | { readonly kind: 'entity'; readonly entity: Type<object> }
   | { readonly kind: 'provider'; readonly provider: Type<UserProvider> | UserProvider };
 
+/** The owners of one type: where they are, and which rules they have. */
+export interface OwnerTypeConfig {
+  readonly type: string;
+  /** The path of their option, for messages. */
+  readonly path: string;
+  readonly source: UserSourceConfig;
+  readonly idProperty: string;
+  readonly isActive: (owner: object) => boolean;
+  readonly scopes: ((owner: object) => readonly string[]) | undefined;
+}
+
 /** The audit trail has actors of these types besides owners. */
-const OTHER_ACTORS = ['system', 'anonymous', 'cli'];
+const OTHER_ACTORS: readonly string[] = ['system', 'anonymous', 'cli'];
+const TYPE_FORM = '1 to 32 characters of a-z, 0-9 and _, beginning with a letter';
+const sources = {
+  entity: option({ accepts: 'entity class', default: none, check: checkEntity }),
+  provider: option({ accepts: '`UserProvider`, or its class', default: none, check: checkProvider }),
+};
+const rules = {
+  id: option({ accepts: 'name of a property', default: 'id', check: checkProperty }),
+  isActive: callback<(user: object) => boolean>({
+    accepts: '`(user) => boolean`',
+    expected: 'a function',
+    default: () => () => true,
+  }),
+  scopes: option({ accepts: '`(user) => scopes`', default: none, check: checkCeiling }),
+};
 
 export const usersSection = required(
   section(
     {
-      entity: option({ accepts: 'entity class', default: none, check: checkEntity }),
-      provider: option({ accepts: '`UserProvider`, or its class', default: none, check: checkProvider }),
+      ...sources,
       type: text({
-        form: '1 to 32 characters of a-z, 0-9 and _, beginning with a letter',
+        form: TYPE_FORM,
         accepts: '1 to 32 characters of `a-z`, `0-9`, `_`, beginning with a letter',
-        matches: (type) => /^[a-z][a-z0-9_]{0,31}$/.test(type) && !OTHER_ACTORS.includes(type),
+        matches: isOwnerType,
         default: DEFAULT_OWNER_TYPE,
       }),
-      id: option({ accepts: 'name of a property', default: 'id', check: checkProperty }),
-      isActive: callback<(user: object) => boolean>({
-        accepts: '`(user) => boolean`',
-        expected: 'a function',
-        default: () => () => true,
-      }),
-      scopes: option({ accepts: '`(user) => scopes`', default: none, check: checkCeiling }),
+      ...rules,
     } satisfies SpecsOf<UsersOptions<object>>,
-    ({ entity, provider, id, ...rest }) => ({ source: sourceOf(entity, provider), idProperty: id, ...rest }),
+    ({ entity, provider, id, ...rest }, path) => ({
+      path,
+      source: sourceOf(path, entity, provider),
+      idProperty: id,
+      ...rest,
+    }),
   ),
   'give { entity: User } or { provider: MyUserProvider }',
 );
 
+const definition = section(
+  { ...sources, ...rules } satisfies SpecsOf<OwnersOptions>,
+  ({ entity, provider, id, ...rest }, path) => ({
+    path,
+    source: sourceOf(path, entity, provider),
+    idProperty: id,
+    ...rest,
+  }),
+);
+
+/** The owners besides users, by type. */
+export const ownersSection = {
+  ...option({ accepts: 'object of owners, by type', default: none, check: checkOwners }),
+  items: definition.options,
+};
+
+/**
+ * All types of owners of the module, with the users first.
+ *
+ * @throws SigraConfigError when a type is that of the users
+ */
+export function ownerTypesOf(
+  users: OwnerTypeConfig,
+  owners: readonly OwnerTypeConfig[] = [],
+): readonly [OwnerTypeConfig, ...OwnerTypeConfig[]] {
+  const same = owners.find(({ type }) => type === users.type);
+  if (same) throw new SigraConfigError(same.path, 'has the value of users.type; give these owners another type');
+  return Object.freeze([users, ...owners] as const);
+}
+
+function checkOwners(path: string, value: unknown): readonly OwnerTypeConfig[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new SigraConfigError(
+      path,
+      'must be an object of owners by type; for example { organization: { entity: Organization } }',
+    );
+  }
+  return Object.freeze(
+    Object.entries(value).map(([type, owners]) => {
+      if (!isOwnerType(type)) {
+        throw new SigraConfigError(path, `has ${describeValue(type)}; a type is ${TYPE_FORM}`);
+      }
+      return Object.freeze({ type, ...definition.resolve(`${path}.${type}`, owners) });
+    }),
+  );
+}
+
+function isOwnerType(type: string): boolean {
+  return /^[a-z][a-z0-9_]{0,31}$/.test(type) && !OTHER_ACTORS.includes(type);
+}
+
 function sourceOf(
+  path: string,
   entity: Type<object> | undefined,
   provider: Type<UserProvider> | UserProvider | undefined,
 ): UserSourceConfig {
   if (entity && !provider) return Object.freeze({ kind: 'entity', entity });
   if (provider && !entity) return Object.freeze({ kind: 'provider', provider });
-  throw new SigraConfigError('users', 'needs exactly one of entity and provider');
+  throw new SigraConfigError(path, 'needs exactly one of entity and provider');
 }
 
 function checkProperty(path: string, value: unknown): string {

@@ -13,14 +13,15 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { CurrentCaller, CurrentPrincipal, RepeatsRotation, RequireScopes } from '../auth/auth.decorators.js';
+import { CurrentCaller, RepeatsRotation, RequireScopes } from '../auth/auth.decorators.js';
 import { SigraAuthGuard } from '../auth/auth.guards.js';
 import { IDEMPOTENCY_KEY } from '../auth/http-exchange.js';
 import { NeverCached } from '../auth/response-cache.js';
 import type { Caller } from '../common/caller.js';
-import type { Principal } from '../common/principal.js';
+import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import type { CredentialKind } from '../persistence/lineage.repository.js';
+import type { OwnerRef } from '../persistence/owner-directories.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { ScopeDetails } from '../scopes/scope-registry.js';
 import type { CreateApiToken } from '../tokens/api-token.issuer.js';
@@ -28,6 +29,7 @@ import type { RotateApiToken } from '../tokens/api-token.rotator.js';
 import type { UpdateApiToken } from '../tokens/api-token.updater.js';
 import { ApiTokenService } from '../tokens/api-token.service.js';
 import { TOKEN_PROPERTIES } from '../tokens/token-properties.js';
+import { OwnerAccessGuard, TokenOwner } from './owner-access.guard.js';
 import { RefusalInterceptor } from './refusal.interceptor.js';
 import { CollectionPathGuard } from './collection-path.guard.js';
 import { parseBody, parseInstant, parseNumber } from './request-body.js';
@@ -54,12 +56,16 @@ const VISIBLE = [
 export type ApiTokenView = Pick<ApiToken, (typeof VISIBLE)[number]> & {
   /** The credential that made the token. Null when a person or the application made it. */
   readonly madeBy: { readonly type: CredentialKind; readonly id: string } | null;
+  /** Who made the token, if it was another owner of credentials: the user who made a token of an organization. */
+  readonly creator?: Owner;
 };
 
 /** What is visible of a token. */
 export function viewOf(token: ApiToken): ApiTokenView {
   const visible = Object.fromEntries(VISIBLE.map((property) => [property, token[property]]));
-  return { ...(visible as Omit<ApiTokenView, 'madeBy'>), madeBy: makerOf(token) };
+  const { creatorType: type, creatorId: id } = token;
+  const creator = type !== null && id !== null && { creator: { type, id } };
+  return { ...(visible as Omit<ApiTokenView, 'madeBy' | 'creator'>), madeBy: makerOf(token), ...creator };
 }
 
 function makerOf({ madeByTokenId, madeByFamilyId }: ApiToken): ApiTokenView['madeBy'] {
@@ -68,9 +74,9 @@ function makerOf({ madeByTokenId, madeByFamilyId }: ApiToken): ApiTokenView['mad
 }
 
 /**
- * The caller's own API tokens. The principal alone decides whose tokens they are. A token that manages tokens needs
- * `api_tokens:read` or `api_tokens:write`, and grants only scopes that it holds. One that is limited to resources sees and
- * manages only tokens within its limit.
+ * The caller's own API tokens. The principal alone decides whose tokens they are, except in `OwnerTokenController`. A token that
+ * manages tokens needs `api_tokens:read` or `api_tokens:write`, and grants only scopes that it holds. One that is limited to
+ * resources sees and manages only tokens within its limit.
  */
 @Controller()
 @UseGuards(SigraAuthGuard)
@@ -82,13 +88,13 @@ export class ApiTokenController {
   @RequireScopes('api_tokens:read', { resource: 'filtered' })
   @NeverCached()
   async list(
-    @CurrentPrincipal() principal: Principal,
+    @TokenOwner() owner: OwnerRef,
     @CurrentCaller() caller: Caller,
     @Query('limit') limit?: unknown,
     @Query('cursor') cursor?: unknown,
   ): Promise<{ tokens: ApiTokenView[]; nextCursor: string | null }> {
     const page = await this.tokens.listActive(
-      principal.userId,
+      owner,
       {
         limit: parseNumber(limit),
         cursor: cursor as string | undefined,
@@ -102,7 +108,7 @@ export class ApiTokenController {
   @RequireScopes('api_tokens:write', { resource: 'filtered' })
   @NeverCached()
   async create(
-    @CurrentPrincipal() principal: Principal,
+    @TokenOwner() owner: OwnerRef,
     @CurrentCaller() caller: Caller,
     @Body() body: unknown,
     @Headers(IDEMPOTENCY_KEY) idempotencyKey?: string,
@@ -110,36 +116,29 @@ export class ApiTokenController {
     // The service validates its input; only the time has another form in JSON.
     const { expiresAt, ...properties } = parseBody(body, ['kind', ...CHANGEABLE]);
     const request = { ...properties, expiresAt: parseInstant(expiresAt), idempotencyKey } as unknown as CreateApiToken;
-    const { rawToken, token } = await this.tokens.create(principal.userId, request, caller);
+    const { rawToken, token } = await this.tokens.create(owner, request, caller);
     return { rawToken, token: viewOf(token) };
   }
 
   @Delete()
   @UseGuards(CollectionPathGuard)
   @RequireScopes('api_tokens:write', { resource: 'filtered' })
-  async revokeAll(
-    @CurrentPrincipal() principal: Principal,
-    @CurrentCaller() caller: Caller,
-  ): Promise<{ revoked: number }> {
-    return { revoked: await this.tokens.revokeAll(principal.userId, caller) };
+  async revokeAll(@TokenOwner() owner: OwnerRef, @CurrentCaller() caller: Caller): Promise<{ revoked: number }> {
+    return { revoked: await this.tokens.revokeAll(owner, caller) };
   }
 
   @Delete(':id')
   @HttpCode(204)
   @RequireScopes('api_tokens:write', { resource: 'filtered' })
-  async revoke(
-    @CurrentPrincipal() principal: Principal,
-    @CurrentCaller() caller: Caller,
-    @Param('id') id: string,
-  ): Promise<void> {
-    await this.tokens.revokeForUser(principal.userId, id, caller);
+  async revoke(@TokenOwner() owner: OwnerRef, @CurrentCaller() caller: Caller, @Param('id') id: string): Promise<void> {
+    await this.tokens.revokeForUser(owner, id, caller);
   }
 
   @Patch(':id')
   @RequireScopes('api_tokens:write', { resource: 'filtered' })
   @NeverCached()
   async update(
-    @CurrentPrincipal() principal: Principal,
+    @TokenOwner() owner: OwnerRef,
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
     @Body() body: unknown,
@@ -147,7 +146,7 @@ export class ApiTokenController {
     const { expiresAt, ...properties } = parseBody(body, CHANGEABLE);
     const request = { ...properties, expiresAt: parseInstant(expiresAt) } as UpdateApiToken;
     try {
-      return { token: viewOf(await this.tokens.updateForUser(principal.userId, id, request, caller)) };
+      return { token: viewOf(await this.tokens.updateForUser(owner, id, request, caller)) };
     } catch (error) {
       throw asConflict(error);
     }
@@ -158,7 +157,7 @@ export class ApiTokenController {
   @RequireScopes('api_tokens:write', { resource: 'filtered' })
   @NeverCached()
   async rotate(
-    @CurrentPrincipal() principal: Principal,
+    @TokenOwner() owner: OwnerRef,
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
     @Body() body: unknown,
@@ -167,13 +166,21 @@ export class ApiTokenController {
     const { graceSeconds, expiresAt } = parseBody(body, ['graceSeconds', 'expiresAt']);
     const request = { graceSeconds, expiresAt: parseInstant(expiresAt), idempotencyKey } as RotateApiToken;
     try {
-      const { rawToken, token } = await this.tokens.rotateForUser(principal.userId, id, request, caller);
+      const { rawToken, token } = await this.tokens.rotateForUser(owner, id, request, caller);
       return { rawToken, token: viewOf(token) };
     } catch (error) {
       throw asConflict(error);
     }
   }
 }
+
+/**
+ * The API tokens of another owner, such as an organization, whom `canManage` lets the caller manage. The rules are those for the
+ * caller's own tokens; the path names the owner.
+ */
+@Controller()
+@UseGuards(OwnerAccessGuard)
+export class OwnerTokenController extends ApiTokenController {}
 
 /** The token in the path has ended, not the one in the header: 401 would make the caller replace the wrong one. */
 function asConflict(error: unknown): unknown {

@@ -2,8 +2,9 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Authenticator } from '../auth/authenticator.js';
 import { requestOf } from '../auth/call-request.js';
 import { countWait, type HttpRequest } from '../auth/http-exchange.js';
+import { assertOwner } from '../auth/owner-requirement.js';
 import { bearerChallenge, throwRefusal } from '../auth/http-refusal.js';
-import type { Principal } from '../common/principal.js';
+import type { AnyPrincipal } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
 import { assertHoldsResource } from '../scopes/resource-requirement.js';
@@ -39,10 +40,11 @@ export class IntrospectionGuard implements CanActivate {
     }
   }
 
-  private async identify(request: HttpRequest): Promise<Principal> {
+  private async identify(request: HttpRequest): Promise<AnyPrincipal> {
     const principal =
       (await this.clients.authenticate(request, parseOAuthParameters(request.body), 'counts')) ??
       (await this.authenticator.authenticate(request, BEARER_ONLY));
+    assertOwner(principal, undefined);
     if (principal) return principal;
     throw invalidClient(
       'This request needs a client or a bearer credential.',

@@ -2,7 +2,7 @@ import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { ControllerPaths } from '../config/sigra-options.js';
 import { ApiTokenAdminController } from './api-token-admin.controller.js';
-import { ApiTokenController, ScopeController } from './api-token.controller.js';
+import { ApiTokenController, OwnerTokenController, ScopeController } from './api-token.controller.js';
 import { JwksController } from './jwks.controller.js';
 import { JwtController } from './jwt.controller.js';
 import { LeakController } from './leak.controller.js';
@@ -10,6 +10,7 @@ import { OAuthController } from './oauth.controller.js';
 
 const CONTROLLERS: Readonly<Record<keyof ControllerPaths, Type<object>>> = {
   tokens: ApiTokenController,
+  owners: OwnerTokenController,
   admin: ApiTokenAdminController,
   scopes: ScopeController,
   jwt: JwtController,
@@ -45,6 +46,7 @@ function mount(name: keyof ControllerPaths, path: string): Type<object> {
   Object.defineProperty(mounted, 'name', { value: controller.name });
   // These endpoints have one URL for each: clients find them by metadata, and scanners are told it.
   const isFound = name === 'oauth' || name === 'jwks' || name === 'leaks';
-  Controller({ path, ...(isFound && { version: VERSION_NEUTRAL }) })(mounted);
+  const under = name === 'owners' ? `${path}/:ownerType/:ownerId` : path;
+  Controller({ path: under, ...(isFound && { version: VERSION_NEUTRAL }) })(mounted);
   return mounted;
 }

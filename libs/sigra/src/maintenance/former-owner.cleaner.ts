@@ -1,8 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { ownerRef } from '../common/owner-reference.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialService } from '../owners/credential.service.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
-import { UserDirectory } from '../persistence/user-directory.js';
+import { OwnerDirectories } from '../persistence/owner-directories.js';
+import type { UserDirectory } from '../persistence/user-directory.js';
 import { ownersKept, type OwnersKept } from '../telemetry/channels.js';
 
 /** The run of clean-up that this is a part of. */
@@ -38,8 +40,8 @@ export class FormerOwnerCleaner {
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly users: UserDirectory,
-    private readonly owners: OwnerRepository,
+    private readonly owners: OwnerDirectories,
+    private readonly known: OwnerRepository,
     private readonly credentials: CredentialService,
   ) {}
 
@@ -48,18 +50,26 @@ export class FormerOwnerCleaner {
    * @returns the number of owners
    */
   async clean(run: CleanupSteps, before: Date): Promise<number> {
-    const { forgetOwners = this.config.users.source.kind === 'entity' } = this.config.cleanup;
-    if (!forgetOwners) return 0;
     let count = 0;
-    for await (const batch of this.batches(run, before)) {
-      const doubt = batch.missing.length === 0 ? undefined : await this.doubt(run, batch, before);
+    for (const { type, source } of this.config.ownerTypes) {
+      const { forgetOwners = source.kind === 'entity' } = this.config.cleanup;
+      const directory = this.owners.of(type);
+      if (forgetOwners && directory) count += await this.cleanType(run, directory, before);
+    }
+    return count;
+  }
+
+  private async cleanType(run: CleanupSteps, users: UserDirectory, before: Date): Promise<number> {
+    let count = 0;
+    for await (const batch of this.batches(run, users, before)) {
+      const doubt = batch.missing.length === 0 ? undefined : await this.doubt(run, users, batch, before);
       if (!run.complete) return count;
       if (doubt) {
-        this.keep(doubt);
+        this.keep(users.type, doubt);
         return count;
       }
       for (const id of batch.missing) {
-        const isForgotten = await run.tried(() => this.credentials.forget(id).then(() => true));
+        const isForgotten = await run.tried(() => this.credentials.forget(ownerRef(users.type, id)).then(() => true));
         if (!isForgotten) return count;
         count++;
       }
@@ -70,25 +80,26 @@ export class FormerOwnerCleaner {
   /** Why the missing users of a batch can exist nevertheless. */
   private async doubt(
     run: CleanupSteps,
+    users: UserDirectory,
     { ids, missing }: Batch,
     before: Date,
   ): Promise<OwnersKept['reason'] | undefined> {
     const isDecided = this.config.cleanup.forgetOwners !== undefined;
-    if (!isDecided && (await run.tried(() => this.users.areHidden()))) return 'row_security';
+    if (!isDecided && (await run.tried(() => users.areHidden()))) return 'row_security';
     if (missing.length < SUSPICIOUSLY_MANY || missing.length < ids.length) return undefined;
-    for await (const batch of this.batches(run, before)) {
+    for await (const batch of this.batches(run, users, before)) {
       if (batch.missing.length < batch.ids.length) return undefined;
     }
     return 'no_owner_exists';
   }
 
-  private async *batches(run: CleanupSteps, before: Date): AsyncGenerator<Batch> {
+  private async *batches(run: CleanupSteps, users: UserDirectory, before: Date): AsyncGenerator<Batch> {
     let after = '';
     for (;;) {
-      const ids = await run.tried(() => this.owners.listIds(after, before, OWNERS_PER_BATCH));
+      const ids = await run.tried(() => this.known.listIds(users.type, after, before, OWNERS_PER_BATCH));
       const last = ids?.at(-1);
       if (!ids || last === undefined) return;
-      const missing = await run.tried(() => this.users.missing(ids));
+      const missing = await run.tried(() => users.missing(ids));
       if (!missing) return;
       yield { ids, missing };
       if (ids.length < OWNERS_PER_BATCH) return;
@@ -96,8 +107,7 @@ export class FormerOwnerCleaner {
     }
   }
 
-  private keep(reason: OwnersKept['reason']): void {
-    const { type } = this.config.users;
+  private keep(type: string, reason: OwnersKept['reason']): void {
     this.logger.warn(`Clean-up forgets no owners of type ${type}: ${WHY[reason]}`);
     const message: OwnersKept = { ownerType: type, reason };
     ownersKept.publish(message);

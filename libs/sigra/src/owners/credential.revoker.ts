@@ -5,7 +5,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { kindMember } from '../common/token-kinds.js';
-import { type Owner, stampOf } from '../common/principal.js';
+import { type Owner, ownerOfPrincipal } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -168,7 +168,7 @@ export class CredentialRevoker {
   /** A person can always end their own tokens, also those with scopes that `users.scopes` has withdrawn since. */
   isInPerson(owner: Owner, { principal }: Caller): boolean {
     if (principal?.method !== 'session') return false;
-    const { type, id } = stampOf(principal)?.owner ?? { type: this.config.users.type, id: principal.userId };
+    const { type, id } = ownerOfPrincipal(principal, this.config.users.type);
     return id === owner.id && type === owner.type;
   }
 
@@ -209,8 +209,8 @@ export class CredentialRevoker {
 }
 
 function revocationOf(token: ApiToken, cause?: LockOutCause): AuditedChange {
-  const { id, ownerId: userId, name } = token;
+  const { id, name } = token;
   const reason = cause && { reason: cause.reason };
-  const metadata = { ...cause?.metadata, userId, ...kindMember(token), name, ...reason };
-  return { action: 'api.token_revoke', targetId: id, targetType: 'api_token', metadata };
+  const metadata = { ...cause?.metadata, ...kindMember(token), name, ...reason };
+  return { action: 'api.token_revoke', targetId: id, targetType: 'api_token', owner: ownerOf(token), metadata };
 }

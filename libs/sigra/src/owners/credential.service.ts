@@ -5,8 +5,8 @@ import type { CursorPosition } from '../common/cursor.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { AuditEventRepository } from '../persistence/audit-event.repository.js';
 import type { CredentialKind } from '../persistence/lineage.repository.js';
+import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
 import type { AuditEvent } from '../persistence/tables.js';
-import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { ownerChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { CredentialRevoker } from './credential.revoker.js';
@@ -42,7 +42,7 @@ const SEARCH_TIMEOUT_MS = 60_000;
 export class CredentialService {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly users: UserDirectory,
+    private readonly owners: OwnerDirectories,
     private readonly revoker: EpochRevoker,
     private readonly credentials: CredentialRevoker,
     private readonly events: AuditEventRepository,
@@ -53,13 +53,13 @@ export class CredentialService {
    * taken over, or an employee who has left. The owner can get new credentials afterwards; to prevent that, make
    * `users.isActive` return false first. With `jwt.check: 'stateless'`, access tokens stay valid until they expire.
    *
-   * @param user the owner, or its id
+   * @param user the owner: a user, its id, or another owner as `ownerRef()` names it
    * @param caller where the call comes from, for the audit row
    * @throws SigraError `not_found` when no such user exists and none ever had credentials: an id has one spelling;
    * `insufficient_scope` when the caller's principal does not hold all scopes of these credentials, other than a session of the
    * owner; `unavailable`: then nothing has changed
    */
-  async lockOut(user: UserRef, caller: Caller = {}): Promise<void> {
+  async lockOut(user: OwnerRef, caller: Caller = {}): Promise<void> {
     const reason = 'locked_out';
     await this.end(user, 'api.lock_out', caller, {}, [
       { task: 'mark_tokens', reason },
@@ -72,11 +72,11 @@ export class CredentialService {
    * the same id inherits nothing. The epochs of the owner stay: without them, an old JWT would be valid for that later owner.
    * Audit rows stay, too. Rows are deleted in the background, in batches; they are refused from now on.
    *
-   * @param user the owner, or its id; it can be deleted already
+   * @param user the owner: a user, its id, or another owner as `ownerRef()` names it; it can be deleted already
    * @param caller where the call comes from, for the audit row
    * @throws SigraError `insufficient_scope` as `lockOut`; `unavailable`: then nothing has changed
    */
-  async forget(user: UserRef, { anonymizeAudit = false }: ForgetOptions = {}, caller: Caller = {}): Promise<void> {
+  async forget(user: OwnerRef, { anonymizeAudit = false }: ForgetOptions = {}, caller: Caller = {}): Promise<void> {
     const task = anonymizeAudit ? 'forget_and_anonymize' : 'forget';
     await this.end(user, 'api.forget', caller, { anonymizeAudit }, [{ task }]);
   }
@@ -98,7 +98,7 @@ export class CredentialService {
     if (!this.config.audit.enabled) {
       throw new TypeError('sigra: with audit.enabled of false, it is not known what JWTs have made; call lockOut()');
     }
-    const owner = { type: this.config.users.type };
+    const owner = this.owners.anyOwner;
     let count = 0;
     for (const [action, kind, idOf] of MADE) {
       for await (const event of this.eventsSince(from, action)) {
@@ -121,13 +121,13 @@ export class CredentialService {
   }
 
   private async end(
-    user: UserRef,
+    user: OwnerRef,
     action: 'api.lock_out' | 'api.forget',
     caller: Caller,
     metadata: Readonly<Record<string, unknown>>,
     sweeps: EpochRevocation['sweeps'],
   ): Promise<void> {
-    const owner = this.users.ownerOf(user);
+    const owner = this.owners.ownerOf(user);
     // A user can be deleted before it is forgotten.
     const requiresOwner = action === 'api.lock_out';
     const kinds = { tokens: true, families: true } as const;

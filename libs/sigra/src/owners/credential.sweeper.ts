@@ -174,7 +174,11 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     let batch: Batch | undefined;
     try {
       batch = await this.database.transaction(async (manager) => {
-        sweep = await this.sweeps.take(manager, except, owner ?? { type: this.config.users.type });
+        sweep = await this.sweeps.take(
+          manager,
+          except,
+          owner ?? { type: this.config.ownerTypes.map(({ type }) => type) },
+        );
         return sweep && this.process(manager, sweep);
       }, timeout);
     } catch (error) {

@@ -8,7 +8,7 @@ import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import { type EpochKinds, OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { UserDirectory } from '../persistence/user-directory.js';
+import { OwnerDirectories } from '../persistence/owner-directories.js';
 import { CredentialRevoker, type EpochStep } from './credential.revoker.js';
 import { CredentialSweeper, type SweepRequest } from './credential.sweeper.js';
 
@@ -45,7 +45,7 @@ export class EpochRevoker {
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
     private readonly owners: OwnerRepository,
-    private readonly users: UserDirectory,
+    private readonly directories: OwnerDirectories,
     private readonly credentials: CredentialRevoker,
     private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
@@ -94,8 +94,11 @@ export class EpochRevoker {
   private async assertExists(owner: Owner): Promise<void> {
     if (await this.owners.isKnown(owner)) return;
     // A provider that fails must not prevent a lock-out.
-    const missing = await this.users.missing([owner.id]).catch(() => []);
-    if (missing.length > 0) {
+    const missing = await this.directories
+      .of(owner.type)
+      ?.missing([owner.id])
+      .catch(() => []);
+    if (missing && missing.length > 0) {
       throw new SigraError('not_found', 'There is no such user.');
     }
   }

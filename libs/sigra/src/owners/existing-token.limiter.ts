@@ -54,12 +54,12 @@ export class ExistingTokenLimiter implements OnApplicationBootstrap, OnApplicati
   async limit(): Promise<void> {
     const { enforceOnExisting, kinds } = this.config.apiTokens;
     if (!enforceOnExisting || !kinds.limitLifetimes) return;
-    const { type } = this.config.users;
+    const types = this.config.ownerTypes.map(({ type }) => type);
     let last: ApiToken | undefined;
     let hasMore = true;
     while (hasMore && !this.isClosing) {
       // What an unused token made can be in use.
-      const tokens = await this.tokens.listOutsideRules(type, this.clock.now(), TOKENS_PER_BATCH, last, true);
+      const tokens = await this.tokens.listOutsideRules(types, this.clock.now(), TOKENS_PER_BATCH, last, true);
       await this.request(tokens);
       last = tokens.at(-1);
       hasMore = tokens.length === TOKENS_PER_BATCH;

@@ -197,7 +197,8 @@ export class LineageRevoker {
         action: kind === 'api_token' ? 'api.token_revoke' : 'api.jwt_revoke',
         targetId: id,
         targetType: kind,
-        metadata: { userId: owner.id, reason: 'made_by_revoked' },
+        owner,
+        metadata: { reason: 'made_by_revoked' },
       })),
       caller,
     );

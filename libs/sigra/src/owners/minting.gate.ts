@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import { admitsIp, type AllowedIps, commonIps } from '../common/allowed-ips.js';
 import { Clock, earliest, hasExpired } from '../common/clock.js';
-import { type Owner, type Principal, type Stamp, stampOf } from '../common/principal.js';
+import { type AnyPrincipal, type Owner, ownerOfPrincipal, type Stamp, stampOf } from '../common/principal.js';
 import { commonResources, type ResourceLimit } from '../common/resource-limit.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
@@ -48,7 +48,7 @@ const EPOCH_OF: Readonly<Record<CredentialKind, keyof Epochs>> = {
   api_token: 'tokenEpoch',
   refresh_family: 'familyEpoch',
 };
-const EPOCHS_OF_MAKER: Readonly<Record<Principal['method'], readonly (keyof Epochs)[]>> = {
+const EPOCHS_OF_MAKER: Readonly<Record<AnyPrincipal['method'], readonly (keyof Epochs)[]>> = {
   api_token: ['tokenEpoch'],
   jwt: ['familyEpoch'],
   session: ['tokenEpoch', 'familyEpoch'],
@@ -94,12 +94,14 @@ export class MintingGate {
    *
    * @throws SigraError `token_revoked`, `unavailable`
    */
-  async assertMakerLives(principal: Principal | undefined): Promise<void> {
+  async assertMakerLives(principal: AnyPrincipal | undefined): Promise<void> {
     const { isLive, owner } = stampOf(principal) ?? {};
     if (isLive && !(await isLive())) throw refuse('token_revoked', 'The session has ended in the meantime.');
     // The users of another module are not known here.
-    if (owner?.type !== this.config.users.type) return;
-    if (!(await this.states.find(owner.id))?.user) throw refuse('token_revoked', 'The user is not active any more.');
+    if (!owner || !this.config.ownerTypes.some(({ type }) => type === owner.type)) return;
+    if (!(await this.states.find(owner.id, undefined, owner.type))?.user) {
+      throw refuse('token_revoked', 'The user is not active any more.');
+    }
   }
 
   /**
@@ -140,13 +142,12 @@ export class MintingGate {
 
   /** The end of what made a token, which neither the token nor a successor outlives; null for none. */
   async endOfMaker(manager: EntityManager, token: ApiToken): Promise<Date | null> {
-    const ofType = { type: token.ownerType };
     if (token.madeByTokenId !== null) {
-      const maker = await this.tokens.readSuccessor(manager, token.madeByTokenId, ofType);
+      const maker = await this.tokens.readSuccessor(manager, token.madeByTokenId, {});
       return maker ? endOfToken(maker, this.config.apiTokens) : token.expiresAt;
     }
     if (token.madeByFamilyId === null) return null;
-    const family = await this.families.read(manager, token.madeByFamilyId, ofType);
+    const family = await this.families.read(manager, token.madeByFamilyId, { type: this.config.users.type });
     return family ? family.absoluteExpiresAt : token.expiresAt;
   }
 
@@ -155,7 +156,7 @@ export class MintingGate {
     manager: EntityManager,
     stamp: Stamp,
     epochs: Epochs,
-    principal: Principal,
+    principal: AnyPrincipal,
   ): Promise<Omit<Mint, keyof Epochs>> {
     const { owner, tokenId, familyId, endsAt } = stamp;
     if (tokenId !== undefined) return this.lockToken(manager, stamp, tokenId, epochs, principal);
@@ -184,7 +185,7 @@ export class MintingGate {
     stamp: Stamp,
     tokenId: string,
     { tokenEpoch }: Epochs,
-    principal: Principal,
+    principal: AnyPrincipal,
   ): Promise<Omit<Mint, keyof Epochs>> {
     const { owner } = stamp;
     const presented = await this.tokens.lock(manager, tokenId, owner);
@@ -211,7 +212,7 @@ export class MintingGate {
    *
    * @throws SigraError `insufficient_scope`; `invalid_token` when it is not accepted from the address of the request any more
    */
-  private assertStillHolds(credential: ScopeHolder & Accepted, principal: Principal): void {
+  private assertStillHolds(credential: ScopeHolder & Accepted, principal: AnyPrincipal): void {
     const stamp = stampOf(principal);
     // The application decides about the scopes of a principal that it made itself.
     if (!stamp) return;
@@ -249,15 +250,16 @@ function addressesOf({ allowedIps = null }: Stamp, ...credentials: readonly Acce
 }
 
 /** The resources of what a principal makes: those that it held when it was authenticated and its credential still holds. */
-function resourcesOf(principal: Principal, ...credentials: readonly Pick<ApiToken, 'resources'>[]): ResourceLimit {
+function resourcesOf(principal: AnyPrincipal, ...credentials: readonly Pick<ApiToken, 'resources'>[]): ResourceLimit {
   const held = principal.resources ?? null;
   return credentials.reduce<ResourceLimit>((common, { resources }) => commonResources(common, resources), held);
 }
 
 /** The stamp of a principal that the application made itself. Its epochs are not known. */
-function unstamped({ userId, tokenId, familyId }: Principal, type: string): Stamp {
+function unstamped(principal: AnyPrincipal, type: string): Stamp {
+  const { tokenId, familyId } = principal;
   return {
-    owner: { type, id: userId },
+    owner: ownerOfPrincipal(principal, type),
     tokenId: isUuid(tokenId) ? tokenId : undefined,
     familyId: isUuid(familyId) ? familyId : undefined,
   };
@@ -267,7 +269,7 @@ function unstamped({ userId, tokenId, familyId }: Principal, type: string): Stam
  * Whether it is known what a principal without the id of a credential is: the application makes sessions and principals of
  * its own without a stamp, but a token or JWT without one, such as a copy by way of JSON, could have been revoked.
  */
-function isKnown(principal: Principal): boolean {
+function isKnown(principal: AnyPrincipal): boolean {
   return stampOf(principal) !== undefined || principal.method === 'session' || principal.method === 'host';
 }
 

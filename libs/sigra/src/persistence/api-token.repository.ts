@@ -9,14 +9,21 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
 import { BEFORE_ALL } from './keyset.js';
+import { OwnerDirectories } from './owner-directories.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
-import { currentEpoch, type Epochs, joinedEpochs, type OwnerFilter, packedEpochs } from './owner.repository.js';
+import {
+  currentEpoch,
+  type Epochs,
+  joinedEpochs,
+  type OwnerFilter,
+  packedEpochs,
+  typesIn,
+} from './owner.repository.js';
 import { literal } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
 import { type ApiToken, apiTokens } from './tables.js';
-import { UserDirectory } from './user-directory.js';
 
 /** A row of `sigra_api_tokens` to insert. */
 export type NewApiToken = NewRowOf<typeof apiTokens.columns>;
@@ -26,6 +33,7 @@ export type TokenRevokeReason = NonNullable<ApiToken['revokeReason']>;
 
 /** A token, and the current epochs of its owner. */
 export interface FoundApiToken extends Epochs {
+  readonly ownerType: string;
   readonly ownerId: string;
   readonly token: ApiToken;
 }
@@ -65,7 +73,7 @@ export class ApiTokenRepository {
   constructor(
     @InjectSigraConfig() config: SigraConfig,
     private readonly database: SigraDatabase,
-    users: UserDirectory,
+    directories: OwnerDirectories,
   ) {
     this.table = database.names.apiTokens;
     this.owners = database.names.owners;
@@ -73,9 +81,11 @@ export class ApiTokenRepository {
     this.unexpired = `${NOT_ENDED}${isInUse}`;
     this.active = `t.revoked_at IS NULL AND ${this.unexpired}`;
     this.kinds = config.apiTokens.kinds;
-    const epochs = joinedEpochs(this.owners, config.users.type, 't.owner_id');
+    const { type } = config.users;
+    const isSingle = directories.all.length === 1;
+    const epochs = joinedEpochs(this.owners, isSingle ? literal(type) : 't.owner_type', 't.owner_id');
     // Another kind of owners can have the same ids in the same tables.
-    const ofType = `t.owner_type = ${literal(config.users.type)}`;
+    const ofType = directories.isKnown('t.owner_type');
     const { key, ...lookups } = byTokenHash(`${this.table} t ${epochs.join}`, ofType);
     this.reader = new OwnedRecordReader(
       {
@@ -86,7 +96,7 @@ export class ApiTokenRepository {
         decode: (row) => this.found(row as Row & PackedToken),
       },
       database,
-      users,
+      directories.sourceFor('t.owner_type'),
       config.lookupTimeout,
     );
   }
@@ -145,18 +155,19 @@ export class ApiTokenRepository {
    * Reads the last token of a chain of rotations, without a lock.
    *
    * @param makerId see `makerIdOf`
+   * @param owner without a type, a token of any owner: what a token makes can have another owner
    */
   async readSuccessor(
     manager: EntityManager,
     makerId: string,
-    { type, id: ownerId }: OwnerFilter,
+    filter: Partial<OwnerFilter>,
     lock = '',
   ): Promise<ApiToken | undefined> {
     const [row] = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
        WHERE (t.id = $1 OR t.origin_id = $1) AND t.replaced_by IS NULL AND t.revoked_at IS NULL
-         AND t.owner_type = $2 AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
-      [makerId, type, ownerId ?? null],
+         AND ($2::text[] IS NULL OR t.owner_type = ANY ($2)) AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
+      [makerId, filter.type === undefined ? null : typesIn({ type: filter.type }), filter.id ?? null],
       manager,
     );
     return row && this.unpack(row);
@@ -277,12 +288,12 @@ export class ApiTokenRepository {
   }
 
   /**
-   * Lists the active tokens of a type of owners without an expiry, or with one that is too late for their kind, oldest first.
+   * Lists the active tokens of some types of owners without an expiry, or with one that is too late for their kind, oldest first.
    *
    * @param withUnused whether tokens that `idleTtl` has ended are listed, too
    */
   async listOutsideRules(
-    ownerType: string,
+    ownerTypes: readonly string[],
     now: Date,
     limit: number,
     position?: CursorPosition,
@@ -297,13 +308,13 @@ export class ApiTokenRepository {
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
        LEFT JOIN unnest($7::text[], $8::float8[]) AS kind(prefix, ttl) ON kind.prefix = t.prefix
-       WHERE t.owner_type = $1 AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired}
+       WHERE t.owner_type = ANY ($1::text[]) AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired}
          AND t.token_epoch = ${current} AND coalesce(kind.ttl, $2) >= 0
          AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => nullif(coalesce(kind.ttl, $2), 0)))
          AND (t.created_at, t.id) > ($4, $5)
        ORDER BY t.created_at, t.id LIMIT $6`,
       [
-        ownerType,
+        ownerTypes,
         longestLifetime(others),
         now,
         createdAt,
@@ -368,13 +379,13 @@ export class ApiTokenRepository {
   private async readOne(
     manager: EntityManager,
     id: string,
-    { type, id: ownerId }: OwnerFilter,
+    filter: OwnerFilter,
     lock: string,
   ): Promise<ApiToken | undefined> {
     const [row] = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
-       WHERE t.id = $1 AND t.owner_type = $2 AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
-      [id, type, ownerId ?? null],
+       WHERE t.id = $1 AND t.owner_type = ANY ($2::text[]) AND ($3::text IS NULL OR t.owner_id = $3) ${lock}`,
+      [id, typesIn(filter), filter.id ?? null],
       manager,
     );
     return row && this.unpack(row);
@@ -386,7 +397,8 @@ export class ApiTokenRepository {
 
   private found({ token: packed }: PackedToken): FoundApiToken {
     const [token, { tokenEpoch, familyEpoch }] = apiTokens.unpackWith(packed, packedEpochs);
-    return { ownerId: token.ownerId, token: this.kinds.label(token), tokenEpoch, familyEpoch };
+    const { ownerType, ownerId } = token;
+    return { ownerType, ownerId, token: this.kinds.label(token), tokenEpoch, familyEpoch };
   }
 }
 

@@ -4,7 +4,7 @@ import { Clock, replacedTime } from '../common/clock.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
-import { literal } from './qualified-names.js';
+import { OwnerDirectories } from './owner-directories.js';
 import { SigraDatabase } from './sigra-database.js';
 
 /** Longer than a batch may take. */
@@ -29,16 +29,14 @@ interface ObsoleteRows {
 @Injectable()
 export class CleanupRepository {
   private readonly lease: string;
-  /** SQL of the type whose credentials are deleted: the module of another type has other retentions. */
-  private readonly type: string;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    private readonly owners: OwnerDirectories,
   ) {
     this.lease = `cleanup:${config.users.type}`;
-    this.type = literal(config.users.type);
   }
 
   /**
@@ -84,7 +82,7 @@ export class CleanupRepository {
   /** Deletes up to `limit` unrevoked tokens that expired at `now` or earlier. */
   deleteExpiredTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
     const table = this.database.names.apiTokens;
-    const from = `${table} t WHERE t.owner_type = ${this.type} AND t.revoked_at IS NULL AND t.expires_at <= $1`;
+    const from = `${table} t WHERE ${this.ofTypes('t')} AND t.revoked_at IS NULL AND t.expires_at <= $1`;
     return this.take(manager, { table, from, orderBy: 't.expires_at' }, now, limit);
   }
 
@@ -103,7 +101,7 @@ export class CleanupRepository {
     limit: number,
   ): Promise<{ readonly count: number; readonly last: string | null }> {
     const { apiTokens: table, refreshFamilies } = this.database.names;
-    const isUnused = `t.owner_type = ${this.type} AND t.revoked_at IS NULL
+    const isUnused = `${this.ofTypes('t')} AND t.revoked_at IS NULL
       AND ${idleEndSql('t', this.config.apiTokens)} <= $1`;
     // What a replaced token made belongs to its successor.
     const hasMade = (credentials: string) => `(t.replaced_by IS NULL AND EXISTS (SELECT FROM ${credentials} made
@@ -127,7 +125,7 @@ export class CleanupRepository {
   /** Deletes up to `limit` tokens that were revoked at `before` or earlier. */
   deleteRevokedTokens(manager: EntityManager, before: Date, limit: number): Promise<number> {
     const table = this.database.names.apiTokens;
-    const from = `${table} t WHERE t.owner_type = ${this.type} AND t.revoked_at <= $1`;
+    const from = `${table} t WHERE ${this.ofTypes('t')} AND t.revoked_at <= $1`;
     return this.take(manager, { table, from, orderBy: 't.revoked_at' }, before, limit);
   }
 
@@ -138,14 +136,14 @@ export class CleanupRepository {
   deleteEndedRefreshTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
     const { refreshFamilies, refreshTokens: table } = this.database.names;
     const from = `${refreshFamilies} f JOIN ${table} t ON t.family_id = f.id 
-      WHERE f.owner_type = ${this.type} AND f.absolute_expires_at <= $1`;
+      WHERE ${this.ofTypes('f')} AND f.absolute_expires_at <= $1`;
     return this.take(manager, { table, from, orderBy: 'f.absolute_expires_at' }, now, limit);
   }
 
   /** Deletes up to `limit` families that ended at `now` or earlier and have no tokens left. */
   deleteEndedFamilies(manager: EntityManager, now: Date, limit: number): Promise<number> {
     const { refreshFamilies: table, refreshTokens } = this.database.names;
-    const from = `${table} t WHERE t.owner_type = ${this.type} AND t.absolute_expires_at <= $1
+    const from = `${table} t WHERE ${this.ofTypes('t')} AND t.absolute_expires_at <= $1
       AND NOT EXISTS (SELECT FROM ${refreshTokens} token WHERE token.family_id = t.id)`;
     return this.take(manager, { table, from, orderBy: 't.absolute_expires_at' }, now, limit);
   }
@@ -171,7 +169,7 @@ export class CleanupRepository {
   deleteTokenUsage(manager: EntityManager, before: Date, limit: number): Promise<number> {
     const { apiTokens, tokenUsage: table } = this.database.names;
     const from = `${table} t JOIN ${apiTokens} token ON token.id = t.token_id
-      WHERE token.owner_type = ${this.type} AND t.day < ($1::timestamptz AT TIME ZONE 'UTC')::date`;
+      WHERE ${this.ofTypes('token')} AND t.day < ($1::timestamptz AT TIME ZONE 'UTC')::date`;
     return this.take(manager, { table, from, orderBy: 't.day', key: 'ctid' }, before, limit);
   }
 
@@ -201,6 +199,11 @@ export class CleanupRepository {
   ): Promise<number> {
     const from = `${table} t WHERE t.expires_at <= $1`;
     return this.take(manager, { table, from, orderBy: 't.expires_at', key }, before, limit);
+  }
+
+  /** SQL of the types whose credentials are deleted: the module of another type has other retentions. */
+  private ofTypes(alias: string): string {
+    return this.owners.isKnown(`${alias}.owner_type`);
   }
 
   /** @returns the number of rows deleted or updated */

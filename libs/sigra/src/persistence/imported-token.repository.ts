@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { keyOfOwner, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewApiToken } from './api-token.repository.js';
 import { currentEpoch } from './owner.repository.js';
@@ -11,14 +12,12 @@ import { expirySql } from './token-expiry.js';
 /** Writes tokens of other systems into `sigra_api_tokens`, many in a statement. */
 @Injectable()
 export class ImportedTokenRepository {
-  private readonly type: string;
   private readonly expiry: string;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
     private readonly database: SigraDatabase,
   ) {
-    this.type = config.users.type;
     this.expiry = expirySql('t', config.apiTokens);
   }
 
@@ -42,26 +41,26 @@ export class ImportedTokenRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** The ids of the owners, among some, that have more active tokens than `cap`. */
+  /** Those of some owners that have more active tokens than `cap`, by `keyOfOwner`. */
   async ownersAbove(
     manager: EntityManager,
-    ids: readonly string[],
+    owners: readonly Owner[],
     now: Date,
     cap: number,
   ): Promise<ReadonlySet<string>> {
-    const { apiTokens: table, owners } = this.database.names;
-    const rows = await this.database.query<{ id: string }>(
-      `SELECT wanted.id FROM unnest($2::text[]) AS wanted(id)
+    const { apiTokens: table, owners: epochs } = this.database.names;
+    const rows = await this.database.query<Owner>(
+      `SELECT wanted.type, wanted.id FROM unnest($1::text[], $2::text[]) AS wanted(type, id)
        WHERE (SELECT count(*) FROM (
          SELECT FROM ${table} t
-         WHERE t.owner_type = $1 AND t.owner_id = wanted.id AND t.revoked_at IS NULL
+         WHERE t.owner_type = wanted.type AND t.owner_id = wanted.id AND t.revoked_at IS NULL
            AND coalesce(${this.expiry} > $3, true)
-           AND t.token_epoch = ${currentEpoch(owners, 'token_epoch', '$1', 'wanted.id')}
+           AND t.token_epoch = ${currentEpoch(epochs, 'token_epoch', 'wanted.type', 'wanted.id')}
          LIMIT $4
        ) AS active) = $4`,
-      [this.type, ids, now, cap + 1],
+      [owners.map(({ type }) => type), owners.map(({ id }) => id), now, cap + 1],
       manager,
     );
-    return new Set(rows.map(({ id }) => id));
+    return new Set(rows.map(keyOfOwner));
   }
 }

@@ -35,15 +35,31 @@ export interface Lookup {
   readonly parameters: (keys: readonly string[]) => readonly unknown[];
 }
 
-/** The source of the owners of records. */
-export interface OwnerSource {
-  /** The users' table, joined in the same query; undefined when TypeORM or a `UserProvider` finds the users. */
-  readonly table: UserTable | undefined;
-  /** The active user with this id; from the row if there is a table. */
-  activeOwner(row: Row, id: string): object | undefined | Promise<object | undefined>;
+/** A table of owners to join, and the SQL expression of their ids. */
+export interface OwnerJoin {
+  readonly table: UserTable;
+  readonly id: string;
 }
 
-/** A record and its owner. `user` is undefined when the owner does not exist or is not active. */
+/** The owner of a record. The type is that of the source, if it has only one. */
+export interface OwnerKey {
+  readonly ownerId: string;
+  readonly ownerType?: string;
+}
+
+/** The source of the owners of records. */
+export interface OwnerSource {
+  /**
+   * The tables that are joined in the same query; none when TypeORM or a `UserProvider` finds the owners.
+   *
+   * @param ownerId the SQL expression of the owner's id
+   */
+  joins(ownerId: string): readonly OwnerJoin[];
+  /** The active owner; from the row if its table is joined. */
+  activeOwner(row: Row, owner: OwnerKey): object | undefined | Promise<object | undefined>;
+}
+
+/** A record and its owner, a user or another one. `user` is undefined when the owner does not exist or is not active. */
 export interface OwnedRecord<R> {
   readonly record: R;
   readonly user: object | undefined;
@@ -53,7 +69,7 @@ export interface OwnedRecord<R> {
  * Reads records by a key, together with their owners. One query, or two at once, serves all requests of one event-loop turn.
  * Nothing is cached: the query starts after the request has arrived.
  */
-export class OwnedRecordReader<R extends { readonly ownerId: string }> {
+export class OwnedRecordReader<R extends OwnerKey> {
   private readonly loader: BatchLoader<Row>;
   private readonly prepared = new Map<Lookup, PreparedStatement>();
   /** Whether the statements check the owners' ids. They do from the first id on that is invalid for the users' id column. */
@@ -63,7 +79,7 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
   constructor(
     private readonly source: RecordSource<R>,
     private readonly database: SigraDatabase,
-    private readonly users: OwnerSource,
+    private readonly owners: OwnerSource,
     private readonly timeout: number,
   ) {
     const { name } = source;
@@ -83,14 +99,16 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
     const loading = this.loader.load(key);
     const since = performance.now();
     const provided =
-      ownerIdOf && !this.users.table ? Promise.resolve(this.users.activeOwner({}, ownerIdOf(key))) : undefined;
+      ownerIdOf && this.owners.joins(this.source.ownerId).length === 0
+        ? Promise.resolve(this.owners.activeOwner({}, { ownerId: ownerIdOf(key) }))
+        : undefined;
     // Together, so that a rejection of one does not go unhandled while the other is awaited.
     if (provided) await Promise.all([loading, provided]);
     const row = await loading;
     if (!row) return undefined;
     const record = decode(row);
     check?.(record);
-    const user = provided ?? this.users.activeOwner(row, record.ownerId);
+    const user = provided ?? this.owners.activeOwner(row, record);
     // Only a promise is awaited: every await costs a request a turn of the microtask queue.
     if (!types.isPromise(user)) return { record, user };
     const waited = performance.now() - since;
@@ -113,10 +131,14 @@ export class OwnedRecordReader<R extends { readonly ownerId: string }> {
     if (existing) return existing;
     const { select, ownerId } = this.source;
     const { from, where } = lookup;
-    const { table } = this.users;
+    const joins = this.owners.joins(ownerId);
+    const columns = joins.map(({ table }) => `, ${table.columns}`).join('');
+    const tables = joins
+      .map(({ table, id }) => ` LEFT JOIN ${table.name} ${table.alias} ON ${table.joinOn(id, this.checksIds)}`)
+      .join('');
     const statement = preparedStatement(`
-      SELECT ${select}${table ? `, ${table.columns}` : ''}
-      FROM ${from}${table ? ` LEFT JOIN ${table.name} u ON ${table.joinOn(ownerId, this.checksIds)}` : ''}
+      SELECT ${select}${columns}
+      FROM ${from}${tables}
       ${where === undefined ? '' : `WHERE ${where}`}`);
     this.prepared.set(lookup, statement);
     return statement;

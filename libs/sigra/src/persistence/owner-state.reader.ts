@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { referenceIn } from '../common/owner-reference.js';
 import { isOwnerId } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { boolean, nullable, time } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
+import { OwnerDirectories, type OwnerRef } from './owner-directories.js';
 import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
 import { type Epochs, joinedEpochs } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
@@ -10,7 +12,7 @@ import { literal } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
 import { owners } from './tables.js';
-import { UserDirectory, type UserRef } from './user-directory.js';
+import type { UserDirectory } from './user-directory.js';
 
 /** The credential that a JWT belongs to, by its UUID. */
 export type JwtOrigin = { readonly familyId: string } | { readonly apiTokenId: string };
@@ -50,18 +52,65 @@ export type OwnerState = RowOf<typeof state> & { readonly ownerId: string };
 /** Reads owners and their state, for requests with a session or a JWT. */
 @Injectable()
 export class OwnerStateReader {
+  private readonly ofUsers: StateReaders;
+  private readonly byType: ReadonlyMap<string, StateReaders>;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    database: SigraDatabase,
+    private readonly directories: OwnerDirectories,
+  ) {
+    const readersOf = (directory: UserDirectory) => new StateReaders(config, database, directory);
+    this.ofUsers = readersOf(directories.users);
+    this.byType = new Map(
+      directories.all.map((each) => [each.type, each === directories.users ? this.ofUsers : readersOf(each)]),
+    );
+  }
+
+  /**
+   * Finds an owner and its state. Every request with a JWT or a session uses it: see `OwnedRecordReader`.
+   *
+   * @param origin the credential to check as well. @default none
+   * @param type of the owner. @default that of the users
+   * @returns a record without a user when the owner does not exist or is not active
+   * @throws SigraError `unavailable`
+   */
+  async find(ownerId: string, origin?: JwtOrigin, type?: string): Promise<OwnedRecord<OwnerState> | undefined> {
+    return isOwnerId(ownerId) ? this.readersOf(type)?.find(ownerId, origin) : undefined;
+  }
+
+  /**
+   * Like `find`, with `familyEpochAt`: for credentials without an epoch, which have only a time.
+   *
+   * @throws SigraError `unavailable`
+   */
+  async findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
+    return isOwnerId(ownerId) ? this.ofUsers.findWithEpochTime(ownerId) : undefined;
+  }
+
+  /** An owner as it was given, or the active owner with its id. @throws SigraError `unavailable` */
+  async userOf(ref: OwnerRef): Promise<object | undefined> {
+    const given = referenceIn(ref)?.owner ?? ref;
+    if (typeof given === 'object') return given;
+    const { type, id } = this.directories.ownerOf(ref);
+    return (await this.find(id, undefined, type))?.user;
+  }
+
+  private readersOf(type: string | undefined): StateReaders | undefined {
+    return type === undefined ? this.ofUsers : this.byType.get(type);
+  }
+}
+
+/** The readers of one type of owners. */
+class StateReaders {
   private readonly reader: OwnedRecordReader<OwnerState>;
   private readonly familyReader: OwnedRecordReader<OwnerState>;
   private readonly apiTokenReader: OwnedRecordReader<OwnerState>;
   private readonly epochTimeReader: OwnedRecordReader<OwnerState>;
 
-  constructor(
-    @InjectSigraConfig() config: SigraConfig,
-    database: SigraDatabase,
-    private readonly users: UserDirectory,
-  ) {
+  constructor(config: SigraConfig, database: SigraDatabase, directory: UserDirectory) {
     const { names } = database;
-    const { type } = config.users;
+    const type = literal(directory.type);
     const epochs = joinedEpochs(names.owners, type, 'wanted.owner_id');
     const readerOf = ({ key, ownerIdOf, wanted, sql = {}, exists = 'false', join = '' }: OwnerStateSource) => {
       const sqlOf = { ...epochs.sqlOf, ...NOT_READ, ...sql };
@@ -77,7 +126,7 @@ export class OwnerStateReader {
           ...byWanted(wanted, `${epochs.join}${join}`),
         },
         database,
-        users,
+        directory,
         config.lookupTimeout,
       );
     };
@@ -105,40 +154,22 @@ export class OwnerStateReader {
       },
       exists: 'origin.id IS NOT NULL',
       join: ` LEFT JOIN ${table} origin
-        ON origin.id = wanted.origin_id AND origin.owner_type = ${literal(type)} AND origin.owner_id = wanted.owner_id`,
+        ON origin.id = wanted.origin_id AND origin.owner_type = ${type} AND origin.owner_id = wanted.owner_id`,
     });
     this.familyReader = readerOf(sourceOf(names.refreshFamilies, 'origin.absolute_expires_at'));
     const endOfToken = `least(origin.expires_at, ${idleEndSql('origin', config.apiTokens)})`;
     this.apiTokenReader = readerOf(sourceOf(names.apiTokens, endOfToken));
   }
 
-  /**
-   * Finds an owner and its state. Every request with a JWT or a session uses it: see `OwnedRecordReader`.
-   *
-   * @param origin the credential to check as well. @default none
-   * @returns a record without a user when the owner does not exist or is not active
-   * @throws SigraError `unavailable`
-   */
-  async find(ownerId: string, origin?: JwtOrigin): Promise<OwnedRecord<OwnerState> | undefined> {
-    if (!isOwnerId(ownerId)) return undefined;
+  find(ownerId: string, origin?: JwtOrigin): Promise<OwnedRecord<OwnerState> | undefined> {
     if (!origin) return this.reader.find(ownerId);
     return 'familyId' in origin
       ? this.familyReader.find(`${origin.familyId} ${ownerId}`)
       : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`);
   }
 
-  /**
-   * Like `find`, with `familyEpochAt`: for credentials without an epoch, which have only a time.
-   *
-   * @throws SigraError `unavailable`
-   */
-  async findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
-    return isOwnerId(ownerId) ? this.epochTimeReader.find(ownerId) : undefined;
-  }
-
-  /** A user as it was given, or the active user with its id. @throws SigraError `unavailable` */
-  async userOf(user: UserRef): Promise<object | undefined> {
-    return typeof user === 'object' ? user : (await this.find(this.users.idOf(user)))?.user;
+  findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
+    return this.epochTimeReader.find(ownerId);
   }
 }
 

@@ -3,13 +3,14 @@ import { stateOfProcess } from '../common/package-copies.js';
 import { isOutage, SigraError } from '../common/sigra-error.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import type { OwnerTypeConfig } from '../config/users.section.js';
 import { sqlState } from './database-error.js';
 import { quote } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters } from './table.js';
 import { ownerTypes } from './tables.js';
-import { USER_ENTITY, type UserEntity } from './user-entity.js';
+import { OWNER_ENTITIES, type OwnerEntities, type UserEntity } from './user-entity.js';
 
 /** The users of an owner type, and how many modules of this process have claimed it for them. */
 interface Claim {
@@ -32,14 +33,14 @@ const CANNOT_WRITE: ReadonlySet<string> = new Set(['25006', '42501']);
 @Injectable()
 export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(OwnerTypeClaim.name);
-  private key: string | undefined;
+  private readonly keys = new Set<string>();
   private retrying: NodeJS.Timeout | undefined;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly database: SigraDatabase,
     private readonly schema: SchemaCheck,
-    @Inject(USER_ENTITY) private readonly entity: UserEntity | undefined,
+    @Inject(OWNER_ENTITIES) private readonly entities: OwnerEntities,
   ) {}
 
   /** @throws SigraConfigError when the type belongs to other users, or Sigra's tables are incomplete */
@@ -55,16 +56,21 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
 
   onModuleDestroy(): void {
     clearTimeout(this.retrying);
-    const claim = this.key === undefined ? undefined : claims.get(this.key);
-    if (claim && --claim.modules === 0) claims.delete(this.key ?? '');
-    this.key = undefined;
+    for (const key of this.keys) {
+      const claim = claims.get(key);
+      if (claim && --claim.modules === 0) claims.delete(key);
+    }
+    this.keys.clear();
   }
 
   private async claim(): Promise<void> {
     await this.schema.assertComplete();
-    // A provider can find the same users in other ways in each application.
-    if (this.entity) await this.claimInDatabase(this.entity);
-    await this.claimInProcess();
+    for (const owners of this.config.ownerTypes) {
+      const entity = this.entities.get(owners.type);
+      // A provider can find the same users in other ways in each application.
+      if (entity) await this.claimInDatabase(owners, entity);
+      await this.claimInProcess(owners);
+    }
   }
 
   /** Until it succeeds. When it is refused, so is every use of the database, because the boot cannot fail any more. */
@@ -81,27 +87,28 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
     }, RETRY_MS).unref();
   }
 
-  private async claimInProcess(): Promise<void> {
-    if (this.key !== undefined) return;
-    const { type, source } = this.config.users;
+  private async claimInProcess(owners: OwnerTypeConfig): Promise<void> {
+    const { type, source } = owners;
     const users = source.kind === 'entity' ? source.entity : source.provider;
     const key = `${await this.identify()} ${type}`;
+    if (this.keys.has(key)) return;
     const claim = claims.get(key) ?? { users, modules: 0 };
     if (claim.users !== users) {
-      throw this.conflict(
+      throw conflict(
+        owners,
         'in two modules on the same tables, with different users',
         '. If they are the same users, give both modules the same entity or provider',
       );
     }
     claim.modules++;
     claims.set(key, claim);
-    this.key = key;
+    this.keys.add(key);
   }
 
-  private async claimInDatabase(entity: UserEntity): Promise<void> {
-    if (await this.isClaimed(entity)) return;
+  private async claimInDatabase(owners: OwnerTypeConfig, entity: UserEntity): Promise<void> {
+    if (await this.isClaimed(owners, entity)) return;
     const table = this.database.names.ownerTypes;
-    const { type: ownerType } = this.config.users;
+    const { type: ownerType } = owners;
     const claim = { ownerType, userTable: entity.tableName, idColumn: entity.id.column.databaseName };
     const parameters = new Parameters();
     const insert = ownerTypes.insert(`${table} AS claim`, [claim], parameters);
@@ -121,33 +128,28 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
       return;
     }
     // Another application can have claimed it in between.
-    await this.isClaimed(entity);
+    await this.isClaimed(owners, entity);
   }
 
   /** @throws SigraConfigError when the type belongs to the users of another table or column, which exist */
-  private async isClaimed({ tableName, id }: UserEntity): Promise<boolean> {
+  private async isClaimed(owners: OwnerTypeConfig, { tableName, id }: UserEntity): Promise<boolean> {
     const table = this.database.names.ownerTypes;
     const column = id.column.databaseName;
     const [found] = await this.database.query<{ claim: string; used: string }>(
       `SELECT ${ownerTypes.packed('claim')} AS claim, ${isInUse('claim')}::text AS used FROM ${table} claim WHERE owner_type = $1`,
-      [this.config.users.type],
+      [owners.type],
     );
     if (!found) return false;
     const { userTable, idColumn } = ownerTypes.unpack(found.claim);
     if (userTable === tableName && idColumn === column) return true;
     if (found.used === 'true') {
-      throw this.conflict(
+      throw conflict(
+        owners,
         `for the ids in ${tableName}.${quote(column)}, but belongs to ${userTable}.${quote(idColumn)} in this database`,
         `. If no application uses these any more, delete the row of the type from ${table}`,
       );
     }
     return false;
-  }
-
-  private conflict(problem: string, otherRemedy = ''): SigraConfigError {
-    const { type } = this.config.users;
-    const remedy = `give one of them another type, such as "${type}_2"${otherRemedy}`;
-    return new SigraConfigError('users.type', `is "${type}" ${problem}; ${remedy}`);
   }
 
   /** Two DataSources can lead to the same table, under other names. */
@@ -172,4 +174,9 @@ function isInUse(claim: string): string {
 
 function isUnavailable(error: unknown): boolean {
   return error instanceof SigraError && isOutage(error);
+}
+
+function conflict({ path, type }: OwnerTypeConfig, problem: string, otherRemedy = ''): SigraConfigError {
+  const remedy = `give one of them another type, such as "${type}_2"${otherRemedy}`;
+  return new SigraConfigError(path === 'users' ? 'users.type' : path, `is "${type}" ${problem}; ${remedy}`);
 }

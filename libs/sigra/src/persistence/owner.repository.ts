@@ -1,12 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { Owner } from '../common/principal.js';
-import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { keyOfOwner, type Owner } from '../common/principal.js';
 import { currentTime } from './columns.js';
 import { PackedRow, type RowOf } from './packed-row.js';
-import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
-import { owners } from './tables.js';
+import { ownerOf, owners } from './tables.js';
 
 /** Limits a statement that no request waits for. */
 const BACKGROUND_TIMEOUT_MS = 60_000;
@@ -31,8 +29,16 @@ export interface EpochKinds {
   readonly families?: true;
 }
 
-/** Whose credentials to read: of an owner, or of all owners of a type. */
-export type OwnerFilter = Pick<Owner, 'type'> & Partial<Owner>;
+/** Whose credentials to read: of an owner, or of all owners of one or several types. */
+export interface OwnerFilter {
+  readonly type: string | readonly string[];
+  readonly id?: string;
+}
+
+/** The types in a filter, as a parameter of a statement. */
+export function typesIn({ type }: OwnerFilter): readonly string[] {
+  return typeof type === 'string' ? [type] : type;
+}
 
 type OwnerRow = RowOf<typeof owners.columns>;
 
@@ -46,14 +52,9 @@ interface PackedOwner {
 @Injectable()
 export class OwnerRepository {
   private readonly table: string;
-  private readonly type: string;
 
-  constructor(
-    @InjectSigraConfig() config: SigraConfig,
-    private readonly database: SigraDatabase,
-  ) {
+  constructor(private readonly database: SigraDatabase) {
     this.table = database.names.owners;
-    this.type = config.users.type;
   }
 
   /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
@@ -65,13 +66,15 @@ export class OwnerRepository {
     return row ? unpack(row) : { tokenEpoch: 0, familyEpoch: 0 };
   }
 
-  /** The current token epochs of owners of this type, by id. One that is missing is in the epoch 0. @throws SigraError `unavailable` */
-  async tokenEpochsOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  /** The current token epochs of owners, by `keyOfOwner`. One that is missing is in the epoch 0. @throws SigraError `unavailable` */
+  async tokenEpochsOf(owners: readonly Owner[]): Promise<ReadonlyMap<string, number>> {
     const rows = await this.database.query<PackedOwner>(
-      `SELECT ${PACKED} FROM ${this.table} o WHERE o.owner_type = $1 AND o.owner_id = ANY ($2::text[]) AND o.token_epoch > 0`,
-      [this.type, ids],
+      `SELECT ${PACKED} FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
+         ON o.owner_type = wanted.type AND o.owner_id = wanted.id
+       WHERE o.token_epoch > 0`,
+      [owners.map(({ type }) => type), owners.map(({ id }) => id)],
     );
-    return new Map(rows.map(unpack).map(({ ownerId, tokenEpoch }) => [ownerId, tokenEpoch]));
+    return new Map(rows.map(unpack).map((row) => [keyOfOwner(ownerOf(row)), row.tokenEpoch]));
   }
 
   /** Whether an owner has credentials or epochs, or had them. @throws SigraError `unavailable` */
@@ -92,12 +95,12 @@ export class OwnerRepository {
   }
 
   /**
-   * Lists ids of owners of this type that have credentials, in their order.
+   * Lists ids of owners of a type that have credentials, in their order.
    *
    * @param after lists the ids after this one
    * @param before only counts credentials that were created before this time
    */
-  async listIds(after: string, before: Date, limit: number): Promise<readonly string[]> {
+  async listIds(type: string, after: string, before: Date, limit: number): Promise<readonly string[]> {
     const { apiTokens, refreshFamilies } = this.database.names;
     // One subquery for each partial index of owners.
     const sources = [apiTokens, refreshFamilies].flatMap((table) =>
@@ -109,7 +112,7 @@ export class OwnerRepository {
     );
     const rows = await this.database.query<{ ownerId: string }>(
       `${sources.join(' UNION ')} ORDER BY "ownerId" LIMIT $4`,
-      [this.type, after, before, limit],
+      [type, after, before, limit],
       undefined,
       BACKGROUND_TIMEOUT_MS,
     );
@@ -185,6 +188,7 @@ export class OwnerRepository {
  * SQL of a join that every request makes, and of the epochs that it finds. It uses a partial
  * index of the owners that have an epoch other than 0. This index is so small that most lookups end at its first page.
  *
+ * @param type the SQL expression of the owner's type
  * @param id the SQL expression of the owner's id
  */
 export function joinedEpochs(
@@ -193,7 +197,7 @@ export function joinedEpochs(
   id: string,
 ): { readonly join: string; readonly sqlOf: Readonly<Record<keyof Epochs, string>> } {
   return {
-    join: `LEFT JOIN ${table} o ON o.owner_type = ${literal(type)} AND o.owner_id = ${id}
+    join: `LEFT JOIN ${table} o ON o.owner_type = ${type} AND o.owner_id = ${id}
       AND (o.token_epoch > 0 OR o.family_epoch > 0)`,
     sqlOf: { tokenEpoch: 'coalesce(o.token_epoch, 0)', familyEpoch: 'coalesce(o.family_epoch, 0)' },
   };

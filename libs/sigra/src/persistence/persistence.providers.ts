@@ -10,6 +10,7 @@ import { IdempotencyKeyRepository } from './idempotency-key.repository.js';
 import { ImportedTokenRepository } from './imported-token.repository.js';
 import { LineageRepository } from './lineage.repository.js';
 import { OwnerTypeClaim } from './owner-type.claim.js';
+import { OwnerDirectories } from './owner-directories.js';
 import { OwnerRepository } from './owner.repository.js';
 import { OwnerStateReader } from './owner-state.reader.js';
 import { RefreshFamilyRepository } from './refresh-family.repository.js';
@@ -21,14 +22,15 @@ import { SweepRepository } from './sweep.repository.js';
 import { TokenNoticeRepository } from './token-notice.repository.js';
 import { TokenUsageRepository } from './token-usage.repository.js';
 import { UserDirectory } from './user-directory.js';
-import { describeUserEntity, USER_ENTITY } from './user-entity.js';
+import { describeOwnerEntities, OWNER_ENTITIES } from './user-entity.js';
 
 /** The providers of the repositories and the database. */
 export const persistenceProviders: Provider[] = [
   { provide: QUALIFIED_NAMES, useFactory: findQualifiedNames, inject: [SIGRA_DATA_SOURCE] },
   SigraDatabase,
-  { provide: USER_ENTITY, useFactory: describeUserEntity, inject: [SIGRA_CONFIG, SigraDatabase] },
-  UserDirectory,
+  { provide: OWNER_ENTITIES, useFactory: describeOwnerEntities, inject: [SIGRA_CONFIG, SigraDatabase] },
+  OwnerDirectories,
+  { provide: UserDirectory, useFactory: ({ users }: OwnerDirectories) => users, inject: [OwnerDirectories] },
   ApiTokenRepository,
   ImportedTokenRepository,
   ApiTokenSearchRepository,

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import { AFTER_ALL } from './keyset.js';
-import { currentEpoch, type OwnerFilter } from './owner.repository.js';
+import { currentEpoch, type OwnerFilter, typesIn } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters, Sql } from './table.js';
 import { refreshFamilies, type RefreshFamilyRow, refreshTokens } from './tables.js';
@@ -180,13 +180,13 @@ export class RefreshFamilyRepository {
   private async readOne(
     manager: EntityManager,
     id: string,
-    { type, id: ownerId }: OwnerFilter,
+    filter: OwnerFilter,
     lock: string,
   ): Promise<RefreshFamilyRow | undefined> {
     const [row] = await this.database.query<PackedFamily>(
       `SELECT ${PACKED} FROM ${this.table} f
-       WHERE f.id = $1 AND f.owner_type = $2 AND ($3::text IS NULL OR f.owner_id = $3) ${lock}`,
-      [id, type, ownerId ?? null],
+       WHERE f.id = $1 AND f.owner_type = ANY ($2::text[]) AND ($3::text IS NULL OR f.owner_id = $3) ${lock}`,
+      [id, typesIn(filter), filter.id ?? null],
       manager,
     );
     return row && refreshFamilies.unpack(row.family);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { OwnerFilter } from './owner.repository.js';
+import { type OwnerFilter, typesIn } from './owner.repository.js';
 import { BEFORE_ALL } from './keyset.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type NewRowOf, Parameters } from './table.js';
@@ -65,14 +65,14 @@ export class SweepRepository {
    * Takes the oldest sweep that no other node works on, until the transaction ends.
    *
    * @param except the ids of sweeps to leave
-   * @param owner takes only sweeps of this owner, or of all owners of the type: others can have other rules for audit rows
+   * @param owner takes only sweeps of this owner, or of all owners of the types: others can have other rules for audit rows
    */
   async take(manager: EntityManager, except: readonly string[], owner: OwnerFilter): Promise<Sweep | undefined> {
     const [row] = await this.database.query<{ sweep: string }>(
       `SELECT ${sweeps.packed('s')} AS sweep FROM ${this.database.names.sweeps} s
-       WHERE s.owner_type = $1 AND ($2::text IS NULL OR s.owner_id = $2) AND s.id <> ALL ($3::uuid[])
+       WHERE s.owner_type = ANY ($1::text[]) AND ($2::text IS NULL OR s.owner_id = $2) AND s.id <> ALL ($3::uuid[])
        ORDER BY s.id LIMIT 1 FOR UPDATE SKIP LOCKED`,
-      [owner.type, owner.id ?? null, except],
+      [typesIn(owner), owner.id ?? null, except],
       manager,
     );
     return row && sweeps.unpack(row.sweep);
@@ -205,12 +205,12 @@ export class SweepRepository {
             ...events,
             from: `${auditEvents} t WHERE t.actor_type = $1 AND t.actor_id = $2 AND ${before}`,
             set: `actor_id = NULL, actor_type = 'anonymous', ip_address = NULL, user_agent = NULL,
-              metadata = t.metadata - 'userId'`,
+              metadata = t.metadata - 'userId' - 'ownerId'`,
           },
           {
             ...events,
             from: `${auditEvents} t WHERE t.target_type = $1 AND t.target_id = $2 AND ${before}`,
-            set: `target_id = NULL, metadata = t.metadata - 'userId'`,
+            set: `target_id = NULL, metadata = t.metadata - 'userId' - 'ownerId'`,
           },
         ];
     }

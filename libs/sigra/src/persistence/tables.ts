@@ -104,6 +104,10 @@ export const apiTokens = new Table(
     scopes: textArray(),
     ...accepted,
     ...made,
+    /** The type of the owner whose credential made the token, if it is another one: for a token of an organization, a user. */
+    creatorType: nullable(text(MAX_OWNER_TYPE_LENGTH)),
+    /** The id of that owner. */
+    creatorId: nullable(text(MAX_ID_LENGTH)),
     /** The token is rejected from this time on. Null means never. */
     expiresAt: nullable(time()),
     revokedAt: nullable(time()),

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { OwnerFilter } from './owner.repository.js';
+import { type OwnerFilter, typesIn } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type RowOf } from './packed-row.js';
 import { tokenUsage } from './tables.js';
@@ -50,8 +50,8 @@ export class TokenUsageRepository {
     const rows = await this.database.query<{ usage: string | null }>(
       `SELECT CASE WHEN u.token_id IS NOT NULL THEN ${tokenUsage.packed('u')} END AS usage
        FROM ${apiTokens} t LEFT JOIN ${table} u ON u.token_id = t.id AND u.day BETWEEN $4::date AND $5::date
-       WHERE t.id = $1 AND t.owner_type = $2 AND ($3::text IS NULL OR t.owner_id = $3) ORDER BY u.day`,
-      [tokenId, owner.type, owner.id ?? null, from, to],
+       WHERE t.id = $1 AND t.owner_type = ANY ($2::text[]) AND ($3::text IS NULL OR t.owner_id = $3) ORDER BY u.day`,
+      [tokenId, typesIn(owner), owner.id ?? null, from, to],
       undefined,
       timeout,
     );

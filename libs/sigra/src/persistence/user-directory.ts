@@ -1,45 +1,53 @@
 import { types } from 'node:util';
-import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { Logger, type Type } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
 import { Deadline } from '../common/deadline.js';
+import { referenceIn } from '../common/owner-reference.js';
 import { ownerIdOf, MAX_ID_LENGTH, type Owner } from '../common/principal.js';
 import { refuse, type SigraError } from '../common/sigra-error.js';
 import { isScoped } from '../config/provider-scope.check.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
-import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { UserProvider } from '../config/sigra-options.js';
+import type { OwnerTypeConfig } from '../config/users.section.js';
 import { BatchLoader } from './batch-loader.js';
-import type { OwnerSource } from './owned-record.reader.js';
+import type { OwnerJoin, OwnerKey, OwnerSource } from './owned-record.reader.js';
 import type { Row } from './prepared-statement.js';
-import { SigraDatabase } from './sigra-database.js';
-import { USER_ENTITY, type UserEntity } from './user-entity.js';
+import type { SigraDatabase } from './sigra-database.js';
+import type { UserEntity } from './user-entity.js';
 import { UserEntityReader } from './user-entity.reader.js';
 import { UserTable } from './user-table.js';
 
 /** A user object or its id. */
 export type UserRef = object | string | number | bigint;
 
+const NOT_JOINED: readonly OwnerJoin[] = [];
+
 /**
- * Finds the application's active users by id, in batches and without a cache. Every user is found here, in one of three ways:
- * in the row of the joined query, by TypeORM, or by the application's `UserProvider`.
+ * Finds the application's active users, or owners of another type, by id, in batches and without a cache. Every one is found
+ * here, in one of three ways: in the row of the joined query, by TypeORM, or by the application's `UserProvider`.
  */
-@Injectable()
-export class UserDirectory implements OwnerSource, OnModuleInit {
+export class UserDirectory implements OwnerSource {
   private readonly joined: UserTable | undefined;
   private readonly entities: UserEntityReader | undefined;
   private readonly provided: BatchLoader<object>;
   private provider: UserProvider | undefined;
   private isAnnounced = false;
 
+  /**
+   * @param owners the options of these owners
+   * @param timeout in milliseconds
+   * @param alias of their table in statements
+   */
   constructor(
-    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly owners: OwnerTypeConfig,
+    private readonly timeout: number,
     database: SigraDatabase,
-    @Inject(USER_ENTITY) private readonly entity: UserEntity | undefined,
+    private readonly entity: UserEntity | undefined,
     private readonly moduleRef: ModuleRef,
+    alias?: string,
   ) {
-    const { lookupTimeout: timeout } = config;
     if (entity) {
-      this.joined = new UserTable(entity, database.dataSource.driver);
+      this.joined = new UserTable(entity, database.dataSource.driver, alias);
       this.entities = new UserEntityReader(entity, database, (user) => this.ownIdOf(user), timeout);
     }
     this.provided = new BatchLoader({ name: 'user_provider', load: (ids) => this.askProvider(ids), timeout });
@@ -55,8 +63,19 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     return undefined;
   }
 
-  onModuleInit(): void {
-    const { source } = this.config.users;
+  /** The type of these owners. */
+  get type(): string {
+    return this.owners.type;
+  }
+
+  joins(id: string): readonly OwnerJoin[] {
+    const { table } = this;
+    return table ? [{ table, id }] : NOT_JOINED;
+  }
+
+  /** Finds the provider and the subscribers, when all providers of the application exist. */
+  start(): void {
+    const { source } = this.owners;
     if (source.kind === 'provider') {
       this.provider = typeof source.provider === 'function' ? this.resolve(source.provider) : source.provider;
     }
@@ -73,7 +92,7 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
     const id = this.ownIdOf(user);
     if (id === undefined) {
       throw new TypeError(
-        `sigra: a user needs an id of 1 to ${MAX_ID_LENGTH} characters in its property "${this.config.users.idProperty}"`,
+        `sigra: a user needs an id of 1 to ${MAX_ID_LENGTH} characters in its property "${this.owners.idProperty}"`,
       );
     }
     return id;
@@ -85,16 +104,16 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
    * @throws TypeError as `idOf`
    */
   ownerOf(user: UserRef): Owner {
-    return { type: this.config.users.type, id: this.idOf(user) };
+    return { type: this.type, id: this.idOf(user) };
   }
 
   /**
    * The user with this id, if it exists and is active.
    *
    * @param row selected with `table.columns`; unused when there is no table
-   * @param id as Sigra's tables spell it
+   * @param owner with the id as Sigra's tables spell it
    */
-  activeOwner(row: Row, id: string): object | undefined | Promise<object | undefined> {
+  activeOwner(row: Row, { ownerId: id }: OwnerKey): object | undefined | Promise<object | undefined> {
     const { table } = this;
     const user = table ? table.hydrate(row) : this.load(id);
     return types.isPromise(user)
@@ -126,7 +145,7 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   /** Whether the application's `users.isActive` returns true for a user. */
   isActive(user: object): boolean {
     // Exactly true: a promise is truthy, and would make every user active.
-    return (this.config.users.isActive(user) as unknown) === true;
+    return (this.owners.isActive(user) as unknown) === true;
   }
 
   private load(id: string): Promise<object | undefined> {
@@ -144,12 +163,14 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
 
   private hasId(user: object, id: string): boolean {
     // The first comparison is enough for ids with one spelling, and spares every request the second.
-    const isSame = (user as Row)[this.config.users.idProperty] === id && this.entity?.id.hasSpellings !== true;
+    const isSame = (user as Row)[this.owners.idProperty] === id && this.entity?.id.hasSpellings !== true;
     return isSame || this.ownIdOf(user) === id;
   }
 
   private ownIdOf(user: UserRef): string | undefined {
-    const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.config.users.idProperty] : user;
+    // A reference to another owner must not pass as a user.
+    if (referenceIn(user)) throw new TypeError('sigra: this method takes a user, and not an owner of another type');
+    const id: unknown = typeof user === 'object' ? (user as Row | null)?.[this.owners.idProperty] : user;
     const text = ownerIdOf(id);
     return text === undefined ? undefined : this.canonicalId(text);
   }
@@ -166,9 +187,10 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   }
 
   private async askProvider(ids: readonly string[]): Promise<ReadonlyMap<string, object>> {
-    if (!this.provider) throw new Error('sigra: users.provider was called before the application has started');
+    if (!this.provider)
+      throw new Error(`sigra: ${this.owners.path}.provider was called before the application has started`);
     // A call that does not end would occupy its slot forever.
-    const deadline = Deadline.after(this.config.lookupTimeout);
+    const deadline = Deadline.after(this.timeout);
     const users: readonly (object | null | undefined)[] = await deadline.limit(
       Promise.resolve(this.provider.findByIds(ids)),
       tooLate,
@@ -181,7 +203,7 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
   private resolve(type: Type<UserProvider>): UserProvider {
     const provider = this.instanceOf(type) as Partial<UserProvider> | undefined;
     if (typeof provider?.findByIds === 'function') return provider as UserProvider;
-    throw new SigraConfigError('users.provider', `${type.name} has no method findByIds()`);
+    throw new SigraConfigError(`${this.owners.path}.provider`, `${type.name} has no method findByIds()`);
   }
 
   private instanceOf(type: Type<UserProvider>): unknown {
@@ -191,7 +213,7 @@ export class UserDirectory implements OwnerSource, OnModuleInit {
       const problem = isScoped(error)
         ? 'is request-scoped or transient, or depends on such a provider, but one call of it serves the requests of many users; give it the default scope'
         : 'is not a provider of this application; add it to the providers of a module';
-      throw new SigraConfigError('users.provider', `${type.name} ${problem}`);
+      throw new SigraConfigError(`${this.owners.path}.provider`, `${type.name} ${problem}`);
     }
   }
 }

@@ -2,19 +2,25 @@ import type { Type } from '@nestjs/common';
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import type { SigraConfig } from '../config/sigra-config.js';
+import type { OwnerTypeConfig } from '../config/users.section.js';
 import { qualified } from './qualified-names.js';
 import type { SigraDatabase } from './sigra-database.js';
 import { describeColumn, schemasOf } from './table-catalog.js';
 import { reasonForTypeOrm, subscriberOf } from './typeorm-only.js';
 import { type UserColumn, UserIdColumn } from './user-id.column.js';
 
-/** The injection token of the `UserEntity`; undefined with a `UserProvider`. */
-export const USER_ENTITY = Symbol('USER_ENTITY');
+/** The injection token of the `OwnerEntities`. */
+export const OWNER_ENTITIES = Symbol('OWNER_ENTITIES');
+
+/** The entity of each type of owners, without those that a `UserProvider` finds. */
+export type OwnerEntities = ReadonlyMap<string, UserEntity>;
 
 /** No request waits while the application starts, so `lookupTimeout` would be needlessly short. */
 const BOOT_TIMEOUT_MS = 60_000;
 
-const PROVIDER = 'give users.provider instead of users.entity';
+function useProvider({ path }: OwnerTypeConfig): string {
+  return `give ${path}.provider instead of ${path}.entity`;
+}
 
 /** The application's user entity, checked against the database when the application starts. */
 export class UserEntity {
@@ -52,18 +58,30 @@ export class UserEntity {
 }
 
 /**
- * Describes the user entity when the application starts.
+ * Describes the entities of all owners when the application starts.
  *
- * @throws SigraConfigError when neither the joined query nor TypeORM can read it, or its id does not identify one user
+ * @throws SigraConfigError when neither the joined query nor TypeORM can read one, or its id does not identify one owner
  */
-export async function describeUserEntity(
-  { users }: SigraConfig,
+export async function describeOwnerEntities(
+  { ownerTypes }: SigraConfig,
   database: SigraDatabase,
-): Promise<UserEntity | undefined> {
-  if (users.source.kind !== 'entity') return undefined;
+): Promise<OwnerEntities> {
+  const entities = new Map<string, UserEntity>();
+  for (const owners of ownerTypes) {
+    const { type, source } = owners;
+    if (source.kind === 'entity') entities.set(type, await describeEntity(owners, source.entity, database));
+  }
+  return entities;
+}
+
+async function describeEntity(
+  owners: OwnerTypeConfig,
+  target: Type<object>,
+  database: SigraDatabase,
+): Promise<UserEntity> {
   const { dataSource } = database;
-  const metadata = metadataOf(dataSource, users.source.entity);
-  const column = idColumnOf(metadata, users.idProperty);
+  const metadata = metadataOf(dataSource, target, owners);
+  const column = idColumnOf(metadata, owners);
   const run = (sql: string, values: readonly unknown[]) => database.query(sql, values, undefined, BOOT_TIMEOUT_MS);
   const [schema] = await schemasOf(run, [
     { schema: metadata.schema === '' ? undefined : metadata.schema, name: metadata.tableName },
@@ -74,37 +92,38 @@ export async function describeUserEntity(
   const tableName = qualified(schema, metadata.tableName);
   if (!(facts.column?.isUnique ?? isDeclaredUnique(metadata, column))) {
     throw new SigraConfigError(
-      'users.id',
-      `names "${users.idProperty}" of ${metadata.name}, which is not unique in ${tableName}, so one id can have several users; ` +
+      `${owners.path}.id`,
+      `names "${owners.idProperty}" of ${metadata.name}, which is not unique in ${tableName}, so one id can have several users; ` +
         'make it the only primary key, add a unique constraint on it alone, or name a property that has one',
     );
   }
   const entity = new UserEntity(metadata, id, dataSource, tableName, facts.schemas);
-  assertUncached(metadata, dataSource);
+  assertUncached(metadata, dataSource, owners);
   return entity;
 }
 
-function metadataOf(dataSource: DataSource, entity: Type<object>): EntityMetadata {
+function metadataOf(dataSource: DataSource, entity: Type<object>, owners: OwnerTypeConfig): EntityMetadata {
+  const path = `${owners.path}.entity`;
   if (!dataSource.hasMetadata(entity)) {
-    throw new SigraConfigError(
-      'users.entity',
-      `${entity.name} is not an entity of the DataSource; add it to its entities`,
-    );
+    throw new SigraConfigError(path, `${entity.name} is not an entity of the DataSource; add it to its entities`);
   }
   const metadata = dataSource.getMetadata(entity);
   if (metadata.tableType !== 'regular' && metadata.tableType !== 'entity-child') {
-    throw new SigraConfigError('users.entity', `${entity.name} is a ${metadata.tableType}; ${PROVIDER}`);
+    throw new SigraConfigError(path, `${entity.name} is a ${metadata.tableType}; ${useProvider(owners)}`);
   }
   return metadata;
 }
 
 /** The column of the id: one whose value is the property itself, and is always read. */
-function idColumnOf(metadata: EntityMetadata, property: string): UserColumn {
+function idColumnOf(metadata: EntityMetadata, owners: OwnerTypeConfig): UserColumn {
+  const { path, idProperty: property } = owners;
   const named = metadata.columns.filter((column) => column.propertyName === property);
   const column = named.find(({ embeddedMetadata }) => !(embeddedMetadata as unknown));
-  const wrongId = (problem: string) => new SigraConfigError('users.id', problem);
+  const wrongId = (problem: string) => new SigraConfigError(`${path}.id`, problem);
   if (!column && named.length > 0) {
-    throw wrongId(`names "${property}", which ${metadata.name} has only inside of an embedded entity; ${PROVIDER}`);
+    throw wrongId(
+      `names "${property}", which ${metadata.name} has only inside of an embedded entity; ${useProvider(owners)}`,
+    );
   }
   if (!column) throw wrongId(`${metadata.name} has no column "${property}"; name the property of its id`);
   if (column.isVirtual || column.isVirtualProperty) {
@@ -127,12 +146,12 @@ function isDeclaredUnique({ primaryColumns, uniques, indices }: EntityMetadata, 
 }
 
 /** TypeORM can be told not to cache the read of an entity, but not what it reads for `@RelationId()`. */
-function assertUncached(metadata: EntityMetadata, { options }: DataSource): void {
+function assertUncached(metadata: EntityMetadata, { options }: DataSource, owners: OwnerTypeConfig): void {
   const caches = typeof options.cache === 'object' && options.cache.alwaysEnabled === true;
   if (!caches || (metadata.relationIds.length === 0 && metadata.eagerRelations.length === 0)) return;
   throw new SigraConfigError(
-    'users.entity',
+    `${owners.path}.entity`,
     `${metadata.name} has relations that TypeORM reads, and the DataSource caches what it reads (cache.alwaysEnabled), so that ` +
-      `users could act after they are disabled; turn that off, or ${PROVIDER}`,
+      `users could act after they are disabled; turn that off, or ${useProvider(owners)}`,
   );
 }

@@ -14,7 +14,7 @@ import type { UserColumn } from './user-id.column.js';
 export class UserTable {
   /** The quoted name of the table, with its schema. */
   readonly name: string;
-  /** The select list, with the alias `u`. */
+  /** The select list, with the alias of the table. */
   readonly columns: string;
   private readonly selected: readonly { readonly column: UserColumn; readonly alias: string }[];
   private readonly idAlias: string;
@@ -25,27 +25,33 @@ export class UserTable {
   constructor(
     { metadata, id, tableName }: UserEntity,
     private readonly driver: DataSource['driver'],
+    /** The alias of the table in statements. */
+    readonly alias = 'u',
   ) {
     this.idColumn = id;
     this.name = tableName;
     this.selected = metadata.columns
       .filter((column) => column.isSelect && !column.isVirtual && !column.isVirtualProperty)
-      .map((column, index) => ({ column, alias: `sigra_user_${index}` }));
+      .map((column, index) => ({ column, alias: `sigra_${alias === 'u' ? 'user' : alias}_${index}` }));
     this.idAlias = this.selected.find(({ column }) => column === id.column)?.alias ?? '';
-    this.columns = this.selected.map(({ column, alias }) => `u.${quote(column.databaseName)} AS ${alias}`).join(', ');
+    this.columns = this.selected
+      .map(({ column, alias: name }) => `${alias}.${quote(column.databaseName)} AS ${name}`)
+      .join(', ');
     const deleted = metadata.deleteDateColumn;
-    this.notDeleted = deleted ? ` AND u.${quote(deleted.databaseName)} IS NULL` : '';
+    this.notDeleted = deleted ? ` AND ${alias}.${quote(deleted.databaseName)} IS NULL` : '';
     this.metadata = metadata;
   }
 
   /**
-   * The condition that joins `u` on an id as text.
+   * The condition that joins the table on an id as text.
    *
    * @param id an SQL expression of type text
    * @param checksIds see `UserIdColumn.equals`
    */
   joinOn(id: string, checksIds: boolean): string {
-    return this.idColumn.equals(`u.${quote(this.idColumn.column.databaseName)}`, id, checksIds) + this.notDeleted;
+    return (
+      this.idColumn.equals(`${this.alias}.${quote(this.idColumn.column.databaseName)}`, id, checksIds) + this.notDeleted
+    );
   }
 
   /**

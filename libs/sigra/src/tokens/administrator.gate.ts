@@ -28,6 +28,7 @@ export class AdministratorGate {
     assertScopes(principal, REQUIREMENTS, this.config.apiTokens.rules);
     assertHoldsResource(principal.resources, undefined);
     const { canAdminister } = this.config.admin ?? {};
+    if (!principal.user) throw refuse('not_administrator', 'Only administrators can do this.');
     const answer: unknown = await this.limit(caller, canAdminister?.(principal));
     // Another value, such as an object, must not pass as an administrator.
     if (answer !== true) throw refuse('not_administrator', 'Only administrators can do this.');

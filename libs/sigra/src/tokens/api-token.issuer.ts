@@ -5,7 +5,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import { grantIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import type { Owner } from '../common/principal.js';
+import { type Owner, ownerOfPrincipal } from '../common/principal.js';
 import { grantResources } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -16,7 +16,7 @@ import { type Mint, MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
+import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
@@ -50,7 +50,7 @@ export class ApiTokenIssuer {
     private readonly clock: Clock,
     private readonly scopes: ScopeRegistry,
     private readonly database: SigraDatabase,
-    private readonly users: UserDirectory,
+    private readonly owners: OwnerDirectories,
     private readonly ceiling: ScopeCeiling,
     private readonly gate: MintingGate,
     private readonly replayer: IssueReplayer,
@@ -59,9 +59,9 @@ export class ApiTokenIssuer {
   ) {}
 
   /** Creates a token. See `ApiTokenService.create`. */
-  async create(userRef: UserRef, request: CreateApiToken, caller: Caller): Promise<IssuedApiToken> {
+  async create(ref: OwnerRef, request: CreateApiToken, caller: Caller): Promise<IssuedApiToken> {
     const { apiTokens } = this.config;
-    const owner = this.users.ownerOf(userRef);
+    const owner = this.owners.ownerOf(ref);
     const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
     const { name, scopes } = properties;
     const kind = apiTokens.kinds.parse(request.kind);
@@ -83,7 +83,7 @@ export class ApiTokenIssuer {
       async () => {
         const deadline = this.database.deadlineOf(caller);
         const since = await deadline.limit(this.gate.enter(owner, caller));
-        await deadline.limit(this.ceiling.assertMayHold(userRef, scopes));
+        await deadline.limit(this.ceiling.assertMayHold(ref, scopes));
         const issue = async (manager: EntityManager) => {
           const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
           // Read after the lock, because the wait can take long.
@@ -94,7 +94,15 @@ export class ApiTokenIssuer {
           const resources = grantResources(properties.resources, mint.resources);
           await this.assertMayMake(manager, kind, mint);
           await this.assertBelowCap(manager, owner, now);
-          const granted = { ...properties, allowedIps, resources, id, expiresAt, createdAt: now };
+          const granted = {
+            ...properties,
+            allowedIps,
+            resources,
+            id,
+            ...this.creatorOf(owner, caller),
+            expiresAt,
+            createdAt: now,
+          };
           const issued = await this.mint(manager, kind, mint, owner, granted);
           await this.audit.record(
             manager,
@@ -102,15 +110,8 @@ export class ApiTokenIssuer {
               action: 'api.token_create',
               targetId: id,
               targetType: 'api_token',
-              metadata: {
-                userId: owner.id,
-                ...kindMember(issued.token),
-                name,
-                scopes,
-                allowedIps,
-                resources,
-                expiresAt,
-              },
+              owner,
+              metadata: { ...kindMember(issued.token), name, scopes, allowedIps, resources, expiresAt },
             },
             caller,
           );
@@ -133,7 +134,8 @@ export class ApiTokenIssuer {
     { prefix }: TokenKind,
     { tokenEpoch, madeByTokenId, madeByFamilyId, descendsFrom }: Mint,
     owner: Owner,
-    token: TokenProperties & Pick<NewApiToken, 'id' | 'originId' | 'expiresAt' | 'createdAt'>,
+    token: TokenProperties &
+      Pick<NewApiToken, 'id' | 'originId' | 'creatorType' | 'creatorId' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
     const rawToken = mintRawToken(prefix);
     return {
@@ -151,6 +153,13 @@ export class ApiTokenIssuer {
         tokenHash: hashSecret(rawToken),
       }),
     };
+  }
+
+  /** Who makes a token of another owner. */
+  private creatorOf(owner: Owner, { principal }: Caller): Pick<NewApiToken, 'creatorType' | 'creatorId'> {
+    if (!principal) return {};
+    const { type, id } = ownerOfPrincipal(principal, this.config.users.type);
+    return type === owner.type && id === owner.id ? {} : { creatorType: type, creatorId: id };
   }
 
   /**

@@ -128,6 +128,8 @@ export class ApiTokenRotator {
       allowedIps,
       id: successorId,
       originId: makerIdOf(old),
+      creatorType: old.creatorType,
+      creatorId: old.creatorId,
       expiresAt: parseExpiry(expiresAt, now, kind, endsAt),
       createdAt: now,
     };
@@ -151,8 +153,8 @@ export class ApiTokenRotator {
         action: 'api.token_rotate',
         targetId: old.id,
         targetType: 'api_token',
+        owner,
         metadata: {
-          userId: old.ownerId,
           ...kindMember(old),
           replacedBy: successorId,
           originId: makerIdOf(old),

@@ -3,10 +3,11 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { pageOf, parsePageRequest } from '../common/cursor.js';
 import { deadlineOf } from '../common/deadline.js';
+import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
-import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
 import { type ScopeDetails, ScopeRegistry } from '../scopes/scope-registry.js';
 import { ApiTokenIssuer, type CreateApiToken } from './api-token.issuer.js';
@@ -27,6 +28,12 @@ export interface ListApiTokens {
   readonly cursor?: string | undefined;
 }
 
+/** Which tokens `verify` accepts. */
+export interface VerifyApiToken {
+  /** The types of owners whose tokens count. @default users alone */
+  readonly owners?: readonly string[] | undefined;
+}
+
 /** A page of a user's active tokens. */
 export interface ApiTokenPage {
   /** Oldest first. */
@@ -38,7 +45,7 @@ export interface ApiTokenPage {
 /**
  * Creates, verifies, lists, changes, rotates and revokes API tokens.
  *
- * A user is the application's user object or its id. Every method rejects with `unavailable` when the database cannot be
+ * A user is the application's user object or its id, or another owner of tokens as `ownerRef()` names it. Every method rejects with `unavailable` when the database cannot be
  * reached.
  */
 @Injectable()
@@ -47,7 +54,7 @@ export class ApiTokenService {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly registry: ScopeRegistry,
-    private readonly users: UserDirectory,
+    private readonly owners: OwnerDirectories,
     private readonly tokens: ApiTokenRepository,
     private readonly issuer: ApiTokenIssuer,
     private readonly verifier: ApiTokenVerifier,
@@ -73,7 +80,7 @@ export class ApiTokenService {
    * `token_revoked`, `token_expired` or `epoch_mismatch` when the principal's credential, or all tokens of the user, ended
    * in the meantime
    */
-  async create(user: UserRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
+  async create(user: OwnerRef, request: CreateApiToken, caller: Caller = {}): Promise<IssuedApiToken> {
     return this.issuer.create(user, request, caller);
   }
 
@@ -101,11 +108,13 @@ export class ApiTokenService {
    * @param caller where the token came from, for `allowedIps`, `last_used_ip` and the audit rows of failures: without an
    * address, a token that is limited to addresses is refused
    * @throws SigraError `invalid_token` (malformed or unknown, not accepted from this address, or its owner does not exist or
-   * is not active), `token_revoked`, `token_expired`
+   * is not active), `token_revoked`, `token_expired`, `owner_not_allowed`
    */
-  async verify(rawToken: string, caller: Caller = {}): Promise<ApiToken> {
+  async verify(rawToken: string, caller: Caller = {}, options: VerifyApiToken = {}): Promise<ApiToken> {
+    const { owners = [this.config.users.type] } = options;
     const { token } = await this.verifier.verify(rawToken, caller);
-    return token;
+    if (owners.includes(token.ownerType)) return token;
+    throw refuse('owner_not_allowed', 'The owner of the token is of another type.');
   }
 
   /**
@@ -127,7 +136,7 @@ export class ApiTokenService {
    * @throws SigraError `not_found`; `insufficient_scope` when the caller's principal does not hold all scopes of the token
    */
   async revoke(tokenId: string, caller: Caller = {}): Promise<ApiToken> {
-    return this.revoker.revoke(tokenId, caller, { type: this.config.users.type });
+    return this.revoker.revoke(tokenId, caller, this.owners.anyOwner);
   }
 
   /**
@@ -138,7 +147,7 @@ export class ApiTokenService {
    * @throws SigraError `not_found`; `insufficient_scope` when the caller's principal does not hold all scopes of the token
    */
   async lockOut(tokenId: string, caller: Caller = {}): Promise<void> {
-    await this.revoker.lockOut(tokenId, caller, { type: this.config.users.type });
+    await this.revoker.lockOut(tokenId, caller, this.owners.anyOwner);
   }
 
   /**
@@ -146,8 +155,8 @@ export class ApiTokenService {
    *
    * @throws SigraError `not_found`, `insufficient_scope`
    */
-  async revokeForUser(user: UserRef, tokenId: string, caller: Caller = {}): Promise<ApiToken> {
-    return this.revoker.revoke(tokenId, caller, this.users.ownerOf(user));
+  async revokeForUser(user: OwnerRef, tokenId: string, caller: Caller = {}): Promise<ApiToken> {
+    return this.revoker.revoke(tokenId, caller, this.owners.ownerOf(user));
   }
 
   /**
@@ -158,8 +167,8 @@ export class ApiTokenService {
    * @returns the number of tokens revoked
    * @throws SigraError `insufficient_scope` when the caller's principal does not hold all scopes of these tokens
    */
-  async revokeAll(user: UserRef, caller: Caller = {}): Promise<number> {
-    return this.revoker.revokeAll(this.users.ownerOf(user), caller);
+  async revokeAll(user: OwnerRef, caller: Caller = {}): Promise<number> {
+    return this.revoker.revokeAll(this.owners.ownerOf(user), caller);
   }
 
   /**
@@ -178,7 +187,7 @@ export class ApiTokenService {
    * `resource_not_allowed` when it does not hold all resources of the token
    */
   async update(tokenId: string, request: UpdateApiToken, caller: Caller = {}): Promise<ApiToken> {
-    return this.updater.update(tokenId, request, caller, { type: this.config.users.type });
+    return this.updater.update(tokenId, request, caller, this.owners.anyOwner);
   }
 
   /**
@@ -186,8 +195,13 @@ export class ApiTokenService {
    *
    * @throws SigraError as `update`
    */
-  async updateForUser(user: UserRef, tokenId: string, request: UpdateApiToken, caller: Caller = {}): Promise<ApiToken> {
-    return this.updater.update(tokenId, request, caller, this.users.ownerOf(user));
+  async updateForUser(
+    user: OwnerRef,
+    tokenId: string,
+    request: UpdateApiToken,
+    caller: Caller = {},
+  ): Promise<ApiToken> {
+    return this.updater.update(tokenId, request, caller, this.owners.ownerOf(user));
   }
 
   /**
@@ -203,7 +217,7 @@ export class ApiTokenService {
    * `too_many_tokens` with a grace period, `invalid_idempotency_key`, `idempotency_key_reused`, and the codes of an expiry
    */
   async rotate(tokenId: string, request: RotateApiToken = {}, caller: Caller = {}): Promise<IssuedApiToken> {
-    return this.rotator.rotate(tokenId, request, caller, { type: this.config.users.type });
+    return this.rotator.rotate(tokenId, request, caller, this.owners.anyOwner);
   }
 
   /**
@@ -212,12 +226,12 @@ export class ApiTokenService {
    * @throws SigraError as `rotate`
    */
   async rotateForUser(
-    user: UserRef,
+    user: OwnerRef,
     tokenId: string,
     request: RotateApiToken = {},
     caller: Caller = {},
   ): Promise<IssuedApiToken> {
-    return this.rotator.rotate(tokenId, request, caller, this.users.ownerOf(user));
+    return this.rotator.rotate(tokenId, request, caller, this.owners.ownerOf(user));
   }
 
   /**
@@ -228,11 +242,11 @@ export class ApiTokenService {
    * whose resources it holds
    * @throws SigraError `invalid_limit`, `invalid_cursor`
    */
-  async listActive(user: UserRef, request: ListApiTokens = {}, caller: Caller = {}): Promise<ApiTokenPage> {
+  async listActive(user: OwnerRef, request: ListApiTokens = {}, caller: Caller = {}): Promise<ApiTokenPage> {
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
     // One row more than the limit shows that there is a next page.
-    const owner = this.users.ownerOf(user);
+    const owner = this.owners.ownerOf(user);
     const { left } = deadlineOf(caller, this.config.lookupTimeout);
     const { resources = null } = caller.principal ?? {};
     const tokens = await this.tokens.listActive(owner, this.clock.now(), limit + 1, position, left, resources);
@@ -251,8 +265,7 @@ export class ApiTokenService {
     const { defaultPageSize, maxPageSize, kinds } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
     if (!kinds.limitLifetimes) return { tokens: [], nextCursor: null };
-    const { type } = this.config.users;
-    const tokens = await this.tokens.listOutsideRules(type, this.clock.now(), limit + 1, position);
+    const tokens = await this.tokens.listOutsideRules(this.owners.types, this.clock.now(), limit + 1, position);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
   }
@@ -265,7 +278,7 @@ export class ApiTokenService {
    * @throws SigraError `not_found`
    */
   async usage(tokenId: string, range: UsageRange = {}, caller: Caller = {}): Promise<readonly TokenUsage[]> {
-    return this.usageReader.read(tokenId, range, caller, { type: this.config.users.type });
+    return this.usageReader.read(tokenId, range, caller, this.owners.anyOwner);
   }
 
   /**
@@ -274,12 +287,12 @@ export class ApiTokenService {
    * @throws SigraError `not_found`
    */
   async usageForUser(
-    user: UserRef,
+    user: OwnerRef,
     tokenId: string,
     range: UsageRange = {},
     caller: Caller = {},
   ): Promise<readonly TokenUsage[]> {
-    return this.usageReader.read(tokenId, range, caller, this.users.ownerOf(user));
+    return this.usageReader.read(tokenId, range, caller, this.owners.ownerOf(user));
   }
 
   /** Lists all scopes that a token can get: the built-in scopes, then the application's. */

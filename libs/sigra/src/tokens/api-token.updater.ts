@@ -130,7 +130,8 @@ export class ApiTokenUpdater {
         action: 'api.token_update',
         targetId: old.id,
         targetType: 'api_token',
-        metadata: { userId: owner.id, ...kindMember(old), before: pick(old), after: pick(token) },
+        owner,
+        metadata: { ...kindMember(old), before: pick(old), after: pick(token) },
       },
       caller,
     );

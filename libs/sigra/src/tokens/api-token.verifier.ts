@@ -15,7 +15,7 @@ import { LastUsedRecorder } from './last-used.recorder.js';
 import { UsageRecorder } from './usage.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
-/** A valid token and its owner, with the owner's epochs. */
+/** A valid token and its owner, a user or another one, with the owner's epochs. */
 export interface VerifiedApiToken extends Epochs {
   /** With the scopes that the owner can have now. */
   readonly token: ApiToken;

@@ -6,13 +6,15 @@ import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import { Deadline } from '../common/deadline.js';
 import { type ForeignFormat, foreignTokenHash, storedPrefixOf } from '../common/foreign-formats.js';
+import { keyOfOwner, type Owner } from '../common/principal.js';
 import { type ImportProblem, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewApiToken } from '../persistence/api-token.repository.js';
 import { ImportedTokenRepository } from '../persistence/imported-token.repository.js';
+import { OwnerDirectories } from '../persistence/owner-directories.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { UserDirectory } from '../persistence/user-directory.js';
+import { ownerOf } from '../persistence/tables.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { type HashedToken, invalid, parseDigest, parseHint, parseImportedExpiry, parsePast } from './hashed-token.js';
 import { parseProperties } from './token-properties.js';
@@ -46,6 +48,7 @@ export interface ImportedTokens {
 /** A row to insert, without the epoch of its owner. */
 interface ParsedRow extends Omit<NewApiToken, 'tokenEpoch'> {
   readonly id: string;
+  readonly ownerType: string;
   readonly ownerId: string;
   readonly tokenHash: string;
   readonly expiresAt: Date | null;
@@ -61,38 +64,38 @@ interface ParsedToken {
 @Injectable()
 export class HashedTokenImporter {
   private readonly formats: ReadonlyMap<string, ForeignFormat>;
-  private readonly type: string;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly scopes: ScopeRegistry,
-    private readonly users: UserDirectory,
+    private readonly directories: OwnerDirectories,
     private readonly database: SigraDatabase,
     private readonly owners: OwnerRepository,
     private readonly tokens: ImportedTokenRepository,
     private readonly audit: AuditWriter,
   ) {
     this.formats = new Map(config.apiTokens.foreignFormats.all.map((format) => [format.name, format]));
-    this.type = config.users.type;
   }
 
   /** Imports tokens. See `ApiTokenService.importHashed`. */
   async import(given: readonly HashedToken[], caller: Caller): Promise<ImportedTokens> {
     if (caller.principal) throw new TypeError('sigra: only the application imports tokens; call without a principal');
     const problems: ImportProblem[] = [];
-    const ownerIds = given.map((token, index) => this.ownerIdOf(token, index, problems));
-    const distinct = [...new Set(ownerIds)].filter((id) => id !== '');
+    const owners = given.map((token, index) => this.ownerOfToken(token, index, problems));
+    const distinct = distinctOf(owners.filter((owner) => owner !== undefined));
     // First of all: what is revoked from now on ends what the call imports.
     const since = await this.owners.tokenEpochsOf(distinct);
     const missing = await this.missing(distinct);
     const parsed: ParsedToken[] = [];
     const byHash = new Map<string, number>();
     for (const [index, token] of given.entries()) {
-      const ownerId = ownerIds[index] ?? '';
+      const owner = owners[index];
+      // Its problem is known already, and the others of the token are to be known, too.
+      const ofToken = owner ?? { type: '', id: '' };
       try {
-        if (missing.has(ownerId)) throw new SigraError('not_found', 'The owner does not exist.');
-        const row = await this.parse(token, ownerId);
+        if (owner && missing.has(keyOfOwner(owner))) throw new SigraError('not_found', 'The owner does not exist.');
+        const row = await this.parse(token, ofToken);
         const twin = byHash.get(row.tokenHash);
         if (twin !== undefined) throw invalid(`The hash is that of token ${twin}.`);
         byHash.set(row.tokenHash, index);
@@ -134,31 +137,36 @@ export class HashedTokenImporter {
     since: ReadonlyMap<string, number>,
     caller: Caller,
   ): Promise<readonly SkippedToken[]> {
-    const ids = [...new Set(batch.map(({ row }) => row.ownerId))];
+    const owners = distinctOf(batch.map(({ row }) => ownerOf(row)));
     // With the lock that everything takes that makes or ends tokens of these owners.
-    const current = await this.owners.lock(manager, ...ids.map((id) => ({ type: this.type, id })));
-    const ended = new Set(ids.filter((id, index) => current[index]?.tokenEpoch !== (since.get(id) ?? 0)));
-    const allowed = batch.filter(({ row }) => !ended.has(row.ownerId));
+    const current = await this.owners.lock(manager, ...owners);
+    const keys = owners.map(keyOfOwner);
+    const ended = new Set(keys.filter((key, index) => current[index]?.tokenEpoch !== (since.get(key) ?? 0)));
+    const allowed = batch.filter(({ row }) => !ended.has(keyOfOwner(ownerOf(row))));
     const [first, ...others] = allowed.map(({ row }) => ({
       ...row,
-      tokenEpoch: since.get(row.ownerId) ?? 0,
+      tokenEpoch: since.get(keyOfOwner(ownerOf(row))) ?? 0,
     }));
     const inserted = first ? await this.tokens.insertNew(manager, [first, ...others]) : new Set<string>();
-    await this.assertBelowCap(manager, allowed, ids);
+    await this.assertBelowCap(manager, allowed, owners);
     await this.audit.recordAll(
       manager,
       allowed
         .filter(({ row }) => inserted.has(row.id))
-        .map(({ format, row: { id, ownerId, name, scopes, allowedIps, resources, expiresAt } }) => ({
-          action: 'api.token_import',
-          targetId: id,
-          targetType: 'api_token',
-          metadata: { userId: ownerId, format, name, scopes, allowedIps, resources, expiresAt },
-        })),
+        .map(({ format, row }) => {
+          const { id, name, scopes, allowedIps, resources, expiresAt } = row;
+          return {
+            action: 'api.token_import',
+            targetId: id,
+            targetType: 'api_token',
+            owner: ownerOf(row),
+            metadata: { format, name, scopes, allowedIps, resources, expiresAt },
+          };
+        }),
       caller,
     );
     return batch.flatMap(({ index, row }): SkippedToken[] => {
-      if (ended.has(row.ownerId)) return [{ index, reason: 'revoked' }];
+      if (ended.has(keyOfOwner(ownerOf(row)))) return [{ index, reason: 'revoked' }];
       return inserted.has(row.id) ? [] : [{ index, reason: 'imported' }];
     });
   }
@@ -167,37 +175,43 @@ export class HashedTokenImporter {
   private async assertBelowCap(
     manager: EntityManager,
     batch: readonly ParsedToken[],
-    ids: readonly string[],
+    owners: readonly Owner[],
   ): Promise<void> {
     const cap = this.config.apiTokens.maxActivePerOwner;
-    const above = await this.tokens.ownersAbove(manager, ids, this.clock.now(), cap);
+    const above = await this.tokens.ownersAbove(manager, owners, this.clock.now(), cap);
     if (above.size === 0) return;
     const message = `The owner would have more than ${cap} active tokens.`;
     throw refuseAll(
       batch
-        .filter(({ row }) => above.has(row.ownerId))
+        .filter(({ row }) => above.has(keyOfOwner(ownerOf(row))))
         .map(({ index }) => ({ index, code: 'too_many_tokens', message })),
     );
   }
 
-  private ownerIdOf({ owner }: HashedToken, index: number, problems: ImportProblem[]): string {
+  private ownerOfToken({ owner }: HashedToken, index: number, problems: ImportProblem[]): Owner | undefined {
     try {
-      return this.users.idOf(owner);
+      return this.directories.ownerOf(owner);
     } catch {
-      problems.push({ index, code: 'not_found', message: 'The owner has no valid id.' });
-      return '';
+      problems.push({ index, code: 'not_found', message: 'The owner has no valid id, or its type is unknown.' });
+      return undefined;
     }
   }
 
-  private async missing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+  /** Those of some owners that do not exist, by `keyOfOwner`. */
+  private async missing(owners: readonly Owner[]): Promise<ReadonlySet<string>> {
     const missing = new Set<string>();
-    for (let start = 0; start < ids.length; start += OWNERS_PER_BATCH) {
-      for (const id of await this.users.missing(ids.slice(start, start + OWNERS_PER_BATCH))) missing.add(id);
+    for (const directory of this.directories.all) {
+      const { type } = directory;
+      const ids = owners.filter((owner) => owner.type === type).map(({ id }) => id);
+      for (let start = 0; start < ids.length; start += OWNERS_PER_BATCH) {
+        const batch = await directory.missing(ids.slice(start, start + OWNERS_PER_BATCH));
+        for (const id of batch) missing.add(keyOfOwner({ type, id }));
+      }
     }
     return missing;
   }
 
-  private async parse(token: HashedToken, ownerId: string): Promise<ParsedRow> {
+  private async parse(token: HashedToken, { type: ownerType, id: ownerId }: Owner): Promise<ParsedRow> {
     const now = this.clock.now();
     const format = this.formats.get(token.format);
     if (!format) throw invalid('The format is not in apiTokens.foreignFormats.');
@@ -206,7 +220,7 @@ export class HashedTokenImporter {
     return {
       ...properties,
       id: uuidv7(),
-      ownerType: this.type,
+      ownerType,
       ownerId,
       prefix: storedPrefixOf(format),
       hint: parseHint(token.hint),
@@ -217,6 +231,10 @@ export class HashedTokenImporter {
       createdAt: parsePast('createdAt', token.createdAt, now) ?? now,
     };
   }
+}
+
+function distinctOf(owners: readonly Owner[]): readonly Owner[] {
+  return [...new Map(owners.map((owner) => [keyOfOwner(owner), owner])).values()];
 }
 
 /** Only a refusal is a problem of the token. The application can refuse metadata with an error of its own. */

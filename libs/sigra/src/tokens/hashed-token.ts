@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { MAX_TIME } from '../common/clock.js';
 import { DIGEST_BYTES, type ForeignFormat } from '../common/foreign-formats.js';
 import { SigraError } from '../common/sigra-error.js';
-import type { UserRef } from '../persistence/user-directory.js';
+import type { OwnerRef } from '../persistence/owner-directories.js';
 import type { RequestedProperties } from './token-properties.js';
 
 /** A token of another system. Only its hash is known. */
@@ -14,8 +14,8 @@ export interface HashedToken extends RequestedProperties {
    * without padding.
    */
   readonly hash: Uint8Array | string;
-  /** The owner: a user of the application, or its id. */
-  readonly owner: UserRef;
+  /** The owner: a user of the application, its id, or another owner as `ownerRef()` names it. */
+  readonly owner: OwnerRef;
   /**
    * Characters that the other system shows to tell the token from others, such as its first ones: at most 16 visible ASCII
    * characters. @default none

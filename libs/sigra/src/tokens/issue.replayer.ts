@@ -3,14 +3,14 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import type { Deadline } from '../common/deadline.js';
-import { type CredentialMembers, credentialOf } from '../common/principal.js';
+import { type CredentialMembers, credentialOf, stampOf } from '../common/principal.js';
 import { grantResources } from '../common/resource-limit.js';
 import { seal, unseal } from '../common/sealing.js';
 import { isOutage, refuse, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { IdempotencyKeyRepository } from '../persistence/idempotency-key.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
-import type { ApiToken } from '../persistence/tables.js';
+import { type ApiToken, ownerOf } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 
 /** A new token. The raw token exists only here: show it once, and do not store it. */
@@ -64,15 +64,16 @@ export class IssueReplayer {
     if (typeof key !== 'string' || !KEY.test(key)) {
       throw refuse('invalid_idempotency_key', 'An idempotency key has 16 to 255 visible ASCII characters.');
     }
-    const keyHash = keyHashOf(owner.type, subject, principal, key);
+    const keyHash = this.keyHashOf(owner, subject, principal, key);
     return { key, keyHash, requestHash: hashOf(properties), owner };
   }
 
   /** Whether a token that has been rotated can still ask for the answer to that rotation. */
   async isRotationOf(token: ApiToken, key: string): Promise<boolean> {
     if (!KEY.test(key)) return false;
-    const { ownerType: type, ownerId: userId, id: tokenId } = token;
-    const keyHash = keyHashOf(type, { kind: 'rotate', tokenId }, { method: 'api_token', userId, tokenId }, key);
+    const { ownerId: userId, id: tokenId } = token;
+    const maker = { method: 'api_token', userId, tokenId, owner: ownerOf(token) } as const;
+    const keyHash = this.keyHashOf(ownerOf(token), { kind: 'rotate', tokenId }, maker, key);
     const kept = await this.answers.find(keyHash);
     return kept?.token.id === token.replacedBy;
   }
@@ -115,6 +116,25 @@ export class IssueReplayer {
     await this.answers.insert(manager, { keyHash, requestHash, tokenId: token.id, sealedToken });
   }
 
+  /** Identifies a key of a credential for a subject. */
+  private keyHashOf(
+    { type }: OwnerFilter,
+    subject: IssueSubject,
+    maker: CredentialMembers | undefined,
+    key: string,
+  ): string {
+    const credential = maker ? credentialOf(maker) : 'application';
+    if (!credential) {
+      throw refuse('invalid_idempotency_key', 'An idempotency key belongs to one credential, and this one has no id.');
+    }
+    const users = this.config.users.type;
+    // A token that is rotated has a unique id.
+    const ofSubject = subject.kind === 'rotate' ? users : type;
+    const ofMaker = maker ? typeOf(maker, users) : users;
+    // Users of two modules can have the same id, and manage the same organization.
+    return hashOf([ofSubject, subject, credential, key, ...(ofMaker === ofSubject ? [] : [ofMaker])]);
+  }
+
   private async replay(
     { key, keyHash, requestHash, owner }: IdempotentRequest,
     { principal }: Caller,
@@ -133,15 +153,10 @@ export class IssueReplayer {
   }
 }
 
-/** Identifies a key of a credential for a subject, whose owner has the type. */
-function keyHashOf(type: string, subject: IssueSubject, maker: CredentialMembers | undefined, key: string): string {
-  const credential = maker ? credentialOf(maker) : 'application';
-  if (!credential) {
-    throw refuse('invalid_idempotency_key', 'An idempotency key belongs to one credential, and this one has no id.');
-  }
-  return hashOf([type, subject, credential, key]);
-}
-
 function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+function typeOf(maker: CredentialMembers, usersType: string): string {
+  return (stampOf(maker) ?? maker).owner?.type ?? usersType;
 }

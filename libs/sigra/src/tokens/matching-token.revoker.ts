@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { type Owner, stampOf } from '../common/principal.js';
+import { ownerOfPrincipal } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialRevoker } from '../owners/credential.revoker.js';
@@ -101,7 +101,7 @@ export class MatchingTokenRevoker {
       await this.owners.lock(manager, ...others);
       return;
     }
-    const own: Owner = stampOf(principal)?.owner ?? { type, id: principal.userId };
+    const own = ownerOfPrincipal(principal, type);
     const [epochs] = await this.owners.lock(manager, own, ...others);
     // An administrator who was locked out while the tokens were counted revokes nothing.
     if (epochs) await this.gate.admit(manager, 'api_token', own, epochs, caller);

@@ -1,3 +1,4 @@
+import { OwnerGate } from './owner.gate.js';
 import { AdministratorGate } from './administrator.gate.js';
 import { ApiTokenAdminService } from './api-token-admin.service.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
@@ -27,6 +28,7 @@ export const tokenProviders = [
   ApiTokenRevoker,
   ApiTokenService,
   AdministratorGate,
+  OwnerGate,
   MatchingTokenRevoker,
   ApiTokenAdminService,
   LastUsedRecorder,

@@ -7,7 +7,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const ADDRESS = { ipAddress: '192.0.2.1' };
 
-const tokenOf = (id: string, ownerId = 'ada') => ({ id, ownerId }) as ApiToken;
+const tokenOf = (id: string, ownerId = 'ada') => ({ id, ownerType: 'user', ownerId }) as ApiToken;
 const TOKEN = tokenOf('token');
 /** The nth of 65,536 IPv4 addresses. */
 const host = (n: number) => ({ ipAddress: `10.0.${n >> 8}.${n & 255}` });
@@ -26,7 +26,7 @@ describe('VerifyFailureCounter', () => {
   const countsOf = (rows: readonly NewAuditEvent[]) => rows.map(({ metadata }) => metadata!.count);
 
   beforeEach(() => {
-    counter = new VerifyFailureCounter();
+    counter = new VerifyFailureCounter('user');
     now = Date.parse('2030-01-01T00:00:00Z');
   });
 

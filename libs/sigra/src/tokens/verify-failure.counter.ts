@@ -1,6 +1,7 @@
-import type { NewAuditEvent } from '../audit/audit-event.js';
+import { type NewAuditEvent, ownerMembers } from '../audit/audit-event.js';
 import type { Caller } from '../common/caller.js';
 import { type ClientAddress, clientAddress } from '../common/client-address.js';
+import { keyOfOwner } from '../common/principal.js';
 import { type ApiToken, auditEvents } from '../persistence/tables.js';
 
 /** The most tokens that are counted one by one. */
@@ -27,7 +28,7 @@ interface Subject {
   readonly targetId: string | null;
   readonly metadata: Readonly<Record<string, unknown>>;
   /** The owner of a token that is counted by itself. */
-  readonly ownerId?: string;
+  readonly owner?: string;
 }
 
 interface Refusal {
@@ -55,6 +56,9 @@ export class VerifyFailureCounter {
   private readonly notRecorded = new Share({ targetId: null, metadata: {} });
   /** The number of tokens of each owner that are counted one by one. */
   private readonly tokensOf = new Map<string, number>();
+
+  /** @param usersType `users.type` */
+  constructor(private readonly usersType: string) {}
   /** The number of keys in `shares`. */
   private keys = 0;
 
@@ -102,17 +106,20 @@ export class VerifyFailureCounter {
   }
 
   /** The share of a token, or that of the further tokens of its owner; undefined when there is no place. */
-  private shareOf({ id, ownerId }: ApiToken): Share | undefined {
+  private shareOf({ id, ownerType: type, ownerId }: ApiToken): Share | undefined {
+    const ofToken = { type, id: ownerId };
+    const owner = keyOfOwner(ofToken);
+    const metadata = ownerMembers(ofToken, this.usersType);
     const known = this.shares.get(id);
     if (known) return known;
-    const siblings = this.tokensOf.get(ownerId) ?? 0;
+    const siblings = this.tokensOf.get(owner) ?? 0;
     if (siblings >= MAX_TOKENS_PER_OWNER) {
-      const metadata = { userId: ownerId, tokens: 'other' };
-      return this.shares.get(`owner ${ownerId}`) ?? this.open(`owner ${ownerId}`, { targetId: null, metadata });
+      const subject = { targetId: null, metadata: { ...metadata, tokens: 'other' } };
+      return this.shares.get(`owner ${owner}`) ?? this.open(`owner ${owner}`, subject);
     }
     if (this.shares.size >= MAX_TOKENS) return undefined;
-    this.tokensOf.set(ownerId, siblings + 1);
-    return this.open(id, { targetId: id, metadata: { userId: ownerId }, ownerId });
+    this.tokensOf.set(owner, siblings + 1);
+    return this.open(id, { targetId: id, metadata, owner });
   }
 
   private open(key: string, subject: Subject): Share {
@@ -121,12 +128,12 @@ export class VerifyFailureCounter {
     return share;
   }
 
-  private forget(key: string, { subject: { ownerId } }: Share): void {
+  private forget(key: string, { subject: { owner } }: Share): void {
     this.shares.delete(key);
-    if (ownerId === undefined) return;
-    const left = (this.tokensOf.get(ownerId) ?? 1) - 1;
-    if (left > 0) this.tokensOf.set(ownerId, left);
-    else this.tokensOf.delete(ownerId);
+    if (owner === undefined) return;
+    const left = (this.tokensOf.get(owner) ?? 1) - 1;
+    if (left > 0) this.tokensOf.set(owner, left);
+    else this.tokensOf.delete(owner);
   }
 }
 

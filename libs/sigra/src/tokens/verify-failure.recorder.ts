@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type ApiToken, auditEvents } from '../persistence/tables.js';
 import { BackgroundRecorder } from './background.recorder.js';
 import { VerifyFailureCounter } from './verify-failure.counter.js';
@@ -15,14 +16,16 @@ const { ipAddress: address, userAgent: agent } = auditEvents.columns;
  */
 @Injectable()
 export class VerifyFailureRecorder extends BackgroundRecorder {
-  private readonly counter = new VerifyFailureCounter();
+  private readonly counter: VerifyFailureCounter;
   private takesAll = false;
 
   constructor(
+    @InjectSigraConfig() { users }: SigraConfig,
     private readonly clock: Clock,
     private readonly audit: AuditWriter,
   ) {
     super('Some refusals of tokens were not recorded');
+    this.counter = new VerifyFailureCounter(users.type);
   }
 
   /** Records the refusal of a stored token. */

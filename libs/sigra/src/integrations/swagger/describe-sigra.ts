@@ -58,8 +58,8 @@ export function describeSigra<T extends OpenAPIObject>(
   const readyMade = operationsOf(config);
   const application = app.get(ApplicationConfig);
   for (const [operation, { method, controller, handler }] of operationsIn(document, app, ignoreGlobalPrefix)) {
-    const guards = new RouteGuards(application, controller, handler);
-    const described = readyMade.get(handler);
+    const guards = new RouteGuards(application, config, controller, handler);
+    const described = readyMade(controller, handler);
     if (described) writer.describe(operation, described);
     writer.guard(operation, guards, method, described);
   }

@@ -1,7 +1,7 @@
 import type { Target } from '../../auth/route-metadata.js';
 import type { SigraConfig } from '../../config/sigra-config.js';
 import { ApiTokenAdminController } from '../../http/api-token-admin.controller.js';
-import { ApiTokenController, ScopeController } from '../../http/api-token.controller.js';
+import { ApiTokenController, OwnerTokenController, ScopeController } from '../../http/api-token.controller.js';
 import { JwksController } from '../../http/jwks.controller.js';
 import { JwtController } from '../../http/jwt.controller.js';
 import { LeakController } from '../../http/leak.controller.js';
@@ -10,14 +10,19 @@ import { adminOperations } from './admin.operations.js';
 import { jwtOperations } from './jwt.operations.js';
 import { jwksOperations, leakOperations, oauthOperations } from './oauth.operations.js';
 import type { Operation } from './operation.js';
-import { scopeOperations, tokenOperations } from './token.operations.js';
+import { ownerTokenOperations, scopeOperations, tokenOperations } from './token.operations.js';
 
 /** A description, whatever its handler returns. */
 export type ReadyMadeOperation = Operation<never>;
 
-/** The descriptions of the ready-made routes by their handlers. A method that a subclass declares anew has none. */
-export function operationsOf(config: SigraConfig): ReadonlyMap<Target, ReadyMadeOperation> {
+/** Finds the description of a ready-made route. A method that a subclass declares anew has none. */
+export type OperationFinder = (controller: Target, handler: Target) => ReadyMadeOperation | undefined;
+
+/** The descriptions of the ready-made routes. */
+export function operationsOf(config: SigraConfig): OperationFinder {
+  // A subclass stands before its base class, because it has the same handlers.
   const tables: readonly (readonly [Target, object])[] = [
+    [OwnerTokenController, ownerTokenOperations(config)],
     [ApiTokenController, tokenOperations(config)],
     [ScopeController, scopeOperations],
     [ApiTokenAdminController, adminOperations(config)],
@@ -26,13 +31,11 @@ export function operationsOf(config: SigraConfig): ReadonlyMap<Target, ReadyMade
     [JwksController, jwksOperations],
     [LeakController, leakOperations],
   ];
-  return new Map(
-    tables.flatMap(([controller, operations]) => {
-      const handlers = controller.prototype as Readonly<Record<string, Target>>;
-      return Object.entries(operations as Readonly<Record<string, ReadyMadeOperation>>).flatMap(([name, operation]) => {
-        const handler = handlers[name];
-        return handler ? [[handler, operation] as const] : [];
-      });
-    }),
-  );
+  return (controller, handler) => {
+    const [described, operations] = tables.find(([type]) => controller.prototype instanceof type) ?? [];
+    const handlers = described?.prototype as Readonly<Record<string, Target>> | undefined;
+    return Object.entries((operations ?? {}) as Readonly<Record<string, ReadyMadeOperation>>).find(
+      ([name]) => handlers?.[name] === handler,
+    )?.[1];
+  };
 }

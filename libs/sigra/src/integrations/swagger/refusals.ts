@@ -53,6 +53,7 @@ export function codesOfGuards(guards: RouteGuards, method: string): readonly Cod
   if (acceptsBearer) codes.push('invalid_token');
   if (rules.scopes.length > 0) codes.push('insufficient_scope', 'resource_not_allowed');
   if (rules.kinds.length > 0) codes.push('kind_not_allowed');
+  if (guards.refusesOwners) codes.push('owner_not_allowed');
   // A session is accepted from the same origin only.
   if (acceptsSession && !['get', 'head', 'options'].includes(method)) codes.push('cross_origin');
   return codes;

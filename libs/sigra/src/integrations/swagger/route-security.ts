@@ -2,6 +2,7 @@ import type { ApplicationConfig } from '@nestjs/core';
 import { BearerAuthGuard, SessionAuthGuard } from '../../auth/auth.guards.js';
 import type { Target } from '../../auth/route-metadata.js';
 import { authenticates, enforcesScopes, guardsOf, rulesOf, type RouteRules } from '../../auth/route-rules.js';
+import type { SigraConfig } from '../../config/sigra-config.js';
 import type { SchemeNames } from './security-schemes.js';
 
 /** Alternatives: a request needs one of them. Each has the schemes that it needs together, with their scopes. */
@@ -18,10 +19,16 @@ export class RouteGuards {
   /** Whether one of them limits requests, and whether it is that of Sigra. */
   readonly throttle: 'sigra' | 'other' | undefined;
   readonly acceptsBearer: boolean;
+  /** Sessions and JWTs belong to users only. */
+  readonly acceptsUsers: boolean;
+  /** Whether it refuses credentials of some types of owners. */
+  readonly refusesOwners: boolean;
   readonly acceptsSession: boolean;
 
-  constructor(application: ApplicationConfig, controller: Target, handler: Target) {
+  constructor(application: ApplicationConfig, config: SigraConfig, controller: Target, handler: Target) {
     this.rules = rulesOf(controller, handler);
+    const { owners, kinds } = this.rules;
+    this.acceptsUsers = owners?.includes(config.users.type) ?? true;
     const guards = [
       ...application.getGlobalGuards(),
       ...application.getGlobalRequestGuards().map(({ metatype }) => metatype),
@@ -34,7 +41,10 @@ export class RouteGuards {
     this.throttle = throttlers.some(enforcesScopes) ? 'sigra' : throttlers.length > 0 ? 'other' : undefined;
     // Every guard has to accept the credential.
     this.acceptsBearer = !guards.some((guard) => isOf(guard, SessionAuthGuard));
-    this.acceptsSession = this.rules.kinds.length === 0 && !guards.some((guard) => isOf(guard, BearerAuthGuard));
+    this.acceptsSession =
+      this.acceptsUsers && kinds.length === 0 && !guards.some((guard) => isOf(guard, BearerAuthGuard));
+    const types = this.acceptsBearer ? config.ownerTypes.map(({ type }) => type) : [config.users.type];
+    this.refusesOwners = types.some((type) => !(owners ?? [config.users.type]).includes(type));
   }
 
   /** Each of the lists is enough: scopes of a class and its methods add up, and `any` has alternatives. */
@@ -52,9 +62,10 @@ export class RouteGuards {
   security(schemes: SchemeNames): Security {
     if (!this.authenticate) return [];
     const { access, kinds } = this.rules;
-    const bearer = kinds.length > 0 ? schemes.apiTokens : [...schemes.apiTokens, ...schemes.accessTokens];
+    const onlyTokens = kinds.length > 0 || !this.acceptsUsers;
+    const bearer = onlyTokens ? schemes.apiTokens : [...schemes.apiTokens, ...schemes.accessTokens];
     const names = [...(this.acceptsBearer ? bearer : []), ...(this.acceptsSession ? schemes.sessions : [])];
-    const flows = this.acceptsBearer && kinds.length === 0 ? schemes.flows : [];
+    const flows = this.acceptsBearer && !onlyTokens ? schemes.flows : [];
     return [
       ...names.map((name) => ({ [name]: [] })),
       ...flows.flatMap((name) => this.combinations.map((scopes) => ({ [name]: [...scopes] }))),
@@ -62,13 +73,14 @@ export class RouteGuards {
     ];
   }
 
-  /** For people: the scopes and the kinds that the route requires; empty for none. */
+  /** For people: the scopes, the kinds and the owners that the route requires; empty for none. */
   get sentences(): string {
-    const { scopes, kinds } = this.rules;
+    const { scopes, kinds, owners } = this.rules;
     const each = scopes.map(({ match, scopes: all }) => quoted(all, match === 'any' ? ' or ' : ', '));
     return [
       ...(each.length > 0 ? [`Scope: ${each.join(', and ')}.`] : []),
       ...kinds.map(({ kinds: names }) => `Only API tokens of the kind ${quoted(names, ' or ')}.`),
+      ...(owners ? [`Only credentials of owners of the type ${quoted(owners, ' or ')}.`] : []),
     ].join(' ');
   }
 }

@@ -1,10 +1,15 @@
 import type { SigraConfig } from '../../config/sigra-config.js';
-import type { ApiTokenController, ApiTokenView, ScopeController } from '../../http/api-token.controller.js';
+import type {
+  ApiTokenController,
+  ApiTokenView,
+  OwnerTokenController,
+  ScopeController,
+} from '../../http/api-token.controller.js';
 import type { ScopeDetails } from '../../scopes/scope-registry.js';
 import type { CreateApiToken } from '../../tokens/api-token.issuer.js';
 import type { RotateApiToken } from '../../tokens/api-token.rotator.js';
 import type { UpdateApiToken } from '../../tokens/api-token.updater.js';
-import { json, type Operations, path } from './operation.js';
+import { json, type Operation, type Operations, path } from './operation.js';
 import { body, flag, id, integer, list, named, nullable, object, optional, text } from './schema.js';
 import {
   apiToken,
@@ -24,6 +29,7 @@ const MAX_GRACE = 2_592_000;
 
 const API_TOKENS = { tag: 'API tokens' };
 const OF_ID = [path('id', id())];
+const MANAGERS = 'Only for users who manage the owner: for others, it does not exist.';
 const OWN_SCOPES = 'A token can only manage tokens whose scopes it holds itself.';
 
 const { scopes, ...others } = requestedProperties;
@@ -153,6 +159,28 @@ export function tokenOperations(config: SigraConfig): Operations<ApiTokenControl
       ],
       exceptions: { 409: ['token_revoked', 'token_expired'] },
     },
+  };
+}
+
+/** The routes of the API tokens of another owner. */
+export function ownerTokenOperations(config: SigraConfig): Operations<OwnerTokenController> {
+  const types = config.ownerTypes.map(({ type }) => type).filter((type) => type !== config.users.type);
+  const ofOwner = [path('ownerType', text(types.length > 0 ? { enum: types } : {})), path('ownerId', text())];
+  const describe = <T>(own: Operation<T>, summary: string): Operation<T> => ({
+    ...own,
+    summary,
+    description: [MANAGERS, own.description].filter((sentence) => sentence !== undefined).join(' '),
+    parameters: [...ofOwner, ...(own.parameters ?? [])],
+    refusals: [...new Set([...(own.refusals ?? []), 'not_found' as const])],
+  });
+  const { list, create, revokeAll, revoke, update, rotate } = tokenOperations(config);
+  return {
+    list: describe(list, 'The active tokens of an owner, oldest first'),
+    create: describe(create, 'Create a token of an owner'),
+    revokeAll: describe(revokeAll, 'Revoke all tokens of an owner'),
+    revoke: describe(revoke, 'Revoke a token of an owner'),
+    update: describe(update, 'Change a token of an owner'),
+    rotate: describe(rotate, 'Replace a token of an owner'),
   };
 }
 

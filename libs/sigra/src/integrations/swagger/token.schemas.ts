@@ -1,4 +1,5 @@
 import { MAX_ALLOWED_IPS } from '../../common/allowed-ips.js';
+import type { Owner } from '../../common/principal.js';
 import { MAX_RESOURCES } from '../../common/resource-limit.js';
 import type { SigraErrorCode } from '../../common/sigra-error.js';
 import type { SigraConfig } from '../../config/sigra-config.js';
@@ -70,6 +71,15 @@ export const tokenProperties: Properties<ApiTokenView> = {
     object<NonNullable<ApiTokenView['madeBy']>>({ type: oneOf(['api_token', 'refresh_family']), id: id() }),
     'The credential that made it, and with which it is revoked. Null: a person or the application made it.',
   ),
+  creator: optional(
+    object<Owner>(
+      { type: text({ example: 'user' }), id: text() },
+      {
+        description:
+          'The owner that made it, if it is another one, such as the user who made a token of an organization.',
+      },
+    ),
+  ),
   createdAt: instant(),
 };
 
@@ -98,6 +108,7 @@ export const PROPERTY_CODES = [
   'invalid_description',
   'invalid_metadata',
   'invalid_allowed_ips',
+  'invalid_resources',
   'scopes_required',
   'invalid_scope_format',
   'unregistered_scopes',

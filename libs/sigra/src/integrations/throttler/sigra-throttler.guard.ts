@@ -21,7 +21,7 @@ import { routeRules } from '../../auth/route-rules.js';
 import { keyHeadersOf } from '../../config/credentials.section.js';
 import { InjectSigraConfig, type SigraConfig } from '../../config/sigra-config.js';
 import { clientAddress } from '../../common/client-address.js';
-import type { Principal } from '../../common/principal.js';
+import type { AnyPrincipal } from '../../common/principal.js';
 import { SigraError, withoutStack } from '../../common/sigra-error.js';
 import { FailedCredentials } from './failed-credentials.js';
 
@@ -201,10 +201,14 @@ export function trackByToken(request: HttpRequest): string {
   return tokenId === undefined ? trackByOwner(request) : `token:${tokenId}`;
 }
 
-/** Limits by owner: all credentials of a user share one count. Requests without a principal count by address. */
+/** Limits by owner: all credentials of a user, or of another owner, share one count. Requests without a principal count by address. */
 export function trackByOwner(request: HttpRequest): string {
-  const userId = request.sigra?.userId;
-  return userId === undefined ? trackByAddress(request) : `owner:${userId}`;
+  const { sigra: principal } = request;
+  if (!principal) return trackByAddress(request);
+  // No type has a colon, so no user's id is read as another owner.
+  return principal.user !== undefined
+    ? `owner:${principal.userId}`
+    : `owner-of:${principal.owner.type}:${principal.owner.id}`;
 }
 
 /** Limits by address; IPv6 addresses by their /64. */
@@ -217,7 +221,7 @@ export function trackByAddress(request: HttpRequest): string {
  *
  * @param of called for each request; the principal is undefined for a request without one
  */
-export function limitOf(of: (principal: Principal | undefined) => number): (context: ExecutionContext) => number {
+export function limitOf(of: (principal: AnyPrincipal | undefined) => number): (context: ExecutionContext) => number {
   return (context) => of(requestOf(context).sigra);
 }
 

@@ -77,6 +77,8 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         made_by_token_id uuid,
         made_by_family_id uuid,
         descends_from uuid[] NOT NULL DEFAULT '{}',
+        creator_type text,
+        creator_id text,
         expires_at timestamptz(3),
         revoked_at timestamptz(3),
         revoke_reason text,

@@ -1,0 +1,31 @@
+import { type AnyPrincipal, stampOf } from '../common/principal.js';
+import { refuse } from '../common/sigra-error.js';
+
+/** The types of owners that a handler accepts. */
+export type AllowedOwners = readonly [string, ...string[]];
+
+/**
+ * Parses the arguments of `@AllowOwners()`.
+ *
+ * @throws TypeError without a type, or for a type that is not a string
+ */
+export function toAllowedOwners(types: readonly unknown[]): AllowedOwners {
+  const [first, ...others] = types.filter((type): type is string => typeof type === 'string' && type !== '');
+  if (first !== undefined && others.length + 1 === types.length) return [first, ...others];
+  throw new TypeError('sigra: @AllowOwners() needs types of owners such as "organization"');
+}
+
+/**
+ * Checks that a principal is of a type that the handler accepts.
+ *
+ * @param allowed undefined accepts users only
+ * @throws SigraError `owner_not_allowed`
+ */
+export function assertOwner(principal: AnyPrincipal | undefined, allowed: AllowedOwners | undefined): void {
+  if (!principal) return;
+  const type = (stampOf(principal) ?? principal).owner?.type;
+  const isAllowed = allowed ? type !== undefined && allowed.includes(type) : principal.user !== undefined;
+  if (isAllowed) return;
+  const wanted = allowed ? allowed.join(' or ') : 'user';
+  throw refuse('owner_not_allowed', `This request needs a credential of an owner of the type ${wanted}.`);
+}
