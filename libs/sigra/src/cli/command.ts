@@ -50,5 +50,5 @@ export const DATABASE_OPTIONS = {
     short: 'd',
   },
   schema: { description: 'the schema of the tables, with DATABASE_URL (default: by the search path)', value: 'NAME' },
-  'owner-type': { description: 'users.type, for a file that does not export `sigra` (default: user)', value: 'TYPE' },
+  'owner-type': { description: 'the type of the owner (default: that of the users)', value: 'TYPE' },
 } satisfies OptionSpecs;

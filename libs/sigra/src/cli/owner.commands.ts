@@ -10,7 +10,10 @@ export const ownerCommands: readonly Command[] = [
       'Revokes every credential of an owner: API tokens, JWTs and refresh tokens. In force for the next request.',
     operand: 'OWNER_ID',
     options: DATABASE_OPTIONS,
-    run: (call) => end(call, 'Locked out', ({ credentials, caller }) => credentials.lockOut(call.args.operand, caller)),
+    run: (call) =>
+      end(call, 'Locked out', ({ credentials, ownerOf, caller }) =>
+        credentials.lockOut(ownerOf(call.args.operand), caller),
+      ),
   },
   {
     name: 'owner forget',
@@ -25,7 +28,9 @@ export const ownerCommands: readonly Command[] = [
       const { args } = call;
       if (!args.has('yes')) throw new UsageError('Add --yes: credentials that are deleted cannot be restored.');
       const options = { anonymizeAudit: args.has('anonymize-audit') };
-      return end(call, 'Forgot', ({ credentials, caller }) => credentials.forget(args.operand, options, caller));
+      return end(call, 'Forgot', ({ credentials, ownerOf, caller }) =>
+        credentials.forget(ownerOf(args.operand), options, caller),
+      );
     },
   },
 ];
@@ -38,7 +43,7 @@ async function end(
   const { withSigra } = await import('./sigra.application.js');
   await withSigra(call, {}, async (sigra) => {
     await work(sigra);
-    const { type } = sigra.config.users;
+    const { ownerType: type } = sigra;
     const { operand: id } = call.args;
     await call.output.result({ owner: { type, id } }, () => `${done}: ${type} ${id}`);
   });

@@ -5,6 +5,7 @@ import type { ApiTokenAdminService } from '../tokens/api-token-admin.service.js'
 import type { ApiTokenService } from '../tokens/api-token.service.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { Caller } from '../common/caller.js';
+import { type OwnerReference, ownerRef } from '../common/owner-reference.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import type { SigraModuleOptions } from '../config/sigra-options.js';
 import type { CredentialService } from '../owners/credential.service.js';
@@ -22,6 +23,10 @@ export interface SigraServices {
   readonly credentials: CredentialService;
   readonly audit: AuditService;
   readonly cleanup: TokenCleanupService;
+  /** The type of `--owner-type`, or that of the users. */
+  readonly ownerType: string;
+  /** The owner of that type with an id. */
+  readonly ownerOf: (id: string) => OwnerReference;
   /** For the audit trail: the actor type `cli`, with the account of the operating system. */
   readonly caller: Caller;
 }
@@ -49,16 +54,14 @@ export async function withSigra<T>(
       `${needs.options} Export the options of SigraModule as \`sigra\` from a data-source file, and name it with -d: export const sigra = { users: { entity: User }, … }`,
     );
   }
-  if (setUp.options && args.text('owner-type') !== undefined) {
-    throw new UsageError('--owner-type is for a set-up without `sigra`: users.type counts.');
-  }
   const { dataSource } = setUp;
   signal.throwIfAborted();
   if (!dataSource.isInitialized) await dataSource.initialize();
   try {
-    const application = await startApplication(setUp, args.text('owner-type'), stderrLogger(output.note.bind(output)));
+    const ownerType = args.text('owner-type');
+    const application = await startApplication(setUp, ownerType, stderrLogger(output.note.bind(output)));
     try {
-      return await Promise.race([servicesOf(application, dataSource).then(work), rejectOnAbort(signal)]);
+      return await Promise.race([servicesOf(application, dataSource, ownerType).then(work), rejectOnAbort(signal)]);
     } finally {
       await application.close();
     }
@@ -118,7 +121,12 @@ function withoutUsers(type = 'user'): SigraModuleOptions {
   return { users: { provider: { findByIds: () => Promise.resolve([]) }, type } };
 }
 
-async function servicesOf(application: INestApplicationContext, dataSource: DataSource): Promise<SigraServices> {
+/** @throws UsageError for a type of owners that the application does not have */
+async function servicesOf(
+  application: INestApplicationContext,
+  dataSource: DataSource,
+  givenType: string | undefined,
+): Promise<SigraServices> {
   const [config, tokens, admin, credentials, audit, cleanup] = await Promise.all([
     import('../config/sigra-config.js'),
     import('../tokens/api-token.service.js'),
@@ -127,9 +135,15 @@ async function servicesOf(application: INestApplicationContext, dataSource: Data
     import('../audit/audit.service.js'),
     import('../maintenance/token-cleanup.service.js'),
   ]);
+  const resolved = application.get<SigraConfig>(config.SIGRA_CONFIG);
+  const types = resolved.ownerTypes.map(({ type }) => type);
+  const ownerType = givenType ?? resolved.users.type;
+  if (!types.includes(ownerType)) throw new UsageError(`--owner-type is one of ${types.join(', ')}.`);
   return {
-    config: application.get<SigraConfig>(config.SIGRA_CONFIG),
+    config: resolved,
     dataSource,
+    ownerType,
+    ownerOf: (id) => ownerRef(ownerType, id),
     tokens: application.get(tokens.ApiTokenService),
     admin: application.get(admin.ApiTokenAdminService),
     credentials: application.get(credentials.CredentialService),

@@ -28,11 +28,11 @@ export const tokenCommands: readonly Command[] = [
       'never-expires': { description: 'no expiry, in place of apiTokens.defaultTtl' },
     },
     run: (call) =>
-      using(call, { options: MAKES_TOKENS }, async ({ tokens, caller }) => {
+      using(call, { options: MAKES_TOKENS }, async ({ tokens, ownerOf, caller }) => {
         const { args } = call;
         const expiresAt = args.has('never-expires') ? null : expiryOf(call);
         const made = await tokens.create(
-          args.required('owner'),
+          ownerOf(args.required('owner')),
           {
             name: args.required('name'),
             scopes: [...(args.texts('scope') ?? [])],
@@ -47,7 +47,7 @@ export const tokenCommands: readonly Command[] = [
   },
   {
     name: 'token list',
-    summary: 'Lists API tokens of all owners, newest first.',
+    summary: 'Lists API tokens of all users, or of all owners of --owner-type, newest first.',
     options: {
       ...DATABASE_OPTIONS,
       owner: { description: 'tokens of this owner', value: 'ID' },
@@ -64,10 +64,11 @@ export const tokenCommands: readonly Command[] = [
       cursor: { description: 'continues after the page that printed it', value: 'CURSOR' },
     },
     run: (call) =>
-      using(call, {}, async ({ admin, caller }) => {
+      using(call, {}, async ({ admin, ownerType, caller }) => {
         const { args, output } = call;
         const page = await admin.search(
           {
+            ownerType,
             ownerId: args.text('owner'),
             name: args.text('name'),
             hint: args.text('hint'),

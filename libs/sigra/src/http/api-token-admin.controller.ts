@@ -31,13 +31,14 @@ import { parseBody, parseNumber } from './request-body.js';
 import { readFilter } from './token-filter.js';
 
 /** An API token as an administrator sees it over HTTP. */
-export interface AdminApiTokenView extends ApiTokenView, Pick<ApiToken, 'ownerId' | 'revokedAt' | 'revokeReason'> {
+export interface AdminApiTokenView
+  extends ApiTokenView, Pick<ApiToken, 'ownerType' | 'ownerId' | 'revokedAt' | 'revokeReason'> {
   readonly state: ApiTokenState;
 }
 
 function adminViewOf({ token, state }: LookedUpApiToken): AdminApiTokenView {
-  const { ownerId, revokedAt, revokeReason } = token;
-  return { ...viewOf(token), ownerId, state, revokedAt, revokeReason };
+  const { ownerType, ownerId, revokedAt, revokeReason } = token;
+  return { ...viewOf(token), ownerType, ownerId, state, revokedAt, revokeReason };
 }
 
 /** The API tokens of all owners, for administrators: see `AdminOptions`. */

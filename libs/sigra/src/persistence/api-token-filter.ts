@@ -3,6 +3,8 @@ import type { ApiTokenState } from './tables.js';
 
 /** The tokens to find: those that match all given properties. */
 export interface ApiTokenFilter {
+  /** The type of the owners. @default `users.type` */
+  readonly ownerType?: string | undefined;
   readonly ownerId?: string | undefined;
   /** The first four characters after the prefix, as lists show them. */
   readonly hint?: string | undefined;

@@ -30,11 +30,12 @@ export const TOKENS_SEEN = 50_000;
 /** Counting the matches among a million tokens can take longer than a request may. */
 const COUNT_TIMEOUT_MS = 60_000;
 
-/** Searches `sigra_api_tokens` across all owners of a type. */
+/** Searches `sigra_api_tokens` across all owners of a type, which is that of the users unless the filter names another one. */
 @Injectable()
 export class ApiTokenSearchRepository {
   private readonly table: string;
-  private readonly type: string;
+  private readonly usersType: string;
+  private readonly types: readonly string[];
   private readonly epoch: string;
   private readonly end: string;
   private readonly kinds: TokenKinds;
@@ -44,16 +45,17 @@ export class ApiTokenSearchRepository {
     private readonly database: SigraDatabase,
   ) {
     this.table = database.names.apiTokens;
-    this.type = config.users.type;
+    this.usersType = config.users.type;
+    this.types = config.ownerTypes.map(({ type }) => type);
     this.epoch = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     this.end = expirySql('t', config.apiTokens);
     this.kinds = config.apiTokens.kinds;
   }
 
-  /** Reads one token in any state. */
+  /** Reads one token in any state, of any type of owners of the module. */
   async read(id: string, now: Date, timeout: number): Promise<LookedUpApiToken | undefined> {
     const parameters = new Parameters();
-    const ofId = `${this.ofType(parameters)} AND t.id = ${parameters.add(id)}`;
+    const ofId = `t.id = ${parameters.add(id)} AND t.owner_type = ANY (${parameters.add(this.types)}::text[])`;
     const [token] = await this.select(`${this.table} t WHERE ${ofId}`, parameters, now, timeout);
     return token;
   }
@@ -155,7 +157,7 @@ export class ApiTokenSearchRepository {
   }
 
   private window(filter: ResolvedTokenFilter, { order, position }: TokenSearchPage, parameters: Parameters): string {
-    const clauses = [this.ofType(parameters), ...conditionsOf(INDEXED, filter, parameters)];
+    const clauses = [this.ofType(filter, parameters), ...conditionsOf(INDEXED, filter, parameters)];
     if (position) {
       const beyond = order === 'newest' ? '<' : '>';
       const [createdAt, id] = [parameters.add(position.createdAt), parameters.add(position.id)];
@@ -177,7 +179,7 @@ export class ApiTokenSearchRepository {
   /** FROM and WHERE. A token that has expired by the clock of this node can be valid by that of another. */
   private unrevoked(filter: ResolvedTokenFilter, now: Date, parameters: Parameters): string {
     const clauses = [
-      this.ofType(parameters),
+      this.ofType(filter, parameters),
       ...conditionsOf(INDEXED, filter, parameters),
       ...this.compared(filter, now, parameters),
       't.revoked_at IS NULL',
@@ -191,8 +193,8 @@ export class ApiTokenSearchRepository {
   }
 
   /** Always the first parameter. */
-  private ofType(parameters: Parameters): string {
-    return `t.owner_type = ${parameters.add(this.type)}`;
+  private ofType({ ownerType = this.usersType }: ResolvedTokenFilter, parameters: Parameters): string {
+    return `t.owner_type = ${parameters.add(ownerType)}`;
   }
 
   /** The rule of `ApiTokenVerifier`, in SQL: an expired token counts as expired also after its epoch has ended. */

@@ -11,7 +11,7 @@ import { ApiTokenSearchRepository } from '../persistence/api-token-search.reposi
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { AdministratorGate } from './administrator.gate.js';
-import { resolveFilter, resolveNarrowFilter } from './api-token.filter.js';
+import { type KnownNames, resolveFilter, resolveNarrowFilter } from './api-token.filter.js';
 import { notFound } from './api-token.locker.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import type { ListApiTokens } from './api-token.service.js';
@@ -33,7 +33,7 @@ export interface FoundApiTokenPage {
 }
 
 /**
- * Administers the API tokens of all owners of `users.type`.
+ * Administers the API tokens of all owners. A filter finds those of the users, unless it has another `ownerType`.
  *
  * The principal of a caller needs the scope `api_tokens:admin`, and `admin.canAdminister` has to accept it: every method
  * rejects with `insufficient_scope` or `not_administrator` otherwise, and with `unavailable` when the database cannot be
@@ -63,7 +63,7 @@ export class ApiTokenAdminService {
     const { limit: requested, cursor, order = 'newest', ...filter } = request;
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const page = parsePageRequest({ limit: requested, cursor }, { default: defaultPageSize, max: maxPageSize });
-    const resolved = resolveFilter(filter, this.registry, this.config.apiTokens.kinds);
+    const resolved = resolveFilter(filter, this.registry, this.names);
     const found = await this.tokens.find(
       resolved,
       { ...page, order: orderOf(order) },
@@ -97,7 +97,7 @@ export class ApiTokenAdminService {
    */
   async revoke(tokenId: string, caller: Caller = {}): Promise<ApiToken> {
     await this.gate.admit(caller);
-    return this.revoker.revoke(tokenId, caller, { type: this.config.users.type });
+    return this.revoker.revoke(tokenId, caller, { type: this.names.ownerTypes });
   }
 
   /**
@@ -107,7 +107,7 @@ export class ApiTokenAdminService {
    */
   async previewMatching(filter: ApiTokenFilter, caller: Caller = {}): Promise<MatchingApiTokens> {
     await this.gate.admit(caller);
-    return this.matching.preview(resolveNarrowFilter(filter, this.registry, this.config.apiTokens.kinds));
+    return this.matching.preview(resolveNarrowFilter(filter, this.registry, this.names));
   }
 
   /**
@@ -123,11 +123,12 @@ export class ApiTokenAdminService {
     if (!Number.isSafeInteger(expectedCount) || expectedCount < 0) {
       throw new SigraError('invalid_request', 'expectedCount is the number of tokens that the dry run has counted.');
     }
-    return this.matching.revoke(
-      resolveNarrowFilter(filter, this.registry, this.config.apiTokens.kinds),
-      expectedCount,
-      caller,
-    );
+    return this.matching.revoke(resolveNarrowFilter(filter, this.registry, this.names), expectedCount, caller);
+  }
+
+  private get names(): KnownNames {
+    const { apiTokens, ownerTypes } = this.config;
+    return { kinds: apiTokens.kinds, ownerTypes: ownerTypes.map(({ type }) => type) };
   }
 
   private left(caller: Caller): number {

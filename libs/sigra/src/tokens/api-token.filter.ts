@@ -13,12 +13,23 @@ import type { ScopeRegistry } from '../scopes/scope-registry.js';
 interface Rule {
   /** As the message of a refusal states it. */
   readonly accepts: string;
-  readonly matches: (value: unknown, kinds: TokenKinds) => boolean;
+  readonly matches: (value: unknown, known: KnownNames) => boolean;
+}
+
+/** The names that a filter can have. */
+export interface KnownNames {
+  readonly kinds: TokenKinds;
+  /** The types of owners of the module. */
+  readonly ownerTypes: readonly string[];
 }
 
 const instant: Rule = { accepts: 'a time between the years 1 and 9999', matches: isInstant };
 
 const RULES: Readonly<Record<keyof ApiTokenFilter, Rule>> = {
+  ownerType: {
+    accepts: 'users.type, or a type of owners',
+    matches: (value, { ownerTypes }) => ownerTypes.some((type) => type === value),
+  },
   ownerId: { accepts: 'the id of an owner, as a string of 1 to 512 characters', matches: isOwnerId },
   hint: { accepts: 'the first 4 characters after the prefix of a token', matches: matching(/^[0-9A-Za-z]{4}$/) },
   name: { accepts: `a part of a name: 1 to ${MAX_NAME_LENGTH} characters`, matches: isPartOfName },
@@ -28,7 +39,7 @@ const RULES: Readonly<Record<keyof ApiTokenFilter, Rule>> = {
   },
   kind: {
     accepts: 'the name of one of apiTokens.kinds',
-    matches: (value, { names }) => names.some((name) => name === value),
+    matches: (value, { kinds }) => kinds.names.some((name) => name === value),
   },
   scopes: {
     accepts: 'a list of 1 to 256 scopes such as "read:projects"',
@@ -49,27 +60,27 @@ export const FILTER_PROPERTIES = Object.keys(RULES) as readonly (keyof ApiTokenF
  *
  * @throws SigraError `invalid_filter`
  */
-export function resolveFilter(filter: unknown, registry: ScopeRegistry, kinds: TokenKinds): ResolvedTokenFilter {
+export function resolveFilter(filter: unknown, registry: ScopeRegistry, known: KnownNames): ResolvedTokenFilter {
   if (!isObject(filter) || Array.isArray(filter)) throw invalid('A filter is an object.');
   const given = Object.entries(filter).filter(([, value]) => value !== undefined);
   for (const [property, value] of given) {
     if (!Object.hasOwn(RULES, property)) throw invalid(`A filter has only these: ${FILTER_PROPERTIES.join(', ')}.`);
     const { accepts, matches } = RULES[property as keyof ApiTokenFilter];
-    if (!matches(value, kinds)) throw invalid(`${property} is ${accepts}.`);
+    if (!matches(value, known)) throw invalid(`${property} is ${accepts}.`);
   }
   const { scopes, ...others } = Object.fromEntries(given) as ApiTokenFilter;
   return { ...others, ...(scopes && { scopes: scopes.map((scope) => registry.grantorsOf(scope)) }) };
 }
 
 /**
- * Like `resolveFilter`, for a filter whose tokens are revoked: `state` alone would revoke the tokens of everybody.
+ * Like `resolveFilter`, for a filter whose tokens are revoked: `state` and `ownerType` alone would revoke the tokens of everybody.
  *
  * @throws SigraError `invalid_filter`
  */
-export function resolveNarrowFilter(filter: unknown, registry: ScopeRegistry, kinds: TokenKinds): ResolvedTokenFilter {
-  const resolved = resolveFilter(filter, registry, kinds);
-  if (Object.keys(resolved).some((property) => property !== 'state')) return resolved;
-  throw invalid('The filter is empty: name at least one property besides state.');
+export function resolveNarrowFilter(filter: unknown, registry: ScopeRegistry, known: KnownNames): ResolvedTokenFilter {
+  const resolved = resolveFilter(filter, registry, known);
+  if (Object.keys(resolved).some((property) => property !== 'state' && property !== 'ownerType')) return resolved;
+  throw invalid('The filter is empty: name at least one property besides state and ownerType.');
 }
 
 /** The error for a filter. */

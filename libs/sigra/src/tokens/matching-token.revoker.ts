@@ -71,13 +71,14 @@ export class MatchingTokenRevoker {
     assertCount(count, expectedCount);
     const seen = await this.search.firstUnrevoked(filter, before, BATCH_SIZE);
     const ownerIds = [...new Set(seen.map(({ token }) => token.ownerId))];
+    const { ownerType = this.config.users.type } = filter;
     const [first] = seen;
     if (!first) return { revoked: 0, remaining: 0 };
     await this.gate.assertMakerLives(caller.principal);
     // It begins here: the counts take as long as the table is large, and hold no lock.
     const deadline = this.database.deadlineOf({});
     const { revoked, isComplete } = await this.database.retried(deadline, async (manager) => {
-      await this.lock(manager, ownerIds, caller);
+      await this.lock(manager, ownerType, ownerIds, caller);
       const at = this.clock.now();
       const tokens = await this.search.lockUnrevoked(manager, filter, ownerIds, at, BATCH_SIZE);
       // A rotation in between leaves their number as it was, and everything else changes it.
@@ -93,15 +94,14 @@ export class MatchingTokenRevoker {
   }
 
   /** In the order of everything that makes or rotates a token: such calls that are under way have ended afterwards, or wait. */
-  private async lock(manager: EntityManager, ownerIds: readonly string[], caller: Caller): Promise<void> {
-    const { type } = this.config.users;
+  private async lock(manager: EntityManager, type: string, ownerIds: readonly string[], caller: Caller): Promise<void> {
     const others = ownerIds.map((id) => ({ type, id }));
     const { principal } = caller;
     if (!principal) {
       await this.owners.lock(manager, ...others);
       return;
     }
-    const own = ownerOfPrincipal(principal, type);
+    const own = ownerOfPrincipal(principal, this.config.users.type);
     const [epochs] = await this.owners.lock(manager, own, ...others);
     // An administrator who was locked out while the tokens were counted revokes nothing.
     if (epochs) await this.gate.admit(manager, 'api_token', own, epochs, caller);

@@ -29,6 +29,7 @@ const WITH_SCOPES = `${ONLY} The credential needs the scopes of the tokens, too.
 const states = oneOf(['active', 'revoked', 'expired']);
 
 const filterProperties: Properties<ApiTokenFilter> = {
+  ownerType: optional(text({ description: 'The type of the owners. Without it, that of the users.' })),
   ownerId: optional(text({ description: 'The id of the owner.' })),
   hint: optional(text({ description: 'The first four characters after the prefix.' })),
   name: optional(text({ description: 'A part of the name, in any case.' })),
@@ -54,6 +55,7 @@ const adminToken = named(
   'AdminApiToken',
   object<AdminApiTokenView>({
     ...tokenProperties,
+    ownerType: text({ example: 'user' }),
     ownerId: text(),
     state: states,
     revokedAt: nullable(instant(), 'Null: it was not revoked, or its row is about to be marked.'),
@@ -64,7 +66,7 @@ const adminToken = named(
 const foundToken = named('FoundApiToken', object<{ token: AdminApiTokenView }>({ token: adminToken }));
 
 const revokeBody = body<{ filter: ApiTokenFilter; dryRun?: boolean; expectedCount?: number }>({
-  filter: body(filterProperties, { description: 'At least one member besides `state`.' }),
+  filter: body(filterProperties, { description: 'At least one member besides `state` and `ownerType`.' }),
   dryRun: optional(flag({ description: 'True: count, and change nothing.' })),
   expectedCount: optional(integer({ minimum: 0, description: 'In place of `dryRun`: the count of the dry run.' })),
 });
