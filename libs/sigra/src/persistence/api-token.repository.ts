@@ -306,13 +306,16 @@ export class ApiTokenRepository {
       storedPrefixesOf(kind).map((prefix) => [prefix, longestLifetime(kind)] as const),
     );
     const rows = await this.database.query<PackedToken>(
-      `SELECT ${PACKED} FROM ${this.table} t
-       LEFT JOIN unnest($7::text[], $8::float8[]) AS kind(prefix, ttl) ON kind.prefix = t.prefix
-       WHERE t.owner_type = ANY ($1::text[]) AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired}
-         AND t.token_epoch = ${current} AND coalesce(kind.ttl, $2) >= 0
-         AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => nullif(coalesce(kind.ttl, $2), 0)))
-         AND (t.created_at, t.id) > ($4, $5)
-       ORDER BY t.created_at, t.id LIMIT $6`,
+      // Each type by itself, because the index has the order of its tokens.
+      `SELECT found.token FROM unnest($1::text[]) AS wanted(type) CROSS JOIN LATERAL (
+         SELECT ${PACKED}, t.created_at, t.id FROM ${this.table} t
+         LEFT JOIN unnest($7::text[], $8::float8[]) AS kind(prefix, ttl) ON kind.prefix = t.prefix
+         WHERE t.owner_type = wanted.type AND t.revoked_at IS NULL AND ${withUnused ? NOT_ENDED : this.unexpired}
+           AND t.token_epoch = ${current} AND coalesce(kind.ttl, $2) >= 0
+           AND (t.expires_at IS NULL OR t.expires_at > t.created_at + make_interval(secs => nullif(coalesce(kind.ttl, $2), 0)))
+           AND (t.created_at, t.id) > ($4, $5)
+         ORDER BY t.created_at, t.id LIMIT $6
+       ) AS found ORDER BY found.created_at, found.id LIMIT $6`,
       [
         ownerTypes,
         longestLifetime(others),
