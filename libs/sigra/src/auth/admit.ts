@@ -19,6 +19,8 @@ type Identify = (request: HttpRequest) => AnyPrincipal | undefined | Promise<Any
 export interface AdmissionSettings extends ChallengeSettings {
   /** How scopes grant others; see `scopeRules()`. @default wildcards alone */
   readonly rules?: ScopeRules;
+  /** `users.type`, for `@AllowOwners()`. @default 'user' */
+  readonly usersType?: string;
 }
 
 /**
@@ -79,13 +81,13 @@ function settle(
   request: HttpRequest,
   principal: AnyPrincipal | undefined,
   route: RouteRules,
-  { rules: scopeRules = ScopeRules.NONE }: AdmissionSettings,
+  { rules: scopeRules = ScopeRules.NONE, usersType }: AdmissionSettings,
   context: ExecutionContext,
 ): Promise<void> | undefined {
   if (!principal && route.access === 'required') throw unauthorized();
   request.sigra = principal && withRules(principal, scopeRules);
   request.user = principal?.user;
-  return assertAllowed(principal, route, scopeRules, context);
+  return assertAllowed(principal, route, scopeRules, context, usersType);
 }
 
 /**
@@ -100,8 +102,9 @@ export function assertAllowed(
   { owners, kinds, scopes, resources }: RouteRules,
   rules: ScopeRules,
   context: ExecutionContext,
+  usersType?: string,
 ): Promise<void> | undefined {
-  assertOwner(principal, owners);
+  assertOwner(principal, owners, usersType);
   assertKinds(principal, kinds);
   assertScopes(principal, scopes, rules);
   const limit = principal?.resources ?? null;

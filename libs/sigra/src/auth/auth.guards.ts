@@ -23,10 +23,10 @@ abstract class CredentialGuard implements CanActivate {
   private readonly find = (context: ExecutionContext) => this.getRequest(context);
 
   constructor(
-    @InjectSigraConfig() { realm, resourceMetadata, dpop, apiTokens, credentials }: SigraConfig,
+    @InjectSigraConfig() { realm, resourceMetadata, dpop, apiTokens, credentials, users }: SigraConfig,
     private readonly authenticator: Authenticator,
   ) {
-    this.settings = { realm, resourceMetadata, dpop, rules: apiTokens.rules };
+    this.settings = { realm, resourceMetadata, dpop, rules: apiTokens.rules, usersType: users.type };
     this.keyHeaders = keyHeadersOf(credentials);
   }
 
@@ -78,7 +78,7 @@ export class SessionAuthGuard extends CredentialGuard {
 }
 
 /**
- * Enforces `@RequireScopes()` and `@RequireKind()` for a principal that something else has authenticated, such as
+ * Enforces `@AllowOwners()`, `@RequireScopes()` and `@RequireKind()` for a principal that something else has authenticated, such as
  * `AuthGuard('bearer')`. Behind a guard of another library, `credentials.resolve` makes the principal from what that guard
  * has left on the request. The other guards of Sigra do all of this themselves.
  */
@@ -95,7 +95,8 @@ export class ScopeGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { rules } = this.config.apiTokens;
+    const { apiTokens, users } = this.config;
+    const { rules } = apiTokens;
     try {
       const route = routeRules(context);
       if (route.access === 'anonymous') return true;
@@ -105,7 +106,7 @@ export class ScopeGuard implements CanActivate {
         if (!principal) this.assertNoUser(request);
         request.sigra = principal && withRules(principal, rules);
       }
-      await assertAllowed(request.sigra, route, rules, context);
+      await assertAllowed(request.sigra, route, rules, context, users.type);
       return true;
     } catch (error) {
       return refuseCall(error, this.config, context);

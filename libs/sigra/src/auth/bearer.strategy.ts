@@ -78,7 +78,7 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
       const principal = await this.authenticator.authenticate(request, BEARER_ONLY);
       if (!principal) throw unauthorized();
       // Passport knows no handler, so it is not known which owners this one accepts.
-      assertOwner(principal, undefined);
+      assertOwner(principal, undefined, this.config.users.type);
       request.sigra = withRules(principal, this.config.apiTokens.rules);
       return principal.user ?? principal.owner.entity;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { type AnyPrincipal, stampOf } from '../common/principal.js';
+import { type AnyPrincipal, DEFAULT_OWNER_TYPE, ownerOfPrincipal } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 
 /** The types of owners that a handler accepts. */
@@ -19,13 +19,17 @@ export function toAllowedOwners(types: readonly unknown[]): AllowedOwners {
  * Checks that a principal is of a type that the handler accepts.
  *
  * @param allowed undefined accepts users only
+ * @param usersType the type of a user whose principal the application made itself
  * @throws SigraError `owner_not_allowed`
  */
-export function assertOwner(principal: AnyPrincipal | undefined, allowed: AllowedOwners | undefined): void {
+export function assertOwner(
+  principal: AnyPrincipal | undefined,
+  allowed: AllowedOwners | undefined,
+  usersType = DEFAULT_OWNER_TYPE,
+): void {
   if (!principal) return;
-  const type = (stampOf(principal) ?? principal).owner?.type;
-  const isAllowed = allowed ? type !== undefined && allowed.includes(type) : principal.user !== undefined;
-  if (isAllowed) return;
-  const wanted = allowed ? allowed.join(' or ') : 'user';
+  const { type } = ownerOfPrincipal(principal, usersType);
+  if (allowed ? allowed.includes(type) : principal.user !== undefined) return;
+  const wanted = allowed ? allowed.join(' or ') : usersType;
   throw refuse('owner_not_allowed', `This request needs a credential of an owner of the type ${wanted}.`);
 }

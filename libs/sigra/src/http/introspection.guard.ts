@@ -44,7 +44,7 @@ export class IntrospectionGuard implements CanActivate {
     const principal =
       (await this.clients.authenticate(request, parseOAuthParameters(request.body), 'counts')) ??
       (await this.authenticator.authenticate(request, BEARER_ONLY));
-    assertOwner(principal, undefined);
+    assertOwner(principal, undefined, this.config.users.type);
     if (principal) return principal;
     throw invalidClient(
       'This request needs a client or a bearer credential.',

@@ -34,7 +34,7 @@ export type ActingPrincipal<User extends object = object> = ActingCredential &
 /**
  * Creates a guard to replace `SigraAuthGuard`, `BearerAuthGuard` or `SessionAuthGuard`, for tests of controllers without
  * tokens and without a database. It sets what `@CurrentPrincipal()` and `@CurrentUser()` return, and enforces
- * `@RequireScopes()`, `@RequireKind()`, `@OptionalAuth()` and `@AllowAnonymous()` with the answers of the real guards. It
+ * `@AllowOwners()`, `@RequireScopes()`, `@RequireKind()`, `@OptionalAuth()` and `@AllowAnonymous()` with the answers of the real guards. It
  * ignores the headers, the cookies and the origin of the request.
  *
  * @typeParam User the host's user type
