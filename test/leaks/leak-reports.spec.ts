@@ -90,7 +90,7 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
     expect(await auditOf(made.token.id)).toMatchObject([{ metadata: { reason: 'made_by_revoked' } }]);
     expect(leaked).toEqual([
       {
-        credential: { kind: 'api_token', id: token.id, ownerId: test.user.id, name: 'CI' },
+        credential: { kind: 'api_token', id: token.id, ownerType: 'user', ownerId: test.user.id, name: 'CI' },
         report: { type: 'acme_token', places },
       },
     ]);
@@ -175,7 +175,7 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
     await expect(test.jwt.refresh(pair.refreshToken)).rejects.toMatchObject({ code: 'token_revoked' });
     expect(await auditOf(id)).toMatchObject([{ action: 'api.jwt_revoke', metadata: { reason: 'leaked' } }]);
     expect(leaked.map(({ credential }) => credential)).toEqual([
-      { kind: 'refresh_family', id, ownerId: test.user.id, name: null },
+      { kind: 'refresh_family', id, ownerType: 'user', ownerId: test.user.id, name: null },
     ]);
   });
 

@@ -529,6 +529,8 @@ export interface LeakedCredential {
   /** A family when a refresh token or an access token leaked. */
   readonly kind: 'api_token' | 'refresh_family';
   readonly id: string;
+  /** `users.type`, or a type of `owners`. */
+  readonly ownerType: string;
   readonly ownerId: string;
   /** The name of an API token; null for a family. */
   readonly name: string | null;

@@ -72,7 +72,7 @@ export class LeakResponder {
       if (!this.isDangerous(found)) return true;
       // Clean-up can delete the row in the meantime.
       const lockedOut = await this.apiTokenRevoker.lockOut(id, caller, { type: ownerType }, cause).catch(unlessOutage);
-      if (lockedOut && lockedOut.ended > 0) this.announce({ kind: 'api_token', id, ownerId, name }, report);
+      if (lockedOut && lockedOut.ended > 0) this.announce({ kind: 'api_token', id, ownerType, ownerId, name }, report);
       return true;
     }
     const leaked = await this.families.lockOutLeaked(rawToken, cause, caller);

@@ -19,7 +19,7 @@ import { AccessTokenVerifier } from './access-token.verifier.js';
 /** The family of a leaked token. */
 export interface LeakedFamily extends LockedOut {
   /** Undefined when the token has ended, or belongs to no family. */
-  readonly family: { readonly id: string; readonly ownerId: string } | undefined;
+  readonly family: { readonly id: string; readonly ownerType: string; readonly ownerId: string } | undefined;
 }
 
 const HARMLESS: LeakedFamily = { family: undefined, ended: 0 };
@@ -145,7 +145,7 @@ export class RefreshTokenRevoker {
   private async endLeaked(id: string, ownerId: string, cause: LockOutCause, caller: Caller): Promise<LeakedFamily> {
     const owner = { type: this.config.users.type, id: ownerId };
     const lockedOut = await this.revoker.lockOut('refresh_family', id, owner, caller, cause);
-    return { family: { id, ownerId }, ended: lockedOut?.ended ?? 0 };
+    return { family: { id, ownerType: owner.type, ownerId }, ended: lockedOut?.ended ?? 0 };
   }
 
   /**
