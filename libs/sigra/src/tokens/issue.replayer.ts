@@ -9,7 +9,7 @@ import { seal, unseal } from '../common/sealing.js';
 import { isOutage, refuse, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { IdempotencyKeyRepository } from '../persistence/idempotency-key.repository.js';
-import type { OwnerFilter } from '../persistence/owner.repository.js';
+import { type OwnerFilter, typesIn } from '../persistence/owner.repository.js';
 import { type ApiToken, ownerOf } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 
@@ -142,6 +142,7 @@ export class IssueReplayer {
     const kept = await this.answers.find(keyHash);
     if (!kept) return undefined;
     const { answer, token } = kept;
+    if (!typesIn(owner).includes(token.ownerType)) return undefined;
     if (owner.id !== undefined && owner.id !== token.ownerId) return undefined;
     if (answer.requestHash !== requestHash) {
       throw refuse('idempotency_key_reused', 'The idempotency key was used for a request with other properties.');
