@@ -83,7 +83,9 @@ export function eventOf(
   return { ...change, actorId, actorType, ipAddress, userAgent, metadata: { ...via, ...metadata } };
 }
 
+type OwnerMembers = { readonly userId: string } | { readonly ownerType: string; readonly ownerId: string };
+
 /** The owner of a credential in metadata. The id of an organization must not be found as that of a user. */
-export function ownerMembers({ type, id }: Owner, usersType: string): Readonly<Record<string, string>> {
+export function ownerMembers({ type, id }: Owner, usersType: string): OwnerMembers {
   return type === usersType ? { userId: id } : { ownerType: type, ownerId: id };
 }

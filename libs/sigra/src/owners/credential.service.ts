@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { SigraAuditAction } from '../audit/audit-event.js';
+import { ownerMembers, type SigraAuditAction } from '../audit/audit-event.js';
 import type { Caller } from '../common/caller.js';
 import type { CursorPosition } from '../common/cursor.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -133,7 +133,7 @@ export class CredentialService {
     const kinds = { tokens: true, families: true } as const;
     await traced(
       action === 'api.forget' ? ownerChannels.forget : ownerChannels.lockOut,
-      { userId: owner.id },
+      ownerMembers(owner, this.config.users.type),
       () => this.revoker.end(owner, { kinds, action, sweeps, metadata: () => metadata, requiresOwner }, caller),
       () => undefined,
     );

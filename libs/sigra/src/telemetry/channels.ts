@@ -4,8 +4,12 @@ import { contained, containedTracing } from './contained.js';
 
 /** The message on a tracing channel. It never contains a raw token. */
 export interface SigraTrace {
-  /** The id of the owner. */
+  /** The id of the owner, if it is a user. */
   readonly userId?: string;
+  /** The type of another owner. */
+  readonly ownerType?: string;
+  /** The id of another owner. */
+  readonly ownerId?: string;
   readonly tokenId?: string;
   readonly familyId?: string;
   /** A summary of the result, once the operation has resolved. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { ownerMembers } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import { grantIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
@@ -79,7 +80,7 @@ export class ApiTokenIssuer {
 
     return traced(
       apiTokenChannels.create,
-      { userId: owner.id, tokenId: id },
+      { ...ownerMembers(owner, this.config.users.type), tokenId: id },
       async () => {
         const deadline = this.database.deadlineOf(caller);
         const since = await deadline.limit(this.gate.enter(owner, caller));

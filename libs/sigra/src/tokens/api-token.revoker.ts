@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { ownerMembers } from '../audit/audit-event.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -80,7 +81,7 @@ export class ApiTokenRevoker {
     const reason = 'revoke_all';
     return traced(
       apiTokenChannels.revokeAll,
-      { userId: owner.id },
+      ownerMembers(owner, this.config.users.type),
       () =>
         this.epochs.end(
           owner,
