@@ -74,6 +74,23 @@ describe('npx sigra token', () => {
     ]);
   });
 
+  it('administers the tokens of other owners with --owner-type', async () => {
+    const robot = ['--owner-type', 'robot'];
+    const request = ['--owner', 'r1', '--name', 'CI', '--scope', 'read:notes', '--expires-in', '90d'];
+    const { token } = await cli.json<{ token: TokenJson }>(['token', 'create', ...request, ...robot]);
+    const listed = await cli.json<{ tokens: TokenJson[] }>(['token', 'list', ...robot]);
+    const ofUsers = await cli.json<{ tokens: TokenJson[] }>(['token', 'list', '--owner', 'r1']);
+
+    expect(token).toMatchObject({ ownerType: 'robot', ownerId: 'r1' });
+    expect(listed.tokens).toMatchObject([{ id: token.id }]);
+    expect(ofUsers.tokens).toEqual([]);
+    expect(await cli.json(['token', 'revoke', token.id])).toMatchObject({ id: token.id, state: 'revoked' });
+    expect(await host('token', 'list', '--owner-type', 'unknown')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--owner-type is one of user, robot.'),
+    });
+  });
+
   it('applies the rules of the application', async () => {
     const withoutExpiry = creating().filter((each) => each !== '--expires-in' && each !== '90d');
 

@@ -5,6 +5,7 @@ import { ApiForbiddenResponse, ApiProperty, ApiSecurity, DocumentBuilder, Swagge
 import { ThrottlerModule } from '@nestjs/throttler';
 import {
   AllowAnonymous,
+  AllowOwners,
   BearerAuthGuard,
   OptionalAuth,
   RequireKind,
@@ -197,6 +198,48 @@ describe.each(ADAPTERS)('describeSigra on %s', (adapter) => {
     expect(paths['/free/person']!.post!.responses['403']!.description).toBe('`cross_origin`.');
     expect(paths['/free/live']!.get!.security).toEqual([{ apiToken: [] }]);
     expect(paths['/free/live']!.get!.description).toBe('Only API tokens of the kind `live`.');
+  });
+
+  it('describes which owners a route accepts, and the tokens of other owners', async () => {
+    @Controller('machines')
+    class MachineController {
+      @Get()
+      @AllowOwners('robot')
+      list() {
+        return {};
+      }
+    }
+    const app = await start({
+      sigra: {
+        ...SIGRA,
+        owners: { robot: { provider: { findByIds: () => Promise.resolve([]) } } },
+        controllers: { ...SIGRA.controllers, owners: 'tokens/owners' },
+      },
+      controllers: [NoteController, MachineController],
+    });
+
+    const { paths } = documentOf(app);
+    const { get: machines } = paths['/machines']!;
+    const { post: create } = paths['/tokens/owners/{ownerType}/{ownerId}']!;
+
+    expect(machines!.security).toEqual([{ apiToken: [] }]);
+    expect(machines!.description).toBe('Only credentials of owners of the type `robot`.');
+    expect(machines!.responses['403']!.description).toBe('`owner_not_allowed`.');
+    expect(paths['/notes']!.get!.responses['403']!.description).toContain('`owner_not_allowed`');
+    expect(create).toMatchObject({
+      summary: 'Create a token of an owner',
+      parameters: [
+        { name: 'ownerType', in: 'path', required: true, schema: { enum: ['robot'] } },
+        { name: 'ownerId', in: 'path', required: true },
+        { name: 'Idempotency-Key', in: 'header' },
+      ],
+      responses: { 404: { description: expect.stringContaining('`not_found`') } },
+    });
+    expect(paths['/tokens/owners/{ownerType}/{ownerId}/{id}']).toHaveProperty(
+      'delete.summary',
+      'Revoke a token of an owner',
+    );
+    expect(paths['/tokens']!.post).toHaveProperty('summary', 'Create a token');
   });
 
   it('changes nothing where no guard reads a credential', async () => {

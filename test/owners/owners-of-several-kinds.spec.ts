@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   AllowOwners,
   ApiTokenService,
+  ApiTokenAdminService,
   type AnyPrincipal,
   CredentialService,
   CurrentPrincipal,
@@ -21,6 +22,7 @@ import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
 import { auditRows } from '../support/audit-rows.js';
 import { Connection } from '../support/connection.js';
 import type { TestDatabase } from '../support/database.js';
+import { FORMATS, knoxToken } from '../support/foreign-tokens.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
 import { refusalOf } from '../support/refusal.js';
 
@@ -120,7 +122,7 @@ const OPTIONS = {
     if (id === '6') throw new Error('the database of the host is down');
     return type === 'organization' && userId === '1' && id !== '2';
   },
-  apiTokens: { scopes: ['read:notes', 'write:notes'] },
+  apiTokens: { scopes: ['read:notes', 'write:notes'], foreignFormats: FORMATS },
   session: { userId: (request: { headers: Record<string, unknown> }) => request.headers['x-user'] as string },
 } as unknown as SigraModuleOptions;
 
@@ -292,6 +294,30 @@ describe('owners of several kinds', () => {
     expect(await tokens.revoke(rotated.id)).toMatchObject({ ownerType: 'organization' });
   });
 
+  it('imports hashed tokens of all types', async () => {
+    const sample = knoxToken();
+    const rowOf = (id: number) => ({ ...REQUEST, format: 'knox', hash: sample.hash, owner: organization(id) });
+
+    expect(await refusalOf(tokens.importHashed([rowOf(99)]))).toBe('invalid_import');
+    expect(await tokens.importHashed([rowOf(1)])).toEqual({ imported: 1, skipped: [] });
+    expect((await get('organizations', sample.raw)).body).toMatchObject({ owner: { type: 'organization', id: '1' } });
+    expect((await get('users-only', sample.raw)).status).toBe(403);
+  });
+
+  it('lets administrators search one type, and read and revoke by id in all types', async () => {
+    const admin = app.get(ApiTokenAdminService);
+    const { token } = await tokens.create(organization(1), { ...REQUEST, name: 'Sought' });
+    const filter = { ownerType: 'organization', name: 'Sought' };
+
+    expect((await admin.search({ name: 'Sought' })).tokens).toEqual([]);
+    expect((await admin.search(filter)).tokens).toMatchObject([{ token: { id: token.id } }]);
+    expect(await admin.find(token.id)).toMatchObject({ token: { ownerType: 'organization' } });
+    expect(await refusalOf(admin.search({ ownerType: 'unknown' }))).toBe('invalid_filter');
+    expect(await refusalOf(admin.previewMatching({ ownerType: 'organization' }))).toBe('invalid_filter');
+    expect(await admin.revokeMatching(filter, 1)).toEqual({ revoked: 1, remaining: 0 });
+    expect(await admin.revoke(token.id)).toMatchObject({ id: token.id });
+  });
+
   it('limits scopes by the ceiling of the type', async () => {
     const create = tokens.create(ownerRef('robot', 'r1'), { name: 'CI', scopes: ['write:notes'] });
 
@@ -354,6 +380,41 @@ describe('owners of several kinds', () => {
       await tokens.revoke(token.id);
 
       expect((await get('organizations', raw)).status).toBe(401);
+    });
+
+    it('limits what a limited token makes and manages to its resources', async () => {
+      const { rawToken } = await tokens.create(1, {
+        name: 'Limited',
+        scopes: ['read:notes', 'api_tokens:read', 'api_tokens:write'],
+        resources: ['note:1'],
+      });
+      const bearer = { authorization: `Bearer ${rawToken}` };
+      const path = 'tokens/owners/organization/5';
+      const { token } = await tokens.create(organization(5), REQUEST);
+
+      const made = await send('POST', path, bearer, REQUEST);
+      const wider = await send('POST', path, bearer, { ...REQUEST, resources: ['note:2'] });
+      const listed = await send('GET', path, bearer);
+
+      expect(made).toMatchObject({ status: 201, body: { token: { resources: ['note:1'] } } });
+      expect(wider).toMatchObject({ status: 400, body: { error: 'invalid_resources' } });
+      expect(JSON.stringify(listed.body)).not.toContain(token.id);
+      for (const target of [path, `${path}/${token.id}`]) {
+        const refused = await send('DELETE', target, bearer);
+        expect(refused).toMatchObject({ status: 403, body: { error: 'resource_not_allowed' } });
+      }
+    });
+
+    it('repeats a rotation for its owner only', async () => {
+      const { token } = await tokens.create(organization(1), REQUEST);
+      const headers = { ...ada, ...KEY };
+      const rotate = (path: string) => send('POST', `${path}/${token.id}/rotate`, headers, {});
+
+      const rotated = await rotate('tokens/owners/organization/1');
+
+      expect(rotated.status).toBe(201);
+      expect(await rotate('tokens/owners/organization/1')).toEqual(rotated);
+      expect((await rotate('tokens')).status).toBe(404);
     });
 
     it('lets tokens of an organization outlive the activity of the user who made them', async () => {

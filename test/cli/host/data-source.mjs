@@ -21,6 +21,7 @@ export default new DataSource({
 
 export const sigra = {
   users: { entity: User },
+  owners: { robot: { provider: { findByIds: (ids) => Promise.resolve(ids.map((id) => ({ id }))) } } },
   apiTokens: { scopes: ['read:notes', 'write:notes'], maxTtl: 31_536_000 },
   lookupTimeout: 30_000,
   // The extras of forRoot() can stand beside the options.
