@@ -91,11 +91,10 @@ export class HashedTokenImporter {
     const byHash = new Map<string, number>();
     for (const [index, token] of given.entries()) {
       const owner = owners[index];
-      // Its problem is known already, and the others of the token are to be known, too.
-      const ofToken = owner ?? { type: '', id: '' };
       try {
         if (owner && missing.has(keyOfOwner(owner))) throw new SigraError('not_found', 'The owner does not exist.');
-        const row = await this.parse(token, ofToken);
+        // Also without an owner, so that all problems of the token are found.
+        const row = await this.parse(token, owner ?? { type: '', id: '' });
         const twin = byHash.get(row.tokenHash);
         if (twin !== undefined) throw invalid(`The hash is that of token ${twin}.`);
         byHash.set(row.tokenHash, index);
