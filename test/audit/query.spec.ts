@@ -13,6 +13,7 @@ const EVENTS = Array.from({ length: COUNT }, (_, number) => ({
   action: number % 2 ? 'note.add' : 'note.delete',
   outcome: number % 5 === 0 ? ('failure' as const) : ('success' as const),
   actorId: `user-${number % 3}`,
+  actorType: number % 2 ? 'robot' : 'user',
   targetId: `note-${number % 4}`,
   targetType: number % 7 === 0 ? 'folder' : 'note',
   metadata: { number },
@@ -54,6 +55,10 @@ describe('reading the audit trail', () => {
     [{ action: 'nothing' }, () => false],
     [{ outcome: 'failure' }, ({ outcome }) => outcome === 'failure'],
     [{ actorId: 'user-1' }, ({ actorId }) => actorId === 'user-1'],
+    [
+      { actorId: 'user-1', actorType: 'robot' },
+      ({ actorId, actorType }) => actorId === 'user-1' && actorType === 'robot',
+    ],
     [{ targetId: 'note-2' }, ({ targetId }) => targetId === 'note-2'],
     [{ targetType: 'folder' }, ({ targetType }) => targetType === 'folder'],
     [{ from: at(5) }, ({ occurredAt }) => occurredAt >= at(5)],

@@ -10,6 +10,7 @@ const FILTER_OPTIONS = {
   action: { description: 'events of this action, such as api.token_create', value: 'ACTION' },
   outcome: { description: 'success or failure', value: 'OUTCOME', choices: ['success', 'failure'] },
   actor: { description: 'events of this actor', value: 'ID' },
+  'actor-type': { description: 'events of actors of this type', value: 'TYPE' },
   target: { description: 'events about this target', value: 'ID' },
   'target-type': { description: 'events about targets of this type', value: 'TYPE' },
 } satisfies OptionSpecs;
@@ -97,6 +98,7 @@ function filterOf({ args }: CommandCall): AuditStream {
     action: args.text('action'),
     outcome: args.text('outcome') as AuditEvent['outcome'] | undefined,
     actorId: args.text('actor'),
+    actorType: args.text('actor-type'),
     targetId: args.text('target'),
     targetType: args.text('target-type'),
   };

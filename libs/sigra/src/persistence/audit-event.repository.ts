@@ -20,6 +20,8 @@ export interface AuditFilter {
   readonly action?: string | undefined;
   readonly outcome?: AuditOutcome | undefined;
   readonly actorId?: string | undefined;
+  /** With `actorId`, because owners of several types can have the same id. */
+  readonly actorType?: string | undefined;
   readonly targetId?: string | undefined;
   readonly targetType?: string | undefined;
   /** Events at this time or later. */
@@ -32,6 +34,7 @@ const CONDITIONS: Readonly<Record<keyof AuditFilter, string>> = {
   action: 'e.action =',
   outcome: 'e.outcome =',
   actorId: 'e.actor_id =',
+  actorType: 'e.actor_type =',
   targetId: 'e.target_id =',
   targetType: 'e.target_type =',
   from: 'e.occurred_at >=',
