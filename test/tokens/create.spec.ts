@@ -31,6 +31,8 @@ describe('ApiTokenService.create', () => {
       tokenEpoch: 0,
       madeByTokenId: null,
       madeByFamilyId: null,
+      creatorType: null,
+      creatorId: null,
       revokeReason: null,
       name: 'Deploy',
       kind: null,
