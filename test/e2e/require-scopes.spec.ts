@@ -233,6 +233,7 @@ describe.each(ADAPTERS)('requireScopes() and can() where write implies read, on 
       json: {
         user: null,
         userId: test.user.id,
+        owner: { type: 'user', id: test.user.id },
         method: 'api_token',
         scopes: ['write:notes'],
         tokenId: expect.any(String),

@@ -1,11 +1,35 @@
 import type { Caller } from '../common/caller.js';
-import { type AnyPrincipal, type Principal, type Stamp, stamped } from '../common/principal.js';
+import {
+  type AnyPrincipal,
+  type Owner,
+  type Principal,
+  type PrincipalOwner,
+  type Stamp,
+  stamped,
+} from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
 import type { VerifiedAccessToken } from '../jwt/access-token.verifier.js';
 import type { OwnerState } from '../persistence/owner-state.reader.js';
 import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
+
+/** JSON and copies leave out the getter: an application that omits the user from an answer must not send it as the owner. */
+class OwnerWithEntity implements PrincipalOwner {
+  readonly type: string;
+  readonly id: string;
+  readonly #entity: object;
+
+  constructor({ type, id }: Owner, entity: object) {
+    this.type = type;
+    this.id = id;
+    this.#entity = entity;
+  }
+
+  get entity(): object {
+    return this.#entity;
+  }
+}
 
 /**
  * The principal of an API token.
@@ -21,7 +45,7 @@ export function ofApiToken(
   const { id: tokenId, ownerType: type, ownerId, scopes, kind, allowedIps, resources } = token;
   const owner = { type, id: ownerId };
   const facts = {
-    owner: { ...owner, entity: user },
+    owner: new OwnerWithEntity(owner, user),
     method: 'api_token',
     scopes,
     ...limitedTo(resources),
@@ -49,7 +73,7 @@ export function ofAccessToken(
   const held = { method: 'jwt', scopes, ...limitedTo(claims.allowed_resources) } as const;
   if (tokenId !== undefined) {
     const epochs = { tokenEpoch: claims.api_token_epoch, familyEpoch: epoch ?? 0 };
-    const principal: Principal = { user, userId, owner: { ...owner, entity: user }, ...held, tokenId };
+    const principal: Principal = { user, userId, owner: new OwnerWithEntity(owner, user), ...held, tokenId };
     return stamped(principal, { owner, ...epochs, tokenId, allowedIps, from });
   }
   // A token that another service signs with the same key has no epoch, and its `sid` is not the id of a family here.
@@ -58,7 +82,7 @@ export function ofAccessToken(
   const principal: Principal = {
     user,
     userId,
-    owner: { ...owner, entity: user },
+    owner: new OwnerWithEntity(owner, user),
     ...held,
     ...(familyId !== undefined && { familyId }),
   };
@@ -75,7 +99,7 @@ export function ofOwner(
 ): Principal {
   const owner = { type, id: userId };
   return stamped(
-    { user, userId, owner: { ...owner, entity: user }, ...made },
+    { user, userId, owner: new OwnerWithEntity(owner, user), ...made },
     { owner, tokenEpoch, familyEpoch, ...origin },
   );
 }

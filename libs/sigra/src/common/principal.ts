@@ -35,7 +35,7 @@ export type AnyPrincipal = Principal | OwnerPrincipal;
 
 /** The owner of the credential of a principal. */
 export interface PrincipalOwner<Entity extends object = object> extends Owner {
-  /** The owner, read for this request: a user, an organization, and so on. */
+  /** The owner, read for this request: a user, an organization, and so on. JSON and copies of the object omit it. */
   readonly entity: Entity;
 }
 
