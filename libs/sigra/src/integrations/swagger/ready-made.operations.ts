@@ -32,7 +32,8 @@ export function operationsOf(config: SigraConfig): OperationFinder {
     [LeakController, leakOperations],
   ];
   return (controller, handler) => {
-    const [described, operations] = tables.find(([type]) => controller.prototype instanceof type) ?? [];
+    const [described, operations] =
+      tables.find(([type]) => controller === type || controller.prototype instanceof type) ?? [];
     const handlers = described?.prototype as Readonly<Record<string, Target>> | undefined;
     return Object.entries((operations ?? {}) as Readonly<Record<string, ReadyMadeOperation>>).find(
       ([name]) => handlers?.[name] === handler,
