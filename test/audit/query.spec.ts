@@ -117,7 +117,7 @@ describe('reading the audit trail', () => {
         action: 'note.add',
         outcome: 'success',
         actorId: 'user-2',
-        actorType: 'user',
+        actorType: 'robot',
         targetId: 'note-3',
         targetType: 'note',
         metadata: { number: 59 },

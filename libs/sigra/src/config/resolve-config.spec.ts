@@ -382,7 +382,7 @@ describe('resolveConfig', () => {
   });
 
   it('has a default for everything except users', () => {
-    const { users, ...rest } = resolve({});
+    const { users, ownerTypes, ...rest } = resolve({});
 
     expect(users).toEqual({
       path: 'users',
@@ -393,6 +393,7 @@ describe('resolveConfig', () => {
       scopes: undefined,
     });
     expect(users.isActive(new User())).toBe(true);
+    expect(ownerTypes).toEqual([users]);
     const foreignFormats = new ForeignFormats([]);
     expect(rest).toEqual({
       apiTokens: {
