@@ -4,7 +4,7 @@ import { measureCleanUp } from './scale/clean-up.js';
 import { measureManyTokens } from './scale/many-tokens.js';
 import { measurePgBouncer } from './scale/pgbouncer.js';
 import { measureSizes } from './scale/sizes.js';
-import { measureTwoNodes } from './scale/two-nodes.js';
+import { measureProcesses } from './scale/processes.js';
 import { seedScale } from './scale/seed-scale.js';
 
 export const title = 'Large tables, users with many tokens, several nodes';
@@ -13,7 +13,7 @@ export async function run(stage: Stage): Promise<Findings> {
   const urls = await seedScale(stage);
   const parts: Findings[] = [];
   // Last, because it leaves dead rows in the table.
-  for (const measure of [measureSizes, measureTwoNodes, measurePgBouncer, measureManyTokens, measureCleanUp]) {
+  for (const measure of [measureSizes, measureProcesses, measurePgBouncer, measureManyTokens, measureCleanUp]) {
     parts.push(await measure(stage, urls));
   }
   const server = await stage.server();
