@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TokenPair } from 'nestjs-sigra';
 import { unseal } from '../../libs/sigra/src/common/sealing.js';
 import { auditActions } from '../support/audit-rows.js';
+import { eventually } from '../support/eventually.js';
 import { familyIdOf, joinJwtApp, JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { JwtNode, type Outcome } from '../support/jwt-node.js';
 import { holdingFamilies, untilWaiting } from '../support/locks.js';
@@ -113,19 +114,32 @@ describe('when a process is killed during rotations', () => {
     expect(new Set(states)).toEqual(new Set([true, false]));
   });
 
-  /** Kills a process when all its rotations wait at the latch. */
-  const killAt = async (pairs: readonly TokenPair[], hold: (act: () => Promise<void>) => Promise<void>) => {
+  /** Kills a process when all its rotations wait. */
+  const killAt = async (
+    pairs: readonly TokenPair[],
+    hold: (act: () => Promise<void>) => Promise<void>,
+    allWait: () => Promise<void>,
+  ) => {
     const victim = nextVictim();
     let presented: Promise<readonly (Outcome | undefined)[]> | undefined;
     await hold(async () => {
       presented = victim.refresh(10, tokensOf(pairs));
-      await untilWaiting(strict.dataSource, HELD);
+      await allWait();
       victim.kill();
       await presented;
     });
     await victim.gone(strict.dataSource);
     return presented!;
   };
+  /** Rotations share a statement, so their number is that of the families that statements at the latch have locked. */
+  const untilAllLocked = (pairs: readonly TokenPair[]) =>
+    eventually(async () => {
+      const free = await strict.dataSource.query<unknown[]>(
+        'SELECT FROM sigra_refresh_families WHERE id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED',
+        [pairs.map((pair) => familyIdOf(pair))],
+      );
+      return free.length === 0;
+    });
   const holdingLatch = (act: () => Promise<void>) =>
     strict.dataSource.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [LATCH]);
@@ -135,12 +149,15 @@ describe('when a process is killed during rotations', () => {
   it('the old tokens work if the rotations still wait for their families', async () => {
     const pairs = await signIns(HELD);
 
-    const outcomes = await killAt(pairs, (act) =>
-      holdingFamilies(
-        strict.dataSource,
-        pairs.map((pair) => familyIdOf(pair)),
-        act,
-      ),
+    const outcomes = await killAt(
+      pairs,
+      (act) =>
+        holdingFamilies(
+          strict.dataSource,
+          pairs.map((pair) => familyIdOf(pair)),
+          act,
+        ),
+      () => untilWaiting(strict.dataSource, HELD),
     );
 
     expect(outcomes).toEqual(pairs.map(() => undefined));
@@ -154,7 +171,7 @@ describe('when a process is killed during rotations', () => {
        WHEN (NEW.action = 'api.jwt_refresh') EXECUTE FUNCTION wait_for_latch()`,
     );
 
-    const outcomes = await killAt(pairs, holdingLatch);
+    const outcomes = await killAt(pairs, holdingLatch, () => untilAllLocked(pairs));
 
     await strict.dataSource.query('DROP TRIGGER halfway ON sigra_audit_events');
     expect(outcomes).toEqual(pairs.map(() => undefined));
@@ -168,7 +185,7 @@ describe('when a process is killed during rotations', () => {
        FOR EACH ROW WHEN (NEW.action = 'api.jwt_refresh') EXECUTE FUNCTION wait_for_latch()`,
     );
 
-    const outcomes = await killAt(pairs, holdingLatch);
+    const outcomes = await killAt(pairs, holdingLatch, () => untilAllLocked(pairs));
 
     await strict.dataSource.query('DROP TRIGGER at_commit ON sigra_audit_events');
     expect(outcomes).toEqual(pairs.map(() => undefined));

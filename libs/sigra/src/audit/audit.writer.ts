@@ -94,7 +94,7 @@ export class AuditWriter {
   }
 
   /** Makes the row of an event, for a statement that also makes the change; undefined when audit is off. */
-  rowOf(event: NewAuditEvent): NewAuditEventRow | undefined {
+  rowOf(event: NewAuditEvent): AuditEvent | undefined {
     return this.enabled ? this.toRow(event) : undefined;
   }
 

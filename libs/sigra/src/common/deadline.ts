@@ -16,6 +16,10 @@ export class Deadline {
     return Math.max(this.at - performance.now(), 1);
   }
 
+  get isOver(): boolean {
+    return performance.now() >= this.at;
+  }
+
   /**
    * Waits for steps that change nothing.
    *

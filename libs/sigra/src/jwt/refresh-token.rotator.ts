@@ -209,14 +209,13 @@ export class RefreshTokenRotator {
     const rotation = {
       tokenId: token.id,
       family,
-      boundTo: family.dpopThumbprint === null ? presented.client.dpopThumbprint : undefined,
+      boundTo: family.dpopThumbprint === null ? (presented.client.dpopThumbprint ?? null) : null,
       child: {
         id: uuidv7(),
         tokenHash: hashSecret(successor),
         expiresAt: earliest(later(now, refreshTtl), family.absoluteExpiresAt),
         createdAt: now,
       },
-      leeway: reuseLeeway,
       sealedSuccessor: reuseLeeway > 0 ? seal(successor, rawToken, 'refresh-token successor') : null,
       event: this.audit.rowOf(refreshEvent('api.jwt_refresh', presented)),
     };

@@ -5,16 +5,24 @@ import { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime, nullable, numeric } from './columns.js';
-import type { NewAuditEventRow } from './audit-event.repository.js';
+import { ChangeBatcher } from './change-batcher.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
-import { type NewRefreshToken, RefreshFamilyRepository } from './refresh-family.repository.js';
+import { RefreshFamilyRepository } from './refresh-family.repository.js';
 import { currentEpoch } from './owner.repository.js';
 import { literal } from './qualified-names.js';
-import { preparedStatement, type Row } from './prepared-statement.js';
+import { type EncodedRecord, RecordList } from './record-list.js';
+import { type PreparedStatement, preparedStatement, type Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
 import { PackedRow } from './packed-row.js';
 import { Parameters, Sql } from './table.js';
-import { auditEvents, refreshFamilies, type RefreshFamilyRow, refreshTokens, type RefreshTokenRow } from './tables.js';
+import {
+  type AuditEvent,
+  auditEvents,
+  refreshFamilies,
+  type RefreshFamilyRow,
+  refreshTokens,
+  type RefreshTokenRow,
+} from './tables.js';
 import { UserDirectory } from './user-directory.js';
 
 /** A refresh token with its family. */
@@ -45,14 +53,40 @@ const MAX_SUCCESSORS = 100;
 export interface Rotation {
   readonly tokenId: string;
   readonly family: Pick<RefreshFamilyRow, 'id' | 'ownerType' | 'ownerId' | 'allowedIps' | 'resources'>;
-  readonly child: NewRefreshToken & { readonly createdAt: Date };
-  /** The key that the family gets. Undefined leaves the family as it is. */
-  readonly boundTo?: string | undefined;
+  readonly child: {
+    readonly id: string;
+    readonly tokenHash: string;
+    readonly expiresAt: Date;
+    readonly createdAt: Date;
+  };
+  /** The key that the family gets. Null leaves the family as it is. */
+  readonly boundTo: string | null;
   readonly sealedSuccessor: Buffer | null;
-  /** `jwt.reuseLeeway`, in seconds. */
-  readonly leeway: number;
   /** The audit row; undefined when audit is off. */
-  readonly event: NewAuditEventRow | undefined;
+  readonly event: AuditEvent | undefined;
+}
+
+const rotations = new RecordList('rotation', {
+  tokenId: refreshTokens.columns.id,
+  familyId: refreshTokens.columns.familyId,
+  ownerType: refreshFamilies.columns.ownerType,
+  ownerId: refreshFamilies.columns.ownerId,
+  allowedIps: refreshFamilies.columns.allowedIps,
+  resources: refreshFamilies.columns.resources,
+  boundTo: refreshFamilies.columns.dpopThumbprint,
+  sealedSuccessor: refreshTokens.columns.sealedSuccessor,
+  childId: refreshTokens.columns.id,
+  tokenHash: refreshTokens.columns.tokenHash,
+  expiresAt: refreshTokens.columns.expiresAt,
+  createdAt: refreshTokens.columns.createdAt,
+});
+const events = new RecordList('event', { ...auditEvents.columns, tokenId: refreshTokens.columns.id });
+
+/** A rotation whose values the columns can hold. */
+interface EncodedRotation {
+  readonly familyId: string;
+  readonly rotation: EncodedRecord;
+  readonly event: EncodedRecord | undefined;
 }
 
 interface PackedTokenOfFamily {
@@ -72,6 +106,11 @@ export class RefreshTokenRepository {
   private readonly withFamily: string;
   private readonly ownerType: string;
   private readonly reader: OwnedRecordReader<RefreshTokenOfFamily>;
+  /** In seconds. */
+  private readonly leeway: number;
+  private readonly isAudited: boolean;
+  private readonly rotation: PreparedStatement;
+  private readonly batcher: ChangeBatcher<EncodedRotation>;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -83,6 +122,13 @@ export class RefreshTokenRepository {
     this.table = database.names.refreshTokens;
     this.withFamily = `${this.table} t JOIN ${database.names.refreshFamilies} f ON f.id = t.family_id`;
     this.ownerType = config.users.type;
+    this.leeway = config.jwt?.reuseLeeway ?? 0;
+    this.isAudited = config.audit.enabled;
+    this.rotation = this.rotationStatement();
+    this.batcher = new ChangeBatcher({
+      keyOf: ({ familyId }) => familyId,
+      make: (changes, timeout) => this.rotateTogether(changes, timeout),
+    });
     // Another kind of owners can have the same ids in the same tables.
     const { key, ...lookups } = byTokenHash(this.withFamily, `f.owner_type = ${literal(this.ownerType)}`);
     this.reader = new OwnedRecordReader(
@@ -171,7 +217,7 @@ export class RefreshTokenRepository {
   }
 
   /**
-   * Consumes a token, and inserts its successor and the audit row, in one statement.
+   * Consumes a token, and inserts its successor and the audit row, in one statement. Rotations of one moment share it.
    *
    * It locks the family first, as all statements do. PostgreSQL then checks again whether the family was revoked or got
    * other addresses or resources, and the token consumed. It does not check the epoch again, and need not: the successor belongs to the
@@ -187,47 +233,88 @@ export class RefreshTokenRepository {
    * @throws UnstorableValueError when a column cannot hold a value
    */
   async rotate(rotation: Rotation, within: EntityManager | Deadline): Promise<boolean> {
-    const { text, values } = this.rotationOf(rotation);
-    const rows =
-      within instanceof Deadline
-        ? await this.database.change(preparedStatement(text), values, within.left)
-        : await this.database.query(text, values, within);
-    return rows.length === 1;
+    const encoded = encode(rotation);
+    if (within instanceof Deadline) return this.batcher.make(encoded, within);
+    const { text } = this.rotation;
+    return (await this.database.query(text, this.valuesOf([encoded]), within)).length === 1;
   }
 
-  private rotationOf({ tokenId, family, boundTo, child, sealedSuccessor, leeway, event }: Rotation) {
+  /** @returns the ids of the families in which a token was consumed */
+  private async rotateTogether(changes: readonly EncodedRotation[], timeout: number): Promise<ReadonlySet<string>> {
+    const rows = await this.database.change<RotatedRow>(this.rotation, this.valuesOf(changes), timeout);
+    return new Set(rows.map(({ familyId }) => familyId));
+  }
+
+  private valuesOf(changes: readonly EncodedRotation[]): readonly unknown[] {
+    const audited = changes.flatMap(({ event }) => event ?? []);
+    const all = [changes.map(({ rotation }) => rotation), ...(this.isAudited ? [audited] : [])];
+    return [this.leeway, replacedTime(this.clock), ...all.map((records) => JSON.stringify(records))];
+  }
+
+  private rotationStatement(): PreparedStatement {
     const { names } = this.database;
+    const { value } = rotations;
+    const [leeway, replaced, list, eventList] = ['$1', '$2', '$3', '$4'];
+    const now = value('createdAt').text;
+    const databaseNow = currentTime(replaced);
+    const epoch = currentEpoch(names.owners, 'family_epoch', value('ownerType').text, value('ownerId').text);
+    const child = {
+      id: value('childId'),
+      familyId: new Sql('consumed.family_id'),
+      parentId: new Sql('consumed.id'),
+      tokenHash: value('tokenHash'),
+      expiresAt: value('expiresAt'),
+      createdAt: value('createdAt'),
+    };
     const parameters = new Parameters();
-    const now = parameters.add(child.createdAt);
-    const successor = { ...child, familyId: new Sql('consumed.family_id'), parentId: new Sql('consumed.id') };
-    const databaseNow = currentTime(parameters.add(replacedTime(this.clock)));
-    const text = `WITH family AS MATERIALIZED (
-         SELECT id FROM ${names.refreshFamilies}
-         WHERE id = ${parameters.add(family.id)} AND revoked_at IS NULL AND absolute_expires_at > ${now}
-           AND allowed_ips IS NOT DISTINCT FROM ${parameters.add(family.allowedIps)}::text[]
-           AND resources IS NOT DISTINCT FROM ${parameters.add(family.resources)}::text[]
-           AND epoch = ${currentEpoch(names.owners, 'family_epoch', parameters.add(family.ownerType), parameters.add(family.ownerId))}
-         FOR NO KEY UPDATE SKIP LOCKED
+    const audit = auditEvents.insertFrom(
+      `consumed JOIN ${events.from(eventList)} ON ${events.value('tokenId').text} = consumed.id`,
+      names.auditEvents,
+      events.values,
+      parameters,
+    );
+    return preparedStatement(`WITH rotation AS MATERIALIZED (
+         SELECT * FROM ${rotations.from(list)}
+       ), family AS MATERIALIZED (
+         SELECT f.id FROM rotation JOIN ${names.refreshFamilies} f ON f.id = ${value('familyId').text}
+         WHERE f.revoked_at IS NULL AND f.absolute_expires_at > ${now}
+           AND f.allowed_ips IS NOT DISTINCT FROM ${value('allowedIps').text}
+           AND f.resources IS NOT DISTINCT FROM ${value('resources').text}
+           AND f.epoch = ${epoch}
+         FOR NO KEY UPDATE OF f SKIP LOCKED
        ), consumed AS (
-         UPDATE ${this.table} t SET consumed_at = ${databaseNow}, sealed_successor = ${parameters.add(sealedSuccessor)}
-         FROM family
-         WHERE t.id = ${parameters.add(tokenId)} AND t.family_id = family.id
+         UPDATE ${this.table} t SET consumed_at = ${databaseNow}, sealed_successor = ${value('sealedSuccessor').text}
+         FROM family JOIN rotation ON ${value('familyId').text} = family.id
+         WHERE t.id = ${value('tokenId').text} AND t.family_id = family.id
            AND t.consumed_at IS NULL AND t.expires_at > ${now}
          RETURNING t.id, t.family_id, t.parent_id
        ), forgotten AS (
          UPDATE ${this.table} parent SET sealed_successor = NULL FROM consumed
          WHERE parent.id = consumed.parent_id AND parent.sealed_successor IS NOT NULL
-           AND parent.consumed_at <= ${databaseNow} - make_interval(secs => ${parameters.add(leeway)})
-       )${boundTo === undefined ? '' : `, bound AS (${this.binding(boundTo, parameters)})`}${event ? `, audit AS (${auditEvents.insertFrom('consumed', names.auditEvents, event, parameters)})` : ''}
-       ${refreshTokens.insertFrom('consumed', this.table, successor, parameters)}
-       RETURNING id`;
-    return { text, values: parameters.values };
+           AND parent.consumed_at <= ${databaseNow} - make_interval(secs => ${leeway})
+       ), bound AS (
+         UPDATE ${names.refreshFamilies} f SET dpop_thumbprint = ${value('boundTo').text}
+         FROM consumed JOIN rotation ON ${value('familyId').text} = consumed.family_id
+         WHERE f.id = consumed.family_id AND f.dpop_thumbprint IS NULL AND ${value('boundTo').text} IS NOT NULL
+       )${this.isAudited ? `, audit AS (${audit})` : ''}
+       ${refreshTokens.insertFrom(`consumed JOIN rotation ON ${value('tokenId').text} = consumed.id`, this.table, child, parameters)}
+       RETURNING family_id AS "familyId"`);
   }
+}
 
-  private binding(thumbprint: string, parameters: Parameters): string {
-    return `UPDATE ${this.database.names.refreshFamilies} f SET dpop_thumbprint = ${parameters.add(thumbprint)}
-         FROM consumed WHERE f.id = consumed.family_id AND f.dpop_thumbprint IS NULL`;
-  }
+interface RotatedRow {
+  readonly familyId: string;
+}
+
+function encode({ tokenId, family, boundTo, child, sealedSuccessor, event }: Rotation): EncodedRotation {
+  const { id: familyId, ownerType, ownerId, allowedIps, resources } = family;
+  const { id: childId, ...token } = child;
+  const owner = { ownerType, ownerId, allowedIps, resources };
+  return {
+    familyId,
+    rotation: rotations.encode({ tokenId, familyId, ...owner, boundTo, sealedSuccessor, childId, ...token }),
+    event: event && events.encode({ ...event, tokenId }),
+  };
 }
 
 function unpack(row: PackedTokenOfFamily): RefreshTokenOfFamily {
