@@ -1,6 +1,7 @@
+import { withClient } from '../harness/database.js';
 import { figuresTable } from '../harness/figures-table.js';
 import { type Figures, inTurn } from '../harness/rounds.js';
-import type { Findings } from '../harness/section.js';
+import type { Findings, Table } from '../harness/section.js';
 import type { Stage } from '../harness/stage.js';
 import type { ScaleDatabases } from './seed-scale.js';
 import { IN_FLIGHT, startNode } from './sigra-node.js';
@@ -31,7 +32,7 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
       {
         what: `time of a verification at ${last.toLocaleString('en-US')} tokens against ${first.toLocaleString('en-US')}`,
         bound: 'at most',
-        limit: 1.3,
+        limit: 1.2,
         unit: 'times',
         measured: (figures[first]?.rate ?? NaN) / (figures[last]?.rate ?? NaN),
       },
@@ -42,8 +43,28 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
         'verifications',
         rows.flatMap(([tokens, each]) => (each ? [[`${tokens.toLocaleString('en-US')} tokens`, each]] : [])),
       ),
+      await storageOf(large, last),
     ],
     charts: [],
     notes: [`Each turn uses ${(100_000).toLocaleString('en-US')} tokens, drawn at random from the whole table.`],
+  };
+}
+
+/** The tables and indexes that grow with the tokens, and what they would be with a hundred million. */
+async function storageOf(url: string, tokens: number): Promise<Table> {
+  const relations = await withClient(url, async (client) => {
+    const { rows } = await client.query<{ name: string; bytes: number }>(
+      `SELECT c.relname AS name, pg_relation_size(c.oid)::float8 AS bytes FROM pg_class c
+       WHERE c.oid = 'sigra_api_tokens'::regclass
+         OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'sigra_api_tokens'::regclass)
+       ORDER BY bytes DESC`,
+    );
+    return rows;
+  });
+  const all = [...relations, { name: 'together', bytes: relations.reduce((sum, { bytes }) => sum + bytes, 0) }];
+  return {
+    title: `Storage of ${tokens.toLocaleString('en-US')} tokens, and calculated for 100,000,000`,
+    columns: ['', 'MiB', 'bytes per token', 'GiB for 100,000,000'],
+    rows: all.map(({ name, bytes }) => [name, bytes / 2 ** 20, bytes / tokens, ((bytes / tokens) * 1e8) / 2 ** 30]),
   };
 }

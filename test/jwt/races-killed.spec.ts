@@ -118,7 +118,7 @@ describe('when a process is killed during rotations', () => {
   const killAt = async (
     pairs: readonly TokenPair[],
     hold: (act: () => Promise<void>) => Promise<void>,
-    allWait: () => Promise<void>,
+    allWait: () => Promise<unknown>,
   ) => {
     const victim = nextVictim();
     let presented: Promise<readonly (Outcome | undefined)[]> | undefined;
