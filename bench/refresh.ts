@@ -1,7 +1,8 @@
 import { Child } from './harness/child-process.js';
 import { DatabaseServer } from './harness/database.js';
 import { figuresTable } from './harness/figures-table.js';
-import { inTurn, totalCpu } from './harness/rounds.js';
+import { figuresOf, inTurn, totalCpu } from './harness/rounds.js';
+import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
 import { createTables } from './harness/seed.js';
 import type { Stage } from './harness/stage.js';
@@ -41,6 +42,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
     if (live !== FAMILIES) throw new Error(`${live} tokens are live in ${FAMILIES} families`);
     await worker.stop();
   }
+  const burst = await measureBurst(stage, server);
   return {
     demands: [
       {
@@ -57,6 +59,13 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
         unit: 'times',
         measured: totalCpu(figures.handWritten) / totalCpu(figures.sigra),
       },
+      {
+        what: `refresh of ${burst.families} families at once, p99 against p50`,
+        bound: 'at most',
+        limit: 3,
+        unit: 'times',
+        measured: burst.figures.p99 / burst.figures.p50,
+      },
     ],
     tables: [
       figuresTable('', 'rotations', [
@@ -64,6 +73,7 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
         ['TypeORM transaction, hand-written (token, audit)', figures.handWritten],
         ['better-auth oauth-provider (client, user, reuse)', figures.betterAuth],
       ]),
+      figuresTable(`${burst.families} families at once`, 'rotations', [['Sigra', burst.figures]]),
     ],
     charts: [
       {
@@ -87,11 +97,32 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
   };
 }
 
-async function startWorker(name: RefreshContestantName, url: string): Promise<Child<RefreshWorker>> {
+/** As after an outage: every client refreshes at the same moment. */
+async function measureBurst(stage: Stage, server: DatabaseServer) {
+  const { families, rounds } = stage.settings;
+  stage.say(`refresh: ${families} families at once`);
+  const url = await server.createDatabase('refresh_burst');
+  await createTables(url, families);
+  const worker = await startWorker('sigra', url, families);
+  const samples: Sample[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const sample = await worker.call('burst', undefined);
+    // The first is the warm-up.
+    if (round > 0) samples.push(sample);
+  }
+  await worker.stop();
+  return { families, figures: figuresOf(samples) };
+}
+
+async function startWorker(
+  name: RefreshContestantName,
+  url: string,
+  families = FAMILIES,
+): Promise<Child<RefreshWorker>> {
   const worker = await Child.start<RefreshWorker>(new URL('./workers/refresh-worker.ts', import.meta.url), {
     args: [name, url],
     execArgv: ['--expose-gc'],
   });
-  await worker.call('signIn', { families: FAMILIES });
+  await worker.call('signIn', { families });
   return worker;
 }

@@ -12,6 +12,8 @@ export interface Settings {
   readonly warmUp: number;
   readonly users: number;
   readonly tokens: number;
+  /** Families that refresh at once in `refresh`. */
+  readonly families: number;
   /** Sizes of the table in `scale`: the smallest, the usual and the largest. */
   readonly scaleTokens: readonly [number, number, number];
   /** Tokens of the user with many tokens. */
@@ -31,6 +33,7 @@ export const FULL: Settings = {
   warmUp: 0.6,
   users: 10_000,
   tokens: 1_000_000,
+  families: 10_000,
   scaleTokens: [10_000, 1_000_000, 10_000_000],
   tokensOfOneUser: 10_000,
   expiredTokens: 1_000_000,
@@ -46,6 +49,7 @@ export const QUICK: Settings = {
   warmUp: 0.2,
   users: 1000,
   tokens: 20_000,
+  families: 500,
   scaleTokens: [1000, 10_000, 50_000],
   tokensOfOneUser: 1000,
   expiredTokens: 20_000,

@@ -20,14 +20,25 @@ const contestant = await factories[name as RefreshContestantName](databaseUrl);
 /** The newest refresh token of each family. */
 const newest: string[] = [];
 
+const SIGN_INS_AT_ONCE = 50;
+
+const rotate = async (family: number) => {
+  newest[family] = await contestant.refresh(newest[family] ?? '');
+};
+
 const methods = {
   signIn: async ({ families }: { families: number }) => {
-    for (let user = 1; user <= families; user++) newest.push(await contestant.signIn(userId(user)));
+    for (let user = 1; user <= families; user += SIGN_INS_AT_ONCE) {
+      const users = Array.from({ length: Math.min(SIGN_INS_AT_ONCE, families - user + 1) }, (_, index) => user + index);
+      newest.push(...(await Promise.all(users.map((each) => contestant.signIn(userId(each))))));
+    }
   },
-  turn: ({ seconds }: { seconds: number }) =>
-    closedLoop({ inFlight: newest.length, until: seconds }, async (family) => {
-      newest[family] = await contestant.refresh(newest[family] ?? '');
-    }),
+  turn: ({ seconds }: { seconds: number }) => closedLoop({ inFlight: newest.length, until: seconds }, rotate),
+  /** All families at the same moment, once each. */
+  burst: () => {
+    let started = 0;
+    return closedLoop({ inFlight: newest.length, until: () => started++ >= newest.length }, rotate);
+  },
   countLive: () => contestant.countLive(),
 };
 export type RefreshWorker = typeof methods;

@@ -3,9 +3,9 @@ import { DataSource, IsNull } from 'typeorm';
 import { startSigra } from '../sigra-app.js';
 import type { RefreshFactory } from './contestant.js';
 
-/** `SigraJwtService.refresh`, which reads the user, detects reuse and writes the audit row. */
+/** `SigraJwtService.refresh`, with a timeout that a burst does not reach. It reads the user, detects reuse and writes the audit row. */
 export const sigra: RefreshFactory = async (databaseUrl) => {
-  const app = await startSigra(databaseUrl);
+  const app = await startSigra(databaseUrl, { lookupTimeout: 60_000 });
   const jwt = app.get(SigraJwtService);
   const tokens = app.get(DataSource).getRepository(RefreshTokenEntity);
   return {
