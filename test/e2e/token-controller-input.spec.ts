@@ -125,14 +125,14 @@ describe.each(ADAPTERS)('Input to the token controller on %s', (adapter) => {
     });
 
     it('refuses a body that is nested tens of thousands of levels deep', async () => {
-      const depth = adapter === 'express' ? 40_000 : 100_000;
+      const depth = 30_000;
       const answer = await page.send(
         'POST',
         '/api/tokens',
         `{"name":"CI","scopes":${'['.repeat(depth)}${']'.repeat(depth)}}`,
       );
 
-      expect([answer.status, answer.body.error]).toEqual([400, 'invalid_scope_format']);
+      expect([answer.status, answer.body.error]).toEqual([400, 'invalid_request']);
     });
 
     it('refuses a body of another type', async () => {

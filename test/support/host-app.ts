@@ -4,6 +4,7 @@ import {
   type INestApplication,
   type LoggerService,
   Module,
+  type NestApplicationOptions,
   type Provider,
   type Type,
 } from '@nestjs/common';
@@ -39,6 +40,10 @@ export interface HostOptions {
   readonly guard?: Type<CanActivate> | null;
   /** Further modules of the application. */
   readonly imports?: (Type<object> | DynamicModule)[];
+  /** Other options of `NestFactory.create()`. */
+  readonly nest?: Pick<NestApplicationOptions, 'bodyParser' | 'rawBody'>;
+  /** The application of Express that the adapter uses. @default its own */
+  readonly express?: unknown;
   /** Receives all logs of the application. @default logs are discarded */
   readonly logger?: LoggerService;
   /** The steps of a host's `main.ts` between `create` and `listen`. */
@@ -74,14 +79,18 @@ export async function startHost(options: HostOptions): Promise<HostApp> {
   class HostModule {}
 
   const adapter = options.adapter === 'express' ? expressAdapter(options) : fastifyAdapter(options);
-  const app = await NestFactory.create(HostModule, adapter, { logger: options.logger ?? false, abortOnError: false });
+  const app = await NestFactory.create(HostModule, adapter, {
+    logger: options.logger ?? false,
+    abortOnError: false,
+    ...options.nest,
+  });
   options.prepare?.(app);
   await app.listen(options.port ?? 0, '127.0.0.1');
   return { app, url: await app.getUrl(), close: () => app.close() };
 }
 
-function expressAdapter({ trustProxy }: HostOptions) {
-  const adapter = new ExpressAdapter();
+function expressAdapter({ trustProxy, express }: HostOptions) {
+  const adapter = new ExpressAdapter(express);
   if (trustProxy !== undefined) adapter.set('trust proxy', trustProxy);
   return adapter;
 }

@@ -9,6 +9,7 @@ import { ProviderScopeCheck } from './config/provider-scope.check.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { SIGRA_CONFIG } from './config/sigra-config.js';
 import type { SigraModuleExtras, SigraModuleOptions } from './config/sigra-options.js';
+import { BodyLimits } from './http/body.limits.js';
 import { httpProviders } from './http/http.providers.js';
 import { OAuthParserErrors } from './http/oauth-parser.errors.js';
 import { PublicDocuments } from './http/public.documents.js';
@@ -81,6 +82,7 @@ export class SigraModule extends ConfigurableModuleClass implements NestModule {
   constructor(
     private readonly documents: PublicDocuments,
     private readonly parserErrors: OAuthParserErrors,
+    private readonly bodyLimits: BodyLimits,
   ) {
     super();
   }
@@ -89,6 +91,7 @@ export class SigraModule extends ConfigurableModuleClass implements NestModule {
   configure(): void {
     this.documents.serve();
     this.parserErrors.register();
+    this.bodyLimits.register();
   }
 
   /**

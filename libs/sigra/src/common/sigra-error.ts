@@ -67,6 +67,8 @@ export const ERROR_CODES = {
   // A request that is not allowed. RFC 6750 section 3.1: one without a credential gets no error code in the header.
   unauthorized: { status: 401, challenge: 'realm' },
   invalid_request: { status: 400, challenge: 'error' },
+  body_too_large: { status: 413 },
+  unsupported_encoding: { status: 415 },
   insufficient_scope: { status: 403, challenge: 'scope', oauth: 'invalid_scope' },
   not_administrator: { status: 403 },
   step_up_required: { status: 403 },

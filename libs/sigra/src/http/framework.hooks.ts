@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { PassThrough, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { HttpResponse } from '../auth/http-exchange.js';
 
 /** The properties of Express's and Fastify's requests that the hooks read. */
@@ -9,7 +9,36 @@ interface RawRequest {
   readonly url: string;
   /** The URL before Express removed the path of a router. */
   readonly originalUrl?: string;
+  /** On Express: the path that its router matches, also of an application below another one. */
+  readonly path?: string;
 }
+
+/** The properties of Node's request that readers of bodies use. */
+export interface BodyRequest {
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly httpVersionMajor: number;
+  /** Whether all of it has arrived. */
+  readonly complete?: boolean;
+  /** What a parser in front of the adapter has read. */
+  readonly body?: unknown;
+}
+
+/** A reader of bodies in front of the parsers. */
+export interface BodyReader {
+  /** @param path of a request on Express, and of a route on Fastify */
+  readonly isConcerned: (method: string, path: string) => boolean;
+  /** Resolves to the stream that the parsers of Fastify get; those of Express get what is left of the body. Its errors are the answer. */
+  readonly read: (request: BodyRequest, body: Readable) => Promise<Readable>;
+  /** The limit of Fastify's parsers, in bytes. @default that of the application */
+  readonly bodyLimit?: number;
+}
+
+type PreParsing = (
+  request: RawRequest & { readonly raw: BodyRequest },
+  reply: HttpResponse,
+  payload: Readable,
+  done: (error: unknown, payload?: Readable) => void,
+) => void;
 
 /** An answer of a hook. */
 export interface HookAnswer {
@@ -24,7 +53,7 @@ type Next = (error?: unknown) => void;
 interface Express {
   use(
     middleware:
-      | ((request: RawRequest, response: HttpResponse, next: Next) => void)
+      | ((request: RawRequest & BodyRequest & Readable, response: HttpResponse, next: Next) => void)
       | ((error: unknown, request: RawRequest, response: HttpResponse, next: Next) => void),
   ): unknown;
 }
@@ -54,12 +83,7 @@ interface FastifyRoute {
   readonly url: string;
   readonly method: string | readonly string[];
   bodyLimit?: number;
-  preParsing?: (
-    request: RawRequest & { readonly raw: object },
-    reply: HttpResponse,
-    payload: Readable,
-    done: (error: unknown, payload?: Readable) => void,
-  ) => void;
+  preParsing?: PreParsing | readonly PreParsing[];
   errorHandler?: (error: unknown, request: RawRequest, reply: HttpResponse) => void;
 }
 
@@ -134,37 +158,26 @@ export class FrameworkHooks {
     );
   }
 
-  /**
-   * Reads the bodies of POST requests before the parsers of the application, whose limits then do not count.
-   *
-   * @param read keeps the bytes of a request of Node. Its errors are the answer
-   */
-  readBodies(isConcerned: (path: string) => boolean, read: (request: object, body: Readable) => Promise<Buffer>): void {
+  /** Reads bodies before the parsers of the application. */
+  readBodies({ isConcerned, read, bodyLimit }: BodyReader): void {
     this.whenReady(() =>
       this.onAdapter(
         (express) =>
-          express.use((request: RawRequest, response: HttpResponse, next: Next) => {
-            const body = request as RawRequest & Readable;
-            // Something in front of the adapter can have read it.
-            if (request.method !== 'POST' || !isConcerned(pathOf(request)) || body.readableEnded) next();
-            else read(request, body).then(() => next(), closing(response, next));
+          express.use((request: RawRequest & BodyRequest & Readable, response: HttpResponse, next: Next) => {
+            if (!hasBody(request) || !isConcerned(request.method, request.path ?? '')) next();
+            else read(request, request).then(() => next(), closing(request, response, next));
           }),
         (fastify) =>
           fastify.addHook('onRoute', (route) => {
-            if (!isConcerned(route.url) || route.method !== 'POST') return;
-            // The reader has a limit of its own.
-            route.bodyLimit = Number.MAX_SAFE_INTEGER;
-            route.preParsing = (request, reply, payload, done) => {
-              read(request.raw, payload).then(
-                (bytes) => {
-                  const copy = new PassThrough();
-                  // Parsers get something short: they come before the signature is checked.
-                  copy.end('[]');
-                  done(null, Object.assign(copy, { receivedEncodedLength: bytes.length }));
-                },
-                closing(reply, done),
-              );
-            };
+            if (![route.method].flat().some((method) => isConcerned(method, route.url))) return;
+            if (bodyLimit !== undefined) route.bodyLimit = bodyLimit;
+            route.preParsing = [
+              ...[route.preParsing ?? []].flat(),
+              (request, reply, payload, done) => {
+                if (!hasBody(request.raw)) done(null, payload);
+                else read(request.raw, payload).then((body) => done(null, body), closing(request.raw, reply, done));
+              },
+            ];
           }),
       ),
     );
@@ -205,13 +218,19 @@ function pathOf({ originalUrl, url }: RawRequest): string {
   return (originalUrl ?? url).split('?', 1)[0] ?? '';
 }
 
+/** RFC 9112 section 6. HTTP/2 has no header that tells. */
+function hasBody({ headers, httpVersionMajor }: BodyRequest): boolean {
+  const { 'content-length': length, 'transfer-encoding': transfer } = headers;
+  return transfer !== undefined || (length !== undefined && length !== '0') || httpVersionMajor > 1;
+}
+
 /**
  * The rest of a body that is refused is not read, so that its connection serves no other request, and would stay open
  * forever.
  */
-function closing(response: HttpResponse, next: (error: unknown) => void): (error: unknown) => void {
-  return (error) => {
-    response.header('Connection', 'close');
+function closing(request: BodyRequest, response: HttpResponse, next: (error: unknown) => void) {
+  return (error: unknown): void => {
+    if (!request.complete) response.header('Connection', 'close');
     next(error);
   };
 }

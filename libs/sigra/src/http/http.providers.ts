@@ -1,3 +1,4 @@
+import { BodyLimits } from './body.limits.js';
 import { ConnectionDrain } from './connection-drain.js';
 import { LeakReportBytes } from './leak-report.bytes.js';
 import { LeakResponder } from './leak.responder.js';
@@ -10,6 +11,7 @@ import { PublicDocuments } from './public.documents.js';
 
 /** Everything that Nest instantiates in this folder, besides the controllers that the application mounts. */
 export const httpProviders = [
+  BodyLimits,
   ConnectionDrain,
   FrameworkHooks,
   LeakReportBytes,

@@ -1,7 +1,8 @@
-import { Injectable, PayloadTooLargeException } from '@nestjs/common';
-import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { PassThrough, type Readable } from 'node:stream';
 import type { HttpRequest } from '../auth/http-exchange.js';
 import { refuse } from '../common/sigra-error.js';
+import { bodyTooLarge } from './body.bounds.js';
 import { FrameworkHooks } from './framework.hooks.js';
 import { MountedRoutes } from './mounted.routes.js';
 
@@ -22,11 +23,13 @@ export class LeakReportBytes {
 
   constructor(routes: MountedRoutes, hooks: FrameworkHooks) {
     if (routes.below('leaks', '') === undefined) return;
-    hooks.readBodies(
+    hooks.readBodies({
       // Express ignores case, and a slash at the end. The application sets its prefix later.
-      (path) => path.toLowerCase().replace(/\/$/, '') === routes.of('leaks', '')?.toLowerCase(),
-      (request, body) => this.keep(request, body),
-    );
+      isConcerned: (method, path) =>
+        method === 'POST' && path.toLowerCase().replace(/\/$/, '') === routes.of('leaks', '')?.toLowerCase(),
+      read: (request, body) => this.keep(request, body),
+      bodyLimit: Number.MAX_SAFE_INTEGER,
+    });
   }
 
   /**
@@ -44,7 +47,9 @@ export class LeakReportBytes {
     );
   }
 
-  private async keep(request: object, body: Readable): Promise<Buffer> {
+  private async keep(request: object, body: Readable): Promise<Readable> {
+    // Something in front of the adapter can have read it.
+    if (body.readableEnded) return body;
     const chunks: Buffer[] = [];
     let length = 0;
     let counted = 0;
@@ -54,7 +59,7 @@ export class LeakReportBytes {
     try {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         length += chunk.length;
-        if (length > MAX_REPORT_LENGTH) throw new PayloadTooLargeException();
+        if (length > MAX_REPORT_LENGTH) throw bodyTooLarge(MAX_REPORT_LENGTH);
         if (length > SMALL) {
           counted += chunk.length;
           this.held += chunk.length;
@@ -68,6 +73,9 @@ export class LeakReportBytes {
     }
     const bytes = Buffer.concat(chunks);
     this.kept.set(request, bytes);
-    return bytes;
+    const copy = new PassThrough();
+    // Parsers get something short: they come before the signature is checked.
+    copy.end('[]');
+    return Object.assign(copy, { receivedEncodedLength: bytes.length });
   }
 }

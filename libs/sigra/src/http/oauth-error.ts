@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { HttpRefusal, quotable, RETRY_LATER } from '../auth/http-refusal.js';
-import { factsOf, isBadCredential, isOutage, SigraError } from '../common/sigra-error.js';
+import { factsOf, isBadCredential, SigraError } from '../common/sigra-error.js';
 
 /**
  * Error codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2 and RFC 9449 section 5, and for what no
@@ -57,14 +57,17 @@ export function toOAuthError(thrown: unknown): OAuthError {
   return ofStatus(500, thrown);
 }
 
+/** Of refusals by services. All others are 400. */
+const KEPT_STATUSES: ReadonlySet<number> = new Set([413, 415, 503]);
+
 /**
  * A refusal by a service. Clients repeat what is only unavailable. A page of another origin cannot read `Retry-After`, so
  * the code of an unknown outcome differs, too.
  */
 function ofService(cause: SigraError): OAuthError {
-  const { oauth = 'invalid_request', isRepeatable } = factsOf(cause);
+  const { status, oauth = 'invalid_request', isRepeatable } = factsOf(cause);
   const description = isBadCredential(cause) ? INVALID_GRANT : cause.message;
-  return new OAuthError(isOutage(cause) ? 503 : 400, oauth, description, {
+  return new OAuthError(KEPT_STATUSES.has(status) ? status : 400, oauth, description, {
     headers: { ...(isRepeatable && RETRY_LATER) },
     cause,
   });
