@@ -4,6 +4,7 @@ import * as main from 'nestjs-sigra';
 import * as issuers from 'nestjs-sigra/issuers';
 import * as openTelemetry from 'nestjs-sigra/opentelemetry';
 import * as swagger from 'nestjs-sigra/swagger';
+import * as terminus from 'nestjs-sigra/terminus';
 import * as testing from 'nestjs-sigra/testing';
 import * as throttler from 'nestjs-sigra/throttler';
 import ts from 'typescript';
@@ -41,6 +42,7 @@ describe('nestjs-sigra', () => {
       'CurrentUser',
       'DpopService',
       'EnforcesScopes',
+      'HealthProbe',
       'InjectSigraDataSource',
       'OptionalAuth',
       'OwnerEntity',
@@ -130,6 +132,7 @@ describe('nestjs-sigra', () => {
       'ForgetOptions',
       'FoundApiTokenPage',
       'HashedToken',
+      'HealthReport',
       'HooksOptions',
       'HostCredential',
       'HostRequest',
@@ -284,6 +287,12 @@ describe('nestjs-sigra/swagger', () => {
 
   it('exports these types', () => {
     expect(typesOf('swagger.ts')).toEqual(['DescribeSigraOptions']);
+  });
+});
+
+describe('nestjs-sigra/terminus', () => {
+  it('exports these values', () => {
+    expect(Object.keys(terminus)).toEqual(['SigraHealthIndicator']);
   });
 });
 

@@ -54,8 +54,8 @@ describe('docs/events.md', () => {
 
 describe('docs/api.md', () => {
   it('has everything that the package exports, and nothing else', () => {
-    const exported = ['index', 'issuers', 'opentelemetry', 'swagger', 'testing', 'throttler'].flatMap((entry) =>
-      exportsOf(`libs/sigra/src/${entry}.ts`),
+    const exported = ['index', 'issuers', 'opentelemetry', 'swagger', 'terminus', 'testing', 'throttler'].flatMap(
+      (entry) => exportsOf(`libs/sigra/src/${entry}.ts`),
     );
 
     expect(sorted(document('docs/api.md').tabled)).toEqual(sorted(exported));

@@ -19,7 +19,7 @@ const hosts = [
       'rxjs',
       'typeorm',
     ]),
-    optional: pick(workspace.devDependencies, ['@nestjs/throttler', '@opentelemetry/api', 'jose']),
+    optional: pick(workspace.devDependencies, ['@nestjs/terminus', '@nestjs/throttler', '@opentelemetry/api', 'jose']),
     typescript: workspace.devDependencies.typescript!,
     resolution: ['--module', 'esnext', '--moduleResolution', 'bundler'],
   },
@@ -39,7 +39,12 @@ const hosts = [
       rxjs: '7.8.2',
       typeorm: '0.3.20',
     },
-    optional: { '@nestjs/throttler': '6.7.1', '@opentelemetry/api': '1.9.0', jose: '5.10.0' },
+    optional: {
+      '@nestjs/terminus': '11.0.0',
+      '@nestjs/throttler': '6.7.1',
+      '@opentelemetry/api': '1.9.0',
+      jose: '5.10.0',
+    },
     typescript: '5.9.3',
     resolution: ['--module', 'commonjs', '--moduleResolution', 'node10'],
   },
@@ -128,7 +133,7 @@ describe.each(hosts)('the packed library under $host', ({ type, dependencies, op
           include: ['src'],
         },
         'identity.cjs': `
-          const subpaths = ['testing', 'issuers', 'opentelemetry', 'throttler'];
+          const subpaths = ['testing', 'issuers', 'opentelemetry', 'terminus', 'throttler'];
           const paths = ['nestjs-sigra', ...subpaths.map((each) => 'nestjs-sigra/' + each)];
           const required = paths.map((path) => require(path));
           Promise.all(paths.map((path) => import(path))).then((imported) => {

@@ -161,3 +161,4 @@ export { sigraMigrations } from './persistence/migrations/sigra-migrations.js';
 export type { UserRef } from './persistence/user-directory.js';
 export { TokenCleanupService } from './maintenance/token-cleanup.service.js';
 export type { CleanupProgress, CleanupReport, CleanupRequest } from './maintenance/token-cleanup.service.js';
+export { HealthProbe, type HealthReport } from './maintenance/health.probe.js';

@@ -17,6 +17,7 @@ import { jwtProviders } from './jwt/jwt.providers.js';
 import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
 import { FormerOwnerCleaner } from './maintenance/former-owner.cleaner.js';
+import { HealthProbe } from './maintenance/health.probe.js';
 import { TokenCleanupService } from './maintenance/token-cleanup.service.js';
 import { TokenNoticeSender } from './maintenance/token-notice.sender.js';
 import { CredentialService } from './owners/credential.service.js';
@@ -41,6 +42,7 @@ const EXPORTS = [
   CredentialService,
   AuditService,
   TokenCleanupService,
+  HealthProbe,
   ...authExports,
 ];
 announceCopy(EXPORTS);
@@ -73,6 +75,7 @@ announceCopy(EXPORTS);
     FormerOwnerCleaner,
     TokenCleanupService,
     CleanupSchedule,
+    HealthProbe,
     TokenNoticeSender,
     ...httpProviders,
   ],

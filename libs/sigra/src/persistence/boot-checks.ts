@@ -1,10 +1,8 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Clock, replacedTime } from '../common/clock.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
+import { clockDifference, DATABASE_TIME, TOLERATED_CLOCK_DIFFERENCE } from './clock-difference.js';
 import { SigraDatabase } from './sigra-database.js';
-
-/** Milliseconds. */
-const TOLERATED_CLOCK_DIFFERENCE = 1000;
 
 /**
  * Looks at boot for settings around the database that are harmless until the day of an outage. It warns about those that
@@ -64,12 +62,8 @@ export class BootChecks implements OnModuleInit {
     if (replacedTime(this.clock)) return undefined;
     const before = Date.now();
     try {
-      const { now } = await this.database.queryOne<{ now: number | string }>(
-        `SELECT extract(epoch FROM clock_timestamp())::numeric * 1000 AS now`,
-        [],
-      );
-      // The database read its clock in between.
-      return (before + Date.now()) / 2 - Number(now);
+      const { now } = await this.database.queryOne<{ now: string }>(`SELECT ${DATABASE_TIME} AS now`, []);
+      return clockDifference(before, now);
     } catch {
       // The application boots without its database, too.
       return undefined;

@@ -6,6 +6,7 @@ import { AuditEventRepository } from './audit-event.repository.js';
 import { BootChecks } from './boot-checks.js';
 import { CleanupRepository } from './cleanup.repository.js';
 import { DpopProofRepository } from './dpop-proof.repository.js';
+import { HealthRepository } from './health.repository.js';
 import { IdempotencyKeyRepository } from './idempotency-key.repository.js';
 import { ImportedTokenRepository } from './imported-token.repository.js';
 import { LineageRepository } from './lineage.repository.js';
@@ -47,6 +48,7 @@ export const persistenceProviders: Provider[] = [
   SweepRepository,
   TokenUsageRepository,
   CleanupRepository,
+  HealthRepository,
   TokenNoticeRepository,
   BootChecks,
 ];

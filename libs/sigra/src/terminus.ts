@@ -1,0 +1,1 @@
+export { SigraHealthIndicator } from './integrations/terminus/sigra-health.indicator.js';
