@@ -181,9 +181,11 @@ describe('the plan of every query, over large tables', () => {
     await test.tokens.revokeAll(test.user);
 
     expect(await scans()).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_creator',
       'sigra_api_tokens: sigra_api_tokens_lineage',
       'sigra_api_tokens: sigra_api_tokens_owner',
       'sigra_api_tokens: sigra_api_tokens_pkey',
+      'sigra_refresh_families: sigra_refresh_families_creator',
       'sigra_refresh_families: sigra_refresh_families_owner',
       // It has a row for each sweep that is not complete, which are few.
       'sigra_sweeps: Seq Scan',
@@ -274,8 +276,16 @@ describe('the plan of every query, over large tables', () => {
     await admin.find(token.id);
     await admin.revokeMatching({ ownerId: test.user.id, hint: token.hint }, 1);
     const byOwner = (await scans()).filter((scan) => scan.startsWith('sigra_api_tokens'));
+    log.clear();
+    await admin.search({ creatorId: test.user.id });
+    await admin.previewMatching({ creatorId: test.user.id });
+    const byCreator = (await scans()).filter((scan) => scan.startsWith('sigra_api_tokens'));
 
     expect(byHint).toEqual(['sigra_api_tokens: sigra_api_tokens_hint', 'sigra_owners: sigra_owners_pkey']);
+    expect(byCreator).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_creator',
+      'sigra_api_tokens: sigra_api_tokens_creator_revoked',
+    ]);
     expect(byOwner).not.toContain('sigra_api_tokens: Seq Scan');
     expect(byOwner).not.toContain('sigra_api_tokens: sigra_api_tokens_created');
   });
@@ -329,6 +339,7 @@ describe('the plan of every query, over large tables', () => {
     await eventually(async () => (await test.dataSource.query<object[]>('SELECT FROM sigra_sweeps')).length === 0);
 
     expect((await scans()).filter((scan) => scan.startsWith('sigra_api_tokens'))).toEqual([
+      'sigra_api_tokens: sigra_api_tokens_creator',
       'sigra_api_tokens: sigra_api_tokens_lineage',
       'sigra_api_tokens: sigra_api_tokens_owner',
       'sigra_api_tokens: sigra_api_tokens_owner_revoked',

@@ -51,6 +51,7 @@ export const tokenCommands: readonly Command[] = [
     options: {
       ...DATABASE_OPTIONS,
       owner: { description: 'tokens of this owner', value: 'ID' },
+      creator: { description: 'tokens that this user made for other owners', value: 'ID' },
       name: { description: 'a part of the name', value: 'TEXT' },
       hint: { description: 'the first four characters after the prefix', value: 'TEXT' },
       prefix: { description: 'the prefix of the raw token', value: 'TEXT' },
@@ -70,6 +71,7 @@ export const tokenCommands: readonly Command[] = [
           {
             ownerType,
             ownerId: args.text('owner'),
+            creatorId: args.text('creator'),
             name: args.text('name'),
             hint: args.text('hint'),
             prefix: args.text('prefix'),

@@ -16,6 +16,8 @@ const FAMILY: RefreshFamilyRow = {
   resources: null,
   madeByTokenId: null,
   madeByFamilyId: null,
+  creatorType: null,
+  creatorId: null,
   absoluteExpiresAt: at(100),
   revokedAt: null,
   revokeReason: null,

@@ -15,6 +15,7 @@ import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
+import { makingOf } from '../persistence/tables.js';
 import { UserDirectory, type UserRef } from '../persistence/user-directory.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
@@ -104,7 +105,7 @@ export class RefreshTokenIssuer {
   /** The rows of a family and its first token. */
   private begin(id: string, owner: Owner, scopes: readonly string[], mint: Mint, caller: Caller) {
     const { absoluteTtl, refreshTtl } = enabledJwt(this.config);
-    const { familyEpoch: epoch, endsAt, allowedIps, resources, madeByTokenId, madeByFamilyId, descendsFrom } = mint;
+    const { familyEpoch: epoch, endsAt, allowedIps, resources, descendsFrom } = mint;
     const createdAt = this.clock.now();
     const rawToken = mintRefreshToken();
     const absoluteExpiresAt = earliest(later(createdAt, absoluteTtl), endsAt);
@@ -119,8 +120,7 @@ export class RefreshTokenIssuer {
         scopes,
         allowedIps,
         resources,
-        madeByTokenId,
-        madeByFamilyId,
+        ...makingOf(mint),
         descendsFrom,
         absoluteExpiresAt,
         ipAddress,

@@ -11,6 +11,7 @@ import { SigraDatabase } from '../persistence/sigra-database.js';
 import { OwnerDirectories } from '../persistence/owner-directories.js';
 import { CredentialRevoker, type EpochStep } from './credential.revoker.js';
 import { CredentialSweeper, type SweepRequest } from './credential.sweeper.js';
+import { LineageRevoker } from './lineage.revoker.js';
 
 /** More credentials are counted after the revocation, which must not wait for it. */
 const COUNTED_AT_ONCE = 10_000;
@@ -31,8 +32,6 @@ export interface EpochRevocation {
   };
   /** Whether an owner that does not exist is an error: for revocations without a result. @default false */
   readonly requiresOwner?: boolean;
-  /** Further work in the transaction; an error aborts the revocation. */
-  readonly alongside?: (step: EpochStep, manager: EntityManager) => Promise<void>;
 }
 
 /**
@@ -47,6 +46,7 @@ export class EpochRevoker {
     private readonly owners: OwnerRepository,
     private readonly directories: OwnerDirectories,
     private readonly credentials: CredentialRevoker,
+    private readonly lineage: LineageRevoker,
     private readonly sweeper: CredentialSweeper,
     private readonly audit: AuditWriter,
   ) {}
@@ -57,7 +57,7 @@ export class EpochRevoker {
    * `not_found`, when `requiresOwner`; `unavailable`; `outcome_unknown`
    */
   async end(owner: Owner, revocation: EpochRevocation, caller: Caller): Promise<number> {
-    const { kinds, action, sweeps, metadata, count, alongside } = revocation;
+    const { kinds, action, sweeps, metadata, count } = revocation;
     const deadline = this.database.deadlineOf(caller);
     if (revocation.requiresOwner) await deadline.limit(this.assertExists(owner));
     const { step, counted } = await this.database.retried(deadline, async (manager) => {
@@ -68,7 +68,7 @@ export class EpochRevoker {
       await this.credentials.assertMayEndAll(manager, owner, kinds, step, caller);
       const counted = count ? await count.upTo(COUNTED_AT_ONCE + 1, step, manager) : 0;
       await this.sweeper.request(manager, owner, epochs, ...sweeps.map((sweep) => ({ ...sweep, at })));
-      await alongside?.(step, manager);
+      await this.lineage.revokeMadeByAll(manager, owner, kinds, at, caller);
       const ended = counted <= COUNTED_AT_ONCE ? { count: counted } : { countAbove: COUNTED_AT_ONCE };
       await this.audit.record(
         manager,

@@ -7,7 +7,13 @@ import type { Caller } from '../common/caller.js';
 import type { Owner } from '../common/principal.js';
 import { commonResources } from '../common/resource-limit.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { LineageRepository, type Narrowing, type RevokedDescendant } from '../persistence/lineage.repository.js';
+import {
+  type CredentialKind,
+  LineageRepository,
+  type Narrowing,
+  type RevokedDescendant,
+} from '../persistence/lineage.repository.js';
+import type { EpochKinds } from '../persistence/owner.repository.js';
 import { type NewSweep, SweepRepository } from '../persistence/sweep.repository.js';
 import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
 import { commonScopes } from '../scopes/can.js';
@@ -89,14 +95,32 @@ export class LineageRevoker {
   }
 
   /**
-   * Revokes families that API tokens of an owner made, with what those made. Call it in the transaction that revokes all of the
-   * tokens; the sweep of the tokens revokes families beyond the first thousand.
+   * Revokes what the credentials of an owner made and its own epochs do not end: credentials of other owners and, if only its API
+   * tokens end, the families that these made. Call it in the transaction that ends the credentials; their sweep revokes those
+   * beyond the first thousand.
+   *
+   * @param kinds those that end. Without API tokens, nothing is revoked: a person who signs out keeps the tokens that were made on
+   * the device
    */
-  async revokeFamiliesMadeByTokens(manager: EntityManager, owner: Owner, at: Date, caller: Caller): Promise<void> {
-    const families = await this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, AT_ONCE);
-    await this.record(manager, families, caller);
-    const ids = families.map(({ id }) => id);
-    await this.revokeMadeBy(manager, owner, ids, at, caller);
+  async revokeMadeByAll(
+    manager: EntityManager,
+    owner: Owner,
+    { tokens, families }: EpochKinds,
+    at: Date,
+    caller: Caller,
+  ): Promise<void> {
+    if (!tokens) return;
+    const makers: readonly CredentialKind[] = families ? ['api_token', 'refresh_family'] : ['api_token'];
+    const revoked = families ? [] : [...(await this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, AT_ONCE))];
+    for (let pass = 0, limit = AT_ONCE; pass < MAX_PASSES && limit > 0; pass++) {
+      const found = await this.lineage.revokeMadeForOthers(manager, owner, makers, at, limit);
+      if (found.length === 0) break;
+      revoked.push(...found);
+      limit -= found.length;
+    }
+    await this.record(manager, revoked, caller);
+    const makerIds = revoked.map(({ originId, id }) => originId ?? id);
+    await this.revokeMadeBy(manager, owner, makerIds, at, caller);
   }
 
   /**

@@ -13,24 +13,24 @@ import { type CredentialKind, LineageRepository } from '../persistence/lineage.r
 import { type Epochs, OwnerRepository } from '../persistence/owner.repository.js';
 import { OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { RefreshFamilyRepository } from '../persistence/refresh-family.repository.js';
-import { type ApiToken, makerIdOf } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf, type Making } from '../persistence/tables.js';
 import { assertCovers } from '../scopes/assert-scopes.js';
 import type { ScopeHolder } from '../scopes/can.js';
 import { endOfToken, isExpired } from './end-of-token.js';
 
 /** What a new credential inherits from what makes it. */
-export interface Mint extends Epochs {
+export interface Mint extends Epochs, Making {
   /** The end of the maker: nothing that it makes outlives it. Null means no end. */
   readonly endsAt: Date | null;
   /** The addresses that the maker is accepted from: nothing that it makes is accepted from others. */
   readonly allowedIps: AllowedIps;
   /** The resources that the maker is limited to: nothing that it makes holds others. */
   readonly resources: ResourceLimit;
-  readonly madeByTokenId: string | null;
-  readonly madeByFamilyId: string | null;
   /** Every credential that it descends from. */
   readonly descendsFrom: readonly string[];
 }
+
+type Maker = Omit<Mint, keyof Epochs | 'creatorType' | 'creatorId'>;
 
 /** Each maker is in a chain of living ones, so a real chain is short. */
 const MAX_ANCESTORS = 64;
@@ -126,7 +126,8 @@ export class MintingGate {
     if (current[EPOCH_OF[minted]] !== since[EPOCH_OF[minted]]) {
       throw refuse('token_revoked', 'All such credentials of the owner were revoked in the meantime.');
     }
-    if (!principal || !stamp) return { ...current, ...IN_PERSON };
+    const creator = { creatorType: isForeign ? stamp.owner.type : null, creatorId: isForeign ? stamp.owner.id : null };
+    if (!principal || !stamp) return { ...current, ...creator, ...IN_PERSON };
     // A JWT that an API token got ends with the epochs of both.
     const isOfToken = principal.method === 'jwt' && stamp.tokenId !== undefined;
     for (const epoch of EPOCHS_OF_MAKER[isOfToken ? 'session' : principal.method]) {
@@ -137,7 +138,7 @@ export class MintingGate {
         );
       }
     }
-    return { ...current, ...(await this.lockMaker(manager, stamp, ofMaker ?? current, principal)) };
+    return { ...current, ...creator, ...(await this.lockMaker(manager, stamp, ofMaker ?? current, principal)) };
   }
 
   /** The end of what made a token, which neither the token nor a successor outlives; null for none. */
@@ -157,7 +158,7 @@ export class MintingGate {
     stamp: Stamp,
     epochs: Epochs,
     principal: AnyPrincipal,
-  ): Promise<Omit<Mint, keyof Epochs>> {
+  ): Promise<Maker> {
     const { owner, tokenId, familyId, endsAt } = stamp;
     if (tokenId !== undefined) return this.lockToken(manager, stamp, tokenId, epochs, principal);
     if (familyId === undefined) {
@@ -186,7 +187,7 @@ export class MintingGate {
     tokenId: string,
     { tokenEpoch }: Epochs,
     principal: AnyPrincipal,
-  ): Promise<Omit<Mint, keyof Epochs>> {
+  ): Promise<Maker> {
     const { owner } = stamp;
     const presented = await this.tokens.lock(manager, tokenId, owner);
     if (presented?.tokenEpoch !== tokenEpoch) throw revoked();

@@ -6,6 +6,10 @@ export interface ApiTokenFilter {
   /** The type of the owners. @default `users.type` */
   readonly ownerType?: string | undefined;
   readonly ownerId?: string | undefined;
+  /** The type of the owner who made the tokens for another one. @default with `creatorId`, `users.type` */
+  readonly creatorType?: string | undefined;
+  /** The owner who made the tokens for another one, such as a user for an organization. */
+  readonly creatorId?: string | undefined;
   /** The first four characters after the prefix, as lists show them. */
   readonly hint?: string | undefined;
   /** A part of the name, in any case: 1 to 255 characters. */
@@ -43,6 +47,7 @@ export const INDEXED = {
 
 /** Conditions that are compared with each token. */
 export const COMPARED = {
+  creatorType: (value) => `t.creator_type = ${value}`,
   name: (value) => `position(lower(${value}) IN lower(t.name)) > 0`,
   prefix: (value) => `t.prefix = ${value}`,
   unusedSince: (value) => `coalesce(t.last_used_at, t.created_at) < ${value}`,

@@ -157,7 +157,7 @@ export class ApiTokenSearchRepository {
   }
 
   private window(filter: ResolvedTokenFilter, { order, position }: TokenSearchPage, parameters: Parameters): string {
-    const clauses = [this.ofType(filter, parameters), ...conditionsOf(INDEXED, filter, parameters)];
+    const clauses = this.indexed(filter, parameters);
     if (position) {
       const beyond = order === 'newest' ? '<' : '>';
       const [createdAt, id] = [parameters.add(position.createdAt), parameters.add(position.id)];
@@ -179,8 +179,7 @@ export class ApiTokenSearchRepository {
   /** FROM and WHERE. A token that has expired by the clock of this node can be valid by that of another. */
   private unrevoked(filter: ResolvedTokenFilter, now: Date, parameters: Parameters): string {
     const clauses = [
-      this.ofType(filter, parameters),
-      ...conditionsOf(INDEXED, filter, parameters),
+      ...this.indexed(filter, parameters),
       ...this.compared(filter, now, parameters),
       't.revoked_at IS NULL',
       `t.token_epoch = ${this.epoch}`,
@@ -192,9 +191,16 @@ export class ApiTokenSearchRepository {
     return this.kinds.label(apiTokens.unpack(packed));
   }
 
-  /** Always the first parameter. */
-  private ofType({ ownerType = this.usersType }: ResolvedTokenFilter, parameters: Parameters): string {
-    return `t.owner_type = ${parameters.add(ownerType)}`;
+  private indexed(filter: ResolvedTokenFilter, parameters: Parameters): string[] {
+    const { ownerType = this.usersType, creatorType = this.usersType, creatorId } = filter;
+    // Always the first parameter.
+    const clauses = [`t.owner_type = ${parameters.add(ownerType)}`, ...conditionsOf(INDEXED, filter, parameters)];
+    if (creatorId !== undefined) {
+      const made = `t.creator_type = ${parameters.add(creatorType)} AND t.creator_id = ${parameters.add(creatorId)}`;
+      // Twice, because the indexes of creators are partial.
+      clauses.push(`((${made} AND t.revoked_at IS NULL) OR (${made} AND t.revoked_at IS NOT NULL))`);
+    }
+    return clauses;
   }
 
   /** The rule of `ApiTokenVerifier`, in SQL: an expired token counts as expired also after its epoch has ended. */

@@ -38,6 +38,10 @@ export type Narrowing =
     };
 
 const KINDS: readonly CredentialKind[] = ['api_token', 'refresh_family'];
+const MAKER_COLUMN: Readonly<Record<CredentialKind, string>> = {
+  api_token: 'made_by_token_id',
+  refresh_family: 'made_by_family_id',
+};
 /** An expired row must not hide a living one. A transaction looks at so many rows at most. */
 const ROWS_SEEN = 20_000;
 /** Whether `t` is a living descendant of `maker`. The conditions are those of the index, too. */
@@ -75,13 +79,28 @@ export class LineageRepository {
     at: Date,
     limit: number,
   ): Promise<readonly RevokedDescendant[]> {
-    const revoked: RevokedDescendant[] = [];
-    for (const kind of KINDS) {
-      const seen = `SELECT t.id, t.${endColumnOf(kind)} AS ends_at FROM ${this.descendants(kind)} LIMIT ${ROWS_SEEN}`;
-      const candidates = `SELECT id FROM (${seen}) AS seen ORDER BY ends_at > $3 DESC LIMIT $2`;
-      revoked.push(...(await this.revoke(manager, kind, candidates, [makerIds, limit, at])));
-    }
-    return revoked;
+    return this.revokeFirst(manager, (kind) => this.descendants(kind), [makerIds, limit, at]);
+  }
+
+  /**
+   * Revokes up to `limit` credentials of each kind that credentials of an owner made for other owners. Those that have not expired
+   * come first.
+   *
+   * Call it until it returns none, as `revokeDescendants`.
+   *
+   * @param makers the kinds of the credentials that made them
+   */
+  async revokeMadeForOthers(
+    manager: EntityManager,
+    owner: Owner,
+    makers: readonly CredentialKind[],
+    at: Date,
+    limit: number,
+  ): Promise<readonly RevokedDescendant[]> {
+    const isMade = makers.map((maker) => `t.${MAKER_COLUMN[maker]} IS NOT NULL`).join(' OR ');
+    const made = `t.creator_type = $1 AND t.creator_id = $4 AND t.revoked_at IS NULL AND (${isMade})`;
+    const values = [owner.type, limit, at, owner.id];
+    return this.revokeFirst(manager, (kind) => `${this.tableOf(kind)} t WHERE ${made}`, values);
   }
 
   /** Revokes up to `limit` of the families of an owner that API tokens made. */
@@ -178,6 +197,25 @@ export class LineageRepository {
       originIds.push(...rows.flatMap(({ originId }) => originId ?? []));
     }
     return { count, originIds };
+  }
+
+  /**
+   * Revokes credentials of each kind. Those that have not expired come first.
+   *
+   * @param from FROM and WHERE of the credentials `t`; `$2` is the limit, `$3` the time
+   */
+  private async revokeFirst(
+    manager: EntityManager,
+    from: (kind: CredentialKind) => string,
+    values: readonly unknown[],
+  ): Promise<readonly RevokedDescendant[]> {
+    const revoked: RevokedDescendant[] = [];
+    for (const kind of KINDS) {
+      const seen = `SELECT t.id, t.${endColumnOf(kind)} AS ends_at FROM ${from(kind)} LIMIT ${ROWS_SEEN}`;
+      const candidates = `SELECT id FROM (${seen}) AS seen ORDER BY ends_at > $3 DESC LIMIT $2`;
+      revoked.push(...(await this.revoke(manager, kind, candidates, values)));
+    }
+    return revoked;
   }
 
   /** @param candidates SQL of the ids to revoke; `$3` is the time */

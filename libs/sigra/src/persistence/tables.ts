@@ -73,7 +73,18 @@ const made = {
   madeByFamilyId: nullable(uuid()),
   /** All credentials that made this one, directly or not. It is revoked with each of them. */
   descendsFrom: uuidSet(),
+  /** The type of the owner who made this credential, if it is another one: for a token of an organization, a user. */
+  creatorType: nullable(text(MAX_OWNER_TYPE_LENGTH)),
+  /** The id of that owner. */
+  creatorId: nullable(text(MAX_ID_LENGTH)),
 };
+/** What made a credential. */
+export type Making = RowOf<typeof made>;
+
+/** Picks what made a credential. */
+export function makingOf({ madeByTokenId, madeByFamilyId, creatorType, creatorId }: Making): Making {
+  return { madeByTokenId, madeByFamilyId, creatorType, creatorId };
+}
 
 /** Whose a row is. */
 export function ownerOf({ ownerType, ownerId }: RowOf<typeof owned>): Owner {
@@ -104,10 +115,6 @@ export const apiTokens = new Table(
     scopes: textArray(),
     ...accepted,
     ...made,
-    /** The type of the owner whose credential made the token, if it is another one: for a token of an organization, a user. */
-    creatorType: nullable(text(MAX_OWNER_TYPE_LENGTH)),
-    /** The id of that owner. */
-    creatorId: nullable(text(MAX_ID_LENGTH)),
     /** The token is rejected from this time on. Null means never. */
     expiresAt: nullable(time()),
     revokedAt: nullable(time()),

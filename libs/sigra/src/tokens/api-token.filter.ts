@@ -25,12 +25,20 @@ export interface KnownNames {
 
 const instant: Rule = { accepts: 'a time between the years 1 and 9999', matches: isInstant };
 
+const ownerType: Rule = {
+  accepts: 'users.type, or a type of owners',
+  matches: (value, { ownerTypes }) => ownerTypes.some((type) => type === value),
+};
+const ownerId: Rule = { accepts: 'the id of an owner, as a string of 1 to 512 characters', matches: isOwnerId };
+
+/** Properties that match the tokens of everybody. */
+const WIDE: readonly string[] = ['state', 'ownerType', 'creatorType'] satisfies readonly (keyof ApiTokenFilter)[];
+
 const RULES: Readonly<Record<keyof ApiTokenFilter, Rule>> = {
-  ownerType: {
-    accepts: 'users.type, or a type of owners',
-    matches: (value, { ownerTypes }) => ownerTypes.some((type) => type === value),
-  },
-  ownerId: { accepts: 'the id of an owner, as a string of 1 to 512 characters', matches: isOwnerId },
+  ownerType,
+  ownerId,
+  creatorType: ownerType,
+  creatorId: ownerId,
   hint: { accepts: 'the first 4 characters after the prefix of a token', matches: matching(/^[0-9A-Za-z]{4}$/) },
   name: { accepts: `a part of a name: 1 to ${MAX_NAME_LENGTH} characters`, matches: isPartOfName },
   prefix: {
@@ -73,14 +81,14 @@ export function resolveFilter(filter: unknown, registry: ScopeRegistry, known: K
 }
 
 /**
- * Like `resolveFilter`, for a filter whose tokens are revoked: `state` and `ownerType` alone would revoke the tokens of everybody.
+ * Like `resolveFilter`, for a filter whose tokens are revoked: `state` and types alone would revoke the tokens of everybody.
  *
  * @throws SigraError `invalid_filter`
  */
 export function resolveNarrowFilter(filter: unknown, registry: ScopeRegistry, known: KnownNames): ResolvedTokenFilter {
   const resolved = resolveFilter(filter, registry, known);
-  if (Object.keys(resolved).some((property) => property !== 'state' && property !== 'ownerType')) return resolved;
-  throw invalid('The filter is empty: name at least one property besides state and ownerType.');
+  if (Object.keys(resolved).some((property) => !WIDE.includes(property))) return resolved;
+  throw invalid('The filter is empty: name at least one property besides state, ownerType and creatorType.');
 }
 
 /** The error for a filter. */

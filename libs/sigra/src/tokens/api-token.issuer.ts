@@ -6,7 +6,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import { grantIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { type Owner, ownerOfPrincipal } from '../common/principal.js';
+import type { Owner } from '../common/principal.js';
 import { grantResources } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -18,6 +18,7 @@ import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
+import { makingOf } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
@@ -100,7 +101,6 @@ export class ApiTokenIssuer {
             allowedIps,
             resources,
             id,
-            ...this.creatorOf(owner, caller),
             expiresAt,
             createdAt: now,
           };
@@ -133,10 +133,9 @@ export class ApiTokenIssuer {
   async mint(
     manager: EntityManager,
     { prefix }: TokenKind,
-    { tokenEpoch, madeByTokenId, madeByFamilyId, descendsFrom }: Mint,
+    mint: Mint,
     owner: Owner,
-    token: TokenProperties &
-      Pick<NewApiToken, 'id' | 'originId' | 'creatorType' | 'creatorId' | 'expiresAt' | 'createdAt'>,
+    token: TokenProperties & Pick<NewApiToken, 'id' | 'originId' | 'expiresAt' | 'createdAt'>,
   ): Promise<IssuedApiToken> {
     const rawToken = mintRawToken(prefix);
     return {
@@ -145,22 +144,14 @@ export class ApiTokenIssuer {
         ...token,
         ownerType: owner.type,
         ownerId: owner.id,
-        tokenEpoch,
-        madeByTokenId,
-        madeByFamilyId,
-        descendsFrom,
+        tokenEpoch: mint.tokenEpoch,
+        ...makingOf(mint),
+        descendsFrom: mint.descendsFrom,
         prefix,
         hint: hintOf(rawToken, prefix),
         tokenHash: hashSecret(rawToken),
       }),
     };
-  }
-
-  /** Who makes a token of another owner. */
-  private creatorOf(owner: Owner, { principal }: Caller): Pick<NewApiToken, 'creatorType' | 'creatorId'> {
-    if (!principal) return {};
-    const { type, id } = ownerOfPrincipal(principal, this.config.users.type);
-    return type === owner.type && id === owner.id ? {} : { creatorType: type, creatorId: id };
   }
 
   /**

@@ -96,8 +96,6 @@ export class ApiTokenRevoker {
                 this.tokens.countActive(manager, owner, at, limit, tokenEpoch - 1),
               all: ({ at, tokenEpoch }) => this.tokens.countEnded(owner, tokenEpoch - 1, at, reason),
             },
-            // Another epoch ends families, so those that tokens made are revoked one by one.
-            alongside: ({ at }, manager) => this.lineage.revokeFamiliesMadeByTokens(manager, owner, at, caller),
           },
           caller,
         ),

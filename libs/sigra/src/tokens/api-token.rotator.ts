@@ -16,7 +16,7 @@ import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { LineageRepository } from '../persistence/lineage.repository.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { type ApiToken, makerIdOf, ownerOf } from '../persistence/tables.js';
+import { type ApiToken, makerIdOf, type Making, makingOf, ownerOf } from '../persistence/tables.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
@@ -40,8 +40,6 @@ export interface RotateApiToken {
    */
   readonly idempotencyKey?: string | undefined;
 }
-
-type Maker = Pick<Mint, 'madeByTokenId' | 'madeByFamilyId' | 'descendsFrom'>;
 
 /** Replaces tokens with successors. Only one of several concurrent rotations of a token succeeds. */
 @Injectable()
@@ -128,8 +126,6 @@ export class ApiTokenRotator {
       allowedIps,
       id: successorId,
       originId: makerIdOf(old),
-      creatorType: old.creatorType,
-      creatorId: old.creatorId,
       expiresAt: parseExpiry(expiresAt, now, kind, endsAt),
       createdAt: now,
     };
@@ -137,7 +133,7 @@ export class ApiTokenRotator {
     const issued = await this.issuer.mint(
       manager,
       kind,
-      { ...mint, ...(await this.makerOf(manager, old, mint)) },
+      { ...mint, ...(await this.makingOf(manager, old, mint)) },
       owner,
       successor,
     );
@@ -173,15 +169,17 @@ export class ApiTokenRotator {
    * The maker of a successor: another credential that rotates the token holds the successor, which ends with that one. A token
    * that rotates itself, and a person, leave the maker as it is.
    */
-  private async makerOf(manager: EntityManager, old: ApiToken, mint: Mint): Promise<Maker> {
+  private async makingOf(
+    manager: EntityManager,
+    old: ApiToken,
+    mint: Mint,
+  ): Promise<Making & Pick<Mint, 'descendsFrom'>> {
     const line = makerIdOf(old);
     const isOther = (mint.madeByTokenId !== null && mint.madeByTokenId !== line) || mint.madeByFamilyId !== null;
     if (!isOther) {
-      const { madeByTokenId, madeByFamilyId } = old;
-      const descendsFrom = await this.lineage.ancestorsOf(manager, 'api_token', old.id);
-      return { madeByTokenId, madeByFamilyId, descendsFrom };
+      return { ...makingOf(old), descendsFrom: await this.lineage.ancestorsOf(manager, 'api_token', old.id) };
     }
     // A descendant of the token itself can rotate it: the successor then ends with what both descend from.
-    return { ...mint, descendsFrom: mint.descendsFrom.filter((id) => id !== line) };
+    return { ...makingOf(mint), descendsFrom: mint.descendsFrom.filter((id) => id !== line) };
   }
 }

@@ -31,6 +31,10 @@ const states = oneOf(['active', 'revoked', 'expired']);
 const filterProperties: Properties<ApiTokenFilter> = {
   ownerType: optional(text({ description: 'The type of the owners. Without it, that of the users.' })),
   ownerId: optional(text({ description: 'The id of the owner.' })),
+  creatorType: optional(text({ description: 'The type of who made tokens for another owner.' })),
+  creatorId: optional(
+    text({ description: 'The id of who made tokens for another owner: a user, without `creatorType`.' }),
+  ),
   hint: optional(text({ description: 'The first four characters after the prefix.' })),
   name: optional(text({ description: 'A part of the name, in any case.' })),
   prefix: optional(text({ description: 'The prefix that tokens were created with.' })),
@@ -66,7 +70,9 @@ const adminToken = named(
 const foundToken = named('FoundApiToken', object<{ token: AdminApiTokenView }>({ token: adminToken }));
 
 const revokeBody = body<{ filter: ApiTokenFilter; dryRun?: boolean; expectedCount?: number }>({
-  filter: body(filterProperties, { description: 'At least one member besides `state` and `ownerType`.' }),
+  filter: body(filterProperties, {
+    description: 'At least one member besides `state`, `ownerType` and `creatorType`.',
+  }),
   dryRun: optional(flag({ description: 'True: count, and change nothing.' })),
   expectedCount: optional(integer({ minimum: 0, description: 'In place of `dryRun`: the count of the dry run.' })),
 });

@@ -100,6 +100,15 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_created')} ON ${apiTokens} (owner_type, created_at, id)`,
     );
+    // For what the credentials of an owner made for others, and for administrators who search it.
+    await runner.query(
+      `CREATE INDEX ${named('sigra_api_tokens_creator')} ON ${apiTokens} (creator_type, creator_id, created_at, id)
+       WHERE creator_type IS NOT NULL AND revoked_at IS NULL`,
+    );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_api_tokens_creator_revoked')} ON ${apiTokens} (creator_type, creator_id, created_at, id)
+       WHERE creator_type IS NOT NULL AND revoked_at IS NOT NULL`,
+    );
     await runner.query(`CREATE INDEX ${named('sigra_api_tokens_hint')} ON ${apiTokens} (hint)`);
     await runner.query(
       `CREATE INDEX ${named('sigra_api_tokens_lineage')} ON ${apiTokens} USING gin (descends_from)

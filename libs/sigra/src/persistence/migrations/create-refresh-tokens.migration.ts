@@ -19,6 +19,8 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
         made_by_token_id uuid,
         made_by_family_id uuid,
         descends_from uuid[] NOT NULL DEFAULT '{}',
+        creator_type text,
+        creator_id text,
         absolute_expires_at timestamptz(3) NOT NULL,
         revoked_at timestamptz(3),
         revoke_reason text,
@@ -34,6 +36,10 @@ export class CreateRefreshTokens1767225600001 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX ${named('sigra_refresh_families_owner_revoked')} ON ${refreshFamilies}
        (owner_type, owner_id, created_at, id) WHERE revoked_at IS NOT NULL`,
+    );
+    await runner.query(
+      `CREATE INDEX ${named('sigra_refresh_families_creator')} ON ${refreshFamilies} (creator_type, creator_id)
+       WHERE creator_type IS NOT NULL AND revoked_at IS NULL`,
     );
     await runner.query(
       `CREATE INDEX ${named('sigra_refresh_families_lineage')} ON ${refreshFamilies} USING gin (descends_from)
