@@ -1,4 +1,5 @@
 import { addressBits, clientAddress } from './client-address.js';
+import { remembered } from './remembered.js';
 import { SigraError } from './sigra-error.js';
 
 /** The IP addresses and CIDR ranges that a credential is accepted from. Null means all addresses, and an empty array none. */
@@ -14,9 +15,10 @@ const CIDR = /^([^/%]{1,64})(?:\/(0|[1-9]\d{0,2}))?$/;
  */
 type RangeBits = string;
 
-/** Parsed entries by their text. Each is parsed in a microsecond, so that it costs little to forget them. */
-const parsed = new Map<string, RangeBits>();
-const MAX_PARSED = 1000;
+const rememberedBits = remembered((entry): RangeBits | undefined => {
+  const [address = '', length] = entry.split('/');
+  return addressBits(address)?.slice(0, length === undefined ? undefined : 1 + Number(length));
+});
 
 /**
  * Checks a list of addresses and ranges, and writes each in one form: `192.0.2.1/32` and `::ffff:192.0.2.1` become `192.0.2.1`.
@@ -80,14 +82,7 @@ function isInOne(entry: string, ranges: readonly string[]): boolean {
 
 /** The bits of an entry in its canonical form. */
 function bitsOf(entry: string): RangeBits {
-  const known = parsed.get(entry);
-  if (known !== undefined) return known;
-  const [address = '', length] = entry.split('/');
-  const bits = (addressBits(address) ?? '').slice(0, length === undefined ? undefined : 1 + Number(length));
-  if (parsed.size >= MAX_PARSED) parsed.clear();
-  // A copy: a part of a row keeps all of it in memory.
-  parsed.set(Buffer.from(entry).toString(), bits);
-  return bits;
+  return rememberedBits(entry) ?? '';
 }
 
 function canonical(entry: unknown): string {

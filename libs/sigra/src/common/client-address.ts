@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { remembered } from './remembered.js';
 
 /** An address, and the network whose hosts count as one client. */
 export interface ClientAddress {
@@ -28,11 +29,11 @@ export function clientAddress(text: string): ClientAddress {
  *
  * @returns undefined for text that is not an address
  */
-export function addressBits(text: string): string | undefined {
+export const addressBits = remembered((text): string | undefined => {
   if (!isIP(text)) return undefined;
   const { address } = clientAddress(text);
   return isIPv4(address) ? `4${bitsOf(address.split('.').map(Number), 8)}` : `6${bitsOf(groupsOf(address), 16)}`;
-}
+});
 
 function bitsOf(groups: readonly number[], width: number): string {
   return groups.map((group) => group.toString(2).padStart(width, '0')).join('');
