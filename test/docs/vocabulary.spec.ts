@@ -1,35 +1,51 @@
 import { describe, expect, it } from '@jest/globals';
 import { SigraError, type SigraErrorCode } from 'nestjs-sigra';
-import { toHttpRefusal } from '../../libs/sigra/src/auth/http-refusal.js';
+import { type HttpRefusalBody, toHttpRefusal } from '../../libs/sigra/src/auth/http-refusal.js';
 import { ERROR_CODES } from '../../libs/sigra/src/common/sigra-error.js';
-import { codeIn, document } from '../support/markdown.js';
+import { toOAuthError } from '../../libs/sigra/src/http/oauth-error.js';
+import { document } from '../support/markdown.js';
 import { exportsOf, parseSource, unionOf } from '../support/source.js';
 
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
 describe('docs/errors.md', () => {
-  const codes = Object.keys(ERROR_CODES);
-  const rows = document('docs/errors.md').rows.filter(([first]) => codes.includes(codeIn(first!)[0]!));
+  const codes = Object.keys(ERROR_CODES) as SigraErrorCode[];
+  const { prose, tabled } = document('docs/errors.md');
+  const sections = new Map(
+    prose
+      .split(/^### /m)
+      .slice(1)
+      .map((section) => [/^\w+/.exec(section)![0], section]),
+  );
 
-  it('has every code of SigraError once, and no other', () => {
-    const oauth = new Set(unionOf('libs/sigra/src/http/oauth-error.ts', 'OAuthErrorCode'));
-    const tabled = document('docs/errors.md').tabled;
-
-    expect(sorted(tabled.filter((code) => !oauth.has(code) || codes.includes(code)))).toEqual(sorted(codes));
-    expect([...oauth].filter((code) => !tabled.includes(code))).toEqual([]);
+  it('has a section for every code of SigraError, and for no other', () => {
+    expect([...sections.keys()].sort()).toEqual(sorted(codes));
   });
 
-  it.each(codes)('has the status of %s', (code) => {
-    const status = rows.map(([first, second]) => ({ code: codeIn(first!)[0], status: second }));
-
-    const { statusCode } = toHttpRefusal(new SigraError(code as SigraErrorCode, ''), {
-      realm: 'api',
-    }).getResponse() as {
-      statusCode: number;
-    };
-
-    expect(status).toContainEqual({ code, status: String(statusCode) });
+  it('has a row for every code of the OAuth endpoints, and for no other', () => {
+    expect(sorted(tabled)).toEqual(sorted(unionOf('libs/sigra/src/http/oauth-error.ts', 'OAuthErrorCode')));
   });
+
+  it.each(codes)('says how %s is answered, what causes it, and what to do', (code) => {
+    const refusal = toHttpRefusal(new SigraError(code, ''), { realm: 'api' });
+    const { error } = refusal.getResponse() as HttpRefusalBody;
+    const { oauth } = ERROR_CODES[code] as { readonly oauth?: string };
+    const answer = [
+      `HTTP ${refusal.getStatus()}${error === code ? '' : ` with \`${error}\``}`,
+      ...(oauth === undefined ? [] : [`at OAuth endpoints ${statusAtOAuth(code)} \`${oauth}\``]),
+      ...('Retry-After' in refusal.headers ? ['with `Retry-After`'] : []),
+    ].join(', ');
+
+    const [, body, causes, remedy] = sections.get(code)!.split(/\n\n|\n(?=- )/);
+
+    expect(body!.replaceAll('\n', ' ')).toMatch(new RegExp(`^${answer.replaceAll('.', '\\.')}\\. \\S.{15,}`));
+    expect(causes).toMatch(/^- \*\*Usual causes:\*\* \S.+/);
+    expect(remedy).toMatch(/^- \*\*Remedy:\*\* \S.+/);
+  });
+
+  function statusAtOAuth(code: SigraErrorCode): number {
+    return toOAuthError(new SigraError(code, '')).getStatus();
+  }
 });
 
 describe('docs/events.md', () => {
