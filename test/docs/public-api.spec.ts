@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-sigra';
 import * as issuers from 'nestjs-sigra/issuers';
@@ -7,303 +6,67 @@ import * as swagger from 'nestjs-sigra/swagger';
 import * as terminus from 'nestjs-sigra/terminus';
 import * as testing from 'nestjs-sigra/testing';
 import * as throttler from 'nestjs-sigra/throttler';
-import ts from 'typescript';
+import { apiPage } from '../../scripts/api-docs.js';
+import { document } from '../support/markdown.js';
+import { exportsOf } from '../support/source.js';
 
-/** The names that an entry file exports as types only. */
-function typesOf(file: string): string[] {
-  const path = new URL(`../../libs/sigra/src/${file}`, import.meta.url);
-  const source = ts.createSourceFile(file, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest);
-  return source.statements.flatMap((statement) => {
-    if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause)) {
-      throw new Error(`${file} must contain nothing but lists of named exports`);
-    }
-    const { isTypeOnly, exportClause } = statement;
-    return exportClause.elements.filter((each) => isTypeOnly || each.isTypeOnly).map(({ name }) => name.text);
-  });
+const page = document('docs/api.md');
+
+/** The sections of a subpath by the name of their export, each with the kind of its declaration. */
+function sectionsOf(subpath: string): Map<string, string> {
+  const [, text = ''] = new RegExp(`^## \`${subpath}\`\\n([^]*?)(?=^## )`, 'm').exec(page.text) ?? [];
+  return new Map(
+    text
+      .split(/^#### /m)
+      .slice(1)
+      .map((section) => [/^.+/.exec(section)![0], section]),
+  );
 }
 
-describe('nestjs-sigra', () => {
-  it('exports these values', () => {
-    expect(Object.keys(main).sort()).toEqual([
-      'AllowAnonymous',
-      'AllowOwners',
-      'ApiTokenAdminService',
-      'ApiTokenEntity',
-      'ApiTokenService',
-      'AuditEventEntity',
-      'AuditService',
-      'BearerAuthGuard',
-      'BearerStrategy',
-      'CachesPerPrincipal',
-      'Clock',
-      'CredentialService',
-      'CurrentCaller',
-      'CurrentPrincipal',
-      'CurrentUser',
-      'DpopService',
-      'EnforcesScopes',
-      'HealthProbe',
-      'InjectSigraDataSource',
-      'OptionalAuth',
-      'OwnerEntity',
-      'RefreshFamilyEntity',
-      'RefreshTokenEntity',
-      'RequireKind',
-      'RequireScopes',
-      'ScopeGuard',
-      'SessionAuthGuard',
-      'SigraAuthGuard',
-      'SigraConfigError',
-      'SigraError',
-      'SigraExceptionFilter',
-      'SigraJwtService',
-      'SigraModule',
-      'SweepEntity',
-      'SystemClock',
-      'TokenCleanupService',
-      'TokenUsageEntity',
-      'admit',
-      'can',
-      'createRedactor',
-      'decodeCursor',
-      'encodeCursor',
-      'ownerRef',
-      'perPrincipal',
-      'requireScopes',
-      'scopeRules',
-      'sigraEntities',
-      'sigraMigrations',
-      'tokenPattern',
-      'translateDatabaseError',
-    ]);
+const ENTRIES: [string, string, object][] = [
+  ['nestjs-sigra', 'index', main],
+  ['nestjs-sigra/issuers', 'issuers', issuers],
+  ['nestjs-sigra/opentelemetry', 'opentelemetry', openTelemetry],
+  ['nestjs-sigra/swagger', 'swagger', swagger],
+  ['nestjs-sigra/terminus', 'terminus', terminus],
+  ['nestjs-sigra/testing', 'testing', testing],
+  ['nestjs-sigra/throttler', 'throttler', throttler],
+];
+
+// The page is the list of the public API: its changes show in every review.
+describe('docs/api.md', () => {
+  it('is what `npm run docs:api` writes', async () => {
+    expect(await apiPage(page.text)).toBe(page.text);
+  }, 120_000);
+
+  it.each(ENTRIES)('has a section for everything that %s exports, and for nothing else', (subpath, entry) => {
+    expect([...sectionsOf(subpath).keys()].sort()).toEqual(exportsOf(`libs/sigra/src/${entry}.ts`).sort());
   });
 
+  it.each(ENTRIES)('shows how to call or use every value that %s exports', (subpath, _entry, exported) => {
+    const sections = sectionsOf(subpath);
+    const unclear = Object.keys(exported).filter(
+      (name) => !new RegExp(`^(?:(?:abstract )?class |const )?${name}\\b`, 'm').test(codeOf(sections.get(name))),
+    );
+
+    expect(unclear).toEqual([]);
+  });
+
+  it('cannot be written without a place for a group of exports', async () => {
+    const without = page.text.replace('<!-- api: index/Scopes -->', '');
+
+    await expect(apiPage(without)).rejects.toThrow('has no marker <!-- api: index/Scopes -->');
+  }, 120_000);
+
+  function codeOf(section = ''): string {
+    return [...section.matchAll(/```text\n([^]*?)```/g)].map(([, code]) => code).join('\n');
+  }
+});
+
+describe('nestjs-sigra', () => {
   it('has guards whose way to the request can be overridden', () => {
     for (const guard of [main.SigraAuthGuard, main.BearerAuthGuard, main.SessionAuthGuard]) {
       expect((guard.prototype as unknown as { getRequest: unknown }).getRequest).toBeInstanceOf(Function);
     }
-  });
-
-  it('exports these types', () => {
-    expect(typesOf('index.ts').sort()).toEqual([
-      'AccessTokenClaims',
-      'AccessTokenGrant',
-      'AccessTokenResponse',
-      'AdminApiTokenView',
-      'AdminOptions',
-      'AdmissionSettings',
-      'AnyPrincipal',
-      'ApiToken',
-      'ApiTokenFilter',
-      'ApiTokenKindOptions',
-      'ApiTokenOptions',
-      'ApiTokenPage',
-      'ApiTokenState',
-      'ApiTokenView',
-      'AuditDetails',
-      'AuditEvent',
-      'AuditFilter',
-      'AuditLogSafeError',
-      'AuditOptions',
-      'AuditOutcome',
-      'AuditPage',
-      'AuditQuery',
-      'AuditStream',
-      'AuthMethod',
-      'Caller',
-      'CanOptions',
-      'ChangeHook',
-      'CleanupOptions',
-      'CleanupProgress',
-      'CleanupReport',
-      'CleanupRequest',
-      'CommittedChange',
-      'ControllerPaths',
-      'CreateApiToken',
-      'CredentialOptions',
-      'CursorPosition',
-      'DpopAlgorithm',
-      'DpopMode',
-      'DpopOptions',
-      'FamilyPage',
-      'FamilyView',
-      'ForeignFormatOptions',
-      'ForeignToken',
-      'ForgetOptions',
-      'FoundApiTokenPage',
-      'HashedToken',
-      'HealthReport',
-      'HooksOptions',
-      'HostCredential',
-      'HostRequest',
-      'HttpRefusalBody',
-      'HttpRequest',
-      'ImportProblem',
-      'ImportedTokens',
-      'IssuedApiToken',
-      'JwtAlgorithm',
-      'JwtAuditAction',
-      'JwtCheck',
-      'JwtKeyOptions',
-      'JwtOptions',
-      'JwtSigner',
-      'LeakKeyOptions',
-      'LeakOptions',
-      'LeakPlace',
-      'LeakReport',
-      'LeakedCredential',
-      'ListApiTokens',
-      'ListFamilies',
-      'LookedUpApiToken',
-      'LookupBatch',
-      'LookupName',
-      'LookupQueue',
-      'LookupShed',
-      'MatchingApiTokens',
-      'MetadataOptions',
-      'NewAuditEvent',
-      'NoticedApiToken',
-      'Owner',
-      'OwnerPrincipal',
-      'OwnerReference',
-      'OwnersKept',
-      'OwnersOptions',
-      'Principal',
-      'PrincipalOwner',
-      'Redactor',
-      'RefreshFamily',
-      'RefreshRequest',
-      'RefreshReuse',
-      'ResourceFinder',
-      'RevokedApiTokens',
-      'RotateApiToken',
-      'RouteChecking',
-      'ScopeDetails',
-      'ScopeHolder',
-      'ScopeOptions',
-      'ScopeRefusal',
-      'ScopeRules',
-      'SearchApiTokens',
-      'SessionOptions',
-      'SessionRequest',
-      'SessionUserId',
-      'SigraAuditAction',
-      'SigraErrorCode',
-      'SigraErrorOptions',
-      'SigraModuleExtras',
-      'SigraModuleOptions',
-      'SigraTrace',
-      'SkippedToken',
-      'SweepProgress',
-      'TokenBinding',
-      'TokenMetadata',
-      'TokenNotice',
-      'TokenNoticeOptions',
-      'TokenPair',
-      'TokenResponse',
-      'TokenType',
-      'TokenUsage',
-      'TrustedIssuers',
-      'UpdateApiToken',
-      'UsageOptions',
-      'UsageRange',
-      'UserEntityOptions',
-      'UserProvider',
-      'UserProviderOptions',
-      'UserRef',
-      'UsersOptions',
-      'VerifyApiToken',
-    ]);
-  });
-});
-
-describe('nestjs-sigra/testing', () => {
-  it('exports these values', () => {
-    expect(Object.keys(testing).sort()).toEqual([
-      'FakeClock',
-      'actingAs',
-      'assertAuditEvent',
-      'assertScopeDenied',
-      'assertTokenRevoked',
-      'bearer',
-      'createApiToken',
-      'expiredApiToken',
-      'expiredJwt',
-      'flushBackgroundWrites',
-      'generateJwt',
-      'jwtWithScopes',
-      'refreshPair',
-      'revokedApiToken',
-      'scopedApiToken',
-    ]);
-  });
-
-  it('exports these types', () => {
-    expect(typesOf('testing.ts').sort()).toEqual([
-      'ActingCredential',
-      'ActingGuard',
-      'ActingPrincipal',
-      'ApiTokenOverrides',
-      'Duration',
-      'ExpectedAuditEvent',
-      'FetchAnswer',
-      'HttpAnswer',
-      'InjectAnswer',
-      'Providers',
-      'SupertestAnswer',
-    ]);
-  });
-});
-
-describe('nestjs-sigra/issuers', () => {
-  it('exports these values', () => {
-    expect(Object.keys(issuers)).toEqual(['trustIssuers']);
-  });
-
-  it('exports these types', () => {
-    expect(typesOf('issuers.ts').sort()).toEqual([
-      'ForeignAlgorithm',
-      'ForeignClaims',
-      'ForeignOwnerId',
-      'TrustedIssuerOptions',
-    ]);
-  });
-});
-
-describe('nestjs-sigra/opentelemetry', () => {
-  it('exports these values', () => {
-    expect(Object.keys(openTelemetry)).toEqual(['SigraOpenTelemetryModule']);
-  });
-
-  it('exports these types', () => {
-    expect(typesOf('opentelemetry.ts')).toEqual(['SigraOpenTelemetryOptions']);
-  });
-});
-
-describe('nestjs-sigra/swagger', () => {
-  it('exports these values', () => {
-    expect(Object.keys(swagger)).toEqual(['describeSigra']);
-  });
-
-  it('exports these types', () => {
-    expect(typesOf('swagger.ts')).toEqual(['DescribeSigraOptions']);
-  });
-});
-
-describe('nestjs-sigra/terminus', () => {
-  it('exports these values', () => {
-    expect(Object.keys(terminus)).toEqual(['SigraHealthIndicator']);
-  });
-});
-
-describe('nestjs-sigra/throttler', () => {
-  it('exports these values', () => {
-    expect(Object.keys(throttler).sort()).toEqual([
-      'SigraThrottlerGuard',
-      'limitOf',
-      'trackByAddress',
-      'trackByOwner',
-      'trackByToken',
-    ]);
   });
 });

@@ -4,7 +4,7 @@ import { type HttpRefusalBody, toHttpRefusal } from '../../libs/sigra/src/auth/h
 import { ERROR_CODES } from '../../libs/sigra/src/common/sigra-error.js';
 import { toOAuthError } from '../../libs/sigra/src/http/oauth-error.js';
 import { document } from '../support/markdown.js';
-import { exportsOf, parseSource, unionOf } from '../support/source.js';
+import { parseSource, unionOf } from '../support/source.js';
 
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
@@ -65,15 +65,5 @@ describe('docs/events.md', () => {
     expect(sorted(document('docs/events.md').tabled.filter((name) => name.startsWith('sigra:')))).toEqual(
       sorted(channels),
     );
-  });
-});
-
-describe('docs/api.md', () => {
-  it('has everything that the package exports, and nothing else', () => {
-    const exported = ['index', 'issuers', 'opentelemetry', 'swagger', 'terminus', 'testing', 'throttler'].flatMap(
-      (entry) => exportsOf(`libs/sigra/src/${entry}.ts`),
-    );
-
-    expect(sorted(document('docs/api.md').tabled)).toEqual(sorted(exported));
   });
 });
