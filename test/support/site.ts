@@ -84,7 +84,7 @@ export class Visit {
   }
 }
 
-async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(): Promise<Browser> {
   const executablePath = KNOWN_PLACES.find((place) => place && existsSync(place));
   if (!executablePath) {
     throw new Error('No Chromium found: apt-get install chromium, or set CHROMIUM_PATH.');

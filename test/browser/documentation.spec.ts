@@ -1,0 +1,165 @@
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AxeResults, RunOptions } from 'axe-core';
+import type { Browser, BrowserContextOptions } from 'playwright-core';
+import { DocsSite } from '../support/docs-site.js';
+import { launchBrowser, Visit } from '../support/site.js';
+
+const SCREENS: [string, BrowserContextOptions][] = [
+  ['desktop', { viewport: { width: 1280, height: 900 } }],
+  ['phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+];
+
+/** The links of a page, and the ids that links can lead to. */
+interface Ends {
+  readonly links: readonly string[];
+  readonly ids: readonly string[];
+}
+
+describe('the site of the documents', () => {
+  let site: DocsSite;
+  let browser: Browser;
+  let axe: string;
+  let names: readonly string[];
+
+  beforeAll(async () => {
+    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    site = await DocsSite.serve();
+    browser = await launchBrowser();
+    names = readdirSync(DocsSite.folder).flatMap((file) => /^(?!404)(.+)\.html$/.exec(file)?.[1] ?? []);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await site.close();
+  });
+
+  const pathOf = (name: string) => (name === 'index' ? '/' : `/${name}`);
+  const visit = async (options: BrowserContextOptions = {}) => {
+    const context = await browser.newContext({ baseURL: site.url, reducedMotion: 'reduce', ...options });
+    context.setDefaultTimeout(120_000);
+    return new Visit(context, await context.newPage());
+  };
+
+  it.each(SCREENS)(
+    'fits, is accessible in light and dark, and fetches nothing from elsewhere on the screen of a %s',
+    async (_screen, options) => {
+      const reader = await visit(options);
+      const { page } = reader;
+      const found: string[] = [];
+      page.on('request', (request) => {
+        if (!request.url().startsWith(site.url) && !request.url().startsWith('data:')) found.push(request.url());
+      });
+      const check = async (name: string, run: RunOptions) => {
+        const { violations } = await page.evaluate<AxeResults>(
+          `axe.run(${JSON.stringify({ resultTypes: ['violations'], ...run })})`,
+        );
+        found.push(...violations.map(({ id, nodes }) => `${name} ${id}: ${nodes.map(({ html }) => html).join(' ')}`));
+      };
+
+      for (const name of names) {
+        await page.emulateMedia({ colorScheme: 'light' });
+        await page.goto(pathOf(name), { waitUntil: 'load' });
+        await page.evaluate(axe);
+        await check(name, {});
+        // The two schemes differ in colors only.
+        await page.emulateMedia({ colorScheme: 'dark' });
+        await check(`${name} in dark`, { runOnly: ['color-contrast'] });
+        const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+        if (overflow > 0) found.push(`${name} is ${overflow} pixels too wide`);
+      }
+      await reader.close();
+
+      expect(names.length).toBeGreaterThan(30);
+      expect(found).toEqual([]);
+      expect(reader.complaints).toEqual([]);
+    },
+    900_000,
+  );
+
+  it('has a dark scheme', async () => {
+    const [light, dark] = await Promise.all(
+      (['light', 'dark'] as const).map(async (colorScheme) => {
+        const reader = await visit({ colorScheme });
+        await reader.page.goto('/', { waitUntil: 'load' });
+        const color = await reader.page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+        await reader.close();
+        return color;
+      }),
+    );
+
+    expect(dark).not.toBe(light);
+  });
+
+  it('has no link within itself that leads nowhere', async () => {
+    const reader = await visit();
+    const ends = new Map<string, Ends>();
+    for (const name of names) {
+      await reader.page.goto(pathOf(name), { waitUntil: 'load' });
+      const found = await reader.page.evaluate<Ends>(
+        `({
+          links: [...document.links].map(({ href }) => href),
+          ids: [...document.querySelectorAll('[id]')].map(({ id }) => id),
+        })`,
+      );
+      ends.set(pathOf(name), found);
+    }
+    await reader.close();
+
+    const links = new Set([...ends.values()].flatMap((each) => each.links).filter((link) => link.startsWith(site.url)));
+    const dead: string[] = [];
+    for (const link of links) {
+      const { pathname, hash } = new URL(link);
+      const page = ends.get(pathname);
+      const leads = page
+        ? hash === '' || page.ids.includes(decodeURIComponent(hash.slice(1)))
+        : (await fetch(link)).status === 200;
+      if (!leads) dead.push(link);
+    }
+
+    expect(links.size).toBeGreaterThan(100);
+    expect(dead).toEqual([]);
+  });
+
+  it('has every page in the sidebar', async () => {
+    const reader = await visit();
+    await reader.page.goto('/quick-start', { waitUntil: 'load' });
+
+    const listed = await reader.page.evaluate<string[]>(
+      '[...document.querySelectorAll(".VPSidebar a")].map(({ pathname }) => pathname)',
+    );
+    await reader.close();
+
+    expect(listed.sort()).toEqual(
+      names
+        .map(pathOf)
+        .filter((path) => path !== '/')
+        .sort(),
+    );
+  });
+
+  it('finds a word with its search', async () => {
+    const reader = await visit();
+    const { page } = reader;
+    await page.goto('/', { waitUntil: 'networkidle' });
+
+    await page.getByRole('button', { name: 'Search' }).first().click();
+    await page.locator('#localsearch-input').fill('reuse_detected');
+    await page.locator('.VPLocalSearchBox .result').filter({ hasText: 'Errors' }).first().click();
+
+    await page.waitForURL('**/errors#**');
+    expect(await page.getByRole('heading', { level: 1 }).innerText()).toContain('Errors');
+    expect(reader.complaints).toEqual([]);
+    await reader.close();
+  });
+
+  it('has every page in the lists for language models', async () => {
+    const texts = await Promise.all(
+      ['llms.txt', 'llms-full.txt'].map(async (name) => (await fetch(`${site.url}/${name}`)).text()),
+    );
+
+    for (const name of names.filter((each) => each !== 'index')) expect(texts[0]).toContain(`](${name})`);
+    expect(texts[1]).toContain('# Incidents');
+  });
+});
