@@ -4,11 +4,13 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
-import { ApiTokenService, SigraJwtService } from 'nestjs-sigra';
+import { ApiTokenService, type OwnerReference, ownerRef, SigraJwtService } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import { createApp } from '../../apps/demo/src/create-app.js';
 import { prepareDatabase } from '../../apps/demo/src/database/prepare-database.js';
 import { deriveJwtSecret, jwtOptions } from '../../apps/demo/src/jwt/jwt-settings.js';
+import { Organization } from '../../apps/demo/src/organizations/organization.entities.js';
+import { Project } from '../../apps/demo/src/projects/project.entity.js';
 import { User } from '../../apps/demo/src/users/user.entity.js';
 import type { TestDatabase } from '../support/database.js';
 import { createDemoDatabase } from '../support/demo.js';
@@ -29,6 +31,9 @@ const SCOPES = [
   'sessions:read',
   'sessions:write',
 ] as const;
+/** Two more kinds of API token, with the scope `read:projects`. */
+const LIMITED = 'token of one project';
+const ORGANIZATION_TOKEN = 'token of an organization';
 const JWT = { secret: undefined, check: 'family', accessTtl: 900, reuseLeeway: 0 } as const;
 
 /** The kinds of credential that each route is called with. The names of scopes stand for API tokens with only this scope. */
@@ -39,6 +44,8 @@ const KINDS = [
   'session of another user',
   ...SCOPES,
   'token of all scopes',
+  LIMITED,
+  ORGANIZATION_TOKEN,
   'revoked token',
   'expired token',
   'unknown token',
@@ -52,7 +59,7 @@ type Kind = (typeof KINDS)[number];
 type Answers = Readonly<Record<Kind, string>>;
 
 const DEAD = ['revoked token', 'expired token', 'unknown token', 'JWT of a revoked family'] as const;
-const GOOD = [...SCOPES, 'token of all scopes', 'JWT'] as const;
+const GOOD = [...SCOPES, 'token of all scopes', LIMITED, ORGANIZATION_TOKEN, 'JWT'] as const;
 const LOGIN = '303 to the login';
 
 function answers(otherwise: string, ...groups: readonly (readonly [readonly Kind[], string])[]): Answers {
@@ -77,6 +84,13 @@ function api(status: string, scopes: readonly Kind[], fromElsewhere = status, of
   );
 }
 
+/** `api` with another status for a token of one project and for one of an organization. */
+const except = (base: Answers, limited: string, ofOrganization: string): Answers => ({
+  ...base,
+  [LIMITED]: limited,
+  [ORGANIZATION_TOKEN]: ofOrganization,
+});
+
 /** Accepts sessions only, and sends everyone else to the login. */
 function page(status: string, fromElsewhere = status, ofAnother = status): Answers {
   return answers(
@@ -84,6 +98,7 @@ function page(status: string, fromElsewhere = status, ofAnother = status): Answe
     [['session'], status],
     [['session from another site'], fromElsewhere],
     [['session of another user'], ofAnother],
+    [[ORGANIZATION_TOKEN], '403'],
     [['token in the query'], '400'],
   );
 }
@@ -94,6 +109,7 @@ const optional = (status: string, signedIn: string) =>
     status,
     [['session', 'session from another site', 'session of another user', ...GOOD], signedIn],
     [DEAD, LOGIN],
+    [[ORGANIZATION_TOKEN], '403'],
     [['token in the query'], '400'],
   );
 
@@ -111,7 +127,10 @@ interface Row {
 const SIGN_IN = { email: 'ada@example.com', password: 'sigra-demo' };
 const UNKNOWN = 'sigra_rt_unknown';
 
-/** `:id` stands for a token or a family of Ada, with the scope `read:projects`. */
+/**
+ * `:id` stands for a project of Ada, or for a token or a family with the scope `read:projects`: of Ada, or of the organization
+ * that `:ownerId` stands for.
+ */
 const TABLE: Readonly<Record<string, Row>> = {
   'GET /': { answers: open('303') },
   'GET /.well-known/jwks.json': { answers: open('200') },
@@ -127,9 +146,11 @@ const TABLE: Readonly<Record<string, Row>> = {
   'GET /docs': { answers: optional('200', '200') },
   'GET /login': { answers: optional('200', '303') },
 
-  'GET /api/me': { answers: api('200', SCOPES) },
-  'GET /api/scopes': { answers: api('200', SCOPES) },
-  'GET /api/projects': { answers: api('200', ['read:projects']) },
+  'GET /api/me': { answers: except(api('200', SCOPES), '200', '403') },
+  'GET /api/scopes': { answers: except(api('200', SCOPES), '200', '403') },
+  'GET /api/projects': { answers: except(api('200', ['read:projects']), '200', '200') },
+  // A project of Ada that the limited token does not name: for the organization, it does not exist.
+  'GET /api/projects/:id': { answers: except(api('200', ['read:projects'], '200', '404'), '403', '404') },
   'POST /api/projects': { answers: api('201', ['write:projects'], '403'), json: { name: 'Engine' } },
   // Only Ada is an administrator.
   'GET /api/admin/stats': { answers: api('200', ['admin'], '200', '403') },
@@ -156,11 +177,22 @@ const TABLE: Readonly<Record<string, Row>> = {
   'PATCH /api/tokens/:id': { answers: api('200', [], '403', '404'), json: {} },
   'POST /api/tokens/:id/rotate': { answers: api('201', [], '403', '404') },
 
+  // Ada is an owner of the organization, and Grace is a member. A token of Ada needs the same scopes as for her own.
+  'GET /api/tokens/owners/:ownerType/:ownerId': { answers: api('200', ['api_tokens:read'], '200', '404') },
+  'POST /api/tokens/owners/:ownerType/:ownerId': {
+    answers: api('201', ['api_tokens:write'], '403', '404'),
+    json: { name: 'CI', scopes: ['api_tokens:write'] },
+  },
+  'DELETE /api/tokens/owners/:ownerType/:ownerId': { answers: api('200', [], '403', '404') },
+  'DELETE /api/tokens/owners/:ownerType/:ownerId/:id': { answers: api('204', [], '403', '404') },
+  'PATCH /api/tokens/owners/:ownerType/:ownerId/:id': { answers: api('200', [], '403', '404'), json: {} },
+  'POST /api/tokens/owners/:ownerType/:ownerId/:id/rotate': { answers: api('201', [], '403', '404') },
+
   'POST /api/jwt': {
     answers: answers(
       '401',
       [['session', 'session of another user'], '200'],
-      [['session from another site'], '403'],
+      [['session from another site', ORGANIZATION_TOKEN], '403'],
       [['token in the query'], '400'],
     ),
     json: { scopes: ['read:projects'] },
@@ -203,6 +235,8 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
   let app: INestApplication<Server>;
   let url: string;
   let users: { ada: User; grace: User };
+  let projects: Project[];
+  let organizationId: string;
   const cookies: Record<string, string> = {};
 
   beforeAll(async () => {
@@ -213,6 +247,9 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
     url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
     const find = (email: string) => app.get(DataSource).manager.findOneByOrFail(User, { email });
     users = { ada: await find('ada@example.com'), grace: await find('grace@example.com') };
+    const { manager } = app.get(DataSource);
+    projects = await manager.findBy(Project, { ownerId: users.ada.id });
+    organizationId = (await manager.findOneByOrFail(Organization, {})).id;
   });
   afterAll(async () => {
     await app.close();
@@ -241,7 +278,8 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
 
   async function call(route: string, { path, json, form }: Row, kind: Kind): Promise<string> {
     const [method, pattern] = route.split(' ') as [string, string];
-    const target = pattern.includes(':id') ? pattern.replace(':id', await idFor(pattern)) : (path ?? pattern);
+    const addressed = pattern.replace(':ownerType/:ownerId', `organization/${organizationId}`);
+    const target = pattern.includes(':id') ? addressed.replace(':id', await idFor(pattern)) : (path ?? addressed);
     const { headers, query = '' } = await present(kind);
     const answer = await fetch(`${url}${target}${query}`, {
       method,
@@ -255,8 +293,10 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
     return `${answer.status}${isLogin ? ' to the login' : ''}`;
   }
 
-  /** Of a family or a token that nothing else uses. */
+  /** Of a project, or of a family or a token that nothing else uses. */
   async function idFor(pattern: string): Promise<string> {
+    if (pattern.includes('/projects/')) return projects[0]!.id;
+    if (pattern.includes('/owners/')) return (await issue(['read:projects'], ofOrganization())).id;
     const isFamily = pattern.includes('devices') || pattern.includes('/jwt/');
     return isFamily ? familyIdOf(await signIn(['read:projects'])) : (await issue(['read:projects'])).id;
   }
@@ -276,6 +316,10 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
         };
       case 'token of all scopes':
         return bearer((await issue(['*'])).rawToken);
+      case LIMITED:
+        return bearer((await issue(['read:projects'], users.ada, [`project:${projects[1]!.id}`])).rawToken);
+      case ORGANIZATION_TOKEN:
+        return bearer((await issue(['read:projects'], ofOrganization())).rawToken);
       case 'revoked token': {
         const { id, rawToken } = await issue(['*']);
         await app.get(ApiTokenService).revoke(id);
@@ -304,9 +348,17 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
     }
   }
 
-  async function issue(scopes: string[]): Promise<{ id: string; rawToken: string }> {
-    const { token, rawToken } = await app.get(ApiTokenService).create(users.ada, { name: 'CI', scopes });
+  async function issue(
+    scopes: string[],
+    owner: User | OwnerReference = users.ada,
+    resources?: string[],
+  ): Promise<{ id: string; rawToken: string }> {
+    const { token, rawToken } = await app.get(ApiTokenService).create(owner, { name: 'CI', scopes, resources });
     return { id: token.id, rawToken };
+  }
+
+  function ofOrganization(): OwnerReference {
+    return ownerRef('organization', organizationId);
   }
 
   function signIn(scopes = ['*']) {

@@ -7,6 +7,7 @@ import { DEMO_TIMEOUT, startDemoProcess } from '../support/demo.js';
 jest.setTimeout(DEMO_TIMEOUT);
 
 const run = promisify(execFile);
+const namesIn = (answer: string) => [...answer.matchAll(/"name":"([^"]+)"/g)].map(([, name]) => name);
 
 describe.each(ADAPTERS)('the guide that a start on %s prints', (adapter) => {
   let demo: Awaited<ReturnType<typeof startDemoProcess>>;
@@ -34,11 +35,13 @@ describe.each(ADAPTERS)('the guide that a start on %s prints', (adapter) => {
     for (const command of demo.process.commands) answers.push((await run('sh', ['-c', command])).stdout);
 
     const statuses = answers.map((answer) => /\nHTTP (\d{3})\n$/.exec(answer)![1]);
-    expect(announced).toEqual(['200', '403', '401', '201', '204', '401', '200']);
+    expect(announced).toEqual(['200', '403', '401', '201', '204', '401', '200', '200', '200']);
     expect(statuses).toEqual(announced);
     expect(answers[0]).toContain('Analytical engine');
     expect(answers[1]).toContain('insufficient_scope');
     expect(answers[2]).toContain('invalid_token');
     expect(answers[3]).toContain('"rawToken":"sigra_sk_');
+    expect(namesIn(answers[7]!)).toEqual(['Analytical engine']);
+    expect(namesIn(answers[8]!)).toEqual(['Tables of the Moon']);
   });
 });

@@ -35,7 +35,7 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
 
     expect(await count('api_token.verify')).toBe(verified + 1);
     expect(await count('api_token.verify', 'invalid_token')).toBe(refused + 1);
-    expect(await count('api_token.create')).toBe(2);
+    expect(await count('api_token.create')).toBe(4);
   });
 
   it('serves metrics as Prometheus text', async () => {

@@ -9,6 +9,9 @@ import { SCOPES } from './scopes.js';
 import { UnavailableInterceptor } from './database/unavailable.interceptor.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { PrometheusMetrics } from './operations/prometheus-metrics.js';
+import { Organization } from './organizations/organization.entities.js';
+import { OrganizationsModule } from './organizations/organizations.module.js';
+import { ORGANIZATION, OrganizationsService } from './organizations/organizations.service.js';
 import { PagesModule } from './pages/pages.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
@@ -33,15 +36,22 @@ export class AppModule {
           // A connection that falls silent must not keep a handler waiting.
           extra: { query_timeout: 5000 },
         }),
-        SigraModule.forRoot({
-          users: { entity: User },
-          apiTokens: { scopes: SCOPES },
-          // express-session sets the session on Node's own request, which is `raw` on Fastify.
-          session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
-          jwt,
-          admin: { canAdminister: ({ user }) => user.isAdmin },
+        SigraModule.forRootAsync({
+          imports: [OrganizationsModule],
+          inject: [OrganizationsService],
+          useFactory: (organizations: OrganizationsService) => ({
+            users: { entity: User },
+            owners: { [ORGANIZATION]: { entity: Organization } },
+            canManage: ({ userId }, { id }) => organizations.isOwner(userId, id),
+            apiTokens: { scopes: SCOPES, usage: { enabled: true } },
+            // express-session sets the session on Node's own request, which is `raw` on Fastify.
+            session: { userId: (request) => (request.session ?? request.raw?.session)?.userId },
+            jwt,
+            admin: { canAdminister: ({ user }) => user.isAdmin },
+          }),
           controllers: {
             tokens: 'api/tokens',
+            owners: 'api/tokens/owners',
             admin: 'api/admin/tokens',
             scopes: 'api/scopes',
             jwt: 'api/jwt',

@@ -1,5 +1,6 @@
 import { sigraEntities, sigraMigrations } from 'nestjs-sigra';
 import type { DataSourceOptions } from 'typeorm';
+import { Member, Organization } from '../organizations/organization.entities.js';
 import { Project } from '../projects/project.entity.js';
 import { User } from '../users/user.entity.js';
 import { demoMigrations } from './demo-migrations.js';
@@ -9,7 +10,7 @@ export function dataSourceOptions(url: string): DataSourceOptions {
   return {
     type: 'postgres',
     url,
-    entities: [User, Project, ...sigraEntities],
+    entities: [User, Organization, Member, Project, ...sigraEntities],
     migrations: [...sigraMigrations, ...demoMigrations],
     migrationsTableName: 'demo_migrations',
     synchronize: false,

@@ -20,6 +20,7 @@ class CreateUsers1767304800000 implements MigrationInterface {
   }
 }
 
+/** Projects of users and of organizations, with the columns that Sigra's own tables have for an owner. */
 class CreateProjects1767308400000 implements MigrationInterface {
   readonly name = 'CreateProjects1767308400000';
 
@@ -27,11 +28,12 @@ class CreateProjects1767308400000 implements MigrationInterface {
     await runner.query(`
       CREATE TABLE demo_projects (
         id uuid PRIMARY KEY,
-        owner_id uuid NOT NULL REFERENCES demo_users ON DELETE CASCADE,
+        owner_type text NOT NULL,
+        owner_id uuid NOT NULL,
         name varchar(100) NOT NULL,
         created_at timestamptz(3) NOT NULL
       )`);
-    await runner.query('CREATE INDEX demo_projects_owner ON demo_projects (owner_id, created_at, id)');
+    await runner.query('CREATE INDEX demo_projects_owner ON demo_projects (owner_type, owner_id, created_at, id)');
   }
 
   async down(runner: QueryRunner): Promise<void> {
@@ -113,6 +115,27 @@ class IndexAuditEventsByOwner1767322800000 implements MigrationInterface {
   }
 }
 
+class CreateOrganizations1767326400000 implements MigrationInterface {
+  readonly name = 'CreateOrganizations1767326400000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('CREATE TABLE demo_organizations (id uuid PRIMARY KEY, name text NOT NULL UNIQUE)');
+    await runner.query(`
+      CREATE TABLE demo_members (
+        organization_id uuid NOT NULL REFERENCES demo_organizations ON DELETE CASCADE,
+        user_id uuid NOT NULL REFERENCES demo_users ON DELETE CASCADE,
+        role text NOT NULL CHECK (role IN ('owner', 'member')),
+        PRIMARY KEY (user_id, organization_id)
+      )`);
+    await runner.query('CREATE INDEX demo_members_organization ON demo_members (organization_id)');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE demo_members');
+    await runner.query('DROP TABLE demo_organizations');
+  }
+}
+
 /** The demo's own migrations. TypeORM sorts them by the time in their names, and Sigra's run first. */
 export const demoMigrations = [
   CreateUsers1767304800000,
@@ -121,4 +144,5 @@ export const demoMigrations = [
   CreateSentForms1767315600000,
   CreateStartTokens1767319200000,
   IndexAuditEventsByOwner1767322800000,
+  CreateOrganizations1767326400000,
 ];

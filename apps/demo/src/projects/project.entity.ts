@@ -5,6 +5,10 @@ export class Project {
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
 
+  /** `user` or `organization`, as in `Principal.owner`. */
+  @Column({ name: 'owner_type', type: 'text' })
+  ownerType!: string;
+
   @Column({ name: 'owner_id', type: 'uuid' })
   ownerId!: string;
 

@@ -35,7 +35,10 @@ Ctrl-C stops everything. The data stays for the next start.
 `;
 }
 
-function stepsFor(url: string, { demo, spare }: StartTokens): { title: string; command: string }[] {
+function stepsFor(
+  url: string,
+  { demo, spare, limited, organization }: StartTokens,
+): { title: string; command: string }[] {
   return [
     { title: "Ada's projects: 200", command: curl(`${url}/api/projects`, demo) },
     {
@@ -58,6 +61,14 @@ function stepsFor(url: string, { demo, spare }: StartTokens): { title: string; c
     {
       title: 'Sign in as Ada, and get a JWT with a refresh token: 200',
       command: signInWithCurl(url),
+    },
+    {
+      title: 'A token that is limited to one project reads it, and lists no other one: 200',
+      command: curl(`${url}/api/projects`, limited.rawToken),
+    },
+    {
+      title: 'The projects of an organization, with a token of its own: 200',
+      command: curl(`${url}/api/projects`, organization),
     },
   ];
 }
