@@ -67,19 +67,50 @@ describe('the pages without a mouse', () => {
     expect(await visit.fetchWith(raw)).toBe(401);
   });
 
-  it('have a link that skips to the content', async () => {
+  it.each([1280, 390])('have a link that skips to the content, whole on a screen of %i pixels', async (width) => {
     const { page } = visit;
+    await page.setViewportSize({ width, height: 844 });
     await page.goto('/settings/tokens');
 
     await press('Tab');
     const skip = page.getByRole('link', { name: 'Skip to content' });
     expect(await isFocused(skip)).toBe(true);
-    expect((await skip.boundingBox())!.y).toBeGreaterThanOrEqual(0);
+    // With its outline, which is 3 pixels wide and 2 pixels away, and above everything else.
+    const box = (await skip.boundingBox())!;
+    expect(Math.min(box.x, box.y)).toBeGreaterThanOrEqual(5);
+    expect(box.x + box.width + 5).toBeLessThanOrEqual(width);
+    expect(await skip.evaluate((link: { scrollWidth: number; clientWidth: number }) => link.scrollWidth)).toBe(
+      await skip.evaluate((link: { scrollWidth: number; clientWidth: number }) => link.clientWidth),
+    );
+    const corners = [
+      [box.x + 1, box.y + 1],
+      [box.x + box.width - 1, box.y + box.height - 1],
+    ];
+    for (const [x, y] of corners) {
+      expect(await page.evaluate<string>(`document.elementFromPoint(${x}, ${y}).className`)).toBe('skip-link');
+    }
     await press('Enter');
     await page.waitForURL('**#main');
     await press('Tab');
 
     expect(await page.evaluate<boolean>('document.activeElement.closest("main") !== null')).toBe(true);
+  });
+
+  it('open an operation of the reference, and filter the activity', async () => {
+    const { page } = visit;
+    await page.goto('/docs');
+    const operation = page.locator('#Projects_list');
+
+    await tabTo(operation.locator('summary'));
+    await press('Enter');
+    await operation.getByText('read:projects').waitFor();
+    await page.goto('/settings/audit');
+    await tabTo(page.getByLabel('Show'));
+    await type('Refusals');
+    await tabTo(page.getByRole('button', { name: 'Show' }));
+    await press('Enter');
+
+    await page.waitForURL('**/settings/audit?**show=refused**');
   });
 
   it('focus the first invalid field of a form', async () => {

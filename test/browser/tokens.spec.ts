@@ -84,7 +84,7 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
 
   it('have times in the format of the browser', async () => {
     const { page } = await visit.signIn();
-    await page.goto('/settings/audit');
+    await page.goto('/settings/tokens');
 
     const time = page.locator('time').first();
 

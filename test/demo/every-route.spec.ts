@@ -132,7 +132,6 @@ const UNKNOWN = 'sigra_rt_unknown';
  * that `:ownerId` stands for.
  */
 const TABLE: Readonly<Record<string, Row>> = {
-  'GET /': { answers: open('303') },
   'GET /.well-known/jwks.json': { answers: open('200') },
   'GET /assets/:name': { answers: open('200'), path: '/assets/pages.css' },
   'GET /docs-json': { answers: open('200') },
@@ -143,6 +142,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   'POST /session': { answers: open('204', '403'), json: SIGN_IN },
   'DELETE /session': { answers: open('204', '403') },
 
+  'GET /': { answers: optional('200', '200') },
   'GET /docs': { answers: optional('200', '200') },
   'GET /login': { answers: optional('200', '303') },
 
@@ -216,7 +216,12 @@ const TABLE: Readonly<Record<string, Row>> = {
     form: { token: UNKNOWN },
   },
 
+  // Ada is an owner of the organization, and Grace is a member.
+  'GET /organization': { answers: page('200') },
+  'POST /organization/tokens': { answers: page('422', '403', '403'), form: { name: '' } },
+  'POST /organization/tokens/:id/revoke': { answers: page('303', '403', '403') },
   'GET /settings/audit': { answers: page('200') },
+  'GET /settings/metrics': { answers: page('200') },
   'GET /settings/devices/sign-out-everywhere': { answers: page('200') },
   'POST /settings/devices/sign-out-everywhere': { answers: page('303', '403') },
   'POST /settings/devices/:id/sign-out': { answers: page('303', '403') },
@@ -296,7 +301,7 @@ describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {
   /** Of a project, or of a family or a token that nothing else uses. */
   async function idFor(pattern: string): Promise<string> {
     if (pattern.includes('/projects/')) return projects[0]!.id;
-    if (pattern.includes('/owners/')) return (await issue(['read:projects'], ofOrganization())).id;
+    if (/\/owners\/|\/organization\//.test(pattern)) return (await issue(['read:projects'], ofOrganization())).id;
     const isFamily = pattern.includes('devices') || pattern.includes('/jwt/');
     return isFamily ? familyIdOf(await signIn(['read:projects'])) : (await issue(['read:projects'])).id;
   }

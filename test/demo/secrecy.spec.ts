@@ -25,7 +25,9 @@ describe.each(ADAPTERS)('a raw token that the demo shows on %s', (adapter) => {
     await fetch(`${demo.url}/api/me?access_token=${raw}`);
 
     const pages = await Promise.all(
-      ['/settings/tokens', '/settings/audit', '/metrics', '/docs-json'].map((path) => ada.html(path)),
+      ['/', '/settings/tokens', '/settings/audit', '/organization', '/settings/metrics', '/docs', '/metrics'].map(
+        (path) => ada.html(path),
+      ),
     );
     const tables = await everyRowOf(demo.databaseUrl);
     await demo.process.terminate();

@@ -4,6 +4,7 @@ import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AppModule, type AppSettings } from './app.module.js';
+import { ApiDocument } from './docs/api-document.js';
 import { mountOpenApi } from './docs/openapi.js';
 import type { HttpAdapterName } from './environment.js';
 import { securityHeaders } from './security-headers.js';
@@ -25,6 +26,8 @@ export async function createApp(settings: AppSettings, adapter: HttpAdapterName)
   // protect the API: they accept a bearer token from any site, and refuse a session from another site. The OAuth
   // endpoints do not read cookies.
   app.enableCsrfProtection({ exclude: ({ url }: { url: string }) => /^\/(?:api|oauth)\//.test(url) });
-  mountOpenApi(app);
+  const document = app.get(ApiDocument, { strict: false });
+  document.of(app);
+  mountOpenApi(app, () => document.get());
   return app;
 }

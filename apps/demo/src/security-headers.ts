@@ -19,23 +19,11 @@ const STRICT = {
   frameAncestors: NONE,
 };
 
-/** Swagger UI embeds its icons in its style sheet. */
-const FOR_SWAGGER_UI = { ...STRICT, imgSrc: [...SELF, 'data:'] };
-
-/** Helmet with the strict policy, relaxed for `/docs`. */
+/** Helmet with a strict policy, the same for every answer. */
 export function securityHeaders(): Middleware {
-  const strict = withPolicy(STRICT);
-  const relaxed = withPolicy(FOR_SWAGGER_UI);
-  return (request, response, next) => {
-    const isDocs = /^\/docs(?:[/?]|$)/.test(request.url ?? '');
-    (isDocs ? relaxed : strict)(request, response, next);
-  };
-}
-
-function withPolicy(directives: Record<string, string[]>): Middleware {
   return helmet({
     // Helmet's default directives upgrade requests to HTTPS, which the demo does not serve.
-    contentSecurityPolicy: { useDefaults: false, directives },
+    contentSecurityPolicy: { useDefaults: false, directives: STRICT },
     strictTransportSecurity: false,
   });
 }

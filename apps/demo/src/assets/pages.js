@@ -27,7 +27,7 @@ if (issued) {
   addEventListener('pagehide', () => raw.replaceChildren());
 }
 
-for (const time of document.querySelectorAll('time')) {
+for (const time of document.querySelectorAll('time[data-local]')) {
   time.title = time.textContent;
   time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }

@@ -100,7 +100,7 @@ class CreateStartTokens1767319200000 implements MigrationInterface {
   }
 }
 
-/** For the activity page, which shows users every event of their tokens. */
+/** For the activity page, which shows users every event of their tokens, and of one of them. */
 class IndexAuditEventsByOwner1767322800000 implements MigrationInterface {
   readonly name = 'IndexAuditEventsByOwner1767322800000';
 
@@ -108,9 +108,13 @@ class IndexAuditEventsByOwner1767322800000 implements MigrationInterface {
     await runner.query(`
       CREATE INDEX demo_audit_events_owner
       ON sigra_audit_events ((metadata->>'userId'), occurred_at, id)`);
+    await runner.query(`
+      CREATE INDEX demo_audit_events_via_token
+      ON sigra_audit_events ((metadata->>'viaTokenId'), occurred_at, id) WHERE metadata->>'viaTokenId' IS NOT NULL`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX demo_audit_events_via_token');
     await runner.query('DROP INDEX demo_audit_events_owner');
   }
 }

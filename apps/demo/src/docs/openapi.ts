@@ -5,11 +5,21 @@ import { SESSION_COOKIE } from '../sessions/session.middleware.js';
 
 const DESCRIPTION = `
 The API of the demo. Every route under \`/api\` accepts an API token (\`Authorization: Bearer sigra_sk_…\`), a JWT, or the
-session of a signed-in browser. The description of a route names the scope that it needs. Create a token under
-[API tokens](/settings/tokens), and use it here with **Authorize**.
+session of a signed-in browser. Each route names the scopes that it needs. Create a token under [Tokens](/settings/tokens), put it into
+the variable \`TOKEN\` of your shell, and paste the command of a route. Signed in, you can open routes with GET in the browser.
 `;
 
-const TAGS = ['API tokens', 'Sign-ins', 'OAuth', 'Me', 'Session', 'Projects', 'Admin', 'Administration', 'Operations'];
+export const TAGS = [
+  'API tokens',
+  'Sign-ins',
+  'OAuth',
+  'Me',
+  'Session',
+  'Projects',
+  'Admin',
+  'Administration',
+  'Operations',
+];
 
 const CONFIG = TAGS.reduce((builder, tag) => builder.addTag(tag), new DocumentBuilder())
   .setTitle('Sigra demo')
@@ -24,8 +34,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
 }
 
 /** Serves the document under `/docs-json`. `DocsController` serves the page that shows it. */
-export function mountOpenApi(app: INestApplication): void {
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), { ui: false, raw: ['json'] });
+export function mountOpenApi(app: INestApplication, document: () => OpenAPIObject): void {
+  SwaggerModule.setup('docs', app, document, { ui: false, raw: ['json'] });
 }
 
 function operationIdFactory(controller: string, method: string): string {

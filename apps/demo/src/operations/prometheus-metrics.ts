@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { MeterProvider, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
 /** The metrics of this process, as Prometheus reads them. Without the SDK, an application pays nothing for them. */
 @Injectable()
@@ -9,9 +9,14 @@ export class PrometheusMetrics implements OnApplicationShutdown {
   private readonly serializer = new PrometheusSerializer();
   readonly meterProvider = new MeterProvider({ readers: [this.exporter] });
 
+  /** The text that Prometheus reads. */
   async read(): Promise<string> {
-    const { resourceMetrics } = await this.exporter.collect();
-    return this.serializer.serialize(resourceMetrics);
+    return this.serializer.serialize(await this.collect());
+  }
+
+  /** The figures behind the text, for the page of metrics. */
+  async collect(): Promise<ResourceMetrics> {
+    return (await this.exporter.collect()).resourceMetrics;
   }
 
   async onApplicationShutdown(): Promise<void> {

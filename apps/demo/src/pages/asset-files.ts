@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
 
@@ -19,18 +18,14 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 };
 
 const OWN_DIRECTORY = fileURLToPath(new URL('../assets', import.meta.url));
-const FROM_PACKAGES = ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'];
 
-/** The files of `assets/` and of Swagger UI. They are few, so they are read once and kept in memory. */
+/** The files of `assets/`. They are few, so they are read once and kept in memory. */
 @Injectable()
 export class AssetFiles {
   private readonly files: ReadonlyMap<string, AssetFile>;
 
   constructor() {
-    const { resolve } = createRequire(import.meta.url);
-    const own = readdirSync(OWN_DIRECTORY).map((name) => join(OWN_DIRECTORY, name));
-    const paths = [...own, ...FROM_PACKAGES.map((file) => resolve(file))];
-    this.files = new Map(paths.map((path) => [basename(path), read(path)]));
+    this.files = new Map(readdirSync(OWN_DIRECTORY).map((name) => [name, read(join(OWN_DIRECTORY, name))]));
   }
 
   find(name: string): AssetFile | undefined {

@@ -1,83 +1,51 @@
 import type { AuditEvent } from 'nestjs-sigra';
 
-/** An audit event in words. */
-export interface EventSentence {
-  readonly text: string;
-  /** Who did it. */
-  readonly by: string;
-  readonly failed: boolean;
-}
-
 type Metadata = Readonly<Record<string, unknown>>;
 
-/** @param names the names of tokens by id, without those that clean-up has deleted */
-export function describeEvent(event: AuditEvent, names: ReadonlyMap<string, string>): EventSentence {
-  const { metadata, targetId } = event;
-  const target = quoted(targetId === null ? undefined : names.get(targetId), metadata.name);
-  return { text: textOf(event, target), by: actorOf(event, names), failed: event.outcome === 'failure' };
+/** Each action in words. The page shows the token that an event belongs to above it. */
+const SENTENCES: Readonly<Record<string, (metadata: Metadata) => string>> = {
+  'api.token_create': (metadata) => `Created with ${scopesOf(metadata)}`,
+  'api.token_import': (metadata) => `Imported with ${scopesOf(metadata)}`,
+  'api.token_update': ({ after }) => `Changed: ${propertiesOf(after)}`,
+  'api.token_rotate': (metadata) => `Replaced by a new token; this one ${graceOf(metadata)}`,
+  'api.token_revoke': ({ reason }) =>
+    reason === 'made_by_revoked' ? 'Revoked with the token that made it' : 'Revoked',
+  'api.token_revoke_all': (metadata) => `All tokens revoked (${countOf(metadata)})`,
+  'api.token_verify.failure': (metadata) => `Refused ${timesOf(metadata)}because ${reasonOf(metadata)}`,
+  'api.jwt_issue': (metadata) => `Device signed in with ${scopesOf(metadata)}`,
+  'api.jwt_refresh': () => 'Device refreshed its tokens',
+  'api.jwt_refresh_replay': () => 'Device repeated a refresh and got the same tokens',
+  'api.jwt_refresh_reuse': () => 'Old refresh token used again: the device is signed out',
+  'api.jwt_revoke': (metadata) =>
+    metadata.epoch === undefined ? 'Device signed out' : `Devices signed out (${countOf(metadata)})`,
+  'api.sign_out_everywhere': () => 'Signed out on all devices',
+  'api.lock_out': () => 'Locked out: all tokens and devices revoked',
+  'api.forget': () => 'All tokens and devices deleted',
+  'session.sign_in': () => 'Signed in',
+  'session.sign_out': () => 'Signed out',
+  'project.create': ({ name }) => `Project “${String(name)}” created`,
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  token_revoked: 'it is revoked',
+  token_expired: 'it has expired',
+  ip_not_allowed: 'it came from another address',
+};
+
+/** An event in words; an action of another application has no sentence. */
+export function sentenceOf({ action, metadata }: AuditEvent): string {
+  return SENTENCES[action]?.(metadata) ?? action;
 }
 
-/** The ids of the tokens in an event. */
-export function tokenIdsOf({ targetId, targetType, metadata }: AuditEvent): string[] {
-  const ids: unknown[] = [targetType === 'api_token' ? targetId : undefined, metadata.viaTokenId];
-  return ids.filter((id) => typeof id === 'string');
+/** The number of refusals in an event: one row counts those of a token from one address. */
+export function refusalsIn({ outcome, metadata }: AuditEvent): number {
+  if (outcome !== 'failure') return 0;
+  return typeof metadata.count === 'number' ? metadata.count : 1;
 }
 
-function textOf({ action, metadata }: AuditEvent, target: string): string {
-  switch (action) {
-    case 'api.token_create':
-      return `Token ${target} created with ${scopesOf(metadata)}`;
-    case 'api.token_import':
-      return `Token ${target} imported with ${scopesOf(metadata)}`;
-    case 'api.token_update':
-      return `Token ${target} changed: ${namesOf(metadata.after)}`;
-    case 'api.token_rotate':
-      return `Token ${target} replaced by a new one; the old one ${graceOf(metadata)}`;
-    case 'api.token_revoke':
-      return `Token ${target} revoked`;
-    case 'api.token_revoke_all':
-      return `All tokens revoked (${countOf(metadata)})`;
-    case 'api.token_verify.failure':
-      return `Token ${target} refused ${timesOf(metadata)}because it ${metadata.reason === 'token_expired' ? 'has expired' : 'is revoked'}`;
-    case 'api.jwt_issue':
-      return `Device signed in with ${scopesOf(metadata)}`;
-    case 'api.jwt_refresh':
-      return 'Device refreshed its tokens';
-    case 'api.jwt_refresh_replay':
-      return 'Device repeated a refresh and got the same tokens';
-    case 'api.jwt_refresh_reuse':
-      return 'Old refresh token used again: the device is signed out';
-    case 'api.jwt_revoke':
-      return metadata.epoch === undefined ? 'Device signed out' : `Devices signed out (${countOf(metadata)})`;
-    case 'api.sign_out_everywhere':
-      return 'Signed out on all devices';
-    case 'api.lock_out':
-      return 'Locked out: all tokens and devices revoked';
-    case 'api.forget':
-      return 'All tokens and devices deleted';
-    case 'session.sign_in':
-      return 'Signed in';
-    case 'session.sign_out':
-      return 'Signed out';
-    case 'project.create':
-      return `Project ${quoted(metadata.name)} created`;
-    default:
-      return action;
-  }
-}
-
-/** The names of changed properties. */
-function namesOf(changes: unknown): string {
-  return Object.keys(Object(changes) as object)
-    .map((name) => (name === 'expiresAt' ? 'expiry' : name))
-    .join(', ');
-}
-
-function actorOf({ actorType, metadata }: AuditEvent, names: ReadonlyMap<string, string>): string {
-  if (actorType === 'system') return 'The demo, when it started';
-  if (actorType === 'anonymous') return 'Someone who has the token';
-  const { viaTokenId } = metadata;
-  return typeof viaTokenId === 'string' ? `You, with token ${quoted(names.get(viaTokenId))}` : 'You';
+function propertiesOf(changes: unknown): string {
+  const names = Object.keys(Object(changes) as object);
+  return names.map((name) => (name === 'expiresAt' ? 'expiry' : name)).join(', ');
 }
 
 function graceOf({ graceSeconds }: Metadata): string {
@@ -96,17 +64,14 @@ function countOf({ count, countAbove }: Metadata): string {
   return typeof count === 'number' ? String(count) : `more than ${String(countAbove)}`;
 }
 
-/** One row counts the refusals of a token from one address. */
 function timesOf({ count }: Metadata): string {
   return typeof count === 'number' && count > 1 ? `${count} times ` : '';
 }
 
-function scopesOf({ scopes }: Metadata): string {
-  return Array.isArray(scopes) ? scopes.join(', ') : 'no scopes';
+function reasonOf({ reason }: Metadata): string {
+  return REASONS[String(reason)] ?? `of ${String(reason)}`;
 }
 
-/** The first known name, in quotation marks. */
-function quoted(...names: unknown[]): string {
-  const name = names.find((each) => typeof each === 'string');
-  return name === undefined ? '(deleted)' : `“${name}”`;
+function scopesOf({ scopes }: Metadata): string {
+  return Array.isArray(scopes) ? scopes.join(', ') : 'no scopes';
 }

@@ -9,17 +9,11 @@ import type { User } from '../users/user.entity.js';
 import { type FormBody, textOf } from './form-fields.js';
 import { PageController } from './page-controller.decorator.js';
 import { type Page, seeOther, view, type View } from './page.js';
-import { HOME, returnPath } from './return-path.js';
+import { returnPath } from './return-path.js';
 
 @PageController()
 export class LoginController {
   constructor(private readonly sessions: SessionsService) {}
-
-  @Get()
-  @AllowAnonymous()
-  start(): Page {
-    return seeOther(HOME);
-  }
 
   @Get('login')
   @OptionalAuth()

@@ -1,7 +1,7 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { type ApiToken, ApiTokenEntity, Clock } from 'nestjs-sigra';
-import { DataSource, In } from 'typeorm';
+import { DataSource } from 'typeorm';
 import type { User } from '../users/user.entity.js';
 
 /** Reads single tokens through the library's entity: the token service only lists and changes tokens. */
@@ -19,14 +19,5 @@ export class OwnTokensService {
       !token || token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= this.clock.now());
     if (dead) throw new NotFoundException('You have no such active token. It may already be revoked.');
     return token;
-  }
-
-  /** The names of tokens by id, without those that no longer exist. */
-  async namesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const tokens = await this.dataSource.manager.find(ApiTokenEntity, {
-      where: { id: In(ids) },
-      select: { id: true, name: true },
-    });
-    return new Map(tokens.map(({ id, name }) => [id, name]));
   }
 }

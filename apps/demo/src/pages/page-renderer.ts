@@ -4,6 +4,7 @@ import { Eta } from 'eta';
 import type { Notice } from '../sessions/browser-session.js';
 import type { User } from '../users/user.entity.js';
 import { AssetFiles } from './asset-files.js';
+import { LINKS } from './links.js';
 import type { View } from './page.js';
 
 /** The context of a page: its path, the user, and the notice of the previous request. */
@@ -26,6 +27,6 @@ export class PageRenderer {
 
   render({ template, title, data }: Pick<View, 'template' | 'title' | 'data'>, surroundings: Surroundings): string {
     const asset = (name: string) => this.assets.urlOf(name);
-    return this.eta.render(template, { ...data, ...surroundings, title, asset });
+    return this.eta.render(template, { links: LINKS, ...data, ...surroundings, title, asset });
   }
 }

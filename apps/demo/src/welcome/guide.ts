@@ -1,5 +1,6 @@
 import { DEMO_PASSWORD, DEMO_USERS } from '../database/seed.js';
 import type { HttpAdapterName } from '../environment.js';
+import { curl, jsonBody, signedIn, type Step, STATUS } from './first-steps.js';
 import type { StartTokens } from './start-tokens.service.js';
 
 export interface GuideFacts {
@@ -35,58 +36,46 @@ Ctrl-C stops everything. The data stays for the next start.
 `;
 }
 
-function stepsFor(
-  url: string,
-  { demo, spare, limited, organization }: StartTokens,
-): { title: string; command: string }[] {
+function stepsFor(url: string, { demo, spare, limited, organization }: StartTokens): Step[] {
+  const grant = { scopes: ['read:projects', 'write:projects'] };
   return [
-    { title: "Ada's projects: 200", command: curl(`${url}/api/projects`, demo) },
+    { title: "Ada's projects: 200", command: curlWith(demo, `${url}/api/projects`) },
     {
       title: 'Statistics, which need the scope admin that this token lacks: 403',
-      command: curl(`${url}/api/admin/stats`, demo),
+      command: curlWith(demo, `${url}/api/admin/stats`),
     },
-    { title: 'An invalid token: 401', command: curl(`${url}/api/projects`, withTypo(demo)) },
+    { title: 'An invalid token: 401', command: curlWith(withTypo(demo), `${url}/api/projects`) },
     {
       title: 'Create a token: 201, and rawToken is shown only once',
-      command: curl(`${url}/api/tokens`, demo, { name: 'Made with curl', scopes: ['read:projects'] }),
+      command: curlWith(demo, `${url}/api/tokens`, { name: 'Made with curl', scopes: ['read:projects'] }),
     },
     {
       title: 'Revoke a spare token, which exists for this command: 204',
-      command: curl(`${url}/api/tokens/${spare.id}`, demo, 'DELETE'),
+      command: curlWith(demo, `${url}/api/tokens/${spare.id}`, 'DELETE'),
     },
     {
       title: 'Use the revoked token: 401, from the very next request on',
-      command: curl(`${url}/api/me`, spare.rawToken),
+      command: curlWith(spare.rawToken, `${url}/api/me`),
     },
     {
       title: 'Sign in as Ada, and get a JWT with a refresh token: 200',
-      command: signInWithCurl(url),
+      command: signedIn(url, `${STATUS} ${url}/api/jwt ${jsonBody(grant)}`),
     },
     {
       title: 'A token that is limited to one project reads it, and lists no other one: 200',
-      command: curl(`${url}/api/projects`, limited.rawToken),
+      command: curlWith(limited.rawToken, `${url}/api/projects`),
     },
     {
       title: 'The projects of an organization, with a token of its own: 200',
-      command: curl(`${url}/api/projects`, organization),
+      command: curlWith(organization, `${url}/api/projects`),
     },
   ];
 }
 
-/** A command that prints the answer and then its status. */
-function curl(url: string, token: string, request?: 'DELETE' | object): string {
-  const body = typeof request === 'object' && ` -H 'Content-Type: application/json' -d '${JSON.stringify(request)}'`;
-  const method = typeof request === 'string' && ` -X ${request}`;
-  return `curl -sS -w '\\nHTTP %{http_code}\\n' ${url} -H 'Authorization: Bearer ${token}'${body || ''}${method || ''}`;
-}
-
-/** One curl command with two requests: it sends the cookie of the first with the second. */
-function signInWithCurl(url: string): string {
-  const json = (body: object) => `-H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
-  const account = { email: DEMO_USERS[0].email, password: DEMO_PASSWORD };
-  const grant = { scopes: ['read:projects', 'write:projects'] };
-  const answer = String.raw`-w '\nHTTP %{http_code}\n'`;
-  return `curl -sS -b '' ${url}/session ${json(account)} --next -sS -b '' ${answer} ${url}/api/jwt ${json(grant)}`;
+/** A command that sends a token, and a body if one is given. */
+function curlWith(token: string, address: string, request?: 'DELETE' | object): string {
+  const rest = request === 'DELETE' ? ' -X DELETE' : request && ` ${jsonBody(request)}`;
+  return curl(`${address} -H 'Authorization: Bearer ${token}'${rest ?? ''}`);
 }
 
 /** The token with its last character changed. */
