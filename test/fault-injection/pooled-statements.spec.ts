@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import type { DiagnosisReport } from '../../libs/sigra/src/maintenance/doctor/diagnosis.js';
 import { PgBouncer, PROGRAM, SEARCHED } from '../../tools/pg-bouncer/src/pg-bouncer.js';
+import { CommandLine, DATA_SOURCE } from '../support/command-line.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** The minor version of 1.21, the first that keeps prepared statements, if `max_prepared_statements` is not 0. */
@@ -58,5 +60,22 @@ describe('Prepared statements through PgBouncer', () => {
     // Each node stops using them by itself.
     if (keeps) expect(warnings).toEqual([]);
     else expect(warnings).toEqual(nodes.map(() => expect.stringContaining('preparedStatements: false')));
+  }, 120_000);
+
+  it(`are ${keeps ? 'not ' : ''}reported by npx sigra doctor`, async () => {
+    const direct = await new CommandLine(test.databaseUrl).run(['doctor', '--json', '-d', DATA_SOURCE]);
+    const pooled = await new CommandLine(pooler.url).run(['doctor', '--json', '-d', DATA_SOURCE]);
+
+    const [withoutPooler, withPooler] = [direct, pooled].map(({ stdout }) => JSON.parse(stdout) as DiagnosisReport);
+    const finding = {
+      code: 'connection.prepared_statements',
+      remedy: expect.stringContaining('preparedStatements: false'),
+    };
+    expect(withoutPooler!.checked).toContain('connection.prepared_statements');
+    expect(withoutPooler!.findings).not.toContainEqual(expect.objectContaining(finding));
+    const expected = expect.arrayContaining([expect.objectContaining(finding)]);
+    expect(withPooler!.findings).toEqual(
+      keeps ? expect.not.arrayContaining([expect.objectContaining(finding)]) : expected,
+    );
   }, 120_000);
 });

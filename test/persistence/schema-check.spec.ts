@@ -72,7 +72,7 @@ describe('An application whose database lacks something', () => {
       'the validity of an index',
       `UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sigra_api_tokens_hash'::regclass`,
       'has no valid index "sigra_api_tokens_hash"',
-      'Create it: CREATE UNIQUE INDEX "sigra_api_tokens_hash" ON "sigra_api_tokens" (token_hash)',
+      'Drop it. Create it: CREATE UNIQUE INDEX "sigra_api_tokens_hash" ON "sigra_api_tokens" (token_hash)',
     ],
   ])('does not boot without %s', async (_what, sql, problem, remedy = REMEDY) => {
     await dataSource.query(sql);

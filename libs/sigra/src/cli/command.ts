@@ -4,11 +4,11 @@ import type { Output } from './output.js';
 /** The exit codes of all commands. Scripts rely on them. */
 export const EXIT = {
   ok: 0,
-  /** Refused, not found, or the database does not answer. */
+  /** Refused, not found, the database does not answer, or `doctor` has found an error. */
   failed: 1,
   /** Wrong arguments, or a set-up that the command cannot work with. */
   usage: 2,
-  /** `doctor` has findings, or migrations are pending. */
+  /** Migrations are pending, or `doctor` has warnings or checks that it could not make. */
   findings: 3,
 } as const;
 

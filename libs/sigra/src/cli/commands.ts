@@ -2,6 +2,7 @@ import { auditCommands } from './audit.commands.js';
 import { cleanupCommand } from './cleanup.command.js';
 import type { Command } from './command.js';
 import { completionCommand } from './completion.command.js';
+import { doctorCommand } from './doctor.command.js';
 import { jwtKeygenCommand } from './jwt-keygen.command.js';
 import { migrationCommands } from './migration.commands.js';
 import { ownerCommands } from './owner.commands.js';
@@ -13,6 +14,7 @@ const working: readonly Command[] = [
   tokenLookupCommand,
   ...ownerCommands,
   cleanupCommand,
+  doctorCommand,
   jwtKeygenCommand,
   ...migrationCommands,
   ...auditCommands,

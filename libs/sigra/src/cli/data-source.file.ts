@@ -13,6 +13,8 @@ export interface HostSetUp {
   readonly dataSource: DataSource;
   /** The export `sigra` of the file; undefined without one. */
   readonly options: (SigraModuleOptions & SigraModuleExtras) | undefined;
+  /** The export `app` of the file: a Nest application, a promise of it, or a function that makes it; undefined without one. */
+  readonly app: unknown;
 }
 
 /** Milliseconds. */
@@ -34,10 +36,10 @@ const SILENT: Logger = {
  */
 export async function findSetUp(args: Arguments): Promise<HostSetUp> {
   const path = args.text('data-source');
-  const { dataSource, options } = path === undefined ? fromEnvironment(args) : await fromFile(path);
+  const setUp = path === undefined ? fromEnvironment(args) : await fromFile(path);
   // As TypeORM's command line: a command changes only what it says.
-  dataSource.setOptions({ synchronize: false, migrationsRun: false, dropSchema: false, logger: SILENT });
-  return { dataSource, options };
+  setUp.dataSource.setOptions({ synchronize: false, migrationsRun: false, dropSchema: false, logger: SILENT });
+  return setUp;
 }
 
 function fromEnvironment(args: Arguments): HostSetUp {
@@ -55,7 +57,7 @@ function fromEnvironment(args: Arguments): HostSetUp {
     connectTimeoutMS: CONNECT_TIMEOUT,
     extra: { max: 4 },
   });
-  return { dataSource, options: undefined };
+  return { dataSource, options: undefined, app: undefined };
 }
 
 async function fromFile(path: string): Promise<HostSetUp> {
@@ -78,7 +80,7 @@ async function fromFile(path: string): Promise<HostSetUp> {
   if (options !== undefined && (typeof options !== 'object' || options === null)) {
     throw new UsageError(`The export sigra of ${path} has to be the options of SigraModule.`);
   }
-  return { dataSource, options: options as HostSetUp['options'] };
+  return { dataSource, options: options as HostSetUp['options'], app: names.app };
 }
 
 async function load(path: string): Promise<Readonly<Record<string, unknown>>> {

@@ -107,13 +107,19 @@ async function startApplication(
 
 /** A command does its work and ends: what an application does by itself is off. */
 function withoutSchedules(options: NonNullable<HostSetUp['options']>): SigraModuleOptions {
-  const { isGlobal, dataSource, controllers, ...rest } = options;
+  const rest = withoutExtras(options);
   return {
     ...rest,
     apiTokens: { ...rest.apiTokens, onExpiring: undefined, onUnused: undefined },
     cleanup: { ...rest.cleanup, schedule: false },
     routes: 'off',
   };
+}
+
+/** The options that `resolveConfig` takes. */
+export function withoutExtras(options: NonNullable<HostSetUp['options']>): SigraModuleOptions {
+  const { isGlobal, dataSource, controllers, ...rest } = options;
+  return rest;
 }
 
 /** Enough to read, to revoke and to lock out. */
@@ -163,7 +169,7 @@ function accountName(): string | undefined {
 }
 
 /** Warnings and errors only. */
-function stderrLogger(note: (text: string) => void): LoggerService {
+export function stderrLogger(note: (text: string) => void): LoggerService {
   const print = (message: unknown) => note(message instanceof Error ? message.message : String(message));
   return { log: () => undefined, warn: print, error: print };
 }

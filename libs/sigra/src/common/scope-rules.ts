@@ -18,7 +18,7 @@ export class ScopeRules {
 
   private constructor(
     implications: readonly Implication[],
-    private readonly writeImpliesRead: boolean,
+    readonly writeImpliesRead: boolean,
   ) {
     this.implied = [...new Set(implications.flatMap(({ implies = [] }) => implies))];
     const impliersOf = (scope: string) => [

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
 import { Clock, replacedTime } from '../common/clock.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { clockDifference, DATABASE_TIME, TOLERATED_CLOCK_DIFFERENCE } from './clock-difference.js';
@@ -20,7 +21,7 @@ export class BootChecks implements OnModuleInit {
   /** @throws SigraConfigError */
   async onModuleInit(): Promise<void> {
     await this.assertWarningsArrive();
-    if (!this.hasConnectionTimeout()) {
+    if (!hasConnectionTimeout(this.database.dataSource)) {
       this.logger.warn(
         'The DataSource has no connection timeout: while the database accepts no connections, callers wait forever, also ' +
           'after it has recovered. Set connectTimeoutMS: 2000',
@@ -49,14 +50,6 @@ export class BootChecks implements OnModuleInit {
     );
   }
 
-  private hasConnectionTimeout(): boolean {
-    const { connectTimeoutMS, extra } = this.database.dataSource.options as {
-      connectTimeoutMS?: number;
-      extra?: { connectionTimeoutMillis?: number };
-    };
-    return [connectTimeoutMS, extra?.connectionTimeoutMillis].some((timeout) => timeout !== undefined && timeout > 0);
-  }
-
   /** In milliseconds; undefined when it is not known. */
   private async clockDifference(): Promise<number | undefined> {
     if (replacedTime(this.clock)) return undefined;
@@ -69,4 +62,13 @@ export class BootChecks implements OnModuleInit {
       return undefined;
     }
   }
+}
+
+/** Whether callers wait for a connection for a limited time. */
+export function hasConnectionTimeout({ options }: DataSource): boolean {
+  const { connectTimeoutMS, extra } = options as {
+    connectTimeoutMS?: number;
+    extra?: { connectionTimeoutMillis?: number };
+  };
+  return [connectTimeoutMS, extra?.connectionTimeoutMillis].some((timeout) => timeout !== undefined && timeout > 0);
 }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, replacedTime } from '../common/clock.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { clockDifference, DATABASE_TIME } from './clock-difference.js';
 import { currentTime } from './columns.js';
-import { OwnerDirectories } from './owner-directories.js';
 import { SigraDatabase } from './sigra-database.js';
 
 /** The signs of life of a database. */
@@ -25,9 +25,9 @@ const LOOKED_AT = 100;
 @Injectable()
 export class HealthRepository {
   constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
-    private readonly owners: OwnerDirectories,
   ) {}
 
   /**
@@ -44,9 +44,9 @@ export class HealthRepository {
            SELECT t.owner_type, t.expires_at FROM ${this.database.names.apiTokens} t
            WHERE t.revoked_at IS NULL AND t.expires_at IS NOT NULL AND t.expires_at <= ${currentTime('$1')}
            ORDER BY t.expires_at LIMIT ${LOOKED_AT}
-         ) first WHERE ${this.owners.isKnown('first.owner_type')}
+         ) first WHERE first.owner_type = ANY ($2::text[])
        ) AS oldest`,
-      [replaced],
+      [replaced, this.config.ownerTypes.map(({ type }) => type)],
     );
     return {
       clockDifference: replaced ? 0 : clockDifference(before, row.time),

@@ -12,7 +12,8 @@ const REMEDY =
 const NAME = '("(?:[^"]|"")+")';
 /** Parts of the statements of the migrations. */
 const INDEX = new RegExp(
-  `CREATE (?<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?${NAME}\\s+ON\\s+(?:${NAME}\\.)?${NAME}\\s+(?:USING (?<method>\\w+) )?\\((?<columns>[^)]+)\\)(?<partial>\\s+WHERE)?`,
+  `CREATE (?<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?${NAME}\\s+ON\\s+(?:${NAME}\\.)?${NAME}\\s+(?:USING (?<method>\\w+) )?\\((?<columns>[^)]+)\\)(?:\\s+WHERE\\s+(?<condition>.+))?`,
+  's',
 );
 const PRIMARY_KEY = new RegExp(`CONSTRAINT ${NAME} PRIMARY KEY`);
 const FOREIGN_KEY = new RegExp(`CONSTRAINT ${NAME}\\s+REFERENCES`, 'g');
@@ -36,6 +37,9 @@ interface FoundColumn {
 
 interface FoundIndex {
   readonly name: string;
+  readonly isValid: boolean;
+  /** The condition of a partial index, as PostgreSQL prints it. */
+  readonly condition: string | null;
   /** What the index does, as `indexesIn` writes it. */
   readonly shape: string;
 }
@@ -45,6 +49,15 @@ interface Migrated {
   readonly name: string;
   /** Undefined for what is compared by its name. */
   readonly shape?: string;
+  readonly condition?: string | undefined;
+  readonly remedy: string;
+}
+
+/** A part of the tables that is not as the migrations make it. */
+export interface SchemaDifference {
+  readonly part: 'table' | 'column' | 'index' | 'condition' | 'foreign_key';
+  /** What the DataSource "has", such as `has no table "sigra_owners"`. */
+  readonly problem: string;
   readonly remedy: string;
 }
 
@@ -61,26 +74,34 @@ export class SchemaCheck {
    * @throws SigraError `unavailable`
    */
   async assertComplete(): Promise<void> {
+    const [first] = (await this.differences()).filter(({ part }) => part !== 'condition');
+    if (first) throw new SigraConfigError('dataSource', `${first.problem}. ${first.remedy}`);
+  }
+
+  /**
+   * Finds all differences from the migrations, also those of the conditions of partial indexes. While a table is missing, only
+   * missing tables.
+   *
+   * @throws SigraError `unavailable`
+   */
+  async differences(): Promise<readonly SchemaDifference[]> {
     const { names } = this.database;
     const keys = Object.keys(sigraTables) as (keyof typeof sigraTables)[];
     const tables = await this.find(keys.map((key) => names[key]));
-    for (const key of keys) {
-      const table = tables.find(({ name }) => name === names[key]);
-      if (!table?.columns) throw incomplete(`has no table ${names[key]}`);
-      assertColumns(table, table.columns, sigraTables[key].columnTypes);
-    }
+    const byName = new Map(tables.map((table) => [table.name, table]));
+    const missing = keys.filter((key) => !byName.get(names[key])?.columns);
+    if (missing.length > 0) return missing.map((key) => difference('table', `has no table ${names[key]}`));
     const { indexes, foreignKeys } = await this.migrated();
-    const shapes = new Map(tables.flatMap((table) => table.indexes ?? []).map(({ name, shape }) => [name, shape]));
-    for (const { name, shape, remedy } of indexes) {
-      const found = shapes.get(unquote(name));
-      if (found === undefined) throw incomplete(`has no valid index ${name}`, remedy);
-      if (shape !== undefined && found !== shape) {
-        throw incomplete(`has the index ${name} as ${found}, not as ${shape}`, `Drop it. ${remedy}`);
-      }
-    }
-    const found = new Set(tables.flatMap((table) => table.foreignKeys ?? []));
-    const missing = foreignKeys.find((name) => !found.has(unquote(name)));
-    if (missing !== undefined) throw incomplete(`has no valid foreign key ${missing} with ON DELETE CASCADE`);
+    const columns = keys.flatMap((key) => differentColumns(byName.get(names[key]), sigraTables[key].columnTypes));
+    const foundIndexes = new Map(tables.flatMap((table) => table.indexes ?? []).map((index) => [index.name, index]));
+    const foundKeys = new Set(tables.flatMap((table) => table.foreignKeys ?? []));
+    return [
+      ...columns,
+      ...indexes.flatMap((index) => differentIndex(index, foundIndexes.get(unquote(index.name))) ?? []),
+      ...foreignKeys
+        .filter((name) => !foundKeys.has(unquote(name)))
+        .map((name) => difference('foreign_key', `has no valid foreign key ${name} with ON DELETE CASCADE`)),
+    ];
   }
 
   private async find(tables: readonly string[]): Promise<readonly FoundTable[]> {
@@ -97,7 +118,8 @@ export class SchemaCheck {
            FROM pg_catalog.pg_attribute a
            WHERE a.attrelid = to_regclass(wanted.name) AND a.attnum > 0 AND NOT a.attisdropped),
          'indexes', (
-           SELECT json_agg(json_build_object('name', c.relname, 'shape', concat(
+           SELECT json_agg(json_build_object('name', c.relname, 'isValid', i.indisvalid,
+             'condition', pg_get_expr(i.indpred, i.indrelid), 'shape', concat(
              CASE WHEN i.indisunique THEN 'unique ' END, m.amname, ' (', (
                SELECT string_agg(coalesce(a.attname, '?'), ', ' ORDER BY key.place)
                FROM unnest(i.indkey) WITH ORDINALITY AS key(attnum, place)
@@ -106,7 +128,7 @@ export class SchemaCheck {
            FROM pg_catalog.pg_index i
            JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
            JOIN pg_catalog.pg_am m ON m.oid = c.relam
-           WHERE i.indrelid = to_regclass(wanted.name) AND i.indisvalid),
+           WHERE i.indrelid = to_regclass(wanted.name)),
          'foreignKeys', (
            SELECT json_agg(f.conname) FROM pg_catalog.pg_constraint f
            WHERE f.conrelid = to_regclass(wanted.name) AND f.contype = 'f' AND f.convalidated AND f.confdeltype = 'c')
@@ -138,22 +160,45 @@ export class SchemaCheck {
   }
 }
 
-/** @throws SigraConfigError for the first column that is missing or different */
-function assertColumns(
-  { name: table, typeIds }: FoundTable,
-  found: readonly FoundColumn[],
+function differentColumns(
+  found: FoundTable | undefined,
   expected: ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }>,
-): void {
-  for (const [name, { type, nullable }] of expected) {
-    const column = found.find((each) => each.name === name);
-    if (!column) throw incomplete(`has no column "${name}" in ${table}`);
-    if (column.typeId === typeIds[type] && column.notNull !== nullable) continue;
+): SchemaDifference[] {
+  const { name: table = '', typeIds = {}, columns } = found ?? {};
+  return [...expected].flatMap(([name, { type, nullable }]) => {
+    const column = columns?.find((each) => each.name === name);
+    if (!column) return difference('column', `has no column "${name}" in ${table}`);
+    if (column.typeId === typeIds[type] && column.notNull !== nullable) return [];
     const [actual, wanted] = [describeType(column.type, column.notNull), describeType(type, !nullable)];
-    throw incomplete(
+    return difference(
+      'column',
       `has the column "${name}" in ${table} as ${actual}, not as ${wanted}`,
       'Undo the change of this column',
     );
+  });
+}
+
+function differentIndex(
+  { name, shape, condition, remedy }: Migrated,
+  found: FoundIndex | undefined,
+): SchemaDifference | undefined {
+  if (!found) return difference('index', `has no valid index ${name}`, remedy);
+  if (!found.isValid) return difference('index', `has no valid index ${name}`, `Drop it. ${remedy}`);
+  if (shape === undefined) return undefined;
+  if (found.shape !== shape) {
+    return difference('index', `has the index ${name} as ${found.shape}, not as ${shape}`, `Drop it. ${remedy}`);
   }
+  if (plain(found.condition ?? '') === plain(condition ?? '')) return undefined;
+  return difference(
+    'condition',
+    `has the index ${name} for other rows than those that are looked for: ${found.condition ?? ''}`,
+    `Drop it. ${remedy}`,
+  );
+}
+
+/** A condition without the parentheses and casts that PostgreSQL adds. */
+function plain(condition: string): string {
+  return condition.replaceAll(/::[a-z]+(?:\[\])?|[()\s]/g, '').toLowerCase();
 }
 
 function describeType(type: string, notNull: boolean): string {
@@ -167,13 +212,13 @@ function indexesIn(statement: string): readonly Migrated[] {
   const found = INDEX.exec(statement);
   const name = found?.[2];
   if (name === undefined) return [];
-  const { unique = '', method = 'btree', columns = '', partial } = found?.groups ?? {};
-  const shape = `${unique.toLowerCase()}${method} (${columns})${partial === undefined ? '' : ' with a condition'}`;
-  return [{ name, shape, remedy: `Create it: ${statement.replaceAll(/\s+/g, ' ').trim()}` }];
+  const { unique = '', method = 'btree', columns = '', condition } = found?.groups ?? {};
+  const shape = `${unique.toLowerCase()}${method} (${columns})${condition === undefined ? '' : ' with a condition'}`;
+  return [{ name, shape, condition, remedy: `Create it: ${statement.replaceAll(/\s+/g, ' ').trim()}` }];
 }
 
-function incomplete(problem: string, remedy = REMEDY): SigraConfigError {
-  return new SigraConfigError('dataSource', `${problem}. ${remedy}`);
+function difference(part: SchemaDifference['part'], problem: string, remedy = REMEDY): SchemaDifference {
+  return { part, problem, remedy };
 }
 
 function unquote(identifier: string): string {
