@@ -1,5 +1,4 @@
-import type { INestApplication } from '@nestjs/common';
-import { Injectable } from '@nestjs/common';
+import { type INestApplication, Injectable } from '@nestjs/common';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { openApiDocument } from './openapi.js';
 
