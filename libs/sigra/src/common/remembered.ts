@@ -1,3 +1,5 @@
+import { detached } from './detached-text.js';
+
 const MAX_REMEMBERED = 5000;
 /** In characters. A client chooses what a proxy forwards as its address. */
 const MAX_LENGTH = 64;
@@ -15,8 +17,7 @@ export function remembered<T>(compute: (text: string) => T | undefined): (text: 
     const result = compute(text);
     if (result === undefined || text.length > MAX_LENGTH) return result;
     if (results.size >= MAX_REMEMBERED) results.clear();
-    // A copy: a part of a row keeps all of it in memory.
-    results.set(Buffer.from(text).toString(), result);
+    results.set(detached(text), result);
     return result;
   };
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock, CLOCK_MARGIN_SECONDS, replacedTime } from '../common/clock.js';
+import { detached } from '../common/detached-text.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository, type TokenUse } from '../persistence/api-token.repository.js';
 import { type ApiToken, apiTokens } from '../persistence/tables.js';
@@ -36,7 +37,8 @@ export class LastUsedRecorder extends BackgroundRecorder {
     if (this.pending.size >= MAX_PENDING && !this.pending.has(token.id)) return;
     // Cut now: an address that a proxy forwards can be as long as a header.
     const ipAddress = lastUsedIp.encode(caller.ipAddress ?? null) as string | null;
-    this.pending.set(token.id, { id: token.id, at, ipAddress });
+    const id = detached(token.id);
+    this.pending.set(id, { id, at, ipAddress });
     this.requestWrite();
   }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
+import { detached } from '../common/detached-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { TokenUsageRepository, type TokenUsageRow } from '../persistence/token-usage.repository.js';
@@ -58,7 +59,9 @@ export class UsageRecorder extends BackgroundRecorder {
 
   private add({ tokenId, day, requests }: TokenUsageRow): void {
     const counts = this.pending.get(day) ?? new Map<string, number>();
-    this.pending.set(day, counts.set(tokenId, (counts.get(tokenId) ?? 0) + requests));
+    const counted = counts.get(tokenId);
+    if (counted === undefined) this.pending.set(day, counts.set(detached(tokenId), requests));
+    else counts.set(tokenId, counted + requests);
   }
 }
 
