@@ -67,8 +67,8 @@ export function RequireKind(...kinds: [string, ...string[]]): ClassDecorator & M
 
 /**
  * The types of owners that can call a handler: those of `owners`, and `users.type` if users can call it as well. Without it,
- * users alone can; every other owner gets 403 `owner_not_allowed`. On a handler it replaces the types of the class, and a subclass
- * keeps those of its base class. Every guard of Sigra enforces it.
+ * users alone can; every other owner gets 403 `owner_not_allowed`. On a handler it replaces the types of the class. A subclass
+ * keeps those of its base class; on the subclass, it replaces those of the base class and takes others from its handlers. Every guard of Sigra enforces it.
  *
  * @example
  * @AllowOwners('organization')

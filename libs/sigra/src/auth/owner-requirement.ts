@@ -2,7 +2,7 @@ import { type AnyPrincipal, DEFAULT_OWNER_TYPE, ownerOfPrincipal } from '../comm
 import { refuse } from '../common/sigra-error.js';
 
 /** The types of owners that a handler accepts. */
-export type AllowedOwners = readonly [string, ...string[]];
+export type AllowedOwners = readonly string[];
 
 /**
  * Parses the arguments of `@AllowOwners()`.
@@ -10,8 +10,8 @@ export type AllowedOwners = readonly [string, ...string[]];
  * @throws TypeError without a type, or for a type that is not a string
  */
 export function toAllowedOwners(types: readonly unknown[]): AllowedOwners {
-  const [first, ...others] = types.filter((type): type is string => typeof type === 'string' && type !== '');
-  if (first !== undefined && others.length + 1 === types.length) return [first, ...others];
+  const named = types.filter((type): type is string => typeof type === 'string' && type !== '');
+  if (named.length > 0 && named.length === types.length) return named;
   throw new TypeError('sigra: @AllowOwners() needs types of owners such as "organization"');
 }
 
@@ -31,5 +31,6 @@ export function assertOwner(
   const { type } = ownerOfPrincipal(principal, usersType);
   if (allowed ? allowed.includes(type) : principal.user !== undefined) return;
   const wanted = allowed ? allowed.join(' or ') : usersType;
-  throw refuse('owner_not_allowed', `This request needs a credential of an owner of the type ${wanted}.`);
+  const needed = wanted === '' ? 'no owner can make it' : `it needs a credential of an owner of the type ${wanted}`;
+  throw refuse('owner_not_allowed', `This request is refused: ${needed}.`);
 }

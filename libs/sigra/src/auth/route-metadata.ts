@@ -70,14 +70,28 @@ export function ofOwnHandler(metadata: string, controller: Target, handler: Targ
 }
 
 /**
- * The value of a handler, or of the nearest method that it replaces in a base class. A function that stands for a method has the
- * value of the method with its name, and none of the others.
+ * The values that limit a handler together: that of the nearest method with its name, in place of that of the class, and those of the
+ * subclasses of the class of that method. A function that could stand for any method has the values of the class and of all methods.
  */
-export function nearestOfHandler(metadata: string, controller: Target, handler: Target): unknown {
+export function limitsOfHandler(metadata: string, controller: Target, handler: Target): readonly unknown[] {
+  const valueAt = ({ prototype, name }: Place) => Reflect.getOwnMetadata(metadata, prototype, name) as unknown;
   const declared = placesOf(controller, handler);
   const places = declared.length > 0 ? declared : placesNamed(controller, handler);
-  const named = places.map(({ prototype, name }) => Reflect.getOwnMetadata(metadata, prototype, name) as unknown);
-  return named.findLast((value) => value !== undefined) ?? Reflect.getMetadata(metadata, handler);
+  const nearest = places.findLast((place) => valueAt(place) !== undefined);
+  const value = nearest ? valueAt(nearest) : (Reflect.getMetadata(metadata, handler) as unknown);
+  if (value === undefined) {
+    const ofMethods =
+      places.length > 0
+        ? []
+        : allPlaces(controller)
+            .map(valueAt)
+            .filter((each) => each !== undefined);
+    return [inherited(metadata, controller), ...ofMethods];
+  }
+  const chain = prototypesOf(controller);
+  const subclasses = nearest ? chain.slice(chain.indexOf(nearest.prototype) + 1) : [];
+  const narrower = subclasses.map((prototype) => ofClass(metadata, prototype.constructor));
+  return [value, ...narrower.filter((each) => each !== undefined)];
 }
 
 interface Place {

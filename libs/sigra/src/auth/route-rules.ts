@@ -6,7 +6,7 @@ import { type ResourceRule, resourceRulesIn } from './resource-rule.js';
 import {
   ENFORCES_SCOPES,
   inherited,
-  nearestOfHandler,
+  limitsOfHandler,
   ofClass,
   ofHandler,
   ofOwnHandler,
@@ -72,10 +72,12 @@ function readRules(controller: Target, handler: Target): RouteRules {
   };
 }
 
-/** Those of the handler replace those of its class. A subclass has the types of its base class. */
+/** Those of the handler replace those of its class. A subclass has the types of its base class, and can take some away. */
 function ownersOf(controller: Target, handler: Target): AllowedOwners | undefined {
-  return (nearestOfHandler(ROUTE_OWNERS, controller, handler) ?? inherited(ROUTE_OWNERS, controller)) as
-    AllowedOwners | undefined;
+  const [first, ...others] = limitsOfHandler(ROUTE_OWNERS, controller, handler) as (AllowedOwners | undefined)[];
+  if (others.length === 0) return first;
+  // Without a first one, users alone can call some of the methods, and other owners some others.
+  return first?.filter((type) => others.every((allowed) => allowed?.includes(type))) ?? [];
 }
 
 /** What the decorators of a handler say, and of the methods with its name in base classes. */
