@@ -15,7 +15,7 @@ import type { OwnerState } from '../persistence/owner-state.reader.js';
 import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
 
 /** JSON and copies leave out the getter: an application that omits the user from an answer must not send it as the owner. */
-class OwnerWithEntity implements PrincipalOwner {
+export class OwnerWithEntity implements PrincipalOwner {
   readonly type: string;
   readonly id: string;
   readonly #entity: object;

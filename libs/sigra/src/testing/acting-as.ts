@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { type AdmissionSettings, admit } from '../auth/admit.js';
 import { EnforcesScopes } from '../auth/auth.decorators.js';
-import type { AuthMethod, Principal } from '../common/principal.js';
+import { OwnerWithEntity } from '../auth/stamped-principals.js';
+import type { AnyPrincipal, AuthMethod, Owner, Principal } from '../common/principal.js';
 
 /** The credential of the acting principal. Every property has a default. */
 export interface ActingCredential {
@@ -24,12 +25,16 @@ export interface ActingCredential {
 
 /**
  * Who makes a request: a `userId`, a `user` with an `id`, or both. Without a `user`, `@CurrentUser()` returns
- * `{ id: userId }`.
+ * `{ id: userId }`. Or another `owner` with an API token; without an `entity`, that is `{ id }`.
  *
  * @typeParam User the host's user type
  */
 export type ActingPrincipal<User extends object = object> = ActingCredential &
-  ({ readonly userId: string; readonly user?: User } | { readonly userId?: string; readonly user: User });
+  (
+    | { readonly userId: string; readonly user?: User; readonly owner?: undefined }
+    | { readonly userId?: string; readonly user: User; readonly owner?: undefined }
+    | { readonly owner: Owner & { readonly entity?: object }; readonly userId?: undefined; readonly user?: undefined }
+  );
 
 /**
  * Creates a guard to replace `SigraAuthGuard`, `BearerAuthGuard` or `SessionAuthGuard`, for tests of controllers without
@@ -40,7 +45,7 @@ export type ActingPrincipal<User extends object = object> = ActingCredential &
  * @typeParam User the host's user type
  * @param principal who makes the requests, or `anonymous` for requests without a credential
  * @param settings the application's own settings. @default realm `api`, and no scope but a wildcard grants another
- * @throws TypeError if neither `userId` nor `user.id` is given, and for a session with `resources`
+ * @throws TypeError if no `userId`, `user.id` or `owner` is given, for a session with `resources`, and for an `owner` without an API token
  *
  * @example
  * const acting = actingAs({ userId: '1', scopes: ['read:projects'] });
@@ -77,7 +82,7 @@ export function actingAs<User extends object = object>(
 @EnforcesScopes()
 export class ActingGuard<User extends object = object> implements CanActivate {
   private readonly settings: AdmissionSettings;
-  private principal: Principal | undefined;
+  private principal: AnyPrincipal | undefined;
 
   constructor(principal: ActingPrincipal<User> | 'anonymous', settings: Partial<AdmissionSettings> = {}) {
     this.settings = { ...settings, realm: settings.realm ?? 'api' };
@@ -88,7 +93,7 @@ export class ActingGuard<User extends object = object> implements CanActivate {
    * Changes who makes the requests from now on.
    *
    * @param principal who makes the requests, or `anonymous` for requests without a credential
-   * @throws TypeError if neither `userId` nor `user.id` is given, and for a session with `resources`
+   * @throws TypeError if no `userId`, `user.id` or `owner` is given, for a session with `resources`, and for an `owner` without an API token
    */
   as(principal: ActingPrincipal<User> | 'anonymous'): this {
     this.principal = principal === 'anonymous' ? undefined : toPrincipal(principal);
@@ -100,13 +105,20 @@ export class ActingGuard<User extends object = object> implements CanActivate {
   }
 }
 
-function toPrincipal(acting: ActingPrincipal): Principal {
+function toPrincipal(acting: ActingPrincipal): AnyPrincipal {
+  const { scopes = ['*'], resources, owner } = acting;
+  const credential = credentialOf(owner ? { method: 'api_token', ...acting } : acting);
+  if (resources && credential.method === 'session') throw new TypeError('actingAs(): a session holds all resources');
+  const facts = { scopes: [...scopes], ...(resources && { resources: [...resources] }), ...credential };
+  if (owner) {
+    if (credential.method !== 'api_token')
+      throw new TypeError('actingAs(): an owner besides users has API tokens only');
+    return { owner: new OwnerWithEntity(owner, owner.entity ?? { id: owner.id }), ...facts };
+  }
   const userId = acting.userId ?? idOf(acting.user);
   if (userId === undefined) throw new TypeError('actingAs() needs a userId, or a user with an id');
-  const { user = { id: userId }, scopes = ['*'], resources } = acting;
-  const credential = credentialOf(acting);
-  if (resources && credential.method === 'session') throw new TypeError('actingAs(): a session holds all resources');
-  return { user, userId, scopes: [...scopes], ...(resources && { resources: [...resources] }), ...credential };
+  const { user = { id: userId } } = acting;
+  return { user, userId, ...facts };
 }
 
 /** Exactly the properties that a real principal of the method has. */
