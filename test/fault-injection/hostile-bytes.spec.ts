@@ -20,7 +20,7 @@ const INPUTS = ROUNDS === 1 ? 2000 : ROUNDS * 50_000;
 const BATCH = 1000;
 const CONNECTIONS = 32;
 /** In milliseconds of processor time. */
-const STALL_MS = 1000;
+const STALL_MS = 250;
 const TURNS_EVERY = 10;
 const POOL = 10;
 const MOST_OFFENCES = 10;
