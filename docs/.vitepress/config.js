@@ -5,7 +5,7 @@ import { defineConfig } from 'vitepress';
 import { githubSlug } from '../../scripts/github-slug.js';
 import { brokenLinks } from './broken-links.js';
 import { writeLlmsTexts } from './llms-texts.js';
-import { linksToRoot, mermaidAsText, rowAnchors } from './markdown-rules.js';
+import { linksToRoot, mermaidDiagrams, rowAnchors } from './markdown-rules.js';
 import { sidebar } from './sidebar.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -30,7 +30,7 @@ export default defineConfig({
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: githubSlug },
-    config: (markdown) => markdown.use(linksToRoot).use(mermaidAsText).use(rowAnchors),
+    config: (markdown) => markdown.use(linksToRoot).use(mermaidDiagrams).use(rowAnchors),
   },
   themeConfig: {
     logo: { src: '/favicon.svg', alt: '' },

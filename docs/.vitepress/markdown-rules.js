@@ -1,3 +1,5 @@
+import { sequenceDiagram } from './sequence-diagram.js';
+
 /** Links to files at the root of the repository, which the site has as pages. */
 export function linksToRoot(markdown) {
   markdown.core.ruler.push('links_to_root', ({ tokens }) => {
@@ -8,12 +10,15 @@ export function linksToRoot(markdown) {
   });
 }
 
-/** GitHub draws Mermaid; the site shows its text, which reads as a list of steps. */
-export function mermaidAsText(markdown) {
+/** GitHub draws Mermaid. The site draws its sequence diagrams, and shows the text of others, which reads as a list of steps. */
+export function mermaidDiagrams(markdown) {
   const { fence } = markdown.renderer.rules;
   markdown.renderer.rules.fence = (tokens, index, ...rest) => {
     const token = tokens[index];
-    if (token.info.trim() === 'mermaid') token.content = token.content.replaceAll(/^ {2}/gm, '');
+    if (token.info.trim() !== 'mermaid') return fence(tokens, index, ...rest);
+    const diagram = sequenceDiagram(token.content);
+    if (diagram !== undefined) return diagram;
+    token.content = token.content.replaceAll(/^ {2}/gm, '');
     return fence(tokens, index, ...rest);
   };
 }

@@ -139,6 +139,16 @@ describe('the site of the documents', () => {
     );
   });
 
+  it('draws sequences without a script', async () => {
+    const reader = await visit({ javaScriptEnabled: false });
+    await reader.page.goto('/architecture', { waitUntil: 'load' });
+
+    const drawing = reader.page.getByRole('img', { name: /Client to auth: Authorization header or session/ });
+    expect(await drawing.isVisible()).toBe(true);
+    expect(await drawing.locator('text').filter({ hasText: 'guard calls admit()' }).count()).toBe(1);
+    await reader.close();
+  });
+
   it('finds a word with its search', async () => {
     const reader = await visit();
     const { page } = reader;
