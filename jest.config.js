@@ -11,7 +11,7 @@ export const slowTests = [
   '**/test/maintenance/former-owners.spec.ts',
   '**/test/oauth/clients/**/*.spec.ts',
   '**/test/owners/{large-lineage,model,two-processes}.spec.ts',
-  '**/test/persistence/{host-tools,query-plans}.spec.ts',
+  '**/test/persistence/{host-tools,migration-rules,query-plans}.spec.ts',
   '**/tools/local-postgres/test/**/*.spec.ts',
 ];
 

@@ -11,20 +11,23 @@ import { record } from '../support/fault-record.js';
 import { FaultScene, ROUNDS } from '../support/fault-scene.js';
 import { contradictions } from '../support/invariants.js';
 import { JWT } from '../support/jwt-app.js';
+import { QueryLog } from '../support/query-log.js';
+import { schemaSnapshot } from '../support/schema-snapshot.js';
 import { ServerNode } from '../support/server-node.js';
 import { ADAPTERS } from '../support/test-app.js';
 
 const SECOND = 1000;
-/** API tokens: the long run has a million. */
+/** API tokens, refresh tokens and audit events: the long run has a million of each. */
 const ROWS = ROUNDS > 1 ? 1_000_000 : 20_000;
 /** Few: with all of the machine taken, a migration waits for its locks for a long time. */
 const CLIENTS = 12;
-const ALLOWED = [200, 201, 204, 401, 503];
+/** Dead credentials get 401. */
+const ALLOWED = [200, 201, 204, 401];
 /**
- * In milliseconds. Migrations give up waiting after 50 ms; the rest is for a machine that is slow. Without this, clients wait
- * as long as the transaction of another program, which takes twice as long here.
+ * Milliseconds for which a statement of the application can wait for a migration. Without a limit it waits as long as the
+ * transaction of another program, which takes twenty times as long here.
  */
-const LONGEST_WAIT = 1000;
+const LONGEST_WAIT = 100;
 
 const migrator = (url: string) =>
   new DataSource({
@@ -39,16 +42,20 @@ describe(`With ${ROWS} tokens, under load`, () => {
   let scene: FaultScene;
 
   beforeAll(async () => {
-    scene = await FaultScene.start(ADAPTERS, undefined, { clients: CLIENTS });
+    // No answer is 503 because the machine is slow.
+    scene = await FaultScene.start(ADAPTERS, undefined, { clients: CLIENTS, node: { lookupTimeout: 30_000 } });
     await onDatabase(scene.adminUrl, seed);
-  }, 120_000);
+  }, 20 * 60_000);
   afterAll(() => scene.close());
 
   it(
-    'an application goes on while a column and an index are added, removed and added again',
+    'an application goes on while columns, indexes and constraints are added, removed and added again',
     async () => {
       const { load, adminUrl, proxy } = scene;
       const dataSource = await migrator(proxy.targetUrl);
+      const log = new RetryLog();
+      dataSource.logger = log;
+      const before = await schemaSnapshot(adminUrl);
       const watch = await LockWatch.start(adminUrl);
       const steps: string[] = [];
       const step = async (name: string, work: () => Promise<unknown>) => {
@@ -61,16 +68,18 @@ describe(`With ${ROWS} tokens, under load`, () => {
       const start = performance.now();
 
       await step('up', () => besideAnother(adminUrl, () => dataSource.runMigrations()));
-      const added = await objects(adminUrl);
-      await step('down, index', () => besideAnother(adminUrl, () => dataSource.undoLastMigration()));
-      await step('down, column', () => besideAnother(adminUrl, () => dataSource.undoLastMigration()));
-      const removed = await objects(adminUrl);
+      const added = await schemaSnapshot(adminUrl);
+      for (const { name } of exampleMigrations.toReversed()) {
+        await step(`down ${name}`, () => besideAnother(adminUrl, () => dataSource.undoLastMigration()));
+      }
+      const removed = await schemaSnapshot(adminUrl);
       await step('up again', () => besideAnother(adminUrl, () => dataSource.runMigrations()));
 
       const end = performance.now();
       await delay(SECOND);
       await load.stop();
-      const waited = await watch.stop();
+      const { waited, gap } = await watch.stop();
+      const addedAgain = await schemaSnapshot(adminUrl);
       await dataSource.destroy();
       const during = load.served.filter((each) => each.start < end && each.end > start);
       const after = load.served.filter((each) => each.start >= end);
@@ -78,7 +87,7 @@ describe(`With ${ROWS} tokens, under load`, () => {
       await load.checkAll();
       await onDatabase(adminUrl, unseed);
       record('both adapters', {
-        fault: `migrations with ${ROWS} tokens (${steps.join('; ')}; lock wait ${waited} ms)`,
+        fault: `migrations with ${ROWS} tokens (${steps.join('; ')}; lock wait ${waited} ms, machine ${gap} ms, ${log.retries} retries)`,
         rounds: 1,
         during: byStatus(during),
         after: byStatus(after),
@@ -90,17 +99,19 @@ describe(`With ${ROWS} tokens, under load`, () => {
         before: { heap: 0, timers: 0, sockets: 0, longestTurn: 0 },
         afterwards: { heap: 0, timers: 0, sockets: 0, longestTurn: 0 },
       });
-      expect(added).toEqual({ columns: 1, indexes: 1 });
-      expect(removed).toEqual({ columns: 0, indexes: 0 });
+      expect(added).toContain('sigra_api_tokens remark text');
+      expect(addedAgain).toEqual(added);
+      expect(removed).toEqual(before);
       expect([...load.violations, ...(await contradictions(adminUrl, load.acknowledged))]).toEqual([]);
       expect(during.filter(({ status }) => !ALLOWED.includes(status))).toEqual([]);
-      expect(waited).toBeLessThan(LONGEST_WAIT);
+      expect(log.retries).toBeGreaterThan(0);
+      expect(waited).toBeLessThan(LONGEST_WAIT + gap);
     },
-    8 * 60_000,
+    20 * 60_000,
   );
 
   it.each(ADAPTERS)(
-    'a node of the version before on %s starts with one more column and index',
+    'a node of the version before on %s starts after the migrations',
     async (adapter) => {
       const { load, proxy, adminUrl } = scene;
       const node = await ServerNode.start({ adapter, databaseUrl: proxy.url, jwt: JWT });
@@ -115,7 +126,7 @@ describe(`With ${ROWS} tokens, under load`, () => {
       const used = await load.send('use token', 'GET', '/me', { authorization: `Bearer ${rawToken}` });
       await node.stop();
 
-      expect(await objects(adminUrl)).toEqual({ columns: 1, indexes: 1 });
+      expect(await schemaSnapshot(adminUrl)).toContain('sigra_api_tokens remark text');
       expect([made.status, used.status]).toEqual([201, 200]);
     },
     60_000,
@@ -176,9 +187,19 @@ async function besideAnother(url: string, work: () => Promise<unknown>): Promise
   });
 }
 
-/** The longest time that a statement of the application has waited for the lock of a table. */
+/** Counts the attempts of the migrations that have given up waiting for a lock. */
+class RetryLog extends QueryLog {
+  retries = 0;
+
+  override logQueryError(): void {
+    this.retries++;
+  }
+}
+
+/** The longest time that a statement of the application has waited for a migration that has a lock, or waits for one. */
 class LockWatch {
   private longest = 0;
+  private gap = 0;
   private going = true;
   private readonly done: Promise<void>;
 
@@ -192,36 +213,32 @@ class LockWatch {
     return new LockWatch(client);
   }
 
-  /** @returns milliseconds */
-  async stop(): Promise<number> {
+  /**
+   * @returns milliseconds; `gap` is the longest time in which the watch itself, which needs no lock, did not proceed: by so much
+   * the machine delays a migration that has its lock
+   */
+  async stop(): Promise<{ waited: number; gap: number }> {
     this.going = false;
     await this.done;
     await this.client.end();
-    return Math.round(this.longest);
+    return { waited: Math.round(this.longest), gap: Math.round(this.gap) };
   }
 
   private async watch(): Promise<void> {
     while (this.going) {
+      const start = performance.now();
       const { rows } = await this.client.query<{ waited: number }>(
         `SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart) * 1000), 0)::float AS waited
          FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-         WHERE NOT l.granted AND l.locktype = 'relation' AND a.usename = 'host' AND a.application_name <> 'migrator'`,
+         WHERE NOT l.granted AND l.locktype = 'relation' AND a.usename = 'host' AND a.application_name <> 'migrator'
+           AND EXISTS (
+             SELECT FROM pg_stat_activity m WHERE m.application_name = 'migrator' AND m.pid = ANY (pg_blocking_pids(l.pid)))`,
       );
       this.longest = Math.max(this.longest, rows[0]!.waited);
       await delay(5);
+      this.gap = Math.max(this.gap, performance.now() - start - 5);
     }
   }
-}
-
-async function objects(url: string): Promise<{ columns: number; indexes: number }> {
-  return onDatabase(url, async (client) => {
-    const { rows } = await client.query<{ columns: number; indexes: number }>(
-      `SELECT (SELECT count(*)::int FROM information_schema.columns WHERE column_name = 'remark') AS columns,
-              (SELECT count(*)::int FROM pg_index WHERE indisvalid
-               AND indexrelid::regclass::text = 'sigra_api_tokens_name') AS indexes`,
-    );
-    return rows[0]!;
-  });
 }
 
 async function anyUser(url: string): Promise<string> {
@@ -231,19 +248,19 @@ async function anyUser(url: string): Promise<string> {
 
 /** Rows of owners of another type, so that no client has them. */
 async function seed(client: pg.Client): Promise<void> {
-  const families = ROWS / 10;
+  const owners = ROWS / 10;
   await client.query(`
     INSERT INTO sigra_api_tokens (id, owner_type, owner_id, token_epoch, name, prefix, hint, token_hash, scopes, created_at)
-    SELECT uuidv7(), 'seeded', i % ${families}, 0, 'token ' || i, 'sigra_sk_', '0000', sha256(i::text::bytea), '{read:notes}', now()
+    SELECT uuidv7(), 'seeded', i % ${owners}, 0, 'token ' || i, 'sigra_sk_', '0000', sha256(i::text::bytea), '{read:notes}', now()
     FROM generate_series(1, ${ROWS}) i`);
-  await client.query(`INSERT INTO sigra_owners SELECT 'seeded', i, 0, 0 FROM generate_series(1, ${families}) i`);
+  await client.query(`INSERT INTO sigra_owners SELECT 'seeded', i, 0, 0 FROM generate_series(1, ${owners}) i`);
   await client.query(`
     INSERT INTO sigra_audit_events (id, action, outcome, actor_id, actor_type, target_id, metadata, occurred_at)
-    SELECT uuidv7(), 'seeded', 'success', i % ${families}, 'user', i, '{}', now() FROM generate_series(1, ${ROWS}) i`);
+    SELECT uuidv7(), 'seeded', 'success', i % ${owners}, 'user', i, '{}', now() FROM generate_series(1, ${ROWS}) i`);
   await client.query(`
     WITH family AS (
       INSERT INTO sigra_refresh_families (id, owner_type, owner_id, epoch, scopes, absolute_expires_at, created_at)
-      SELECT uuidv7(), 'seeded', i, 0, '{}', now() + interval '1 day', now() FROM generate_series(1, ${families}) i
+      SELECT uuidv7(), 'seeded', i, 0, '{}', now() + interval '1 day', now() FROM generate_series(1, ${ROWS}) i
       RETURNING id)
     INSERT INTO sigra_refresh_tokens (id, family_id, token_hash, expires_at, created_at)
     SELECT uuidv7(), id, sha256(id::text::bytea), now() + interval '1 day', now() FROM family`);

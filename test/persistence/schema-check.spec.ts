@@ -7,8 +7,8 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
 
 const REMEDY =
-  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run " +
-  '`npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
+  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource and set migrationsTransactionMode: 'each', " +
+  'then run `npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
 const USERS = { provider: { findByIds: () => Promise.resolve([]) } };
 
 describe('An application whose database lacks something', () => {

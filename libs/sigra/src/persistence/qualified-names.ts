@@ -36,6 +36,8 @@ export function qualifiedNames(dataSource: DataSource): QualifiedNames {
 export interface MigrationNames extends QualifiedNames {
   /** The quoted name of an index or a constraint, with `entityPrefix`, so that two installations fit into one schema. */
   readonly named: (name: string) => string;
+  /** The same with the schema of the tables, for statements that change or drop an index. */
+  readonly located: (name: string) => string;
 }
 
 /** Makes the names for a migration. */
@@ -43,15 +45,19 @@ export function migrationNames(runner: QueryRunner): MigrationNames {
   // TypeORM 1 renames it to dataSource; 0.3 has only this name.
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   const dataSource = runner.connection;
-  const { entityPrefix = '' } = dataSource.options;
-  const named = (name: string) => {
+  const { entityPrefix = '', schema } = dataSource.options as { entityPrefix?: string; schema?: string };
+  const prefixed = (name: string) => {
     // PostgreSQL would cut it, and two indexes could get the same name.
     if (Buffer.byteLength(entityPrefix + name) > MAX_NAME_BYTES) {
       throw new Error(`sigra: entityPrefix is too long: PostgreSQL's names have at most ${MAX_NAME_BYTES} bytes`);
     }
-    return quote(entityPrefix + name);
+    return entityPrefix + name;
   };
-  return { ...qualifiedNames(dataSource), named };
+  return {
+    ...qualifiedNames(dataSource),
+    named: (name) => quote(prefixed(name)),
+    located: (name) => qualified(schema, prefixed(name)),
+  };
 }
 
 /** The quoted name of a table, with its schema if it is known. */

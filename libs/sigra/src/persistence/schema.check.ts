@@ -1,22 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import type { QueryRunner } from 'typeorm';
 import { SigraConfigError } from '../config/sigra-config-error.js';
-import { sigraMigrations } from './migrations/sigra-migrations.js';
+import { type MigratedIndex, migratedObjects } from './migrated-objects.js';
+import { nextMigrations, sigraMigrations } from './migrations/sigra-migrations.js';
 import { SigraDatabase } from './sigra-database.js';
 import { sigraTables } from './tables.js';
 
 const REMEDY =
-  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource, then run " +
-  '`npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
-/** A quoted name. */
-const NAME = '("(?:[^"]|"")+")';
-/** Parts of the statements of the migrations. */
-const INDEX = new RegExp(
-  `CREATE (?<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?${NAME}\\s+ON\\s+(?:${NAME}\\.)?${NAME}\\s+(?:USING (?<method>\\w+) )?\\((?<columns>[^)]+)\\)(?:\\s+WHERE\\s+(?<condition>.+))?`,
-  's',
-);
-const PRIMARY_KEY = new RegExp(`CONSTRAINT ${NAME} PRIMARY KEY`);
-const FOREIGN_KEY = new RegExp(`CONSTRAINT ${NAME}\\s+REFERENCES`, 'g');
+  "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource and set migrationsTransactionMode: 'each', " +
+  'then run `npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
 /** A table as the database has it; `columns` is null when it does not exist. */
 interface FoundTable {
   readonly name: string;
@@ -40,17 +31,8 @@ interface FoundIndex {
   readonly isValid: boolean;
   /** The condition of a partial index, as PostgreSQL prints it. */
   readonly condition: string | null;
-  /** What the index does, as `indexesIn` writes it. */
+  /** What the index does, as `migratedObjects` writes it. */
   readonly shape: string;
-}
-
-/** An index or a foreign key of the migrations. */
-interface Migrated {
-  readonly name: string;
-  /** Undefined for what is compared by its name. */
-  readonly shape?: string;
-  readonly condition?: string | undefined;
-  readonly remedy: string;
 }
 
 /** A part of the tables that is not as the migrations make it. */
@@ -91,7 +73,8 @@ export class SchemaCheck {
     const byName = new Map(tables.map((table) => [table.name, table]));
     const missing = keys.filter((key) => !byName.get(names[key])?.columns);
     if (missing.length > 0) return missing.map((key) => difference('table', `has no table ${names[key]}`));
-    const { indexes, foreignKeys } = await this.migrated();
+    const migrations = [...sigraMigrations, ...nextMigrations];
+    const { indexes, foreignKeys } = await migratedObjects(this.database.dataSource, migrations);
     const columns = keys.flatMap((key) => differentColumns(byName.get(names[key]), sigraTables[key].columnTypes));
     const foundIndexes = new Map(tables.flatMap((table) => table.indexes ?? []).map((index) => [index.name, index]));
     const foundKeys = new Set(tables.flatMap((table) => table.foreignKeys ?? []));
@@ -138,26 +121,6 @@ export class SchemaCheck {
     );
     return rows.map(({ found }) => JSON.parse(found) as FoundTable);
   }
-
-  /** What the migrations create, and what to do when an index is missing. */
-  private async migrated(): Promise<{
-    readonly indexes: readonly Migrated[];
-    readonly foreignKeys: readonly string[];
-  }> {
-    const statements: string[] = [];
-    const recorder = {
-      connection: this.database.dataSource,
-      query: (statement: string) => {
-        statements.push(statement);
-        return Promise.resolve();
-      },
-    };
-    for (const Migration of sigraMigrations) await new Migration().up(recorder as unknown as QueryRunner);
-    return {
-      indexes: statements.flatMap(indexesIn),
-      foreignKeys: statements.flatMap((statement) => [...statement.matchAll(FOREIGN_KEY)].map(([, name = '']) => name)),
-    };
-  }
 }
 
 function differentColumns(
@@ -179,9 +142,10 @@ function differentColumns(
 }
 
 function differentIndex(
-  { name, shape, condition, remedy }: Migrated,
+  { name, shape, condition, statement }: MigratedIndex,
   found: FoundIndex | undefined,
 ): SchemaDifference | undefined {
+  const remedy = statement === undefined ? REMEDY : `Create it: ${statement}`;
   if (!found) return difference('index', `has no valid index ${name}`, remedy);
   if (!found.isValid) return difference('index', `has no valid index ${name}`, `Drop it. ${remedy}`);
   if (shape === undefined) return undefined;
@@ -203,18 +167,6 @@ function plain(condition: string): string {
 
 function describeType(type: string, notNull: boolean): string {
   return notNull ? `${type} NOT NULL` : type;
-}
-
-/** The index that a statement creates, if it does, or that of a primary key. */
-function indexesIn(statement: string): readonly Migrated[] {
-  const primaryKey = PRIMARY_KEY.exec(statement)?.[1];
-  if (primaryKey !== undefined) return [{ name: primaryKey, remedy: REMEDY }];
-  const found = INDEX.exec(statement);
-  const name = found?.[2];
-  if (name === undefined) return [];
-  const { unique = '', method = 'btree', columns = '', condition } = found?.groups ?? {};
-  const shape = `${unique.toLowerCase()}${method} (${columns})${condition === undefined ? '' : ' with a condition'}`;
-  return [{ name, shape, condition, remedy: `Create it: ${statement.replaceAll(/\s+/g, ' ').trim()}` }];
 }
 
 function difference(part: SchemaDifference['part'], problem: string, remedy = REMEDY): SchemaDifference {

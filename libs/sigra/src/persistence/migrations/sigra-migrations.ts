@@ -1,5 +1,9 @@
+import type { MigrationInterface } from 'typeorm';
 import { CreateApiTokens1767225600000 } from './create-api-tokens.migration.js';
 import { CreateRefreshTokens1767225600001 } from './create-refresh-tokens.migration.js';
 
 /** Sigra's migrations, for the `migrations` of the host's DataSource. Their names never change. */
 export const sigraMigrations = [CreateApiTokens1767225600000, CreateRefreshTokens1767225600001];
+
+/** Migrations that the next version adds. This version starts with and without the indexes and foreign keys that they drop. */
+export const nextMigrations: readonly (new () => MigrationInterface)[] = [];
