@@ -58,6 +58,7 @@ export const dataSourceOptions: DataSourceOptions = {
   connectTimeoutMS: 2000,
   entities: [${user.className}, ...sigraEntities],
   migrations: [${migration ? `${migration.className}, ` : ''}...sigraMigrations],
+  migrationsTransactionMode: 'each',
 };
 
 /** For the command line of TypeORM. */
