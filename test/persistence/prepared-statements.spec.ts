@@ -185,7 +185,7 @@ describe('Prepared statements of JWTs', () => {
 
     expect(statements).toEqual([
       expect.stringContaining('FROM "public"."sigra_refresh_tokens"'),
-      expect.stringContaining('FOR NO KEY UPDATE SKIP LOCKED'),
+      expect.stringContaining('FOR NO KEY UPDATE OF f SKIP LOCKED'),
       expect.stringContaining('LEFT JOIN "public"."sigra_owners"'),
     ]);
   });
