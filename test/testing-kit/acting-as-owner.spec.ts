@@ -29,7 +29,7 @@ it('acts as an owner that is not a user', async () => {
   await app.listen(0, '127.0.0.1');
   const get = async (path: string) => {
     const answer = await fetch(`${await app.getUrl()}/${path}`);
-    return { status: answer.status, body: (await answer.json()) as unknown };
+    return { status: answer.status, body: await answer.json() };
   };
 
   const found = await get('organizations');
