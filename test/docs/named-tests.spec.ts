@@ -3,10 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { document } from '../support/markdown.js';
 import { root, titlesOf } from '../support/source.js';
 
+const PAGES = ['docs/comparison.md', 'docs/reference-map.md', 'docs/security.md'];
 /** A test in a document: its file in backticks, and its titles in double quotes. */
 const NAMED = /`((?:test|libs|apps)\/[^`]+\.spec\.ts)`((?:,? "[^"]+")+)/g;
 
-describe.each(['docs/reference-map.md', 'docs/security.md'])('the tests that %s names', (path) => {
+describe.each(PAGES)('the tests that %s names', (path) => {
   const named = [...document(path).text.matchAll(NAMED)].flatMap(([, file, titles]) =>
     [...titles!.matchAll(/"([^"]+)"/g)].map(([, title]) => ({ file: file!, title: title! })),
   );
