@@ -61,6 +61,8 @@ describe('sigraMigrations', () => {
     expect(await relations('r')).toEqual(TABLES);
     expect(await relations('i')).toEqual([
       'sigra_api_tokens_created',
+      'sigra_api_tokens_creator',
+      'sigra_api_tokens_creator_revoked',
       'sigra_api_tokens_expired',
       'sigra_api_tokens_hash',
       'sigra_api_tokens_hint',
@@ -86,6 +88,7 @@ describe('sigraMigrations', () => {
       'sigra_owner_types_pkey',
       'sigra_owners_epochs',
       'sigra_owners_pkey',
+      'sigra_refresh_families_creator',
       'sigra_refresh_families_end',
       'sigra_refresh_families_lineage',
       'sigra_refresh_families_owner',
