@@ -27,8 +27,8 @@ function checked(outcome: Outcome, hasFormOfRefusal: boolean): Outcome {
 
 /** A client, with one connection where its context has connections. */
 export interface ContextClient {
-  /** Calls the handler of that name. `scoped` requires `write:notes`. */
-  ask(handler: 'me' | 'scoped'): Promise<Outcome>;
+  /** Calls the handler of that name. `scoped` requires `write:notes`; `owned` is for organizations, too. */
+  ask(handler: 'me' | 'scoped' | 'owned'): Promise<Outcome>;
   close(): Promise<void> | void;
 }
 

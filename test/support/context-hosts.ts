@@ -7,6 +7,8 @@ import { Ctx, MessagePattern, Payload, type TcpContext, Transport } from '@nestj
 import { WsAdapter } from '@nestjs/platform-ws';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import {
+  AllowOwners,
+  type AnyPrincipal,
   CurrentPrincipal,
   CurrentUser,
   type Principal,
@@ -27,6 +29,14 @@ export class Me {
 
 const meOf = ({ userId, method }: Principal, { email }: User): Me => ({ userId, method, email });
 
+const ofOwner = ({ owner, method }: AnyPrincipal): Me =>
+  meOf({ userId: owner?.id, method } as Principal, owner?.entity as User);
+
+/** Owners besides users, which exist with every id that users have. */
+export const ORGANIZATIONS = {
+  findByIds: (ids: readonly string[]) => Promise.resolve(ids.map((id) => ({ id, email: 'acme@example.com' }))),
+};
+
 /** Of the calls of all contexts that require scopes. */
 export const RESOURCE = 'note:1';
 const resourceOfCall: ResourceFinder = (context) => (context.getClass().name === '' ? '' : RESOURCE);
@@ -42,6 +52,12 @@ export class ContextController {
   @RequireScopes('write:notes', { resource: resourceOfCall })
   scoped(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     return meOf(principal, user);
+  }
+
+  @Get('owned')
+  @AllowOwners('user', 'organization')
+  owned(@CurrentPrincipal() principal: AnyPrincipal) {
+    return ofOwner(principal);
   }
 }
 
@@ -79,6 +95,24 @@ export class ContextResolver {
   async *scopedChanged(@CurrentPrincipal() principal: Principal, @CurrentUser() user: User) {
     yield meOf(principal, user);
   }
+
+  @Query(() => Me)
+  @AllowOwners('user', 'organization')
+  owned(@CurrentPrincipal() principal: AnyPrincipal) {
+    return ofOwner(principal);
+  }
+
+  @Mutation(() => Me, { name: 'ownedChanged' })
+  @AllowOwners('user', 'organization')
+  changeOwned(@CurrentPrincipal() principal: AnyPrincipal) {
+    return ofOwner(principal);
+  }
+
+  @Subscription(() => Me, { name: 'ownedChanged', resolve: (value: Me) => value })
+  @AllowOwners('user', 'organization')
+  async *ownedChanged(@CurrentPrincipal() principal: AnyPrincipal) {
+    yield ofOwner(principal);
+  }
 }
 
 @WebSocketGateway()
@@ -98,6 +132,12 @@ export class ContextGateway {
   @SubscribeMessage('arguments')
   echo(@ConnectedSocket() client: object, @MessageBody() body: unknown, @CurrentUser('email') email: string) {
     return { event: 'answer', data: { client: typeof client, body, email } };
+  }
+
+  @SubscribeMessage('owned')
+  @AllowOwners('user', 'organization')
+  owned(@CurrentPrincipal() principal: AnyPrincipal) {
+    return { event: 'answer', data: ofOwner(principal) };
   }
 }
 
@@ -119,6 +159,12 @@ export class ContextMessages {
   echo(@Payload() body: unknown, @Ctx() context: TcpContext, @CurrentUser('email') email: string) {
     return { body, pattern: context.getPattern(), email };
   }
+
+  @MessagePattern({ cmd: 'owned' })
+  @AllowOwners('user', 'organization')
+  owned(@CurrentPrincipal() principal: AnyPrincipal) {
+    return ofOwner(principal);
+  }
 }
 
 /** Applications with a handler in each context. */
@@ -137,7 +183,8 @@ export async function startContextHosts(
   { databaseUrl }: Pick<TestApp, 'databaseUrl'>,
   sigra: HostOptions['sigra'] = {},
 ): Promise<ContextHosts> {
-  const shared = { databaseUrl, sigra, controllers: [ContextController] };
+  const owners = { organization: { provider: ORGANIZATIONS } };
+  const shared = { databaseUrl, sigra: { owners, ...sigra }, controllers: [ContextController] };
   const express = await startHost({
     ...shared,
     adapter: 'express',
