@@ -124,8 +124,9 @@ describe('a change and its audit row', () => {
       ...['START', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
       // The token is read, its owner and then itself locked. Its descendants belong to its successor.
       ...['START', 'SELECT', 'SELECT', 'SELECT', 'UPDATE', 'INSERT', 'COMMIT'],
-      // The epoch moves on, a sweep is requested, and families that tokens made are revoked.
-      ...['START', 'INSERT', 'SELECT', 'INSERT', 'UPDATE', 'INSERT', 'COMMIT'],
+      // The epoch moves on, a sweep is requested, and families that tokens made are revoked, and then what they made for other
+      // owners.
+      ...['START', 'INSERT', 'SELECT', 'INSERT', 'UPDATE', 'UPDATE', 'UPDATE', 'INSERT', 'COMMIT'],
       // The sweep marks the rows, and what they made, and looks for more of both.
       ...['START', 'SELECT', 'WITH', 'UPDATE', 'UPDATE', 'SELECT', 'SELECT', 'DELETE', 'COMMIT'],
       ...['START', 'SELECT', 'COMMIT'],
