@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { Controller, type INestApplication, Post, Query, Req } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -58,6 +58,7 @@ describe.each(ADAPTERS)('A session of express-session, on %s', (adapter) => {
   /** Creates a token, and sends the last byte of the body after `meanwhile`. */
   const createSlowly = async (meanwhile: () => Promise<unknown>) => {
     const before = requests;
+    const arrived = once(host.app.getHttpServer() as EventEmitter, 'request');
     const { hostname, port } = new URL(host.url);
     const socket = connect(Number(port), hostname);
     socket.write(
@@ -65,7 +66,9 @@ describe.each(ADAPTERS)('A session of express-session, on %s', (adapter) => {
         .concat(`Content-Length: ${body.length}`, 'Connection: close', '', body.slice(0, -1))
         .join('\r\n'),
     );
-    await eventually(() => requests > before);
+    await arrived;
+    // On Express, the middleware of the application gets a request when its body is there.
+    if (adapter === 'fastify') await eventually(() => requests > before);
     await meanwhile();
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
