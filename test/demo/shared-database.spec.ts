@@ -33,7 +33,7 @@ describe('several demos on one database', () => {
     const stats = await (await ada.send('/api/admin/stats')).json();
 
     expect(demos.map(({ errors }) => errors)).toEqual(['', '', '']);
-    expect(stats).toMatchObject({ users: 2, projects: 3, activeTokens: 6 });
+    expect(stats).toMatchObject({ users: 2, projects: 4, activeTokens: 12 });
   });
 
   it('accept each other’s tokens, and refuse one that another has revoked from the next request on', async () => {

@@ -456,6 +456,21 @@ describe('owners of several kinds', () => {
       );
     });
 
+    it('refuses a handler that names types without a guard', async () => {
+      @Controller('open')
+      class OpenController {
+        @Get()
+        @AllowOwners('organization')
+        get() {
+          return {};
+        }
+      }
+
+      await expect(boot(database.url, {}, [OpenController] as never)).rejects.toThrow(
+        'allows types of owners, but no guard',
+      );
+    });
+
     it('refuses a type that belongs to other owners in this database', async () => {
       const owners = { organization: { entity: Person } };
 

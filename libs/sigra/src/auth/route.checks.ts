@@ -96,7 +96,7 @@ export class RouteChecks implements OnApplicationBootstrap {
     if (cache !== undefined && (surroundings.isGuarded || guards.some(authenticates))) {
       yield `${place} answers a principal, but ${cache} gives the answer to others: cache with perPrincipal() and @CachesPerPrincipal(), or say with @CacheKey() that all callers share it`;
     }
-    const demand = demandOf(rules);
+    const demand = demandOf(rules, handler);
     const isExpected = demand !== undefined || expectsGuard(handler, surroundings);
     const unguarded = isExpected ? this.unguarded(handler, demand !== undefined, surroundings) : undefined;
     if (unguarded !== undefined) yield `${place} ${demand ?? 'looks guarded'}, but ${unguarded}`;
@@ -177,16 +177,23 @@ export class RouteChecks implements OnApplicationBootstrap {
 }
 
 /** What a route requires, for a message; undefined for nothing. */
-function demandOf({ scopes, kinds }: RouteRules): string | undefined {
+function demandOf({ scopes, kinds, owners }: RouteRules, handler: RouteHandler): string | undefined {
   if (scopes.length > 0) return 'requires scopes';
-  return kinds.length > 0 ? 'requires a kind of tokens' : undefined;
+  if (kinds.length > 0) return 'requires a kind of tokens';
+  // The types of a class are also those of its hooks and fields, which only name them.
+  return owners && !isHookOrField(handler) ? 'allows types of owners' : undefined;
 }
 
 /** Whether a reader of the code takes a handler without scopes for guarded. */
-function expectsGuard({ kind, controller, method, overridden }: RouteHandler, { isGuarded }: Surroundings): boolean {
+function expectsGuard(handler: RouteHandler, { isGuarded }: Surroundings): boolean {
+  const { controller, method, overridden } = handler;
   if ([method, ...overridden].some((each) => guardsOf(each).some(enforcesScopes))) return true;
-  if (kind === 'hook' || kind === 'field' || kind === undefined) return false;
+  if (isHookOrField(handler)) return false;
   return isGuarded || guardsOf(controller).some(enforcesScopes);
+}
+
+function isHookOrField({ kind }: RouteHandler): boolean {
+  return kind === 'hook' || kind === 'field' || kind === undefined;
 }
 
 /** The guards that a handler and its controller name, and that Nest calls. */
