@@ -11,7 +11,7 @@ import { refusalOf } from '../support/refusal.js';
 /** With the end of the message: `READ COMMITTED` is another one. */
 const COMMIT = 'COMMIT\0';
 /** The statement of a refresh, which commits itself. */
-const ROTATION = 'FOR NO KEY UPDATE SKIP LOCKED';
+const ROTATION = 'FOR NO KEY UPDATE OF f SKIP LOCKED';
 
 describe.each(ADAPTERS)('When the connection ends in the middle of a change, on %s', (adapter) => {
   let test: FaultyApp;
