@@ -23,7 +23,9 @@ function bodyOf(contentType: string, fields: readonly Field[]): string {
     return [name, example ?? (type.startsWith('array') ? [] : `<${name}>`)] as const;
   });
   if (contentType === 'application/x-www-form-urlencoded') {
-    return sent.map(([name, value]) => ` -d '${name}=${typeof value === 'string' ? value : JSON.stringify(value)}'`).join('');
+    return sent
+      .map(([name, value]) => ` -d '${name}=${typeof value === 'string' ? value : JSON.stringify(value)}'`)
+      .join('');
   }
   return ` -H 'Content-Type: ${contentType}' -d '${JSON.stringify(Object.fromEntries(sent))}'`;
 }
