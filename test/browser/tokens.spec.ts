@@ -84,6 +84,13 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
 
   it('have times in the format of the browser', async () => {
     const { page } = await visit.signIn();
+    await page.evaluate(
+      `fetch('/api/tokens', {
+         method: 'POST',
+         headers: { 'content-type': 'application/json' },
+         body: JSON.stringify({ name: 'For a day', scopes: ['read:projects'], expiresAt: new Date(Date.now() + 86_400_000) }),
+       })`,
+    );
     await page.goto('/settings/tokens');
 
     const time = page.locator('time').first();
