@@ -37,7 +37,8 @@ interface Waiting<Change> {
  * another.
  */
 export class ChangeBatcher<Change> {
-  private queue: Waiting<Change>[] = [];
+  /** In the order in which they came. */
+  private readonly queue = new Set<Waiting<Change>>();
   private inFlight = 0;
   private dispatchScheduled = false;
   private readonly maxBatchSize: number;
@@ -60,27 +61,27 @@ export class ChangeBatcher<Change> {
    * the statement with this change alone
    */
   make(change: Change, deadline: Deadline): Promise<boolean> {
-    if (this.queue.length >= this.maxQueued) {
+    if (this.queue.size >= this.maxQueued) {
       return Promise.reject(refuse('unavailable', 'Too many requests are waiting for the database.'));
     }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.queue = this.queue.filter((other) => other !== waiting);
+        this.queue.delete(waiting);
         reject(late());
       }, deadline.left);
       const waiting = { change, key: this.options.keyOf(change), deadline, resolve, reject, timer };
-      this.queue.push(waiting);
+      this.queue.add(waiting);
       this.scheduleDispatch();
     });
   }
 
   private scheduleDispatch(): void {
-    if (this.dispatchScheduled || this.queue.length === 0 || this.inFlight >= this.maxInFlight) return;
+    if (this.dispatchScheduled || this.queue.size === 0 || this.inFlight >= this.maxInFlight) return;
     this.dispatchScheduled = true;
     setImmediate(() => {
       this.dispatchScheduled = false;
       this.context.runInAsyncScope(() => {
-        while (this.queue.length > 0 && this.inFlight < this.maxInFlight) void this.run(this.takeBatch());
+        while (this.queue.size > 0 && this.inFlight < this.maxInFlight) void this.run(this.takeBatch());
       });
     });
   }
@@ -88,13 +89,13 @@ export class ChangeBatcher<Change> {
   /** The changes that wait longest, one of each key. */
   private takeBatch(): readonly Waiting<Change>[] {
     const batch = new Map<string, Waiting<Change>>();
-    const rest: Waiting<Change>[] = [];
     for (const waiting of this.queue) {
-      if (batch.size < this.maxBatchSize && !batch.has(waiting.key)) batch.set(waiting.key, waiting);
-      else rest.push(waiting);
+      if (batch.size === this.maxBatchSize) break;
+      if (batch.has(waiting.key)) continue;
+      batch.set(waiting.key, waiting);
+      this.queue.delete(waiting);
+      clearTimeout(waiting.timer);
     }
-    this.queue = rest;
-    for (const { timer } of batch.values()) clearTimeout(timer);
     return [...batch.values()];
   }
 
