@@ -8,6 +8,7 @@ export const slowTests = [
   '**/test/races/**/*.spec.ts',
   '**/test/*/*races*.spec.ts',
   '**/test/hostile/fuzz.spec.ts',
+  '**/test/import/large-import.spec.ts',
   '**/test/maintenance/former-owners.spec.ts',
   '**/test/oauth/clients/**/*.spec.ts',
   '**/test/owners/{large-lineage,model,two-processes}.spec.ts',

@@ -105,7 +105,7 @@ export class AuditWriter {
   private insertionsOf(rows: readonly NewAuditEventRow[]): AuditInsertion[] {
     return storable(() => {
       const insertions: AuditInsertion[] = [];
-      // A statement has at most 65,535 parameters.
+      // So that no statement takes long.
       for (let start = 0; start < rows.length; start += MAX_PER_STATEMENT) {
         const [first, ...others] = rows.slice(start, start + MAX_PER_STATEMENT);
         if (first) insertions.push(this.events.insertion([first, ...others]));

@@ -1,4 +1,4 @@
-import type { Parameters } from './table.js';
+import type { Parameters } from './sql.js';
 import type { ApiTokenState } from './tables.js';
 
 /** The tokens to find: those that match all given properties. */

@@ -6,7 +6,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { COMPARED, conditionsOf, INDEXED, type ResolvedTokenFilter } from './api-token-filter.js';
 import { currentEpoch } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
-import { Parameters } from './table.js';
+import { Parameters } from './sql.js';
 import { type ApiToken, apiTokens, type ApiTokenState, type LookedUpApiToken } from './tables.js';
 import { expirySql } from './token-expiry.js';
 

@@ -22,7 +22,8 @@ import {
 import { literal } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
-import { type NewRowOf, Parameters } from './table.js';
+import { Parameters } from './sql.js';
+import type { NewRowOf } from './table.js';
 import { type ApiToken, apiTokens } from './tables.js';
 
 /** A row of `sigra_api_tokens` to insert. */

@@ -3,7 +3,8 @@ import type { EntityManager } from 'typeorm';
 import type { CursorPosition } from '../common/cursor.js';
 import { canHold, type Column } from './columns.js';
 import { SigraDatabase } from './sigra-database.js';
-import { type NewRowOf, Parameters } from './table.js';
+import { Parameters } from './sql.js';
+import type { NewRowOf } from './table.js';
 import { type AuditEvent, auditEvents, type AuditOutcome } from './tables.js';
 
 /** A row of `sigra_audit_events` to insert. */

@@ -5,7 +5,8 @@ import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { SigraDatabase } from './sigra-database.js';
-import { type NewRowOf, Parameters, Sql } from './table.js';
+import { Parameters, Sql } from './sql.js';
+import type { NewRowOf } from './table.js';
 import { type ApiToken, apiTokens, type IdempotencyKeyRow, idempotencyKeys } from './tables.js';
 
 /** A kept answer, and its token. */

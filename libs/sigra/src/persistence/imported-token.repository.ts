@@ -5,7 +5,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewApiToken } from './api-token.repository.js';
 import { currentEpoch } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
-import { Parameters } from './table.js';
+import { Parameters } from './sql.js';
 import { apiTokens } from './tables.js';
 import { expirySql } from './token-expiry.js';
 

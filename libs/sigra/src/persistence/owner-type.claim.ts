@@ -8,7 +8,7 @@ import { sqlState } from './database-error.js';
 import { quote } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SigraDatabase } from './sigra-database.js';
-import { Parameters } from './table.js';
+import { Parameters } from './sql.js';
 import { ownerTypes } from './tables.js';
 import { OWNER_ENTITIES, type OwnerEntities, type UserEntity } from './user-entity.js';
 

@@ -133,8 +133,9 @@ export class OwnerRepository {
       await this.ensure(manager, owners);
       found = await this.lockRows(manager, owners);
     }
-    return owners.map(({ type, id }) => {
-      const row = found.find(({ ownerType, ownerId }) => ownerType === type && ownerId === id);
+    const byKey = new Map(found.map((row) => [keyOfOwner(ownerOf(row)), row]));
+    return owners.map((owner) => {
+      const row = byKey.get(keyOfOwner(owner));
       if (!row) throw new Error('sigra: the row of an owner disappeared');
       return row;
     });

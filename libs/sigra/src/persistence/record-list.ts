@@ -1,6 +1,6 @@
 import type { Column } from './columns.js';
 import type { Columns, ValueOf } from './packed-row.js';
-import { Sql } from './table.js';
+import { Sql } from './sql.js';
 
 /** A row that `RecordList.encode` has checked. */
 export type EncodedRecord = Readonly<Record<string, unknown>>;

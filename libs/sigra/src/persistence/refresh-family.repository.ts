@@ -5,7 +5,8 @@ import type { Owner } from '../common/principal.js';
 import { AFTER_ALL } from './keyset.js';
 import { currentEpoch, type OwnerFilter, typesIn } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
-import { type NewRowOf, Parameters, Sql } from './table.js';
+import { Parameters, Sql } from './sql.js';
+import type { NewRowOf } from './table.js';
 import { refreshFamilies, type RefreshFamilyRow, refreshTokens } from './tables.js';
 
 /** A family to insert. */

@@ -14,7 +14,7 @@ import { type EncodedRecord, RecordList } from './record-list.js';
 import { type PreparedStatement, preparedStatement, type Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
 import { PackedRow } from './packed-row.js';
-import { Parameters, Sql } from './table.js';
+import { Parameters, Sql } from './sql.js';
 import {
   type AuditEvent,
   auditEvents,

@@ -3,7 +3,8 @@ import type { EntityManager } from 'typeorm';
 import { type OwnerFilter, typesIn } from './owner.repository.js';
 import { BEFORE_ALL } from './keyset.js';
 import { SigraDatabase } from './sigra-database.js';
-import { type NewRowOf, Parameters } from './table.js';
+import { Parameters } from './sql.js';
+import type { NewRowOf } from './table.js';
 import { LINEAGE_ENDS, type Sweep, sweeps } from './tables.js';
 
 /** A sweep to request. */

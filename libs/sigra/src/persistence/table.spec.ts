@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { hash, nullable, observed, text, textArray, time, uuid } from './columns.js';
-import { Parameters, Sql, Table } from './table.js';
+import { Parameters, Sql } from './sql.js';
+import { Table } from './table.js';
 
 const notes = new Table(
   'notes',
@@ -36,14 +37,28 @@ describe('Table', () => {
   it('inserts the given columns, with their types', () => {
     const parameters = new Parameters();
 
-    const sql = notes.insert('"notes"', [NOTE, { ...NOTE, id: 'n2' }], parameters);
+    const sql = notes.insert('"notes"', [NOTE], parameters);
 
     expect(sql).toBe(
       'INSERT INTO "notes" (id, owner_id, body_hash, tags, created_at) VALUES ' +
-        `($1::uuid, $2::text, decode($3::text, 'hex'), $4::text[], $5::timestamptz), ` +
-        `($6::uuid, $7::text, decode($8::text, 'hex'), $9::text[], $10::timestamptz)`,
+        `($1::uuid, $2::text, decode($3::text, 'hex'), $4::text[], $5::timestamptz)`,
     );
-    expect(parameters.values).toEqual(['n1', 'ada', 'c0ffee', ['a'], AT, 'n2', 'ada', 'c0ffee', ['a'], AT]);
+    expect(parameters.values).toEqual(['n1', 'ada', 'c0ffee', ['a'], AT]);
+  });
+
+  it('inserts many rows from one parameter', () => {
+    const parameters = new Parameters();
+
+    const sql = notes.insert('"notes"', [NOTE, { ...NOTE, id: 'n2' }], parameters);
+
+    expect(sql).toBe(
+      'INSERT INTO "notes" (id, owner_id, body_hash, tags, created_at) ' +
+        `SELECT given."id"::uuid, given."ownerId"::text, decode(given."bodyHash"::text, 'hex'), ` +
+        'given."tags"::text[], given."createdAt"::timestamptz ' +
+        'FROM json_to_recordset($1::json) AS given("id" text, "ownerId" text, "bodyHash" text, "tags" text[], "createdAt" text)',
+    );
+    const [records] = parameters.values as [string];
+    expect(JSON.parse(records)).toMatchObject([{ id: 'n1', createdAt: AT.toISOString() }, { id: 'n2' }]);
   });
 
   it('inserts from another query, with its expressions', () => {

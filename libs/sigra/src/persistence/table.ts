@@ -1,6 +1,8 @@
 import { EntitySchema } from 'typeorm';
 import type { Column } from './columns.js';
 import { type Columns, PackedRow, type RowOf, type ValueOf } from './packed-row.js';
+import { RecordList } from './record-list.js';
+import { type Parameters, Sql } from './sql.js';
 
 /** A row to insert. Omitted columns are null. */
 export type NewRowOf<C extends Columns> = {
@@ -8,21 +10,6 @@ export type NewRowOf<C extends Columns> = {
 } & {
   readonly [K in keyof C as null extends ValueOf<C[K]> ? K : never]?: ValueOf<C[K]> | Sql | undefined;
 };
-
-/** An SQL expression in place of a value. */
-export class Sql {
-  constructor(readonly text: string) {}
-}
-
-/** The parameters of a statement, numbered in the order in which they are added. */
-export class Parameters {
-  readonly values: unknown[] = [];
-
-  /** Adds a value. @returns its placeholder, such as `$1` */
-  add(value: unknown): string {
-    return `$${this.values.push(value)}`;
-  }
-}
 
 /**
  * A table, with its columns by property name: `ownerId` is the column `owner_id`. The select list, the insert list, the
@@ -81,15 +68,22 @@ export class Table<C extends Columns = Columns> {
   }
 
   /**
-   * Makes `INSERT INTO … VALUES …` for rows that have the same properties.
+   * Makes `INSERT INTO …` for one row, or for many rows that have the same properties and no SQL expressions. The many are one
+   * parameter, because PostgreSQL takes long to parse thousands.
    *
    * @param target the qualified name of the table
    * @throws UnstorableValueError when a column cannot hold its value
    */
   insert(target: string, rows: readonly [NewRowOf<C>, ...NewRowOf<C>[]], parameters: Parameters): string {
-    const properties = this.given(rows[0]);
-    const tuples = rows.map((row) => `(${this.places(properties, row, parameters)})`);
-    return `INSERT INTO ${target} (${columnNames(properties)}) VALUES ${tuples.join(', ')}`;
+    const [first, ...others] = rows;
+    const properties = this.given(first);
+    if (others.length === 0) {
+      return `INSERT INTO ${target} (${columnNames(properties)}) VALUES (${this.places(properties, first, parameters)})`;
+    }
+    const list = new RecordList<Columns>('given', this.only(properties));
+    const records = rows.map((row) => list.encode(row as UnknownRow));
+    const source = list.from(parameters.add(JSON.stringify(records)));
+    return this.insertFrom(source, target, list.values as UnknownRow as NewRowOf<C>, parameters);
   }
 
   /**
@@ -138,6 +132,10 @@ export class Table<C extends Columns = Columns> {
 
   private given(row: Partial<NewRowOf<C>>): readonly string[] {
     return Object.keys(this.columns).filter((property) => (row as UnknownRow)[property] !== undefined);
+  }
+
+  private only(properties: readonly string[]): Columns {
+    return Object.fromEntries(properties.map((property) => [property, this.columns[property] as Column]));
   }
 
   private places(properties: readonly string[], row: NewRowOf<C>, parameters: Parameters): string {

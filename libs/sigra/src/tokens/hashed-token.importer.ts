@@ -113,7 +113,8 @@ export class HashedTokenImporter {
     caller: Caller,
   ): Promise<ImportedTokens> {
     const now = this.clock.now();
-    const living = parsed.filter(({ row }) => !hasExpired(row.expiresAt, now));
+    // By owner, so that the tokens of each are counted and locked in few batches.
+    const living = byOwner(parsed.filter(({ row }) => !hasExpired(row.expiresAt, now)));
     const skipped: SkippedToken[] = parsed
       .filter(({ row }) => hasExpired(row.expiresAt, now))
       .map(({ index }) => ({ index, reason: 'expired' }));
@@ -230,6 +231,17 @@ export class HashedTokenImporter {
       createdAt: parsePast('createdAt', token.createdAt, now) ?? now,
     };
   }
+}
+
+function byOwner(parsed: readonly ParsedToken[]): readonly ParsedToken[] {
+  const groups = new Map<string, ParsedToken[]>();
+  for (const token of parsed) {
+    const key = keyOfOwner(ownerOf(token.row));
+    const group = groups.get(key);
+    if (group) group.push(token);
+    else groups.set(key, [token]);
+  }
+  return [...groups.values()].flat();
 }
 
 function distinctOf(owners: readonly Owner[]): readonly Owner[] {
