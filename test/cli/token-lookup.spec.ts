@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { DATA_SOURCE } from '../support/command-line.js';
+import { FORMATS, knoxToken } from '../support/foreign-tokens.js';
 import { compiledProgram } from '../support/compiled-program.js';
 import { type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { unknownToken } from '../support/unknown-token.js';
@@ -16,7 +18,7 @@ describe('npx sigra token lookup', () => {
   let test: JwtApp;
 
   beforeAll(async () => {
-    test = await startJwtApp();
+    test = await startJwtApp({}, { sigra: { apiTokens: { scopes: ['read:notes'], foreignFormats: FORMATS } } });
   });
   afterAll(() => test.close());
 
@@ -62,6 +64,16 @@ describe('npx sigra token lookup', () => {
 
     expect(await found(revoked.rawToken)).toMatchObject({ state: 'revoked', token: { revokeReason: 'revoked' } });
     expect(await found(past.rawToken)).toMatchObject({ state: 'revoked', token: { revokedAt: null } });
+  });
+
+  it('finds a token of another system with the options of the application', async () => {
+    const { raw, hash } = knoxToken();
+    await test.tokens.importHashed([{ format: 'knox', hash, owner: test.user, name: 'CI', scopes: ['read:notes'] }]);
+
+    const { code, stdout } = await lookUp(raw, { args: ['--json', '-d', DATA_SOURCE] });
+
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'api_token', state: 'active', token: { ownerId: test.user.id } });
   });
 
   it('prints the family of a refresh token', async () => {

@@ -165,6 +165,19 @@ describe('jwt.claims', () => {
     expect(families).toHaveLength(1);
   });
 
+  it('is not to blame for scopes that do not fit beside them', async () => {
+    const scopes = Array.from({ length: 150 }, (_, index) => `read:notes-of-team-${1000 + index}`);
+    const claims = () => ({ fill: 'x'.repeat(3000) });
+    const test = await startJwtApp({ claims }, { sigra: { apiTokens: { scopes } } });
+
+    const failure = await failureOf(test.jwt.generateTokens(test.user, scopes));
+
+    expect(failure).toMatchObject({
+      code: 'invalid_scope_format',
+      message: expect.stringContaining('Request fewer scopes'),
+    });
+  });
+
   it('can return any JSON value, in any script', async () => {
     const said = { name: 'Ada «Löwe» 💥 \u0000 \ud800', nothing: null, deep: { list: [true, 1.5, {}] } };
 

@@ -15,6 +15,7 @@ import {
 } from 'nestjs-sigra';
 import { CredentialSweeper } from '../../libs/sigra/src/owners/credential.sweeper.js';
 import { auditRows } from '../support/audit-rows.js';
+import { eventually } from '../support/eventually.js';
 import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { refusalOf } from '../support/refusal.js';
 import type { User } from '../support/test-app.js';
@@ -149,6 +150,19 @@ describe('What the credentials of an owner made for other owners', () => {
     await test.tokens.revokeAll(test.user);
 
     expect(await stateOf(made)).toBe('token_revoked');
+  });
+
+  it('keeps its owner in the audit trail when the maker is anonymized', async () => {
+    const made = await tokenFor(grace, 'in person');
+
+    await test.get(CredentialService).forget(test.user, { anonymizeAudit: true });
+    await test.get(CredentialSweeper).drain();
+    await eventually(async () => (await test.dataSource.query<object[]>('SELECT FROM sigra_sweeps')).length === 0);
+
+    expect(await auditRows(test.dataSource, made.token.id)).toMatchObject([
+      { actor_id: null, actor_type: 'anonymous', metadata: { userId: grace.id } },
+    ]);
+    expect(await auditRows(test.dataSource, maker.token.id)).toMatchObject([{ metadata: { userId: test.user.id } }]);
   });
 
   it('is found by administrators', async () => {

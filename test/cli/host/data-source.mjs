@@ -22,7 +22,11 @@ export default new DataSource({
 export const sigra = {
   users: { entity: User },
   owners: { robot: { provider: { findByIds: (ids) => Promise.resolve(ids.map((id) => ({ id }))) } } },
-  apiTokens: { scopes: ['read:notes', 'write:notes'], maxTtl: 31_536_000 },
+  apiTokens: {
+    scopes: ['read:notes', 'write:notes'],
+    maxTtl: 31_536_000,
+    foreignFormats: { knox: { pattern: /^[0-9a-f]{64}$/, digest: 'sha512' } },
+  },
   lookupTimeout: 30_000,
   // The extras of forRoot() can stand beside the options.
   controllers: { tokens: 'api/tokens' },

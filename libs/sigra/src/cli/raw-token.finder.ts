@@ -26,7 +26,9 @@ export class RawTokenFinder {
   ) {}
 
   async find(rawToken: string, now: Date): Promise<FoundCredential | undefined> {
-    const rows = await readRawToken(this.dataSource, hashSecret(rawToken));
+    // The options do not recognize tokens of earlier prefixes and refresh tokens.
+    const hash = (await this.config.apiTokens.rawTokens.hashOf(rawToken)) ?? hashSecret(rawToken);
+    const rows = await readRawToken(this.dataSource, hash);
     if (rows?.kind === 'refresh_token') {
       return { kind: 'refresh_token', state: stateOfRefreshToken(rows, now), family: rows.family };
     }

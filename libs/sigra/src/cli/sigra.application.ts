@@ -6,6 +6,7 @@ import type { ApiTokenService } from '../tokens/api-token.service.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { Caller } from '../common/caller.js';
 import { type OwnerReference, ownerRef } from '../common/owner-reference.js';
+import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import type { SigraModuleOptions } from '../config/sigra-options.js';
 import type { CredentialService } from '../owners/credential.service.js';
@@ -122,9 +123,10 @@ export function withoutExtras(options: NonNullable<HostSetUp['options']>): Sigra
   return rest;
 }
 
-/** Enough to read, to revoke and to lock out. */
-function withoutUsers(type = 'user'): SigraModuleOptions {
-  return { users: { provider: { findByIds: () => Promise.resolve([]) }, type } };
+/** Enough to read, to revoke and to lock out. Owners of another type are not users: audit rows have their type. */
+function withoutUsers(type = DEFAULT_OWNER_TYPE): SigraModuleOptions {
+  const unknown = () => ({ provider: { findByIds: () => Promise.resolve([]) } });
+  return { users: unknown(), ...(type !== DEFAULT_OWNER_TYPE && { owners: { [type]: unknown() } }) };
 }
 
 /** @throws UsageError for a type of owners that the application does not have */

@@ -12,7 +12,7 @@ export const tokenLookupCommand: Command = {
   name: 'token lookup',
   summary: 'Reads a raw API token or refresh token from the standard input, and prints whose it is and its state.',
   details:
-    'It does not count as a use. A token is never an argument: other users of the machine can read arguments. Exits with 1 for a\nstring that is not a token. Tokens of all types of owners are found; without `sigra`, kinds and idleTtl do not count.',
+    'It does not count as a use. A token is never an argument: other users of the machine can read arguments. Exits with 1 for a\nstring that is not a token. Tokens of all types of owners are found; without `sigra`, kinds, idleTtl and foreignFormats do not count.',
   options: DATABASE_OPTIONS,
   async run(call) {
     const { output, signal } = call;

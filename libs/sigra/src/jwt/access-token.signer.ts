@@ -48,8 +48,8 @@ export interface SignedAccessToken {
 }
 
 const TOO_MANY_SCOPES =
-  `The scopes and allowedIps make an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted. ` +
-  'Request fewer scopes.';
+  `The scopes, allowedIps and resources make an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted. ` +
+  'Request fewer scopes, or use a credential with fewer addresses and resources.';
 
 /** Signs access tokens (RFC 9068). */
 @Injectable()
@@ -116,8 +116,9 @@ export class AccessTokenSigner {
     const accessToken = await this.writer.write(claims);
     if (accessToken.length > MAX_JWT_LENGTH) {
       // base64url has four characters for three bytes.
-      const ownLength = (Buffer.byteLength(JSON.stringify(ownClaims)) * 4) / 3;
-      if (accessToken.length - ownLength > MAX_JWT_LENGTH) throw refuse('invalid_scope_format', TOO_MANY_SCOPES);
+      const requested = (Buffer.byteLength(JSON.stringify([scopes.join(' '), allowedIps, resources])) * 4) / 3;
+      // Without them it would fit, so the claims of the application are not to blame.
+      if (accessToken.length - requested <= MAX_JWT_LENGTH) throw refuse('invalid_scope_format', TOO_MANY_SCOPES);
       throw new TypeError(
         `sigra: jwt.claims makes an access token of over ${MAX_JWT_LENGTH} bytes, which is never accepted`,
       );

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { type OwnerFilter, typesIn } from './owner.repository.js';
 import { BEFORE_ALL } from './keyset.js';
+import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters } from './sql.js';
 import type { NewRowOf } from './table.js';
@@ -48,7 +50,14 @@ const REVOKED_OR_NOT = (alias: string) =>
 /** Reads and writes `sigra_sweeps`, and processes their rows in batches that never wait for a lock. */
 @Injectable()
 export class SweepRepository {
-  constructor(private readonly database: SigraDatabase) {}
+  private readonly usersType: string;
+
+  constructor(
+    @InjectSigraConfig() config: SigraConfig,
+    private readonly database: SigraDatabase,
+  ) {
+    this.usersType = config.users.type;
+  }
 
   /** Requests sweeps, in the transaction of the revocation. */
   async insert(manager: EntityManager, requested: readonly NewSweep[]): Promise<void> {
@@ -169,6 +178,11 @@ export class SweepRepository {
       },
       { ...endedFamilies, from: `${refreshFamilies} t WHERE ${REVOKED_OR_NOT('t')} AND t.epoch < $3` },
     ];
+    // A row can also be about another owner, such as an organization whose token the user has made.
+    const forgotten = `metadata = CASE
+      WHEN $1 = ${literal(this.usersType)} AND t.metadata ->> 'userId' = $2 THEN t.metadata - 'userId'
+      WHEN t.metadata ->> 'ownerType' = $1 AND t.metadata ->> 'ownerId' = $2 THEN t.metadata - 'ownerId'
+      ELSE t.metadata END`;
     const events = { table: auditEvents, orderBy: 't.occurred_at', epoch: 'tokenEpoch' } as const;
     const before = 't.occurred_at <= $4 AND $3::int IS NOT NULL';
     switch (task) {
@@ -205,13 +219,12 @@ export class SweepRepository {
           {
             ...events,
             from: `${auditEvents} t WHERE t.actor_type = $1 AND t.actor_id = $2 AND ${before}`,
-            set: `actor_id = NULL, actor_type = 'anonymous', ip_address = NULL, user_agent = NULL,
-              metadata = t.metadata - 'userId' - 'ownerId'`,
+            set: `actor_id = NULL, actor_type = 'anonymous', ip_address = NULL, user_agent = NULL, ${forgotten}`,
           },
           {
             ...events,
             from: `${auditEvents} t WHERE t.target_type = $1 AND t.target_id = $2 AND ${before}`,
-            set: `target_id = NULL, metadata = t.metadata - 'userId' - 'ownerId'`,
+            set: `target_id = NULL, ${forgotten}`,
           },
         ];
     }
