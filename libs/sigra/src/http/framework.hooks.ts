@@ -190,6 +190,8 @@ export class FrameworkHooks {
   }
 
   private onAdapter(onExpress: (express: Express) => unknown, onFastify: (fastify: Fastify) => unknown): void {
+    // A microservice and a context without a server have none.
+    if (!this.areReady) return;
     const { httpAdapter } = this.adapterHost;
     const instance: unknown = httpAdapter.getInstance();
     switch (httpAdapter.getType()) {
