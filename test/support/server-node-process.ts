@@ -88,7 +88,9 @@ class MeController {
       type: 'postgres',
       url: databaseUrl,
       entities: [User, ...sigraEntities],
-      retryAttempts: 0,
+      // On a busy machine a connection can take longer than a request may wait for it.
+      retryAttempts: 5,
+      retryDelay: 500,
       poolSize,
       connectTimeoutMS: Math.min(lookupTimeout, 5000),
     }),
@@ -132,6 +134,8 @@ class NodeModule {}
 
 const app = await NestFactory.create(NodeModule, adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(), {
   logger: false,
+  // Otherwise a boot that fails says nothing.
+  abortOnError: false,
   forceCloseConnections: cutsConnections,
 });
 app.enableShutdownHooks(['SIGTERM']);
