@@ -187,14 +187,20 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
     expect((await test.jwt.refresh(refreshToken)).tokenType).toBe('Bearer');
   });
 
-  it('keeps no raw token, and stores any URL', async () => {
+  it.each<[string, () => string, (rawToken: string, other: string) => string]>([
+    ['its own token', () => 'https://github.com/[token]', (own) => `https://github.com/${own}\u0000\ud800`],
+    ['other tokens of the report', () => '[token]/[token]', (own, other) => `${other}/${own}`],
+    ['tokens in percent encoding', () => 'q=[token]&r=%', (_own, other) => `q=%73${other.slice(1)}&r=%`],
+    ['a part of a token at its end', () => `${'x'.repeat(2040)}[token]`, (own) => `${'x'.repeat(2040)}${own}`],
+    ['other percent encoding, which it keeps', () => 'a%20b', () => 'a%20b'],
+  ])('keeps a URL without %s', async (_kind, kept, urlOf) => {
     const { rawToken, token } = await create('read:notes');
+    const other = unknownToken();
 
-    await report([leak(rawToken, { url: `https://github.com/${rawToken}\u0000\ud800`, source: 7 })]);
+    await report([leak(rawToken, { url: urlOf(rawToken, other), source: 7 }), leak(other), leak('')]);
 
-    expect(await auditOf(token.id)).toMatchObject([
-      { metadata: { places: [{ url: 'https://github.com/[token]', source: null }] } },
-    ]);
+    const [{ metadata }] = (await auditOf(token.id)) as [{ metadata: LeakReport }];
+    expect(metadata.places).toEqual([{ url: kept(), source: null }]);
   });
 
   it('is verified by the bytes of its body, and can be longer than other bodies', async () => {

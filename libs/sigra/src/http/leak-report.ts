@@ -1,13 +1,10 @@
 import { refuse } from '../common/sigra-error.js';
-import { storablePart } from '../common/storable-text.js';
 import type { LeakPlace, LeakReport } from '../config/sigra-options.js';
 
 /** The most entries of a report. */
 export const MAX_LEAKS = 10_000;
 
 const MAX_PLACES = 10;
-const MAX_URL_LENGTH = 2048;
-const MAX_NAME_LENGTH = 255;
 
 /** What is read of an entry. */
 interface Entry {
@@ -21,7 +18,7 @@ interface Entry {
  * Reads a report in the form of GitHub's secret scanning: a JSON array of `{ token, type, url, source }`. Only the token is
  * required. Other members are ignored.
  *
- * @returns the reports by token: one that was found in several places counts once
+ * @returns the reports by token, in texts of any length: one that was found in several places counts once
  * @throws SigraError `invalid_request`
  */
 export function parseLeakReport(bytes: Buffer): ReadonlyMap<string, LeakReport> {
@@ -32,12 +29,10 @@ export function parseLeakReport(bytes: Buffer): ReadonlyMap<string, LeakReport> 
   for (const entry of entries as unknown[]) {
     const { token, type, url, source } = Object(entry) as Entry;
     if (typeof token !== 'string') throw invalid('Each entry has a token, which is a string.');
-    const report = reports.get(token) ?? { type: textOf(type, MAX_NAME_LENGTH), places: [] };
+    const report = reports.get(token) ?? { type: textOf(type), places: [] };
     reports.set(token, report);
     if (report.places.length === MAX_PLACES) continue;
-    // The place is kept in the audit trail, where no raw token stands.
-    const place = typeof url === 'string' ? url.replaceAll(token, '[token]') : url;
-    report.places.push({ url: textOf(place, MAX_URL_LENGTH), source: textOf(source, MAX_NAME_LENGTH) });
+    report.places.push({ url: textOf(url), source: textOf(source) });
   }
   return reports;
 }
@@ -51,8 +46,8 @@ function jsonOf(bytes: Buffer): unknown {
   }
 }
 
-function textOf(value: unknown, max: number): string | null {
-  return typeof value === 'string' && value !== '' ? storablePart(value, max) : null;
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function invalid(message: string) {

@@ -10,6 +10,7 @@ import { RefreshTokenRevoker } from '../jwt/refresh-token.revoker.js';
 import type { LookedUpApiToken } from '../persistence/tables.js';
 import { ApiTokenRevoker } from '../tokens/api-token.revoker.js';
 import { ApiTokenVerifier } from '../tokens/api-token.verifier.js';
+import { ReportedTokens } from './reported-tokens.js';
 
 /** Transactions at a time: a large report must leave connections to the requests of the application. */
 const CONCURRENCY = 4;
@@ -47,14 +48,16 @@ export class LeakResponder {
    */
   async respond(reports: ReadonlyMap<string, LeakReport>, caller: Caller): Promise<LeakVerdict[]> {
     const verdicts = new Map<string, LeakVerdict>();
+    const reported = new ReportedTokens(reports.keys());
     // A loop that fails also ends the generator, and with it the other loops.
     const rest = each(reports);
     const work = async () => {
       for (const [rawToken, report] of rest) {
-        const isKnown = await this.end(rawToken, report, caller);
+        const kept = reported.redact(report);
+        const isKnown = await this.end(rawToken, kept, caller);
         verdicts.set(rawToken, {
           token_hash: hashSecret(rawToken),
-          token_type: report.type,
+          token_type: kept.type,
           label: isKnown ? 'true_positive' : 'false_positive',
         });
       }
@@ -63,7 +66,10 @@ export class LeakResponder {
     return [...reports.keys()].flatMap((rawToken) => verdicts.get(rawToken) ?? []);
   }
 
-  /** @returns whether the string is a credential of the application, living or not */
+  /**
+   * @param report without raw tokens: it is kept in the audit trail
+   * @returns whether the string is a credential of the application, living or not
+   */
   private async end(rawToken: string, report: LeakReport, caller: Caller): Promise<boolean> {
     const cause = { reason: 'leaked', metadata: { ...report } } as const;
     const found = await this.apiTokens.lookup(rawToken);
