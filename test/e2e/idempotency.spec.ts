@@ -49,6 +49,25 @@ describe.each(ADAPTERS)('A request with an Idempotency-Key, on %s', (adapter) =>
     expect(await eventsOf('api.token_create', first.body.token.id)).toBe(1);
   });
 
+  it('compares the metadata that was sent, not what the application makes of it', async () => {
+    let made = 0;
+    const parseMetadata = (metadata: object) => ({ ...metadata, number: ++made });
+    const node = await startTestApp({
+      databaseUrl: test.databaseUrl,
+      sigra: { apiTokens: { scopes: ALL, parseMetadata } },
+    });
+    const request = { name: 'CI', scopes: ALL, metadata: { a: 1 }, idempotencyKey: randomUUID() };
+
+    const first = await node.tokens.create(test.user, request);
+    const second = await node.tokens.create(test.user, request);
+    const other = await refusalOf(node.tokens.create(test.user, { ...request, metadata: { a: 2 } }));
+    await node.close();
+
+    expect(second).toEqual(first);
+    expect(first.token.metadata).toEqual({ a: 1, number: 1 });
+    expect(other).toBe('idempotency_key_reused');
+  });
+
   it('creates one token for concurrent requests', async () => {
     const key = randomUUID();
     const user = await test.addUser('concurrent@example.com');

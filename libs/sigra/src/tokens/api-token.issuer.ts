@@ -24,7 +24,7 @@ import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
-import { parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
+import { parseMetadata, parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
 import { parseExpiry, requestedExpiry, timeOf } from './token-lifetime.js';
 
 /** The properties of a token to create. */
@@ -66,6 +66,8 @@ export class ApiTokenIssuer {
     const owner = this.owners.ownerOf(ref);
     const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
     const { name, scopes } = properties;
+    // As it was sent: the application can add a time or an id, which a repetition would have anew.
+    const metadata = await parseMetadata(request.metadata, undefined);
     const kind = apiTokens.kinds.parse(request.kind);
     this.ceiling.assertKindAllows(kind, scopes);
     assertMayGrant(caller.principal, scopes, apiTokens.rules);
@@ -73,8 +75,7 @@ export class ApiTokenIssuer {
     const idempotent = this.replayer.identify(
       request.idempotencyKey,
       { kind: 'create', ownerId: owner.id },
-      // As before there were kinds, for an application without them.
-      [kind.name === null ? properties : { ...properties, kind: kind.name }, timeOf(request.expiresAt)],
+      [{ ...properties, metadata, kind: kind.name ?? undefined }, timeOf(request.expiresAt)],
       owner,
       caller,
     );
