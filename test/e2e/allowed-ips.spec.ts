@@ -106,6 +106,20 @@ describe.each(ADAPTERS)('API tokens that are limited to addresses, on %s', (adap
     ]);
   });
 
+  it('are not rotated by a token without a common address, which would get a successor that nobody can use', async () => {
+    const { rawToken, token } = await create();
+    const maker = await test.tokens.create(test.user, { name: 'maker', scopes: ['*'], allowedIps: [ELSEWHERE] });
+
+    const answer = await send(ELSEWHERE, maker.rawToken, {
+      method: 'POST',
+      path: `/api/tokens/${token.id}/rotate`,
+      body: {},
+    });
+
+    expect([answer.status, answer.body.error]).toEqual([400, 'invalid_allowed_ips']);
+    expect((await send(HOME, rawToken)).status).toBe(200);
+  });
+
   it('repeat the answer to a rotation only where they were accepted', async () => {
     const { rawToken, token } = await create();
     const rotation = {

@@ -75,6 +75,19 @@ export function grantIps(requested: AllowedIps, maker: AllowedIps): AllowedIps {
   throw invalid('The credential that makes the token is not accepted from all of allowedIps.');
 }
 
+/**
+ * The addresses of a successor, which another credential can make.
+ *
+ * @throws SigraError `invalid_allowed_ips` when no address is left, so that no successor is made that is accepted from nowhere
+ */
+export function inheritIps(list: AllowedIps, maker: AllowedIps): AllowedIps {
+  const common = commonIps(list, maker);
+  if (common?.length === 0) {
+    throw invalid('The credential that rotates the token is accepted from none of its allowedIps.');
+  }
+  return common;
+}
+
 function isInOne(entry: string, ranges: readonly string[]): boolean {
   const bits = bitsOf(entry);
   return ranges.some((range) => bits.startsWith(bitsOf(range)));

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
-import { commonIps } from '../common/allowed-ips.js';
+import { inheritIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { earliest, later } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
@@ -120,7 +120,7 @@ export class ApiTokenRotator {
     if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
     // Another token that rotates this one gets the raw successor, which is limited like it.
-    const allowedIps = commonIps(old.allowedIps, mint.allowedIps);
+    const allowedIps = inheritIps(old.allowedIps, mint.allowedIps);
     const successor = {
       ...propertiesOf(old),
       allowedIps,
