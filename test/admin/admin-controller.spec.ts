@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ForbiddenException } from '@nestjs/common';
 import { type AdminApiTokenView, CredentialService, type HostRequest, type Principal } from 'nestjs-sigra';
@@ -17,6 +18,7 @@ interface Found {
   readonly count: number;
   readonly revoked: number;
   readonly remaining: number;
+  readonly digest: string;
   readonly error: string;
   readonly message: string;
   readonly missing: readonly string[];
@@ -77,7 +79,7 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
       ['POST', '/lookup', { rawToken: unknownToken() }],
       ['DELETE', '/019b76da-a800-7000-8000-000000000001', undefined],
       ['POST', '/revoke', { filter: { name: 'CI' }, dryRun: true }],
-      ['POST', '/revoke', { filter: { name: 'CI' }, expectedCount: 0 }],
+      ['POST', '/revoke', { filter: { name: 'CI' }, digest: 'none' }],
     ] as const;
 
     it.each(routes)('%s %s refuses an ordinary session, which has every scope', async (method, path, body) => {
@@ -255,7 +257,12 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
     expect((await call('DELETE', '/unknown')).body.error).toBe('not_found');
   });
 
+  /** Of a dry run. */
+  const digestOf = async (filter: object) => (await call('POST', '/revoke', { filter, dryRun: true })).body.digest;
+
   describe('revokes by filter', () => {
+    /** Of no tokens. */
+    const NONE = createHash('sha256').digest('hex');
     const filter = () => ({ ownerId: owner.id, scopes: ['read:notes'] });
     const revoke = (body: object, headers?: Record<string, string>) => call('POST', '/revoke', body, headers);
 
@@ -274,16 +281,20 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
       const other = await make('Other', ['admin']);
       const foreign = await test.tokens.create(await test.addUser('x@example.com'), REQUEST);
 
-      const answer = await revoke({ filter: filter(), expectedCount: 2 });
+      const answer = await revoke({ filter: filter(), digest: await digestOf(filter()) });
 
-      expect([answer.status, answer.body]).toEqual([200, { revoked: 2, remaining: 0 }]);
+      expect([answer.status, answer.body]).toEqual([200, { revoked: 2, remaining: 0, digest: NONE }]);
       for (const { rawToken, token } of tokens) {
         expect((await fetch(`${test.url}/notes`, { headers: bearer(rawToken) })).status).toBe(401);
         expect(await auditActions(test.dataSource, token.id)).toEqual(['api.token_create', 'api.token_revoke']);
         expect((await auditRows(test.dataSource, token.id)).at(-1)!.actor_id).toBe(admin.id);
       }
       expect([await stateOf(other.token.id), await stateOf(foreign.token.id)]).toEqual(['active', 'active']);
-      expect((await revoke({ filter: filter(), expectedCount: 0 })).body).toEqual({ revoked: 0, remaining: 0 });
+      expect((await revoke({ filter: filter(), digest: NONE })).body).toEqual({
+        revoked: 0,
+        remaining: 0,
+        digest: NONE,
+      });
     });
 
     it('revokes what the tokens made, to any depth', async () => {
@@ -293,34 +304,47 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
       };
       const made = await test.tokens.create(owner, { name: 'made', scopes: ['admin'] }, caller as never);
 
-      await revoke({ filter: { ownerId: owner.id, name: 'maker' }, expectedCount: 1 });
+      const filter = { ownerId: owner.id, name: 'maker' };
+      await revoke({ filter, digest: await digestOf(filter) });
 
       expect(await stateOf(made.token.id)).toBe('revoked');
     });
 
-    it('answers 409 when another number matches, and revokes nothing', async () => {
+    it('answers 409 when others match, also as many others, and revokes nothing', async () => {
       const { token } = await make();
-      await make();
+      const digest = await digestOf(filter());
+      await test.tokens.revoke(token.id);
+      const other = await make();
 
-      const answer = await revoke({ filter: filter(), expectedCount: 1 });
+      const answer = await revoke({ filter: filter(), digest });
 
-      expect([answer.status, answer.body.error]).toEqual([409, 'count_mismatch']);
-      expect(await stateOf(token.id)).toBe('active');
+      expect([answer.status, answer.body.error]).toEqual([409, 'digest_mismatch']);
+      expect(await stateOf(other.token.id)).toBe('active');
+    });
+
+    it('revokes the successor of a token that was rotated after the dry run', async () => {
+      const { token } = await make();
+      const digest = await digestOf(filter());
+      const rotated = await test.tokens.rotate(token.id, { graceSeconds: 60 });
+
+      const answer = await revoke({ filter: filter(), digest });
+
+      expect([answer.status, answer.body.revoked]).toEqual([200, 2]);
+      expect([await stateOf(token.id), await stateOf(rotated.token.id)]).toEqual(['revoked', 'revoked']);
     });
 
     it.each([
       [{}, 'invalid_request'],
       [{ filter: {}, dryRun: true }, 'invalid_filter'],
       [{ filter: { state: 'active' }, dryRun: true }, 'invalid_filter'],
-      [{ filter: { state: 'active' }, expectedCount: 1 }, 'invalid_filter'],
+      [{ filter: { state: 'active' }, digest: 'x' }, 'invalid_filter'],
       [{ filter: { name: 'CI' } }, 'invalid_request'],
       [{ filter: { name: 'CI' }, dryRun: false }, 'invalid_request'],
       [{ filter: { name: 'CI' }, dryRun: 'true' }, 'invalid_request'],
-      [{ filter: { name: 'CI' }, dryRun: 'true', expectedCount: 1 }, 'invalid_request'],
-      [{ filter: { name: 'CI' }, dryRun: true, expectedCount: 1 }, 'invalid_request'],
-      [{ filter: { name: 'CI' }, expectedCount: '1' }, 'invalid_request'],
-      [{ filter: { name: 'CI' }, expectedCount: -1 }, 'invalid_request'],
-      [{ filter: { name: 'CI' }, expectedCount: 0.5 }, 'invalid_request'],
+      [{ filter: { name: 'CI' }, dryRun: 'true', digest: 'x' }, 'invalid_request'],
+      [{ filter: { name: 'CI' }, dryRun: true, digest: 'x' }, 'invalid_request'],
+      [{ filter: { name: 'CI' }, digest: 1 }, 'invalid_request'],
+      [{ filter: { name: 'CI' }, digest: null }, 'invalid_request'],
       [{ filter: { owner: 'x' }, dryRun: true }, 'invalid_request'],
       [{ filter: { name: null }, dryRun: true }, 'invalid_filter'],
       [{ filter: 'CI', dryRun: true }, 'invalid_request'],
@@ -339,14 +363,15 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
       const scopes = ['api_tokens:admin', 'read:notes'];
       const { rawToken } = await test.tokens.create(admin, { name: 'Janitor', scopes });
 
-      const all = await revoke({ filter: filter(), expectedCount: 2 }, bearer(rawToken));
+      const all = await revoke({ filter: filter(), digest: await digestOf(filter()) }, bearer(rawToken));
       const one = await call('DELETE', `/${unable.token.id}`, undefined, bearer(rawToken));
 
       expect([all.status, all.body.error, all.body.missing]).toEqual([403, 'insufficient_scope', ['write:notes']]);
       expect([one.status, one.body.missing]).toEqual([403, ['write:notes']]);
       expect([await stateOf(able.token.id), await stateOf(unable.token.id)]).toEqual(['active', 'active']);
       const own = { ownerId: owner.id, name: 'CI' };
-      expect((await revoke({ filter: own, expectedCount: 1 }, bearer(rawToken))).body.revoked).toBe(1);
+      const digest = await digestOf(own);
+      expect((await revoke({ filter: own, digest }, bearer(rawToken))).body.revoked).toBe(1);
     });
   });
 
@@ -359,7 +384,7 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
 
       const destructive = [
         await call('DELETE', `/${token.id}`, undefined, stale()),
-        await call('POST', '/revoke', { filter, expectedCount: 1 }, stale()),
+        await call('POST', '/revoke', { filter, digest: await digestOf(filter) }, stale()),
       ];
       const reads = [
         await call('GET', '', undefined, stale()),

@@ -82,7 +82,7 @@ export const ERROR_CODES = {
   invalid_cursor: INPUT,
   invalid_limit: INPUT,
   invalid_filter: INPUT,
-  count_mismatch: { status: 409 },
+  digest_mismatch: { status: 409 },
   // Audit.
   invalid_event: INPUT,
   reserved_action: INPUT,

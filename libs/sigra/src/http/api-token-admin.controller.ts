@@ -105,18 +105,18 @@ export class ApiTokenAdminController {
     @CurrentCaller() caller: Caller,
     @Req() request: HostRequest,
     @Body() body: unknown,
-  ): Promise<{ count: number; sample: AdminApiTokenView[] } | RevokedApiTokens> {
-    const { filter: given, dryRun, expectedCount } = parseBody(body, ['filter', 'dryRun', 'expectedCount']);
+  ): Promise<{ count: number; digest: string; sample: AdminApiTokenView[] } | RevokedApiTokens> {
+    const { filter: given, dryRun, digest: expected } = parseBody(body, ['filter', 'dryRun', 'digest']);
     const filter = readFilter(parseBody(given, FILTER_PROPERTIES));
-    if (dryRun === true && expectedCount === undefined) {
-      const { count, sample } = await this.tokens.previewMatching(filter, caller);
-      return { count, sample: sample.map(adminViewOf) };
+    if (dryRun === true && expected === undefined) {
+      const { count, digest, sample } = await this.tokens.previewMatching(filter, caller);
+      return { count, digest, sample: sample.map(adminViewOf) };
     }
     // Neither of them must be a mistake that revokes.
-    if ((dryRun !== undefined && dryRun !== false) || typeof expectedCount !== 'number') {
-      throw refuse('invalid_request', 'Send either dryRun: true, or expectedCount, the count of the dry run.');
+    if ((dryRun !== undefined && dryRun !== false) || typeof expected !== 'string') {
+      throw refuse('invalid_request', 'Send either dryRun: true, or digest, the digest of the dry run.');
     }
     await this.gate.stepUp(principal, request, caller);
-    return this.tokens.revokeMatching(filter, expectedCount, caller);
+    return this.tokens.revokeMatching(filter, expected, caller);
   }
 }

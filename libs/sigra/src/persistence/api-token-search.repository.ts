@@ -4,7 +4,9 @@ import type { CursorPosition } from '../common/cursor.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { COMPARED, conditionsOf, INDEXED, type ResolvedTokenFilter } from './api-token-filter.js';
+import { integer, text, textArray } from './columns.js';
 import { currentEpoch } from './owner.repository.js';
+import { PackedRow, type RowOf } from './packed-row.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters } from './sql.js';
 import { type ApiToken, apiTokens, type ApiTokenState, type LookedUpApiToken } from './tables.js';
@@ -25,8 +27,31 @@ export interface FoundTokens {
   readonly next: CursorPosition | undefined;
 }
 
+const matching = {
+  /** The number of all tokens, at most `MAX_MATCHING` and one. */
+  count: integer(),
+  /** Of all tokens. Sets of the same tokens have the same digest, and a token counts as the same after its rotation. */
+  digest: text(),
+  /** The ids that the first tokens keep when they are rotated. */
+  lines: textArray(),
+  /** The owners of the first tokens. */
+  ownerIds: textArray(),
+  /** The number of all tokens without those of `lines`. */
+  othersCount: integer(),
+  /** Of all tokens without those of `lines`. */
+  othersDigest: text(),
+};
+const packedMatching = new PackedRow(matching);
+
+/** Tokens that match a filter and are not revoked. */
+export type MatchingTokens = RowOf<typeof matching>;
+
+/** No more tokens of a filter are counted. */
+export const MAX_MATCHING = 100_000;
 /** A page looks at so many tokens at most: a filter without an index can match one in a million. */
 export const TOKENS_SEEN = 50_000;
+/** SQL of `makerIdOf`. */
+const LINE = 'coalesce(t.origin_id, t.id)';
 /** Counting the matches among a million tokens can take longer than a request may. */
 const COUNT_TIMEOUT_MS = 60_000;
 
@@ -90,17 +115,40 @@ export class ApiTokenSearchRepository {
     return { tokens, next: last && apiTokens.unpack(last.token) };
   }
 
-  /** Counts the tokens of a filter that are not revoked, up to `limit`. */
-  async countUnrevoked(filter: ResolvedTokenFilter, now: Date, limit: number): Promise<number> {
+  /**
+   * Describes the tokens of a filter that are not revoked.
+   *
+   * @param first the number of tokens, oldest first, whose lines are returned
+   */
+  async describeUnrevoked(filter: ResolvedTokenFilter, now: Date, first: number): Promise<MatchingTokens> {
     const parameters = new Parameters();
     const unrevoked = this.unrevoked(filter, now, parameters);
-    const { count } = await this.database.queryOne<{ count: number | string }>(
-      `SELECT count(*)::int AS count FROM (SELECT FROM ${unrevoked} LIMIT ${parameters.add(limit)}) AS found`,
+    const texts = (values: string) => `coalesce(array_agg(DISTINCT ${values}), '{}')`;
+    const digest = (lines: string) =>
+      `(SELECT encode(sha256(convert_to(coalesce(string_agg(line, ',' ORDER BY line COLLATE "C"), ''), 'UTF8')), 'hex')
+        FROM (SELECT DISTINCT line FROM ${lines}) AS distinct_lines)`;
+    const { packed } = await this.database.queryOne<{ packed: string }>(
+      `WITH limited AS (
+         SELECT ${LINE}::text AS line, t.owner_id, t.created_at, t.id FROM ${unrevoked} LIMIT ${MAX_MATCHING + 1}),
+       found AS MATERIALIZED (SELECT limited.*, row_number() OVER (ORDER BY created_at, id) AS place FROM limited),
+       first AS MATERIALIZED (SELECT line, owner_id FROM found WHERE place <= ${parameters.add(first)}::int),
+       others AS MATERIALIZED (SELECT line FROM found WHERE line NOT IN (SELECT line FROM first))
+       SELECT ${packedMatching.sql(
+         (property) =>
+           ({
+             count: '(SELECT count(*) FROM found)',
+             digest: digest('found'),
+             lines: `(SELECT ${texts('line')} FROM first)`,
+             ownerIds: `(SELECT ${texts('owner_id')} FROM first)`,
+             othersCount: '(SELECT count(*) FROM others)',
+             othersDigest: digest('others'),
+           })[property],
+       )} AS packed`,
       parameters.values,
       undefined,
       COUNT_TIMEOUT_MS,
     );
-    return Number(count);
+    return packedMatching.unpack(packed);
   }
 
   /** Reads the first tokens of a filter that are not revoked, oldest first. */
@@ -111,22 +159,22 @@ export class ApiTokenSearchRepository {
   }
 
   /**
-   * Like `firstUnrevoked`, for tokens of some owners, and locks their rows until the transaction ends. Rotation locks its
-   * owner, so the caller that has locked the owners also gets the successors of tokens that were rotated before.
+   * Reads the tokens of a filter that are not revoked and belong to the given lines, and locks their rows until the transaction
+   * ends. Rotation locks its owner, so the caller that has locked the owners also gets the successors of tokens that were
+   * rotated before.
    */
   async lockUnrevoked(
     manager: EntityManager,
     filter: ResolvedTokenFilter,
-    ownerIds: readonly string[],
+    { lines, ownerIds }: Pick<MatchingTokens, 'lines' | 'ownerIds'>,
     now: Date,
-    limit: number,
   ): Promise<readonly ApiToken[]> {
     const parameters = new Parameters();
     const unrevoked = this.unrevoked(filter, now, parameters);
-    const ofOwners = `t.owner_id = ANY (${parameters.add(ownerIds)}::text[])`;
+    const ofLines = `t.owner_id = ANY (${parameters.add(ownerIds)}::text[]) AND ${LINE} = ANY (${parameters.add(lines)}::uuid[])`;
     const rows = await this.database.query<{ token: string }>(
-      `SELECT ${apiTokens.packed('t')} AS token FROM ${unrevoked} AND ${ofOwners}
-       ORDER BY t.created_at, t.id LIMIT ${parameters.add(limit)} FOR NO KEY UPDATE OF t`,
+      `SELECT ${apiTokens.packed('t')} AS token FROM ${unrevoked} AND ${ofLines}
+       ORDER BY t.created_at, t.id FOR NO KEY UPDATE OF t`,
       parameters.values,
       manager,
     );

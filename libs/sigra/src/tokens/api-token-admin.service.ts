@@ -114,16 +114,13 @@ export class ApiTokenAdminService {
    * Revokes the tokens that match a filter, and everything that was made with them, in one transaction, with an audit row
    * `api.token_revoke` for each. One call revokes the oldest thousand; repeat it until `remaining` is 0.
    *
-   * @param expectedCount the count of `previewMatching`, or `remaining` of the call before
-   * @throws SigraError `invalid_filter` as `previewMatching`; `count_mismatch` when another number of tokens matches, and
+   * @param digest that of `previewMatching`, or of the call before
+   * @throws SigraError `invalid_filter` as `previewMatching`; `digest_mismatch` when other tokens match, and
    * `insufficient_scope` also when the principal does not hold all scopes of these tokens: nothing is revoked
    */
-  async revokeMatching(filter: ApiTokenFilter, expectedCount: number, caller: Caller = {}): Promise<RevokedApiTokens> {
+  async revokeMatching(filter: ApiTokenFilter, digest: string, caller: Caller = {}): Promise<RevokedApiTokens> {
     await this.gate.admit(caller);
-    if (!Number.isSafeInteger(expectedCount) || expectedCount < 0) {
-      throw new SigraError('invalid_request', 'expectedCount is the number of tokens that the dry run has counted.');
-    }
-    return this.matching.revoke(resolveNarrowFilter(filter, this.registry, this.names), expectedCount, caller);
+    return this.matching.revoke(resolveNarrowFilter(filter, this.registry, this.names), digest, caller);
   }
 
   private get names(): KnownNames {

@@ -10,16 +10,22 @@ import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
 import { MintingGate } from '../owners/minting.gate.js';
 import type { ResolvedTokenFilter } from '../persistence/api-token-filter.js';
-import { ApiTokenSearchRepository } from '../persistence/api-token-search.repository.js';
+import {
+  ApiTokenSearchRepository,
+  MAX_MATCHING,
+  type MatchingTokens,
+} from '../persistence/api-token-search.repository.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
-import { type LookedUpApiToken, ownerOf } from '../persistence/tables.js';
+import type { LookedUpApiToken } from '../persistence/tables.js';
 import { invalid } from './api-token.filter.js';
 
 /** The tokens that a revocation would concern. */
 export interface MatchingApiTokens {
   /** How many match and are not revoked: at most 100,000. */
   readonly count: number;
+  /** Names exactly these tokens. A token counts as the same after its rotation. */
+  readonly digest: string;
   /** The first ten of them, oldest first. */
   readonly sample: readonly LookedUpApiToken[];
 }
@@ -27,13 +33,14 @@ export interface MatchingApiTokens {
 /** What a revocation has done. */
 export interface RevokedApiTokens {
   readonly revoked: number;
-  /** How many are left. Repeat the call, with this number as `expectedCount`, until it is 0. */
+  /** How many are left. Repeat the call until it is 0. */
   readonly remaining: number;
+  /** Of the tokens that are left, for the next call. */
+  readonly digest: string;
 }
 
 /** Tokens of one call: their transaction has to end within `lookupTimeout`. */
 const BATCH_SIZE = 1000;
-const MAX_COUNT = 100_000;
 const SAMPLE_SIZE = 10;
 
 /** Revokes all tokens that match a filter, in batches, each in one transaction with its audit rows. */
@@ -54,43 +61,45 @@ export class MatchingTokenRevoker {
   /** Counts the tokens, and changes nothing. @throws SigraError `invalid_filter` for more than 100,000 tokens */
   async preview(filter: ResolvedTokenFilter): Promise<MatchingApiTokens> {
     const now = this.clock.now();
-    const count = await this.count(filter, now);
-    return { count, sample: await this.search.firstUnrevoked(filter, now, SAMPLE_SIZE) };
+    const { count, digest } = await this.describe(filter, now, 0);
+    return { count, digest, sample: await this.search.firstUnrevoked(filter, now, SAMPLE_SIZE) };
   }
 
   /**
    * Revokes the oldest thousand of the tokens, or all if there are fewer.
    *
-   * @throws SigraError `count_mismatch`, `invalid_filter`; `insufficient_scope` when the caller's principal does not hold
+   * @throws SigraError `digest_mismatch`, `invalid_filter`; `insufficient_scope` when the caller's principal does not hold
    * all scopes of these tokens; `token_revoked`, `token_expired` or `epoch_mismatch` when its credential ended in the
    * meantime
    */
-  async revoke(filter: ResolvedTokenFilter, expectedCount: number, caller: Caller): Promise<RevokedApiTokens> {
-    const before = this.clock.now();
-    const count = await this.count(filter, before);
-    assertCount(count, expectedCount);
-    const seen = await this.search.firstUnrevoked(filter, before, BATCH_SIZE);
-    const ownerIds = [...new Set(seen.map(({ token }) => token.ownerId))];
-    const { ownerType = this.config.users.type } = filter;
-    const [first] = seen;
-    if (!first) return { revoked: 0, remaining: 0 };
+  async revoke(filter: ResolvedTokenFilter, digest: string, caller: Caller): Promise<RevokedApiTokens> {
+    const seen = await this.describe(filter, this.clock.now(), BATCH_SIZE);
+    if (seen.digest !== digest) {
+      throw refuse(
+        'digest_mismatch',
+        `The filter matches ${seen.count} tokens now, not the same ones: look at them again.`,
+      );
+    }
+    const { ownerType: type = this.config.users.type } = filter;
+    const left = { remaining: seen.othersCount, digest: seen.othersDigest };
+    const [ownerId] = seen.ownerIds;
+    if (ownerId === undefined) return { revoked: 0, ...left };
     await this.gate.assertMakerLives(caller.principal);
     // It begins here: the counts take as long as the table is large, and hold no lock.
     const deadline = this.database.deadlineOf({});
     const { revoked, isComplete } = await this.database.retried(deadline, async (manager) => {
-      await this.lock(manager, ownerType, ownerIds, caller);
+      await this.lock(manager, type, seen.ownerIds, caller);
       const at = this.clock.now();
-      const tokens = await this.search.lockUnrevoked(manager, filter, ownerIds, at, BATCH_SIZE);
-      // A rotation in between leaves their number as it was, and everything else changes it.
-      if (tokens.length !== seen.length) assertCount(count - seen.length + tokens.length, expectedCount);
+      // Those that were seen and their successors: a rotation in between saves none, and others need another look.
+      const tokens = await this.search.lockUnrevoked(manager, filter, seen, at);
       for (const token of tokens) this.revoker.assertMayRevoke(token, caller);
       await this.revoker.revokeTokens(manager, tokens, at, caller);
       const { isComplete } = await this.lineage.revokeMadeByTokens(manager, tokens, at, caller);
       return { revoked: tokens.length, isComplete };
     });
     // The sweeps of the other owners follow in the background.
-    if (!isComplete) await this.sweeper.begin(ownerOf(first.token), deadline);
-    return { revoked, remaining: count - revoked };
+    if (!isComplete) await this.sweeper.begin({ type, id: ownerId }, deadline);
+    return { revoked, ...left };
   }
 
   /** In the order of everything that makes or rotates a token: such calls that are under way have ended afterwards, or wait. */
@@ -107,14 +116,9 @@ export class MatchingTokenRevoker {
     if (epochs) await this.gate.admit(manager, 'api_token', own, epochs, caller);
   }
 
-  private async count(filter: ResolvedTokenFilter, now: Date): Promise<number> {
-    const count = await this.search.countUnrevoked(filter, now, MAX_COUNT + 1);
-    if (count <= MAX_COUNT) return count;
-    throw invalid(`The filter matches more than ${MAX_COUNT} tokens; narrow it, for example by createdBefore.`);
+  private async describe(filter: ResolvedTokenFilter, now: Date, first: number): Promise<MatchingTokens> {
+    const described = await this.search.describeUnrevoked(filter, now, first);
+    if (described.count <= MAX_MATCHING) return described;
+    throw invalid(`The filter matches more than ${MAX_MATCHING} tokens; narrow it, for example by createdBefore.`);
   }
-}
-
-function assertCount(count: number, expected: number): void {
-  if (count === expected) return;
-  throw refuse('count_mismatch', `The filter matches ${count} tokens now, not ${expected}; look at them again.`);
 }

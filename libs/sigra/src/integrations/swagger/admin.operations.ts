@@ -69,12 +69,12 @@ const adminToken = named(
 
 const foundToken = named('FoundApiToken', object<{ token: AdminApiTokenView }>({ token: adminToken }));
 
-const revokeBody = body<{ filter: ApiTokenFilter; dryRun?: boolean; expectedCount?: number }>({
+const revokeBody = body<{ filter: ApiTokenFilter; dryRun?: boolean; digest?: string }>({
   filter: body(filterProperties, {
     description: 'At least one member besides `state`, `ownerType` and `creatorType`.',
   }),
   dryRun: optional(flag({ description: 'True: count, and change nothing.' })),
-  expectedCount: optional(integer({ minimum: 0, description: 'In place of `dryRun`: the count of the dry run.' })),
+  digest: optional(text({ description: 'In place of `dryRun`: the digest of the dry run, or of the answer before.' })),
 });
 
 /** The routes of administrators. */
@@ -137,17 +137,22 @@ export function adminOperations(config: SigraConfig): Operations<ApiTokenAdminCo
       returns: either(
         named(
           'MatchingApiTokens',
-          object<{ count: number; sample: AdminApiTokenView[] }>({ count: integer(), sample: list(adminToken) }),
+          object<{ count: number; digest: string; sample: AdminApiTokenView[] }>({
+            count: integer(),
+            digest: text({ description: 'Names exactly these tokens.' }),
+            sample: list(adminToken),
+          }),
         ),
         named(
           'RevokedApiTokens',
           object<RevokedApiTokens>({
             revoked,
-            remaining: integer({ description: 'Repeat with this `expectedCount` until it is 0.', example: 0 }),
+            remaining: integer({ description: 'Repeat with `digest` until it is 0.', example: 0 }),
+            digest: text({ description: 'Of the tokens that are left.' }),
           }),
         ),
       ),
-      refusals: ['invalid_filter', 'not_administrator', 'step_up_required', 'count_mismatch', 'outcome_unknown'],
+      refusals: ['invalid_filter', 'not_administrator', 'step_up_required', 'digest_mismatch', 'outcome_unknown'],
     },
   };
 }
