@@ -106,7 +106,7 @@ describe.each(ADAPTERS)('API tokens that are limited to addresses, on %s', (adap
     ]);
   });
 
-  it('are not rotated by a token without a common address, which would get a successor that nobody can use', async () => {
+  it('are not rotated by a token without a common address, because the successor would be unusable', async () => {
     const { rawToken, token } = await create();
     const maker = await test.tokens.create(test.user, { name: 'maker', scopes: ['*'], allowedIps: [ELSEWHERE] });
 

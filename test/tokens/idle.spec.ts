@@ -174,6 +174,43 @@ describe('enforceOnExisting', () => {
   });
 });
 
+describe('idleTtl of a kind', () => {
+  let test: TestApp;
+  const create = (kind: string) => test.tokens.create(test.user, { ...REQUEST, kind });
+
+  beforeAll(async () => {
+    test = await start({
+      idleTtl: undefined,
+      kinds: { live: { prefix: 'live_' }, ci: { prefix: 'ci_', idleTtl: IDLE_TTL } },
+      maxActivePerOwner: 2,
+    });
+  });
+  afterAll(() => test.close());
+
+  it('ends its tokens, and no others, for verification, lists, caps and clean-up', async () => {
+    const [live, ci] = [await create('live'), await create('ci')];
+    pass(test, IDLE_TTL);
+
+    const next = await create('ci');
+    const states = await Promise.all([live, ci, next].map((token) => stateOf(test, token)));
+    const { tokens } = await test.tokens.listActive(test.user);
+    const { expiredTokens } = await test.get(TokenCleanupService).cleanupExpiredTokens();
+    pass(test, 3600);
+    const { expiredTokens: later } = await test.get(TokenCleanupService).cleanupExpiredTokens();
+
+    expect(states).toEqual(['active', 'expired', 'active']);
+    expect(tokens.map(({ id }) => id)).toEqual([live.token.id, next.token.id]);
+    expect([expiredTokens, later]).toEqual([0, 1]);
+    expect(await stateOf(test, live)).toBe('active');
+  });
+
+  it('is refused when it is shorter than the precision of recorded uses', async () => {
+    const kinds = { ci: { prefix: 'ci_', idleTtl: 302 } };
+
+    await expect(start({ kinds })).rejects.toThrow('sigra: apiTokens.kinds.ci.idleTtl must be longer than 302 seconds');
+  });
+});
+
 describe('Clean-up with idleTtl', () => {
   let test: TestApp;
   const clean = (batchSize?: number) => test.get(TokenCleanupService).cleanupExpiredTokens({ batchSize });

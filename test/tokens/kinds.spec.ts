@@ -6,14 +6,18 @@ import {
   type Caller,
   CurrentCaller,
   CurrentPrincipal,
+  ownerRef,
+  type OwnerReference,
   type Principal,
   RequireKind,
   SigraJwtService,
 } from 'nestjs-sigra';
 import { auditRows } from '../support/audit-rows.js';
+import { FORMATS, sanctumToken } from '../support/foreign-tokens.js';
 import { OAUTH_CONTROLLERS, type OAuthApp, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
+import { startTestApp, type TestApp, type User } from '../support/test-app.js';
 
 const HOUR = 3600;
 const SCOPES = ['read:notes', 'write:notes', 'admin'];
@@ -382,5 +386,70 @@ describe('kinds that are configured anew', () => {
     expect(principal.body).not.toHaveProperty('tokenKind');
     expect(row?.metadata).not.toHaveProperty('kind');
     expect(await refusalOf(none.tokens.create(first.user, { ...REQUEST, kind: 'live' }))).toBe('invalid_kind');
+  });
+});
+
+describe('kinds for some types of owners', () => {
+  const organization = ownerRef('organization', 'acme');
+  const owners = {
+    organization: { provider: { findByIds: (ids: readonly string[]) => Promise.resolve(ids.map((id) => ({ id }))) } },
+  };
+  const apiTokens = {
+    scopes: SCOPES,
+    kinds: {
+      live: { prefix: 'sk_live_' },
+      ci: { prefix: 'ci_', ownerTypes: ['organization'] },
+      personal: { prefix: 'me_', ownerTypes: ['user'] },
+    },
+    foreignFormats: { sanctum: { ...FORMATS.sanctum, kind: 'ci' } },
+  };
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startTestApp({ sigra: { owners, apiTokens: apiTokens } });
+  });
+  afterAll(() => test.close());
+
+  it('make tokens for these only, and others count as unknown', async () => {
+    const make = (owner: OwnerReference | User, kind?: string) => test.tokens.create(owner, { ...REQUEST, kind });
+
+    expect((await make(organization, 'ci')).token.kind).toBe('ci');
+    expect((await make(test.user, 'personal')).token.kind).toBe('personal');
+    expect((await make(organization, 'live')).token.kind).toBe('live');
+    for (const [owner, kind] of [
+      [organization, 'personal'],
+      [test.user, 'ci'],
+    ] as const) {
+      expect(await refusalOf(make(owner, kind))).toBe('invalid_kind');
+    }
+    expect(await refusalOf(make(test.user))).toBe('kind_required');
+  });
+
+  it('import tokens for these only', async () => {
+    const row = { format: 'sanctum', hash: sanctumToken(1).hash, name: 'CI', scopes: ['read:notes'] };
+
+    expect(await refusalOf(test.tokens.importHashed([{ ...row, owner: test.user }]))).toBe('invalid_import');
+    expect(await test.tokens.importHashed([{ ...row, owner: organization }])).toMatchObject({ imported: 1 });
+  });
+
+  it('leave earlier tokens of others valid, and do not rotate them', async () => {
+    const before = await startTestApp({
+      databaseUrl: test.databaseUrl,
+      sigra: { owners, apiTokens: { scopes: SCOPES, kinds: { ci: { prefix: 'ci_' } } } },
+    });
+    const { rawToken, token } = await before.tokens.create(test.user, REQUEST);
+    await before.close();
+
+    expect(await test.tokens.verify(rawToken)).toMatchObject({ id: token.id });
+    expect(await refusalOf(test.tokens.rotate(token.id))).toBe('invalid_kind');
+  });
+
+  it('are refused at boot with a type that does not exist', async () => {
+    for (const ownerTypes of [['team'], [], 'user', [1]]) {
+      const kinds = { ci: { prefix: 'ci_', ownerTypes: ownerTypes as string[] } };
+      await expect(startTestApp({ sigra: { owners, apiTokens: { scopes: SCOPES, kinds } } })).rejects.toThrow(
+        'sigra: apiTokens.kinds.ci.ownerTypes',
+      );
+    }
   });
 });

@@ -6,6 +6,8 @@ export interface TokenRules {
   readonly requireExpiry: boolean;
   readonly maxTtl: number | undefined;
   readonly defaultTtl: number | undefined;
+  /** An unused token expires after this time. */
+  readonly idleTtl: number | undefined;
 }
 
 /** A kind of API tokens. */
@@ -20,6 +22,8 @@ export interface TokenKind extends TokenRules {
   readonly importedPrefixes: readonly string[];
   /** The scopes that its tokens can have at most; undefined for no limit. */
   readonly scopes: readonly string[] | undefined;
+  /** The types of the owners that can get its tokens; undefined for all. */
+  readonly ownerTypes: readonly string[] | undefined;
 }
 
 /**
@@ -98,6 +102,16 @@ export class TokenKinds {
     return [...this.all, this.others].some(({ requireExpiry, maxTtl }) => requireExpiry || maxTtl !== undefined);
   }
 
+  /** The rules for all tokens, by the prefix in their rows, and those for all other prefixes. */
+  get rulesByPrefix(): readonly (readonly [prefix: string | null, TokenRules])[] {
+    return [...this.byStoredPrefix, [null, this.others]];
+  }
+
+  /** Whether unused tokens of some kind expire. */
+  get limitIdleness(): boolean {
+    return this.rulesByPrefix.some(([, { idleTtl }]) => idleTtl !== undefined);
+  }
+
   /** Adds the name of its kind to a row, which nothing else has a reference to. */
   label<T extends { readonly prefix: string }>(row: T): T & { readonly kind: string | null } {
     return Object.assign(row, { kind: this.of(row)?.name ?? null });
@@ -106,18 +120,30 @@ export class TokenKinds {
   /**
    * The kind of a new token.
    *
-   * @param name undefined or null for the only kind
+   * @param name undefined or null for the only kind that owners of the type can have
    * @throws SigraError `kind_required`, `invalid_kind`
    */
-  parse(name: unknown): TokenKind {
+  parse(name: unknown, ownerType: string): TokenKind {
     const isAbsent = name === undefined || name === null;
-    const [first, ...more] = this.all;
-    const kind = isAbsent ? first : this.all.find((each) => each.name === name);
-    if (isAbsent && more.length > 0) throw refuse('kind_required', `A token needs a kind: ${this.names.join(', ')}.`);
+    const all = this.all.filter((kind) => isFor(kind, ownerType));
+    const names = all.flatMap((kind) => kind.name ?? []);
+    const [first, ...more] = all;
+    const kind = isAbsent ? first : all.find((each) => each.name === name);
+    if (isAbsent && more.length > 0) throw refuse('kind_required', `A token needs a kind: ${names.join(', ')}.`);
     if (kind) return kind;
-    const known = this.names.length > 0 ? `one of ${this.names.join(', ')}` : 'not a property of tokens here';
-    throw refuse('invalid_kind', `The kind of a token is ${known}.`);
+    if (this.names.length === 0) throw refuse('invalid_kind', 'The kind of a token is not a property of tokens here.');
+    throw refuse(
+      'invalid_kind',
+      names.length > 0
+        ? `The kind of this owner's tokens is one of ${names.join(', ')}.`
+        : 'This owner can have no tokens.',
+    );
   }
+}
+
+/** Whether owners of a type can get tokens of a kind. */
+export function isFor({ ownerTypes }: TokenKind, ownerType: string): boolean {
+  return ownerTypes?.includes(ownerType) ?? true;
 }
 
 /** The kind of a token, for the metadata of its audit rows: nothing without one. */

@@ -7,7 +7,6 @@ import { callback, flag, integer, seconds } from './option-kinds.js';
 import { optional, section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
 import { scopeCatalogue } from './scope-catalogue.js';
-import { SigraConfigError } from './sigra-config-error.js';
 import type { ApiTokenOptions, TokenNoticeOptions, UsageOptions } from './sigra-options.js';
 import { resolveKinds, tokenKinds } from './token-kinds.section.js';
 import { checkPrefix, earlierPrefixes, PREFIX } from './token-prefixes.js';
@@ -73,18 +72,11 @@ export const apiTokensSection = section(
       requireExpiry,
       maxTtl,
       defaultTtl,
+      idleTtl,
       ...rest
     },
     path,
   ) => {
-    const { idleTtl = Infinity, activityUpdateThreshold } = rest;
-    const shortest = activityUpdateThreshold + FLUSH_INTERVAL_MS / 1000;
-    if (idleTtl <= shortest) {
-      throw new SigraConfigError(
-        `${path}.idleTtl`,
-        `must be longer than ${shortest} seconds, because uses are recorded with that precision; use a longer one, or a shorter activityUpdateThreshold`,
-      );
-    }
     const formats = resolveFormats(path, foreignFormats, [...(configuredKinds?.keys() ?? [])]);
     const kinds = resolveKinds(path, {
       kinds: configuredKinds,
@@ -94,6 +86,8 @@ export const apiTokensSection = section(
       requireExpiry,
       maxTtl,
       defaultTtl,
+      idleTtl,
+      usePrecision: rest.activityUpdateThreshold + FLUSH_INTERVAL_MS / 1000,
       formats,
     });
     assertApart(path, formats, kinds);

@@ -21,6 +21,7 @@ import type {
   SigraModuleOptions,
   TrustedIssuers,
 } from './sigra-options.js';
+import { assertOwnerTypes } from './token-kinds.section.js';
 import { ownersSection, ownerTypesOf, usersSection } from './users.section.js';
 
 /** Every option of the module. The resolved configuration, its type and the documentation follow from it. */
@@ -78,6 +79,8 @@ export const sigraSection = section(
         "needs the user of each request, but jwt.check is 'stateless'; use 'epoch' or 'family'",
       );
     }
+    const types = ownerTypes.map(({ type }) => type);
+    assertOwnerTypes('apiTokens', options.apiTokens.kinds, types);
     const { jwt, trustedIssuers } = options;
     if (jwt && trustedIssuers?.issuers.has(jwt.issuer)) {
       throw new SigraConfigError(

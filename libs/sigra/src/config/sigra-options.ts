@@ -114,6 +114,13 @@ export interface ApiTokenKindOptions {
   maxTtl?: number;
   /** As `apiTokens.defaultTtl`, for the kind, in seconds, at most its `maxTtl`. @default that of `apiTokens` */
   defaultTtl?: number;
+  /** As `apiTokens.idleTtl`, for the kind, in seconds. @default that of `apiTokens` */
+  idleTtl?: number;
+  /**
+   * The types of the owners that can get tokens of the kind: `user`, or that of `users.type`, and types of `owners`. Tokens that exist stay
+   * valid, and cannot be rotated. @default all
+   */
+  ownerTypes?: readonly string[];
 }
 
 /** The token that a notice is about. It contains neither the raw token nor its hash. */

@@ -5,7 +5,7 @@ import { prefixesOf, type TokenKind, TokenKinds, type TokenRules } from '../comm
 import { BUILT_IN_SCOPES, BUILT_IN_SCOPES_WITH_JWT } from './built-in-scopes.js';
 import { flag, heldScopes, seconds } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
-import { describeValue, none, option } from './option-spec.js';
+import { describeValue, none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { ApiTokenKindOptions } from './sigra-options.js';
 import { assertDistinct, checkPrefix, earlierPrefixes, PREFIX } from './token-prefixes.js';
@@ -21,6 +21,8 @@ const definition = section({
   requireExpiry: flag({ default: none }),
   maxTtl: seconds({ min: 1, default: none }),
   defaultTtl: seconds({ min: 1, default: none }),
+  idleTtl: seconds({ min: 1, default: none }),
+  ownerTypes: option({ accepts: 'array of types of owners', default: none, check: checkOwnerTypes }),
 } satisfies SpecsOf<ApiTokenKindOptions>);
 
 type ConfiguredKinds = ReadonlyMap<string, ReturnType<typeof definition.resolve>>;
@@ -37,16 +39,18 @@ interface Surroundings extends TokenRules {
   readonly prefix: string | undefined;
   readonly acceptPrefixes: readonly string[];
   readonly scopes: readonly { readonly name: string }[];
+  /** How late the last use of a token can be recorded, in seconds. */
+  readonly usePrecision: number;
   /** Those of other systems. */
   readonly formats: readonly ForeignFormat[];
 }
 
 /** Resolves the kinds; without any, the only one, which has no name. @throws SigraConfigError */
 export function resolveKinds(path: string, options: Surroundings): TokenKinds {
-  const { kinds, prefix, acceptPrefixes, requireExpiry, maxTtl, defaultTtl, formats } = options;
+  const { kinds, prefix, acceptPrefixes, requireExpiry, maxTtl, defaultTtl, idleTtl, formats } = options;
   const importedBy = (kind: string | null) => formats.filter((format) => format.kind === kind).map(storedPrefixOf);
-  const rules = { requireExpiry, maxTtl, defaultTtl };
-  assertDefaultTtl(path, rules);
+  const rules = { requireExpiry, maxTtl, defaultTtl, idleTtl };
+  assertLifetimes(path, rules, options);
   if (!kinds) {
     const only = {
       name: null,
@@ -54,6 +58,7 @@ export function resolveKinds(path: string, options: Surroundings): TokenKinds {
       acceptPrefixes,
       importedPrefixes: importedBy(null),
       scopes: undefined,
+      ownerTypes: undefined,
       ...rules,
     };
     assertDistinct(`${path}.acceptPrefixes`, prefixesOf(only));
@@ -76,8 +81,9 @@ export function resolveKinds(path: string, options: Surroundings): TokenKinds {
       requireExpiry: kind.requireExpiry ?? requireExpiry,
       maxTtl: kind.maxTtl ?? maxTtl,
       defaultTtl: kind.defaultTtl ?? defaultTtl,
+      idleTtl: kind.idleTtl ?? idleTtl,
     };
-    assertDefaultTtl(own, resolved);
+    assertLifetimes(own, resolved, options);
     return Object.freeze(resolved);
   });
   assertDistinct(`${path}.kinds`, all.flatMap(prefixesOf));
@@ -89,9 +95,19 @@ export function isKindName(name: string): boolean {
   return NAME.test(name);
 }
 
-function assertDefaultTtl(path: string, { defaultTtl, maxTtl = Infinity }: TokenRules): void {
-  if (defaultTtl === undefined || defaultTtl <= maxTtl) return;
-  throw new SigraConfigError(`${path}.defaultTtl`, `is longer than maxTtl, which is ${maxTtl}; use at most as much`);
+function assertLifetimes(
+  path: string,
+  { defaultTtl = 0, maxTtl = Infinity, idleTtl = Infinity }: TokenRules,
+  { usePrecision }: Surroundings,
+): void {
+  if (defaultTtl > maxTtl) {
+    throw new SigraConfigError(`${path}.defaultTtl`, `is longer than maxTtl, which is ${maxTtl}; use at most as much`);
+  }
+  if (idleTtl > usePrecision) return;
+  throw new SigraConfigError(
+    `${path}.idleTtl`,
+    `must be longer than ${usePrecision} seconds, because uses are recorded with that precision; use a longer one, or a shorter activityUpdateThreshold`,
+  );
 }
 
 function checkKinds(path: string, value: unknown): ConfiguredKinds {
@@ -116,6 +132,24 @@ function checkScopes(path: string, value: unknown): readonly string[] {
   const scopes = held.resolve(path, value, {});
   if (scopes.length > 0) return scopes;
   throw new SigraConfigError(path, 'must have a scope; leave it out for no limit');
+}
+
+function checkOwnerTypes(path: string, value: unknown): readonly string[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.every((type) => typeof type === 'string');
+  if (isList) return Object.freeze([...(value)]);
+  return rejectOption(path, 'an array of types of owners', value, "; for example ['user']");
+}
+
+/** @throws SigraConfigError for a kind that names a type of owners which does not exist */
+export function assertOwnerTypes(path: string, kinds: TokenKinds, known: readonly string[]): void {
+  for (const { name, ownerTypes = [] } of kinds.all) {
+    const unknown = ownerTypes.find((type) => !known.includes(type));
+    if (unknown === undefined) continue;
+    throw new SigraConfigError(
+      `${path}.kinds.${String(name)}.ownerTypes`,
+      `has ${describeValue(unknown)}, which is not a type of owners; use ${known.join(', ')}`,
+    );
+  }
 }
 
 function assertRegistered(path: string, scopes: readonly string[], configured: Surroundings['scopes']): void {

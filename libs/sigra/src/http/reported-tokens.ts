@@ -54,7 +54,7 @@ export class ReportedTokens {
   }
 }
 
-/** Sequences that are no UTF-8 stay as they are. */
+/** Invalid UTF-8 stays encoded. */
 function decode(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
     try {

@@ -150,7 +150,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
   }
 
   private async deleteUnused(run: Run, until: Date): Promise<number> {
-    if (this.config.apiTokens.idleTtl === undefined) return 0;
+    if (!this.config.apiTokens.kinds.limitIdleness) return 0;
     let after = BEFORE_ALL.id;
     return run.repeat(async (manager, limit) => {
       const { count, last } = await this.rows.deleteUnusedTokens(manager, until, after, limit);

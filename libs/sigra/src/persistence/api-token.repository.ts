@@ -78,10 +78,11 @@ export class ApiTokenRepository {
   ) {
     this.table = database.names.apiTokens;
     this.owners = database.names.owners;
-    const isInUse = config.apiTokens.idleTtl === undefined ? '' : ` AND ${idleEndSql('t', config.apiTokens)} > $3`;
+    const { kinds } = config.apiTokens;
+    const isInUse = kinds.limitIdleness ? ` AND (${idleEndSql('t', { kinds })} > $3) IS NOT FALSE` : '';
     this.unexpired = `${NOT_ENDED}${isInUse}`;
     this.active = `t.revoked_at IS NULL AND ${this.unexpired}`;
-    this.kinds = config.apiTokens.kinds;
+    this.kinds = kinds;
     const { type } = config.users;
     const isSingle = directories.all.length === 1;
     const epochs = joinedEpochs(this.owners, isSingle ? literal(type) : 't.owner_type', 't.owner_id');

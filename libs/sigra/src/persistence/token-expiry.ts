@@ -1,41 +1,50 @@
 import { later } from '../common/clock.js';
-import { storedPrefixesOf, type TokenRules } from '../common/token-kinds.js';
+import type { TokenRules } from '../common/token-kinds.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import { literal } from './qualified-names.js';
 import type { ApiToken } from './tables.js';
 
-type Rules = Pick<SigraConfig['apiTokens'], 'idleTtl'>;
+type Rules = Pick<SigraConfig['apiTokens'], 'kinds'>;
 
 /**
- * When an unused token expires: `apiTokens.idleTtl` after its last recorded use, or after its creation.
+ * When an unused token expires: `idleTtl` of its kind after its last recorded use, or after its creation.
  *
  * @returns null without the option
  */
 export function idleEndOf(
-  { lastUsedAt, createdAt }: Pick<ApiToken, 'lastUsedAt' | 'createdAt'>,
-  { idleTtl }: Rules,
+  token: Pick<ApiToken, 'lastUsedAt' | 'createdAt' | 'prefix'>,
+  { kinds }: Rules,
 ): Date | null {
+  const { idleTtl } = kinds.rulesOf(token);
+  const { lastUsedAt, createdAt } = token;
   return idleTtl === undefined ? null : later(lastUsedAt ?? createdAt, idleTtl);
 }
 
 /** SQL of `idleEndOf` the token `alias`. */
-export function idleEndSql(alias: string, { idleTtl }: Rules): string {
-  if (idleTtl === undefined) return 'NULL::timestamptz';
-  return `(coalesce(${alias}.last_used_at, ${alias}.created_at) + make_interval(secs => ${idleTtl}))`;
+export function idleEndSql(alias: string, { kinds }: Rules): string {
+  const seconds = byPrefix(alias, kinds, ({ idleTtl }) => String(idleTtl ?? 'NULL'));
+  if (seconds === 'NULL') return 'NULL::timestamptz';
+  return `(coalesce(${alias}.last_used_at, ${alias}.created_at) + make_interval(secs => ${seconds}))`;
+}
+
+/** SQL of a value that the rules for the token `alias` determine. */
+function byPrefix(alias: string, kinds: Rules['kinds'], valueOf: (rules: TokenRules) => string): string {
+  const values = kinds.rulesByPrefix.map(([prefix, rules]) => [prefix, valueOf(rules)] as const);
+  const [first, ...others] = new Set(values.map(([, value]) => value));
+  if (first !== undefined && others.length === 0) return first;
+  const cases = values.map(([prefix, value]) =>
+    prefix === null ? `ELSE ${value}` : `WHEN ${literal(prefix)} THEN ${value}`,
+  );
+  return `CASE ${alias}.prefix ${cases.join(' ')} END`;
 }
 
 /** SQL of the time at which the token `alias` expires; null for none. See `isExpired`. */
 export function expirySql(
   alias: string,
-  { enforceOnExisting, kinds, idleTtl }: Pick<SigraConfig['apiTokens'], 'enforceOnExisting' | 'kinds' | 'idleTtl'>,
+  { enforceOnExisting, kinds }: Pick<SigraConfig['apiTokens'], 'enforceOnExisting' | 'kinds'>,
 ): string {
-  const byPrefix = kinds.all.flatMap((kind) =>
-    storedPrefixesOf(kind).map((prefix) => `WHEN ${literal(prefix)} THEN ${endBy(alias, kind)}`),
-  );
-  const end = enforceOnExisting
-    ? `CASE ${alias}.prefix ${byPrefix.join(' ')} ELSE ${endBy(alias, kinds.others)} END`
-    : `${alias}.expires_at`;
-  return `least(${end}, ${idleEndSql(alias, { idleTtl })})`;
+  const end = enforceOnExisting ? byPrefix(alias, kinds, (rules) => endBy(alias, rules)) : `${alias}.expires_at`;
+  return `least(${end}, ${idleEndSql(alias, { kinds })})`;
 }
 
 function endBy(alias: string, { requireExpiry, maxTtl }: TokenRules): string {

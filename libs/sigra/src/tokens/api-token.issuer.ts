@@ -68,7 +68,7 @@ export class ApiTokenIssuer {
     const { name, scopes } = properties;
     // As it was sent: the application can add a time or an id, which a repetition would have anew.
     const metadata = await parseMetadata(request.metadata, undefined);
-    const kind = apiTokens.kinds.parse(request.kind);
+    const kind = apiTokens.kinds.parse(request.kind, owner.type);
     this.ceiling.assertKindAllows(kind, scopes);
     assertMayGrant(caller.principal, scopes, apiTokens.rules);
     const id = uuidv7();

@@ -7,7 +7,7 @@ import type { Caller } from '../common/caller.js';
 import { earliest, later } from '../common/clock.js';
 import type { Owner } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
-import { kindMember } from '../common/token-kinds.js';
+import { isFor, kindMember } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { CredentialSweeper } from '../owners/credential.sweeper.js';
 import { LineageRevoker } from '../owners/lineage.revoker.js';
@@ -113,6 +113,9 @@ export class ApiTokenRotator {
     const { token: old, owner, mint, makerEndsAt, now } = await this.locker.lock(manager, tokenId, filter, caller);
     const kind = kinds.of(old);
     if (!kind) throw refuse('invalid_kind', 'The kind of the token is not configured any more; create another one.');
+    if (!isFor(kind, owner.type)) {
+      throw refuse('invalid_kind', 'Tokens of this kind are not for this type of owners any more; create another one.');
+    }
     const endsAt = earliest(mint.endsAt, makerEndsAt);
     const expiresAt =
       request.expiresAt === undefined ? earliest(sameLifetime(old, now, kind.maxTtl), endsAt) : request.expiresAt;

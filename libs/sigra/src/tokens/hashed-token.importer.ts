@@ -8,6 +8,7 @@ import { Deadline } from '../common/deadline.js';
 import { type ForeignFormat, foreignTokenHash, storedPrefixOf } from '../common/foreign-formats.js';
 import { keyOfOwner, type Owner } from '../common/principal.js';
 import { type ImportProblem, SigraError } from '../common/sigra-error.js';
+import { isFor } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewApiToken } from '../persistence/api-token.repository.js';
 import { ImportedTokenRepository } from '../persistence/imported-token.repository.js';
@@ -215,7 +216,11 @@ export class HashedTokenImporter {
     const now = this.clock.now();
     const format = this.formats.get(token.format);
     if (!format) throw invalid('The format is not in apiTokens.foreignFormats.');
-    const { parseMetadata } = this.config.apiTokens;
+    const { kinds, parseMetadata } = this.config.apiTokens;
+    const kind = kinds.of({ prefix: storedPrefixOf(format) });
+    if (kind && ownerId !== '' && !isFor(kind, ownerType)) {
+      throw new SigraError('invalid_kind', 'The kind of the format is not for this type of owners.');
+    }
     const properties = await parseProperties(token, { scopes: this.scopes, parseMetadata });
     return {
       ...properties,

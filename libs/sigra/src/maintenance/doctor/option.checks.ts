@@ -52,8 +52,8 @@ export const optionChecks: readonly Check<SigraConfig>[] = [
     code: 'options.endless_tokens',
     severity: 'warning',
     remedy: 'Set apiTokens.maxTtl, such as 31_536_000 for a year, or apiTokens.requireExpiry.',
-    find: ({ apiTokens: { kinds, idleTtl } }) =>
-      idleTtl === undefined && kinds.all.some(({ requireExpiry, maxTtl }) => !requireExpiry && maxTtl === undefined)
+    find: ({ apiTokens: { kinds } }) =>
+      kinds.all.some(({ requireExpiry, maxTtl, idleTtl }) => !requireExpiry && (maxTtl ?? idleTtl) === undefined)
         ? 'API tokens can live forever: neither maxTtl, requireExpiry nor idleTtl is set.'
         : undefined,
   },
