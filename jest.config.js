@@ -9,6 +9,7 @@ export const slowTests = [
   '**/test/*/*races*.spec.ts',
   '**/test/hostile/fuzz.spec.ts',
   '**/test/import/large-import.spec.ts',
+  '**/test/leaks/large-report.spec.ts',
   '**/test/maintenance/former-owners.spec.ts',
   '**/test/oauth/clients/**/*.spec.ts',
   '**/test/owners/{large-lineage,model,two-processes}.spec.ts',

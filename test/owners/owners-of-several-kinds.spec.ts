@@ -24,6 +24,7 @@ import { Connection } from '../support/connection.js';
 import type { TestDatabase } from '../support/database.js';
 import { FORMATS, knoxToken } from '../support/foreign-tokens.js';
 import { createMigratedDatabase } from '../support/migrated-database.js';
+import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 
 @Entity('people')
@@ -246,6 +247,16 @@ describe('owners of several kinds', () => {
       expect(await refusalOf(tokens.verify(org))).toBe('owner_not_allowed');
       expect(await tokens.verify(org, {}, { owners: ['organization'] })).toMatchObject({ ownerId: '1' });
     });
+  });
+
+  it('reads a token and its owner with one query, whatever its type', async () => {
+    const [user, org] = [await tokenOf(1), await tokenOf(organization(1))];
+    const log = QueryLog.of(dataSource);
+
+    const answers = [(await get('organizations/all', user)).status, (await get('organizations/all', org)).status];
+
+    expect(answers).toEqual([200, 200]);
+    expect(log.queries).toHaveLength(2);
   });
 
   it('refuses tokens of an inactive organization at the next request', async () => {
