@@ -37,6 +37,12 @@ describe('npx sigra', () => {
        FROM generate_series(1, $2) AS n`,
       [test.user.id, count],
     );
+  const insertNote = (action: string, at: Date) =>
+    test.dataSource.query(
+      `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, target_type, metadata, occurred_at)
+       VALUES (gen_random_uuid(), $1, 'success', 'system', 'note', '{}', $2)`,
+      [action, at],
+    );
   const linesOf = (text: string) =>
     text
       .split('\n')
@@ -97,17 +103,24 @@ describe('npx sigra', () => {
 
   it('exports audit events as NDJSON, and continues after the cursor of a line', async () => {
     await addUser('audited@example.com');
+    await addUser('too@example.com');
+    await test.dataSource.query(`UPDATE sigra_audit_events SET occurred_at = occurred_at - interval '5 minutes'`);
+    await insertNote('unsettled', new Date());
     const all = linesOf((await cli.run(['audit', 'export'])).stdout);
     const next = await cli.run(['audit', 'export', '--cursor', all[0]!.cursor]);
+    const toPresent = await cli.run(['audit', 'export', '--to', new Date().toISOString()]);
 
     expect(all.length).toBeGreaterThan(1);
     expect(linesOf(next.stdout)).toEqual(all.slice(1));
+    // The latest one is left: an earlier one that commits now would be before its cursor.
+    expect(all.map(({ action }) => action)).not.toContain('unsettled');
+    expect(linesOf(toPresent.stdout)).toEqual(all);
   });
 
   it('ends without an error when the reader of an export has ended', async () => {
     await test.dataSource.query(
       `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, metadata, occurred_at)
-       SELECT gen_random_uuid(), 'load', 'success', 'system', '{}', now() FROM generate_series(1, 20000)`,
+       SELECT gen_random_uuid(), 'load', 'success', 'system', '{}', now() - interval '5 minutes' FROM generate_series(1, 20000)`,
     );
     const child = cli.start(['audit', 'export']);
     let errors = '';
@@ -125,24 +138,21 @@ describe('npx sigra', () => {
     const child = cli.start(['audit', 'tail', '--json', '--target-type', 'note']);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const next = async () => (JSON.parse((await lines.next()).value as string) as Line).action;
-    const insert = (action: string, at: Date) =>
-      test.dataSource.query(
-        `INSERT INTO sigra_audit_events (id, action, outcome, actor_type, target_type, metadata, occurred_at)
-         VALUES (gen_random_uuid(), $1, 'success', 'system', 'note', '{}', $2)`,
-        [action, at],
-      );
     const now = Date.now();
-    await insert('first', new Date(now));
+    await insertNote('first', new Date(now));
     const first = await next();
-    await insert('later', new Date(now + 2000));
+    // As long before it as the transaction of a node with a slow clock can take.
+    await insertNote('much earlier', new Date(now - 45_000));
+    const muchEarlier = await next();
+    await insertNote('later', new Date(now + 2000));
     const later = await next();
-    await insert('earlier', new Date(now + 1000));
+    await insertNote('earlier', new Date(now + 1000));
     const earlier = await next();
 
     child.kill('SIGINT');
     const [code] = (await once(child, 'close')) as [number];
 
-    expect([first, later, earlier]).toEqual(['first', 'later', 'earlier']);
+    expect([first, muchEarlier, later, earlier]).toEqual(['first', 'much earlier', 'later', 'earlier']);
     expect(code).toBe(130);
   });
 

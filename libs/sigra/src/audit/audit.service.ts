@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { BATCH_TIMEOUT_MS } from '../common/background-task.js';
+import { Clock, later } from '../common/clock.js';
 import { type CursorPosition, decodeCursor, pageOf, parsePageRequest } from '../common/cursor.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan } from '../common/storable-text.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { AuditEventRepository, type AuditFilter } from '../persistence/audit-event.repository.js';
 import { type AuditEvent, type AuditOutcome, MAX_ACTION_LENGTH } from '../persistence/tables.js';
 import { type AuditDetails, JWT_AUDIT_ACTIONS, type JwtAuditAction, type NewAuditEvent } from './audit-event.js';
@@ -40,6 +43,8 @@ const PAGE_SIZE = { default: 50, max: 1000 };
 const STREAM_PAGE = 500;
 /** No request waits for a page. */
 const STREAM_TIMEOUT_MS = 30_000;
+/** How far the clocks of nodes can differ until a consumer misses events, with the second that a cancelled commit can take. */
+const CLOCK_ALLOWANCE_MS = 30_000;
 
 /** The audit trail: records the application's own events and reads all events. */
 @Injectable()
@@ -47,6 +52,8 @@ export class AuditService {
   constructor(
     private readonly writer: AuditWriter,
     private readonly events: AuditEventRepository,
+    private readonly clock: Clock,
+    @InjectSigraConfig() private readonly config: SigraConfig,
   ) {}
 
   /**
@@ -141,6 +148,18 @@ export class AuditService {
       if (!(error instanceof SigraError)) throw error;
       return read();
     }
+  }
+
+  /**
+   * The time before which the audit trail is complete, for a consumer that passes it as `to` and continues after its last event: an
+   * event of Sigra with an earlier time does not become visible any more. It is the present, minus the longest transaction
+   * (`lookupTimeout`, but at least 30 seconds), and minus 30 seconds for the clocks of nodes.
+   *
+   * An event of the application can still be earlier, if it has an `occurredAt` of its own, or if its transaction takes longer.
+   */
+  settledBefore(): Date {
+    const transactionMs = Math.max(this.config.lookupTimeout, BATCH_TIMEOUT_MS);
+    return later(this.clock.now(), -(transactionMs + CLOCK_ALLOWANCE_MS) / 1000);
   }
 
   private logJwt(action: JwtAuditAction, outcome: AuditOutcome, userId: string, details: AuditDetails): Promise<void> {

@@ -16,8 +16,6 @@ const FILTER_OPTIONS = {
 } satisfies OptionSpecs;
 
 const POLL_MS = 1000;
-/** Events of a transaction become visible when it commits: some time after they occurred, and after later ones. */
-const SETTLES_WITHIN_MS = 30_000;
 const SHOWN_FIRST = 10;
 
 /** Reads the audit trail. */
@@ -25,7 +23,8 @@ export const auditCommands: readonly Command[] = [
   {
     name: 'audit export',
     summary: 'Prints audit events, oldest first, as one JSON object a line.',
-    details: 'Each line has a cursor. To continue an export, pass that of the last line to --cursor.',
+    details:
+      'Each line has a cursor. To continue an export, pass that of the last line to --cursor. The latest events, of a minute or a little more, are left for the next export, because earlier ones can still commit.',
     options: {
       ...DATABASE_OPTIONS,
       ...FILTER_OPTIONS,
@@ -36,10 +35,13 @@ export const auditCommands: readonly Command[] = [
     run: (call) =>
       using(call, async ({ audit }, toLine) => {
         const { args, output } = call;
+        // An event that commits after a later one was printed would be before the cursor.
+        const settled = audit.settledBefore();
+        const to = args.date('to');
         const request = {
           ...filterOf(call),
           from: args.date('from'),
-          to: args.date('to'),
+          to: to && to < settled ? to : settled,
           cursor: args.text('cursor'),
         };
         for await (const event of audit.stream(request)) await output.line(toLine(event));
@@ -49,31 +51,32 @@ export const auditCommands: readonly Command[] = [
     name: 'audit tail',
     summary: 'Prints the latest audit events, and then each new one, until Ctrl-C.',
     details:
-      'With --json, as one JSON object a line. Events of a transaction that takes longer than 30 seconds can be left out.',
+      'With --json, as one JSON object a line. Also events that become visible after later ones, because their transaction took longer.',
     options: { ...DATABASE_OPTIONS, ...FILTER_OPTIONS },
     run: (call) =>
       using(call, async ({ audit }, toLine) => {
         const { output, signal } = call;
         const filter = filterOf(call);
         const print = (event: AuditEvent) => output.line(output.isJson ? toLine(event) : textOf(event));
+        const seen = new Map<string, Date>();
+        // All events before it are visible.
+        let settled = audit.settledBefore();
+        // First of all: what becomes visible from now on is new.
+        for await (const { id, occurredAt } of audit.stream({ ...filter, from: settled })) seen.set(id, occurredAt);
         const { events } = await audit.query({ ...filter, limit: SHOWN_FIRST });
-        const shown = new Map<string, number>();
-        let newest = events[0]?.occurredAt.getTime() ?? Date.now();
-        // Those before it were there, and are not new.
-        const began = events.at(-1)?.occurredAt.getTime() ?? newest;
         for (const event of [...events].reverse()) {
-          shown.set(event.id, event.occurredAt.getTime());
+          seen.set(event.id, event.occurredAt);
           await print(event);
         }
         for (;;) {
-          const from = new Date(Math.max(newest - SETTLES_WITHIN_MS, began));
-          for await (const event of audit.stream({ ...filter, from })) {
-            if (shown.has(event.id)) continue;
-            shown.set(event.id, event.occurredAt.getTime());
-            newest = Math.max(newest, event.occurredAt.getTime());
+          const settledNext = audit.settledBefore();
+          for await (const event of audit.stream({ ...filter, from: settled })) {
+            if (seen.has(event.id)) continue;
+            seen.set(event.id, event.occurredAt);
             await print(event);
           }
-          for (const [id, at] of shown) if (at < newest - SETTLES_WITHIN_MS) shown.delete(id);
+          settled = settledNext;
+          for (const [id, at] of seen) if (at < settled) seen.delete(id);
           await setTimeout(POLL_MS, undefined, { signal });
         }
       }),

@@ -40,6 +40,12 @@ export class BackgroundTask {
   }
 }
 
+/**
+ * How long a batch of background work can take, in milliseconds. No request waits for it, but a connection that falls silent must
+ * not stop the work.
+ */
+export const BATCH_TIMEOUT_MS = 30_000;
+
 /** The longest pause between batches, in milliseconds. */
 const LONGEST_REST_MS = 1000;
 

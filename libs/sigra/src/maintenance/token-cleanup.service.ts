@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { restAfter } from '../common/background-task.js';
+import { BATCH_TIMEOUT_MS, restAfter } from '../common/background-task.js';
 import { CLOCK_MARGIN_SECONDS, later } from '../common/clock.js';
 import { awaitBriefly } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -54,8 +54,6 @@ export interface CleanupReport {
 
 /** The pause before a step is tried again. */
 const RETRY_MS = 1000;
-/** No request waits for a batch, but a connection that falls silent must not stop clean-up. */
-const BATCH_TIMEOUT_MS = 30_000;
 const TRIES = 3;
 /** The steps of a run that delete or change rows, and the last one, which forgets owners. */
 const STEPS = 12;

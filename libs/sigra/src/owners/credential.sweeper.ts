@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { BackgroundTask, restAfter } from '../common/background-task.js';
+import { BackgroundTask, BATCH_TIMEOUT_MS, restAfter } from '../common/background-task.js';
 import { awaitBriefly, type Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -22,8 +22,6 @@ export interface SweepRequest {
 
 /** Enough for every sweep of an owner with fewer rows than a batch has. */
 const FIRST_BATCHES = 8;
-/** Limits a batch: a connection that falls silent must not stop all sweeps. */
-const BATCH_TIMEOUT_MS = 30_000;
 /** The time until rows that were locked are tried again. */
 const RETRY_MS = 100;
 /** How often each node looks for sweeps that failed, or that another node has left behind. */

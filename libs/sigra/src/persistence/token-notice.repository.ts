@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { BATCH_TIMEOUT_MS } from '../common/background-task.js';
 import { Clock, replacedTime } from '../common/clock.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -34,8 +35,6 @@ const CLAIM_SECONDS = 300;
 /** The first of the times until a failed notice is sent again, in seconds. Each is twice the one before. */
 const RETRY_SECONDS = 1800;
 const LONGEST_RETRY_SECONDS = 86_400;
-/** No request waits for a batch, but a connection that falls silent must not stop all notices. */
-const BATCH_TIMEOUT_MS = 30_000;
 
 /** SQL of the token `t` at the time `$1`, and of a threshold of so many seconds. */
 interface NoticeRule {

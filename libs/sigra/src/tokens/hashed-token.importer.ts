@@ -2,6 +2,7 @@ import { HttpException, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
+import { BATCH_TIMEOUT_MS } from '../common/background-task.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import { Deadline } from '../common/deadline.js';
@@ -23,8 +24,6 @@ import { parseProperties } from './token-properties.js';
 const TOKENS_PER_BATCH = 1000;
 /** As many as a `UserProvider` is asked for at once. */
 const OWNERS_PER_BATCH = 512;
-/** For the transaction of a batch. No request waits for it. */
-const BATCH_TIMEOUT_MS = 30_000;
 /** The most problems that the message of an error lists. */
 const MAX_LISTED = 20;
 

@@ -215,7 +215,12 @@ class Tally {
     return this.count === 0 && this.age(now) >= LONGEST_WAIT_MS;
   }
 
-  /** @param now the time from which the key waits. @default unknown; the key is forgotten */
+  /**
+   * Takes the row. It gets the time of its write, because the refusals can be 15 minutes old: a consumer of the audit trail that
+   * reads up to the present must not miss it.
+   *
+   * @param now the time from which the key waits. @default unknown; the key is forgotten
+   */
   take(now?: Date): NewAuditEvent {
     const { subject, reason, count, firstAt, lastAt, ipAddress, userAgent } = this;
     this.count = 0;
@@ -232,11 +237,11 @@ class Tally {
         ...subject.metadata,
         ...(this.isOther ? { addresses: 'other' } : {}),
         count,
-        ...(count > 1 ? { firstAt, lastAt } : {}),
+        firstAt,
+        lastAt,
       },
       ipAddress,
       userAgent,
-      occurredAt: lastAt,
     };
   }
 
