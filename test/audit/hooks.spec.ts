@@ -5,41 +5,24 @@ import {
   type CommittedChange,
   CredentialService,
   encodeCursor,
+  ownerRef,
   SigraConfigError,
   SigraJwtService,
+  type SigraModuleOptions,
 } from 'nestjs-sigra';
 import { auditActions } from '../support/audit-rows.js';
 import { eventually } from '../support/eventually.js';
+import { HookCalls } from '../support/hook-calls.js';
 import { JWT } from '../support/jwt-app.js';
+import { document } from '../support/markdown.js';
 import { refusalOf } from '../support/refusal.js';
-import { startTestApp, type TestApp } from '../support/test-app.js';
+import { SnippetRunner } from '../support/run-snippet.js';
+import { startTestApp, type TestApp, User } from '../support/test-app.js';
 
 const SCOPES = ['read:notes'];
 
-/** Hooks that keep what they are called with. */
-class Calls {
-  readonly all: (readonly [hook: string, change: CommittedChange])[] = [];
-  readonly hooks = {
-    onTokenCreated: this.keep('onTokenCreated'),
-    onTokenRevoked: this.keep('onTokenRevoked'),
-    onReuseDetected: this.keep('onReuseDetected'),
-    onLockedOut: this.keep('onLockedOut'),
-  };
-
-  /** The hooks that were called, with the targets, since the last time. */
-  take() {
-    return this.all.splice(0).map(([hook, { action, targetId }]) => [hook, action, targetId]);
-  }
-
-  private keep(hook: string) {
-    return (change: CommittedChange) => {
-      this.all.push([hook, change]);
-    };
-  }
-}
-
 describe('hooks', () => {
-  const calls = new Calls();
+  const calls = new HookCalls();
   let test: TestApp;
   let jwt: SigraJwtService;
 
@@ -195,6 +178,41 @@ describe('a hook', () => {
 
   it('that is not a function refuses to boot', async () => {
     await expect(start('mail' as never)).rejects.toThrow(SigraConfigError);
+  });
+});
+
+describe('The hooks of docs/events.md', () => {
+  it('write to users about tokens that were created and rotated, and about a reuse', async () => {
+    const mails: (readonly [userId: unknown, text: string])[] = [];
+    const { default: options } = await new SnippetRunner(document('docs/events.md'), {
+      'nestjs-sigra': { SigraModule: { forRoot: (given: object) => given } },
+    }).run<{ default: SigraModuleOptions }>('onTokenCreated', {
+      User,
+      sendMail: async (userId: unknown, text: string) => {
+        mails.push([userId, text]);
+      },
+    });
+    const robots = { findByIds: (ids: readonly string[]) => Promise.resolve(ids.map((id) => ({ id }))) };
+    const test = await startTestApp({
+      sigra: { hooks: options.hooks!, jwt: { ...JWT, enabled: true }, owners: { robot: { provider: robots } } },
+    });
+    const request = { name: 'CI', scopes: SCOPES };
+
+    const { token } = await test.tokens.create(test.user, request);
+    await test.tokens.rotate(token.id);
+    const ofRobot = await test.tokens.create(ownerRef('robot', test.user.id), request);
+    await test.tokens.rotate(ofRobot.token.id);
+    const jwt = test.get(SigraJwtService);
+    const { refreshToken } = await jwt.generateTokens(test.user, SCOPES);
+    await jwt.refresh(refreshToken);
+    await refusalOf(jwt.refresh(refreshToken));
+    await test.close();
+
+    expect(mails).toEqual([
+      [test.user.id, 'A token was created: CI'],
+      [test.user.id, 'A token was rotated: CI'],
+      [test.user.id, 'A refresh token of yours was used twice'],
+    ]);
   });
 });
 

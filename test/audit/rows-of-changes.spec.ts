@@ -102,6 +102,7 @@ describe('the audit row of a change', () => {
       metadata: {
         method: 'session',
         userId: user.id,
+        name: 'CI',
         replacedBy: token.id,
         originId: issued.token.id,
         graceSeconds: 60,

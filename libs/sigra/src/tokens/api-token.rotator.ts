@@ -155,6 +155,7 @@ export class ApiTokenRotator {
         owner,
         metadata: {
           ...kindMember(old),
+          name: old.name,
           replacedBy: successorId,
           originId: makerIdOf(old),
           graceSeconds,
