@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { sigraEntities, SigraModule } from 'nestjs-sigra';
-import type { NoticeNodeSetup } from './notice-node.js';
+import { TokenNoticeSender } from '../../libs/sigra/src/maintenance/token-notice.sender.js';
+import type { NoticeNodeSetup, Told } from './notice-node.js';
 import { setClock } from './wrong-clock.js';
 
 // The program of `startNoticeNode`.
@@ -19,8 +20,8 @@ const module = await Test.createTestingModule({
       apiTokens: {
         onExpiring: {
           days: [30, 7, 1],
-          notify: async ({ id }) => {
-            process.send?.(id);
+          notify: async ({ id }, { days, owner }) => {
+            process.send?.({ tokenId: id, days, ownerId: owner.id } satisfies Told);
             await setTimeout(duration);
           },
         },
@@ -31,6 +32,12 @@ const module = await Test.createTestingModule({
     }),
   ],
 }).compile();
+process.on('message', () => {
+  void module
+    .get(TokenNoticeSender, { strict: false })
+    .send()
+    .then(() => process.send?.('sent'));
+});
 process.once('disconnect', () => process.exit());
 process.send?.('ready');
 await module.init();

@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { TokenNoticeOptions } from 'nestjs-sigra';
@@ -24,7 +25,7 @@ async function startTelling(
 ): Promise<TestApp> {
   const notify: TokenNoticeOptions<User>['notify'] = async (token, { days, user }) => {
     await before();
-    told.push([days, token.id, user.email]);
+    told.push([days, token.id, user!.email]);
   };
   const notices = Object.fromEntries(Object.entries(rules).map(([name, days]) => [name, { days, notify }]));
   return startTestApp({ ...options, sigra: { apiTokens: { scopes, ...notices } } });
@@ -32,6 +33,13 @@ async function startTelling(
 
 const send = (test: TestApp) => test.get(TokenNoticeSender).send();
 const inDays = (test: TestApp, days: number) => new Date(test.clock.now().getTime() + days * 86_400_000);
+/** Whether a statement waits for the lock of another one. */
+const isWaiting = async ({ dataSource }: TestApp) => {
+  const rows = await dataSource.query<object[]>(
+    `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows.length > 0;
+};
 const pass = (test: TestApp, days: number) => test.clock.advance({ milliseconds: days * 86_400_000 });
 
 describe('onExpiring', () => {
@@ -202,6 +210,154 @@ describe('onUnused', () => {
     ]);
     expect(told[0]).toEqual([30, token.id, test.user.email]);
     await test.close();
+  });
+
+  it('tells each owner once on several nodes', async () => {
+    const told: Told[] = [];
+    const test = await startTelling({ onUnused: [90, 30] }, told);
+    await putTokens(test, 50);
+    await test.dataSource.query('UPDATE sigra_api_tokens SET created_at = $1', [inDays(test, -40)]);
+    const options = { databaseUrl: test.databaseUrl, clock: test.clock };
+    const nodes = [
+      test,
+      await startTelling({ onUnused: [90, 30] }, told, options),
+      await startTelling({ onUnused: [90, 30] }, told, options),
+    ];
+
+    await Promise.all(nodes.map(send));
+    const first = told.splice(0);
+    pass(test, 60);
+    await Promise.all(nodes.map(send));
+    for (const node of nodes.reverse()) await node.close();
+
+    expect([first, told].map((each) => new Set(each.map(([, id]) => id)).size)).toEqual([50, 50]);
+    expect([first, told].map((each) => [each.length, ...new Set(each.map(([days]) => days))])).toEqual([
+      [50, 30],
+      [50, 90],
+    ]);
+  });
+
+  it('neither waits for a last use that is being written, nor tells of it twice', async () => {
+    const told: Told[] = [];
+    const test = await startTelling({ onUnused: [30] }, told);
+    await test.tokens.create(test.user, REQUEST);
+    pass(test, 31);
+    const writing = test.dataSource.createQueryRunner();
+    await writing.startTransaction();
+    await writing.query('UPDATE sigra_api_tokens SET last_used_at = $1', [test.clock.now()]);
+
+    await send(test);
+    const before = told.length;
+    await writing.commitTransaction();
+    await writing.release();
+    await send(test);
+    const after = told.length;
+    pass(test, 31);
+    await send(test);
+    await test.close();
+
+    expect([before, after, told.length]).toEqual([1, 1, 2]);
+  });
+});
+
+describe('The timer of notices', () => {
+  const told: Told[] = [];
+  let test: TestApp;
+  let fails = false;
+
+  beforeEach(async () => {
+    told.length = 0;
+    fails = false;
+    mock.timers.enable({ apis: ['setInterval'] });
+    test = await startTelling({ onExpiring: [7] }, told, {}, () => {
+      if (fails) throw new Error('no mail today');
+    });
+    // The run at the start has ended.
+    await send(test);
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await test.close();
+    mock.timers.reset();
+  });
+
+  const passMinutes = (minutes: number) => {
+    test.clock.advance({ minutes });
+    mock.timers.tick(minutes * 60_000);
+  };
+  const create = () => test.tokens.create(test.user, { ...REQUEST, expiresAt: inDays(test, 5) });
+
+  it('is due every hour, as long as the process runs', async () => {
+    const runs = jest.spyOn(test.get(TokenNoticeSender), 'send');
+    const counts: number[] = [];
+    for (let hour = 1; hour <= 3; hour++) {
+      await create();
+      passMinutes(55);
+      counts.push(told.length);
+      passMinutes(5);
+      await eventually(() => told.length === hour);
+      // The run has ended, and the next one is due in an hour.
+      await runs.mock.results.at(-1)?.value;
+    }
+
+    expect(counts).toEqual([0, 1, 2]);
+    expect(runs).toHaveBeenCalledTimes(3);
+  });
+
+  it('is due within five minutes after a notice that failed can be sent again', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await create();
+    fails = true;
+    await send(test);
+    fails = false;
+
+    passMinutes(30);
+    const before = [...told];
+    passMinutes(5);
+
+    await eventually(() => told.length === 1);
+    expect(before).toEqual([]);
+  });
+
+  it('is due within ten minutes after another node has claimed a notice and ended', async () => {
+    const { token } = await create();
+    // What a node that is killed right after the commit leaves.
+    await test.dataSource.query(
+      `INSERT INTO sigra_token_notices (token_id, kind, about, days, claim_id, attempts, retry_at)
+       VALUES ($1, 'expiring', $2, 7, gen_random_uuid(), 1, $3)`,
+      [token.id, token.expiresAt, new Date(test.clock.now().getTime() + 300_000)],
+    );
+    await send(test);
+
+    passMinutes(5);
+    const before = [...told];
+    passMinutes(5);
+
+    await eventually(() => told.length === 1);
+    expect(before).toEqual([]);
+  });
+
+  it('is due within ten minutes after another node has claimed notices in the same moment', async () => {
+    const ids = await putTokens(test, 30, { expiresAt: inDays(test, 6) });
+    // The claims of another node, which ends before it has sent one of them.
+    const killed = test.dataSource.createQueryRunner();
+    await killed.startTransaction();
+    await killed.query(
+      `INSERT INTO sigra_token_notices (token_id, kind, about, days, claim_id, attempts, retry_at)
+       SELECT id, 'expiring', expires_at, 7, gen_random_uuid(), 1, $2 FROM sigra_api_tokens WHERE id = ANY ($1)`,
+      [[...ids].sort().slice(0, 20), new Date(test.clock.now().getTime() + 300_000)],
+    );
+    const sent = send(test);
+    await eventually(() => isWaiting(test));
+    await killed.commitTransaction();
+    await killed.release();
+    await sent;
+    const before = told.length;
+
+    passMinutes(10);
+
+    await eventually(() => told.length === 30);
+    expect(before).toBe(0);
   });
 });
 

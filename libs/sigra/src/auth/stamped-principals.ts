@@ -1,35 +1,12 @@
 import type { Caller } from '../common/caller.js';
-import {
-  type AnyPrincipal,
-  type Owner,
-  type Principal,
-  type PrincipalOwner,
-  type Stamp,
-  stamped,
-} from '../common/principal.js';
+import { OwnerWithEntity } from '../common/owner-with-entity.js';
+import { type AnyPrincipal, type Principal, type Stamp, stamped } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
 import type { VerifiedAccessToken } from '../jwt/access-token.verifier.js';
 import type { OwnerState } from '../persistence/owner-state.reader.js';
 import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
-
-/** JSON and copies leave out the getter: an application that omits the user from an answer must not send it as the owner. */
-export class OwnerWithEntity implements PrincipalOwner {
-  readonly type: string;
-  readonly id: string;
-  readonly #entity: object;
-
-  constructor({ type, id }: Owner, entity: object) {
-    this.type = type;
-    this.id = id;
-    this.#entity = entity;
-  }
-
-  get entity(): object {
-    return this.#entity;
-  }
-}
 
 /**
  * The principal of an API token.

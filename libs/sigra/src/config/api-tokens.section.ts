@@ -19,7 +19,7 @@ const notices = optional(
   section({
     days: option({ accepts: `array of 1 to ${MAX_THRESHOLDS} days, each 1 to ${MAX_DAYS}`, check: checkDays }),
     notify: callback<TokenNoticeOptions['notify']>({
-      accepts: '`(token, { days, user }) => void`, or a promise',
+      accepts: '`(token, { days, user, owner }) => void`, or a promise',
       expected: 'a function of the token',
     }),
   } satisfies SpecsOf<TokenNoticeOptions>),

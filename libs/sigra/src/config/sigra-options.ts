@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Type } from '@nestjs/common';
-import type { Owner, Principal } from '../common/principal.js';
+import type { Owner, Principal, PrincipalOwner } from '../common/principal.js';
 
 /**
  * Finds users that are not TypeORM entities of the same DataSource.
@@ -126,6 +126,7 @@ export interface ApiTokenKindOptions {
 /** The token that a notice is about. It contains neither the raw token nor its hash. */
 export interface NoticedApiToken {
   readonly id: string;
+  readonly ownerType: string;
   readonly ownerId: string;
   readonly name: string;
   readonly description: string | null;
@@ -143,11 +144,13 @@ export interface NoticedApiToken {
 export interface TokenNotice<User extends object = object> {
   /** The threshold that the token has passed, in days. */
   readonly days: number;
-  /** The owner of the token, who is active. */
-  readonly user: User;
+  /** The user who owns the token, and is active. Undefined for a token of another owner. */
+  readonly user: User | undefined;
+  /** The active owner of the token, as `owner` of a principal: a user, or another one of the option `owners`. */
+  readonly owner: PrincipalOwner;
 }
 
-/** Notices about API tokens, sent in the background within about an hour. */
+/** Notices about API tokens of all types of owners, sent in the background within about an hour. */
 export interface TokenNoticeOptions<User extends object = object> {
   /** The thresholds, in days: 1 to 16 different ones. */
   days: readonly number[];
@@ -242,7 +245,7 @@ export interface ApiTokenOptions<User extends object = object> {
    * use, or from the creation, so it is longer than `activityUpdateThreshold` plus 2. @default no limit
    */
   idleTtl?: number;
-  /** Notices that a token will expire, so many days before. @default none */
+  /** Notices that a token will expire, so many days before, also by `enforceOnExisting`, but not by `idleTtl`. @default none */
   onExpiring?: TokenNoticeOptions<User>;
   /** Notices that a token has not been used, so many days after its last use or its creation. @default none */
   onUnused?: TokenNoticeOptions<User>;

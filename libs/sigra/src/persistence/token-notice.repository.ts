@@ -7,6 +7,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { expirySql } from './token-expiry.js';
 import { currentEpoch } from './owner.repository.js';
+import { OwnerDirectories } from './owner-directories.js';
 import { literal } from './qualified-names.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type ApiToken, apiTokens, type tokenNotices } from './tables.js';
@@ -28,6 +29,8 @@ export interface ClaimedNotices {
   readonly notices: readonly DueNotice[];
   /** The id of the last token that was looked at; null when there was none. */
   readonly last: string | null;
+  /** Seconds until notices of these tokens that are unsent can be claimed; null when there is none. */
+  readonly wait: number | null;
 }
 
 /** How long a node has a claim, in seconds: longer than it sends one batch. Afterwards, any node sends its notices again. */
@@ -46,20 +49,23 @@ interface NoticeRule {
   readonly isNearer: '<' | '>';
 }
 
-const RULES: Readonly<Record<NoticeKind, NoticeRule>> = {
-  expiring: {
-    about: 't.expires_at',
-    isReached: (about, seconds) => `${about} <= clock.now + make_interval(secs => ${seconds})`,
-    nearest: 'min',
-    isNearer: '<',
-  },
-  unused: {
-    about: 'coalesce(t.last_used_at, t.created_at)',
-    isReached: (about, seconds) => `${about} <= clock.now - make_interval(secs => ${seconds})`,
-    nearest: 'max',
-    isNearer: '>',
-  },
-};
+/** @param expiry SQL of the time at which the token `t` expires */
+function rulesOf(expiry: string): Readonly<Record<NoticeKind, NoticeRule>> {
+  return {
+    expiring: {
+      about: expiry,
+      isReached: (about, seconds) => `${about} <= clock.now + make_interval(secs => ${seconds})`,
+      nearest: 'min',
+      isNearer: '<',
+    },
+    unused: {
+      about: 'coalesce(t.last_used_at, t.created_at)',
+      isReached: (about, seconds) => `${about} <= clock.now - make_interval(secs => ${seconds})`,
+      nearest: 'max',
+      isNearer: '>',
+    },
+  };
+}
 
 /**
  * Reads and writes `sigra_token_notices`: which owners were told that a token expires or is not used. All times are those of the
@@ -68,17 +74,21 @@ const RULES: Readonly<Record<NoticeKind, NoticeRule>> = {
 @Injectable()
 export class TokenNoticeRepository {
   private readonly isActive: string;
+  private readonly rules: Readonly<Record<NoticeKind, NoticeRule>>;
   private readonly kinds: TokenKinds;
 
   constructor(
-    @InjectSigraConfig() { users, apiTokens: rules }: SigraConfig,
+    @InjectSigraConfig() { apiTokens: rules }: SigraConfig,
     private readonly clock: Clock,
     private readonly database: SigraDatabase,
+    directories: OwnerDirectories,
   ) {
     this.kinds = rules.kinds;
     const current = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
+    // Each use would move the end by idleTtl, so that the thresholds begin again.
+    this.rules = rulesOf(expirySql('t', { ...rules, idleTtl: undefined }));
     // A replaced token ends by its rotation, and a least of nulls is null.
-    this.isActive = `t.owner_type = ${literal(users.type)} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
+    this.isActive = `${directories.isKnown('t.owner_type')} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
       AND t.prefix IN (${rules.kinds.storedPrefixes.map(literal).join(', ')})
       AND coalesce(${expirySql('t', rules)} > clock.now, true) AND t.token_epoch = ${current}`;
   }
@@ -98,28 +108,32 @@ export class TokenNoticeRepository {
     limit: number,
   ): Promise<ClaimedNotices> {
     const { apiTokens: tokens, tokenNotices: notices } = this.database.names;
-    const { about, isReached, nearest, isNearer } = RULES[kind];
+    const { about, isReached, nearest, isNearer } = this.rules[kind];
     // Told of a farther threshold or of another time, or not told by the node that was to do it.
     const isDue = (
       wantedAbout: string,
       wantedDays: string,
     ) => `(n.about <> ${wantedAbout} OR ${wantedDays} ${isNearer} n.days
       OR (n.sent_at IS NULL AND n.retry_at <= (SELECT now FROM clock)))`;
+    // Another node is about to send them, and perhaps further ones of these tokens.
+    const isOutrun = '(SELECT count(*) FROM due) > (SELECT count(*) FROM claimed)';
     const claimId = uuidv7();
     const rows = await this.database.transaction(
       (manager) =>
-        this.database.query<{ token: string | null; days: number | string; last: string | null }>(
+        this.database.query<{ token: string | null; days: number | string; last: string | null; wait: number | null }>(
           `WITH clock AS MATERIALIZED (SELECT ${currentTime('$1')} AS now), seen AS MATERIALIZED (
              SELECT t.id, ${about} AS about, (${this.isActive}) AS is_active
              FROM clock, ${tokens} t WHERE t.id > $2 ORDER BY t.id LIMIT $3
-           ), due AS MATERIALIZED (
-             SELECT seen.id, seen.about, threshold.days
+           ), reached AS MATERIALIZED (
+             SELECT seen.id, seen.about, threshold.days, (n.token_id IS NULL OR ${isDue('seen.about', 'threshold.days')}) AS is_due,
+               CASE WHEN n.sent_at IS NULL THEN n.retry_at END AS retry_at
              FROM clock, seen CROSS JOIN LATERAL (
                SELECT ${nearest}(day) AS days FROM unnest($4::int[]) AS day
                WHERE ${isReached('seen.about', 'day * 86400.0')}
              ) threshold LEFT JOIN ${notices} n ON n.token_id = seen.id AND n.kind = $6
-             WHERE seen.is_active AND threshold.days IS NOT NULL AND (n.token_id IS NULL OR ${isDue('seen.about', 'threshold.days')})
-             ORDER BY seen.id LIMIT $5
+             WHERE seen.is_active AND threshold.days IS NOT NULL
+           ), due AS MATERIALIZED (
+             SELECT id, about, days FROM reached WHERE is_due ORDER BY id LIMIT $5
            ), kept AS MATERIALIZED (
              SELECT t.id FROM ${tokens} t WHERE t.id = ANY (ARRAY(SELECT id FROM due)) FOR KEY SHARE SKIP LOCKED
            ), claimed AS (
@@ -132,7 +146,12 @@ export class TokenNoticeRepository {
              WHERE ${isDue('excluded.about', 'excluded.days')}
              RETURNING n.token_id, n.days
            )
-           SELECT found.token, found.days, (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last
+           SELECT found.token, found.days, (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last, (
+             SELECT least(
+               CASE WHEN ${isOutrun} THEN ${CLAIM_SECONDS} END,
+               extract(epoch FROM min(retry_at) - (SELECT now FROM clock))
+             )::float8 FROM reached WHERE NOT is_due
+           ) AS wait
            FROM (SELECT) AS one LEFT JOIN (
              SELECT ${apiTokens.packed('t')} AS token, claimed.days
              FROM claimed JOIN ${tokens} t ON t.id = claimed.token_id
@@ -145,23 +164,32 @@ export class TokenNoticeRepository {
     const due = rows.flatMap(({ token, days }) =>
       token === null ? [] : [{ token: this.kinds.label(apiTokens.unpack(token)), days: Number(days) }],
     );
-    return { claimId, notices: due, last: rows[0]?.last ?? null };
+    return { claimId, notices: due, last: rows[0]?.last ?? null, wait: rows[0]?.wait ?? null };
   }
 
-  /** Records which notices of a claim were sent. The others are sent again, after a time that grows with each attempt. */
-  async settle(kind: NoticeKind, claimId: string, sentIds: readonly string[]): Promise<void> {
+  /**
+   * Records which notices of a claim were sent. The others are sent again, after a time that grows with each attempt.
+   *
+   * @returns seconds until the first of them; null when all were sent
+   */
+  async settle(kind: NoticeKind, claimId: string, sentIds: readonly string[]): Promise<number | null> {
     const wait = `least(${RETRY_SECONDS} * 2.0 ^ least(n.attempts - 1, 16), ${LONGEST_RETRY_SECONDS})`;
     const now = currentTime('$1');
-    await this.database.transaction(
+    const { wait: first } = await this.database.transaction(
       (manager) =>
-        this.database.query(
-          `UPDATE ${this.database.names.tokenNotices} n
-           SET sent_at = CASE WHEN n.token_id = ANY ($4::uuid[]) THEN ${now} END, retry_at = ${now} + make_interval(secs => ${wait})
-           WHERE n.claim_id = $2 AND n.kind = $3 AND n.sent_at IS NULL`,
+        this.database.queryOne<{ wait: number | null }>(
+          `WITH settled AS (
+             UPDATE ${this.database.names.tokenNotices} n
+             SET sent_at = CASE WHEN n.token_id = ANY ($4::uuid[]) THEN ${now} END, retry_at = ${now} + make_interval(secs => ${wait})
+             WHERE n.claim_id = $2 AND n.kind = $3 AND n.sent_at IS NULL
+             RETURNING n.sent_at, n.retry_at
+           )
+           SELECT extract(epoch FROM min(retry_at) - ${now})::float8 AS wait FROM settled WHERE sent_at IS NULL`,
           [replacedTime(this.clock), claimId, kind, sentIds],
           manager,
         ),
       BATCH_TIMEOUT_MS,
     );
+    return first;
   }
 }
