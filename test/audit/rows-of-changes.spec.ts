@@ -90,6 +90,20 @@ describe('the audit row of a change', () => {
     });
   });
 
+  it('records a change once, although an earlier token in its grace period loses the same', async () => {
+    const { token } = await test.tokens.create(user, { name: 'CI', scopes: ['read:notes', 'write:notes'] });
+    const successor = await test.tokens.rotate(token.id, { graceSeconds: 60 });
+
+    await test.tokens.update(successor.token.id, { scopes: ['read:notes'] });
+
+    const [row] = await test.dataSource.query<object[]>('SELECT scopes FROM sigra_api_tokens WHERE id = $1', [
+      token.id,
+    ]);
+    expect(row).toEqual({ scopes: ['read:notes'] });
+    expect((await lastRow(successor.token.id))?.action).toBe('api.token_update');
+    expect((await lastRow(token.id))?.action).toBe('api.token_rotate');
+  });
+
   it('records a rotation with its successor and its grace', async () => {
     const { token } = await test.tokens.rotateForUser(user, issued.token.id, { graceSeconds: 60 }, inPerson());
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { ApiTokenService, TokenCleanupService } from 'nestjs-sigra';
 import { bearer, flushBackgroundWrites } from 'nestjs-sigra/testing';
 import { eventually } from '../support/eventually.js';
+import { OAUTH_CONTROLLERS, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
 import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -54,6 +55,21 @@ describe('the usage of a token', () => {
     await flush();
 
     expect(await test.tokens.usage(token.id)).toEqual([]);
+  });
+
+  it('counts the request that gets a JWT with the token, and not those with the JWT', async () => {
+    const app = await startOAuthApp({}, { sigra: { ...USAGE, controllers: OAUTH_CONTROLLERS } });
+    const { rawToken, token } = await app.tokens.create(app.user, { name: 'CI', scopes: ['read:notes'] });
+    const client = { client_id: token.id, client_secret: rawToken };
+
+    const { access_token } = tokensIn(await app.post('token', { grant_type: 'client_credentials', ...client }));
+    const statuses = [(await app.present(access_token)).status, (await app.present(access_token)).status];
+    await flushBackgroundWrites(app.app);
+    const usage = await app.tokens.usage(token.id);
+    await app.close();
+
+    expect(statuses).toEqual([200, 200]);
+    expect(usage.map(({ requests }) => requests)).toEqual([1]);
   });
 
   it('is not that of a token of another user, or of an unknown one', async () => {
