@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { ForbiddenException } from '@nestjs/common';
 import { type AdminApiTokenView, CredentialService, type HostRequest, type Principal } from 'nestjs-sigra';
 import { auditActions, auditRows } from '../support/audit-rows.js';
+import { betterAuthKey, FORMATS } from '../support/foreign-tokens.js';
 import { ADAPTERS, startTestApp, type TestApp, type User } from '../support/test-app.js';
 import { TokenClient } from '../support/token-client.js';
 import { unknownToken } from '../support/unknown-token.js';
@@ -36,6 +37,7 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
       adapter,
       sigra: {
         controllers: { tokens: 'api/tokens', scopes: 'api/scopes', admin: 'api/admin/tokens' },
+        apiTokens: { scopes: ['read:notes', 'write:notes', 'admin'], foreignFormats: FORMATS },
         admin: {
           canAdminister: async ({ user }: Principal<User>) => Promise.resolve(user.email === 'root@example.com'),
           requireStepUp: (_principal: Principal<User>, request: HostRequest) =>
@@ -170,6 +172,29 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
     expect(await of(`createdBefore=${build.token.createdAt.toISOString()}`)).toEqual([]);
   });
 
+  it('searches and revokes imported tokens by the prefix of their format and by their hint', async () => {
+    const { hash, raw } = betterAuthKey();
+    const row = { owner, name: 'Old', scopes: ['read:notes'] };
+    const hint = raw.slice(0, 15) + '|';
+    await test.tokens.importHashed([
+      { ...row, format: 'better-auth', hash, hint },
+      { ...row, format: 'knox', hash: new Uint8Array(64).fill(7), hint: '0a' },
+    ]);
+    const of = async (query: string) =>
+      (await search(`ownerId=${owner.id}&${query}`)).tokens.map(({ prefix }) => prefix);
+
+    expect(await of('prefix=better-auth:')).toEqual(['better-auth:']);
+    expect(await of(`hint=${encodeURIComponent(hint)}`)).toEqual(['better-auth:']);
+    expect(await of('hint=0a')).toEqual(['knox:']);
+    expect(await of('prefix=knox')).toEqual([]);
+
+    const filter = { prefix: 'better-auth:', ownerId: owner.id };
+    const answer = await call('POST', '/revoke', { filter, expectedCount: 1 });
+
+    expect([answer.status, answer.body.revoked]).toEqual([200, 1]);
+    await expect(test.tokens.verify(raw)).rejects.toMatchObject({ code: 'token_revoked' });
+  });
+
   it('names the same state as lookup', async () => {
     const expiresAt = new Date(test.clock.now().getTime() + 1000);
     const expired = await test.tokens.create(owner, { ...REQUEST, expiresAt });
@@ -205,12 +230,16 @@ describe.each(ADAPTERS)('The admin controller on %s', (adapter) => {
     ['limit=201', 'invalid_limit'],
     ['cursor=x', 'invalid_cursor'],
     ['order=random', 'invalid_filter'],
-    ['hint=abc', 'invalid_filter'],
+    ['hint=', 'invalid_filter'],
+    ['hint=a+b', 'invalid_filter'],
+    ['hint=aaaaaaaaaaaaaaaaa', 'invalid_filter'],
     ['hint=abcd&hint=abce', 'invalid_filter'],
     ['name=', 'invalid_filter'],
     ['name=%00', 'invalid_filter'],
     ['ownerId=', 'invalid_filter'],
     ['prefix=A', 'invalid_filter'],
+    ['prefix=:', 'invalid_filter'],
+    ['prefix=a:b', 'invalid_filter'],
     ['scopes=A', 'invalid_filter'],
     ['scopes=', 'invalid_filter'],
     ['unusedSince=yesterday', 'invalid_filter'],

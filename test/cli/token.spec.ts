@@ -22,7 +22,10 @@ describe('npx sigra token', () => {
   let cli: CommandLine;
 
   beforeAll(async () => {
-    test = await startTestApp();
+    const knox = { pattern: /^[0-9a-f]{64}$/, digest: 'sha512' } as const;
+    test = await startTestApp({
+      sigra: { apiTokens: { scopes: ['read:notes', 'write:notes'], foreignFormats: { knox } } },
+    });
     cli = new CommandLine(test.databaseUrl);
   });
   afterAll(() => test.close());
@@ -89,6 +92,18 @@ describe('npx sigra token', () => {
       code: 2,
       stderr: expect.stringContaining('--owner-type is one of user, robot.'),
     });
+  });
+
+  it('lists imported tokens by the prefix of their format and by their hint', async () => {
+    const owner = await test.addUser('imported@example.com');
+    const row = { format: 'knox', owner, name: 'Old', scopes: ['read:notes'], hint: '0123456789abcde' };
+    await test.tokens.importHashed([{ ...row, hash: new Uint8Array(64).fill(7) }]);
+    const list = async (...filter: string[]) =>
+      (await cli.json<{ tokens: TokenJson[] }>(['token', 'list', '--owner', owner.id, ...filter])).tokens.length;
+
+    expect(await list('--prefix', 'knox:')).toBe(1);
+    expect(await list('--prefix', 'sigra_sk_')).toBe(0);
+    expect(await list('--hint', row.hint)).toBe(1);
   });
 
   it('applies the rules of the application', async () => {

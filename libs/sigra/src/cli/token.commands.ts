@@ -53,8 +53,11 @@ export const tokenCommands: readonly Command[] = [
       owner: { description: 'tokens of this owner', value: 'ID' },
       creator: { description: 'tokens that this user made for other owners', value: 'ID' },
       name: { description: 'a part of the name', value: 'TEXT' },
-      hint: { description: 'the first four characters after the prefix', value: 'TEXT' },
-      prefix: { description: 'the prefix of the raw token', value: 'TEXT' },
+      hint: { description: 'the first four characters after the prefix, or an imported hint', value: 'TEXT' },
+      prefix: {
+        description: 'the prefix of the raw token, or a name of apiTokens.foreignFormats and a colon',
+        value: 'TEXT',
+      },
       kind: { description: 'a name of apiTokens.kinds', value: 'NAME' },
       scope: { description: 'a scope that the token grants; repeat it for several', value: 'SCOPE', multiple: true },
       state: { description: 'active, revoked or expired', value: 'STATE', choices: ['active', 'revoked', 'expired'] },

@@ -1,4 +1,10 @@
-import { MAX_FOREIGN_LENGTH, DIGEST_BYTES, type ForeignDigest, type ForeignFormat } from '../common/foreign-formats.js';
+import {
+  DIGEST_BYTES,
+  type ForeignDigest,
+  type ForeignFormat,
+  MAX_FOREIGN_LENGTH,
+  storedPrefixOf,
+} from '../common/foreign-formats.js';
 import { mintRawToken, mintRefreshToken } from '../common/token-format.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { text } from './option-kinds.js';
@@ -7,6 +13,7 @@ import { describeValue, none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type { ForeignFormatOptions } from './sigra-options.js';
 import { isKindName } from './token-kinds.section.js';
+import { isPrefix } from './token-prefixes.js';
 
 const MAX_FORMATS = 16;
 /** Form and length of the shortest JWT. */
@@ -94,6 +101,13 @@ export function assertApart(path: string, formats: readonly ForeignFormat[], kin
     const twin = formats.find((other) => other.name !== name && other.pattern.source === pattern.source);
     if (twin) throw new SigraConfigError(own, `is that of ${twin.name}, so their tokens could not be told apart`);
   }
+}
+
+/** Whether a value can be the `prefix` of a row: that of a raw token, or that of a format. */
+export function isStoredPrefix(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const name = value.slice(0, -1);
+  return isPrefix(value) || (isKindName(name) && value === storedPrefixOf({ name }));
 }
 
 function checkPattern(path: string, value: unknown): RegExp {

@@ -20,9 +20,14 @@ export const earlierPrefixes = option({
   },
 });
 
+/** Whether a value has the form of a prefix. */
+export function isPrefix(value: unknown): value is string {
+  return typeof value === 'string' && FORM.test(value);
+}
+
 /** @throws SigraConfigError */
 export function checkPrefix(path: string, value: unknown): string {
-  if (typeof value !== 'string' || !FORM.test(value)) {
+  if (!isPrefix(value)) {
     return rejectOption(path, '1 to 32 characters of a-z, 0-9 and _', value, "; for example 'myapp_sk_'");
   }
   if (collidesWithJwt(value)) {

@@ -10,11 +10,11 @@ export interface ApiTokenFilter {
   readonly creatorType?: string | undefined;
   /** The owner who made the tokens for another one, such as a user for an organization. */
   readonly creatorId?: string | undefined;
-  /** The first four characters after the prefix, as lists show them. */
+  /** The whole hint, as lists show it: the first four characters after the prefix, or what an import gave. */
   readonly hint?: string | undefined;
   /** A part of the name, in any case: 1 to 255 characters. */
   readonly name?: string | undefined;
-  /** The prefix that tokens were created with, such as an earlier `apiTokens.prefix`. */
+  /** The prefix that tokens were created with, such as an earlier `apiTokens.prefix`, or `sanctum:` for the imported tokens of a format. */
   readonly prefix?: string | undefined;
   /** The name of one of `apiTokens.kinds`. */
   readonly kind?: string | undefined;

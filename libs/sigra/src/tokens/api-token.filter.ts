@@ -5,9 +5,11 @@ import { isScopeList } from '../common/scope-grammar.js';
 import { SigraError } from '../common/sigra-error.js';
 import { isLongerThan, isStorable } from '../common/storable-text.js';
 import type { TokenKinds } from '../common/token-kinds.js';
+import { isStoredPrefix } from '../config/foreign-formats.section.js';
 import type { ApiTokenFilter, ResolvedTokenFilter } from '../persistence/api-token-filter.js';
 import { MAX_NAME_LENGTH } from '../persistence/tables.js';
 import type { ScopeRegistry } from '../scopes/scope-registry.js';
+import { isHint, MAX_HINT_LENGTH } from './hashed-token.js';
 
 /** What a property of a filter accepts. */
 interface Rule {
@@ -39,11 +41,14 @@ const RULES: Readonly<Record<keyof ApiTokenFilter, Rule>> = {
   ownerId,
   creatorType: ownerType,
   creatorId: ownerId,
-  hint: { accepts: 'the first 4 characters after the prefix of a token', matches: matching(/^[0-9A-Za-z]{4}$/) },
+  hint: {
+    accepts: `the whole hint of a token: 1 to ${MAX_HINT_LENGTH} visible ASCII characters`,
+    matches: (value) => isHint(value) && value !== '',
+  },
   name: { accepts: `a part of a name: 1 to ${MAX_NAME_LENGTH} characters`, matches: isPartOfName },
   prefix: {
-    accepts: 'a prefix of tokens: 1 to 32 characters of a-z, 0-9 and _',
-    matches: matching(/^[a-z0-9_]{1,32}$/),
+    accepts: 'a prefix of tokens: 1 to 32 characters of a-z, 0-9 and _, or the name of a foreign format and a colon',
+    matches: isStoredPrefix,
   },
   kind: {
     accepts: 'the name of one of apiTokens.kinds',

@@ -29,7 +29,8 @@ export interface HashedToken extends RequestedProperties {
   readonly lastUsedAt?: Date | null | undefined;
 }
 
-const MAX_HINT_LENGTH = 16;
+/** In characters. The hints of other tokens are shorter. */
+export const MAX_HINT_LENGTH = 16;
 const HINT = new RegExp(`^[\\x21-\\x7e]{0,${MAX_HINT_LENGTH}}$`);
 /** In bytes. Shorter digests can be guessed; longer ones are not digests. */
 const [MIN_DIGEST, MAX_DIGEST] = [16, 128];
@@ -63,10 +64,15 @@ function decode(given: string, length: number): Uint8Array | undefined {
   )?.bytes;
 }
 
+/** Whether a value can be the `hint` of a row. */
+export function isHint(value: unknown): value is string {
+  return typeof value === 'string' && HINT.test(value);
+}
+
 /** @throws SigraError `invalid_import` */
 export function parseHint(hint: unknown): string {
   if (hint === undefined || hint === null) return '';
-  if (typeof hint === 'string' && HINT.test(hint)) return hint;
+  if (isHint(hint)) return hint;
   throw invalid(`The hint must be at most ${MAX_HINT_LENGTH} visible ASCII characters.`);
 }
 

@@ -35,9 +35,15 @@ const filterProperties: Properties<ApiTokenFilter> = {
   creatorId: optional(
     text({ description: 'The id of who made tokens for another owner: a user, without `creatorType`.' }),
   ),
-  hint: optional(text({ description: 'The first four characters after the prefix.' })),
+  hint: optional(
+    text({ description: 'The whole hint: the first four characters after the prefix, or what an import gave.' }),
+  ),
   name: optional(text({ description: 'A part of the name, in any case.' })),
-  prefix: optional(text({ description: 'The prefix that tokens were created with.' })),
+  prefix: optional(
+    text({
+      description: 'The prefix that tokens were created with; for imported ones the name of their format and a colon.',
+    }),
+  ),
   kind: optional(text({ description: 'The name of a kind.' })),
   scopes: optional(scopeList),
   unusedSince: optional(instant('Tokens that were created before and not used since.')),
