@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import * as sigra from 'nestjs-sigra';
 import type { ApiTokenService } from 'nestjs-sigra';
 import type { DataSource } from 'typeorm';
 import { FORMATS } from '../support/foreign-tokens.js';
@@ -24,17 +25,19 @@ const TABLES = [
      last_used_at timestamp(0), expires_at timestamp(0), created_at timestamp(0), updated_at timestamp(0))`,
   `CREATE TABLE knox_authtoken (digest varchar(128) PRIMARY KEY, token_key varchar(25) NOT NULL,
      user_id uuid NOT NULL, created timestamptz NOT NULL, expiry timestamptz)`,
-  `CREATE TABLE apikey (id text PRIMARY KEY, name text, start text, prefix text, key text NOT NULL,
-     "userId" text NOT NULL, enabled boolean, "requestCount" integer, remaining integer, "lastRequest" timestamptz,
-     "expiresAt" timestamptz, "createdAt" timestamptz NOT NULL, "updatedAt" timestamptz NOT NULL, permissions text,
-     metadata text)`,
+  `CREATE TABLE apikey (id text PRIMARY KEY, "configId" text NOT NULL, name text, start text, "referenceId" text NOT NULL,
+     prefix text, key text NOT NULL, "refillInterval" integer, "refillAmount" integer, "lastRefillAt" timestamptz,
+     enabled boolean, "rateLimitEnabled" boolean, "rateLimitTimeWindow" integer, "rateLimitMax" integer,
+     "requestCount" integer, remaining integer, "lastRequest" timestamptz, "expiresAt" timestamptz,
+     "createdAt" timestamptz NOT NULL, "updatedAt" timestamptz NOT NULL, permissions text, metadata text)`,
+  'CREATE INDEX ON apikey ("configId")',
   `${OWNED} INSERT INTO personal_access_tokens (tokenable_type, tokenable_id, name, token, abilities, created_at)
      SELECT 'App\\Models\\User', owners.id, 'Token ' || n, encode(sha256((${PLAIN})::bytea), 'hex'), '["read:notes"]',
        timestamp '2020-01-01' ${EACH} ORDER BY n`,
   `${OWNED} INSERT INTO knox_authtoken SELECT encode(sha512((${HEX})::bytea), 'hex'), substr(${HEX}, 1, 15), owners.id,
        timestamptz '2020-01-01Z', NULL ${EACH}`,
-  `${OWNED} INSERT INTO apikey (id, name, start, key, "userId", enabled, "createdAt", "updatedAt", permissions)
-     SELECT 'key' || n, 'Key ' || n, substr(${LETTERS}, 1, 6),
+  `${OWNED} INSERT INTO apikey (id, "configId", name, start, key, "referenceId", enabled, "createdAt", "updatedAt", permissions)
+     SELECT 'key' || n, 'default', 'Key ' || n, substr(${LETTERS}, 1, 6),
        rtrim(translate(encode(sha256((${LETTERS})::bytea), 'base64'), '+/', '-_'), '='), owners.id::text, true,
        timestamptz '2020-01-01Z', timestamptz '2020-01-01Z', '{"notes":["read"]}' ${EACH}`,
 ];
@@ -57,7 +60,7 @@ function interruptedAfter(pages: number, source: DataSource): Source {
 
 describe(`Tables of ${TOKENS} tokens, imported with the scripts of docs/import.md`, () => {
   let test: TestApp;
-  const scripts = new SnippetRunner(document('docs/import.md'), {});
+  const scripts = new SnippetRunner(document('docs/import.md'), { 'nestjs-sigra': sigra });
   const options = { sigra: { apiTokens: { scopes: ['read:notes'], foreignFormats: FORMATS } } };
 
   beforeAll(async () => {

@@ -8,6 +8,7 @@ export const FORMATS = {
   knox: { pattern: /^[0-9a-f]{64}$/, digest: 'sha512', scheme: 'Token' },
   'better-auth': { pattern: /^[A-Za-z]{64}$/, digest: 'sha256' },
   unkey: { pattern: /^acme_[1-9A-HJ-NP-Za-km-z]{20,30}$/, digest: 'sha256' },
+  own: { pattern: /^own_[0-9a-f]{48}$/, digest: 'sha256' },
 } satisfies ApiTokenOptions['foreignFormats'];
 
 /** A raw token of another system, and what that stores of it. */
@@ -42,6 +43,12 @@ export function betterAuthKey(): ForeignSample {
 export function unkeyKey(): ForeignSample {
   const raw = `acme_${letters(22).replaceAll(/[IOl]/g, 'x')}`;
   return { raw, hash: createHash('sha256').update(raw).digest('base64'), hint: raw.slice(0, 9) };
+}
+
+/** A table of the application's own: SHA-256 of the whole token, in hex. */
+export function ownKey(): ForeignSample {
+  const raw = `own_${randomBytes(24).toString('hex')}`;
+  return { raw, hash: createHash('sha256').update(raw).digest('hex'), hint: null };
 }
 
 function letters(length: number): string {
