@@ -13,6 +13,7 @@ import { isFor } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewApiToken } from '../persistence/api-token.repository.js';
 import { ImportedTokenRepository } from '../persistence/imported-token.repository.js';
+import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { OwnerDirectories } from '../persistence/owner-directories.js';
 import { OwnerRepository } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
@@ -69,6 +70,7 @@ export class HashedTokenImporter {
     @InjectSigraConfig() private readonly config: SigraConfig,
     private readonly clock: Clock,
     private readonly scopes: ScopeRegistry,
+    private readonly ceiling: ScopeCeiling,
     private readonly directories: OwnerDirectories,
     private readonly database: SigraDatabase,
     private readonly owners: OwnerRepository,
@@ -216,17 +218,19 @@ export class HashedTokenImporter {
     const format = this.formats.get(token.format);
     if (!format) throw invalid('The format is not in apiTokens.foreignFormats.');
     const { kinds, parseMetadata } = this.config.apiTokens;
-    const kind = kinds.of({ prefix: storedPrefixOf(format) });
+    const prefix = storedPrefixOf(format);
+    const kind = kinds.of({ prefix });
     if (kind && ownerId !== '' && !isFor(kind, ownerType)) {
       throw new SigraError('invalid_kind', 'The kind of the format is not for this type of owners.');
     }
     const properties = await parseProperties(token, { scopes: this.scopes, parseMetadata });
+    this.ceiling.assertKindAllows(kind, properties.scopes);
     return {
       ...properties,
       id: uuidv7(),
       ownerType,
       ownerId,
-      prefix: storedPrefixOf(format),
+      prefix,
       hint: parseHint(token.hint),
       tokenHash: foreignTokenHash(format, parseDigest(token.hash, format)),
       descendsFrom: [],
