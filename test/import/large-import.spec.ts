@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as sigra from 'nestjs-sigra';
-import type { ApiTokenService } from 'nestjs-sigra';
+import { ApiTokenAdminService, type ApiTokenService } from 'nestjs-sigra';
 import type { DataSource } from 'typeorm';
 import { FORMATS } from '../support/foreign-tokens.js';
 import { document } from '../support/markdown.js';
@@ -12,6 +12,9 @@ type Import = (source: Source, tokens: ApiTokenService) => Promise<number>;
 
 const TOKENS = 100_000;
 const OWNERS = 500;
+const PAGE = 10_000;
+/** The tokens of each format that are rotated. */
+const ROTATED = 20;
 const LETTERS = "translate(encode(sha256(('b' || n)::bytea), 'hex'), '0123456789', 'ghijklmnop')";
 const PLAIN = "md5('s' || n) || substr(md5('t' || n), 1, 16)";
 const HEX = "encode(sha256(('k' || n)::bytea), 'hex')";
@@ -61,7 +64,7 @@ function interruptedAfter(pages: number, source: DataSource): Source {
 describe(`Tables of ${TOKENS} tokens, imported with the scripts of docs/import.md`, () => {
   let test: TestApp;
   const scripts = new SnippetRunner(document('docs/import.md'), { 'nestjs-sigra': sigra });
-  const options = { sigra: { apiTokens: { scopes: ['read:notes'], foreignFormats: FORMATS } } };
+  const options = { sigra: { apiTokens: { scopes: ['read:notes'], foreignFormats: FORMATS, maxPageSize: PAGE } } };
 
   beforeAll(async () => {
     test = await startTestApp(options);
@@ -78,6 +81,18 @@ describe(`Tables of ${TOKENS} tokens, imported with the scripts of docs/import.m
       [`${format}:`],
     );
     return Number(row?.n);
+  };
+
+  /** The ids of all tokens of a format, as an administrator lists them. */
+  const listedOf = async (format: string) => {
+    const ids = new Set<string>();
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const filter = { prefix: `${format}:`, limit: PAGE };
+      const page = await test.get(ApiTokenAdminService).search(cursor === undefined ? filter : { ...filter, cursor });
+      for (const { token } of page.tokens) ids.add(token.id);
+      cursor = page.nextCursor;
+    }
+    return ids;
   };
 
   it.each(SOURCES)(
@@ -105,13 +120,21 @@ describe(`Tables of ${TOKENS} tokens, imported with the scripts of docs/import.m
         expect(await send(first.raw)).toBe(adapter === 'fastify' ? 401 : 200);
         await node.close();
       }
-      const { id, ownerId } = await test.tokens.verify(second.raw);
-      const { rawToken } = await test.tokens.rotate(id);
-      const { tokens } = await test.tokens.listActive(ownerId, { limit: 100 });
+      const listed = await listedOf(format);
+      expect(listed.size).toBe(TOKENS);
+      const samples = await test.dataSource.query<{ raw: string }[]>(
+        `SELECT ${raw} AS raw FROM generate_series(2, ${TOKENS}, ${TOKENS / ROTATED}) AS n`,
+      );
+      expect(samples).toHaveLength(ROTATED);
+      for (const sample of samples) {
+        const { id, ownerId } = await test.tokens.verify(sample.raw);
+        expect(listed).toContain(id);
 
-      expect(await test.tokens.verify(rawToken)).toMatchObject({ ownerId, prefix: 'sigra_sk_' });
-      expect(tokens.length).toBeGreaterThan(0);
-      await expect(test.tokens.verify(second.raw)).rejects.toMatchObject({ code: 'token_revoked' });
+        const { rawToken } = await test.tokens.rotate(id);
+
+        expect(await test.tokens.verify(rawToken)).toMatchObject({ ownerId, prefix: 'sigra_sk_' });
+        await expect(test.tokens.verify(sample.raw)).rejects.toMatchObject({ code: 'token_revoked' });
+      }
     },
     300_000,
   );

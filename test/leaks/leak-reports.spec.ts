@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { LeakedCredential, LeakReport } from 'nestjs-sigra';
+import { type LeakedCredential, type LeakReport, ownerRef } from 'nestjs-sigra';
+import { FORMATS, knoxToken, sanctumToken } from '../support/foreign-tokens.js';
 import { claimsOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { hashOf, LeakScanner, scannerKey } from '../support/leak-scanner.js';
 import { ADAPTERS } from '../support/test-app.js';
@@ -27,6 +28,8 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
         adapter,
         sigra: {
           controllers: { tokens: 'api/tokens', leaks: 'leaks' },
+          apiTokens: { scopes: ['read:notes', 'write:notes', 'admin'], foreignFormats: FORMATS },
+          owners: { organization: { provider: { findByIds: (ids) => Promise.resolve(ids.map((id) => ({ id }))) } } },
           leaks: {
             keysUrl: scanner.keysUrl,
             onLeaked: (credential, report) => {
@@ -95,6 +98,31 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
       },
     ]);
     expect((await test.tokens.lookup(rawToken))?.token.revokeReason).toBe('leaked');
+  });
+
+  it('revokes imported tokens, and tells the application the type of their owners, whose ids can be equal', async () => {
+    const [sanctum, knox] = [sanctumToken(1), knoxToken()];
+    const organization = ownerRef('organization', test.user.id);
+    const row = { name: 'Old', scopes: ['read:notes'] };
+    await test.tokens.importHashed([
+      { ...row, format: 'sanctum', hash: sanctum.hash, owner: test.user },
+      { ...row, format: 'knox', hash: knox.hash, owner: organization },
+    ]);
+    const [kept, native] = [await create('read:notes'), await test.tokens.create(organization, row)];
+    const reported = [sanctum.raw, knox.raw, native.rawToken];
+
+    const { body } = await report(reported.map((token) => leak(token)));
+
+    expect(body).toEqual(reported.map((token) => verdict(token, 'true_positive')));
+    const told = leaked.map(({ credential: { id, ownerType, ownerId } }) => [id, ownerType, ownerId] as const);
+    const found = await Promise.all(reported.map((token) => test.tokens.lookup(token)));
+    const types = ['user', 'organization', 'organization'];
+    expect(told.sort()).toEqual(found.map((each, index) => [each!.token.id, types[index], test.user.id]).sort());
+    expect(found.map((each) => [each?.state, each?.token.revokeReason])).toEqual(
+      reported.map(() => ['revoked', 'leaked']),
+    );
+    expect(await statusOf(sanctum.raw)).toBe(401);
+    expect(await statusOf(kept.rawToken)).toBe(200);
   });
 
   it('revokes a token once when the report arrives several times at once', async () => {
