@@ -72,6 +72,7 @@ describe('sigraMigrations', () => {
       'sigra_api_tokens_owner_revoked',
       'sigra_api_tokens_pkey',
       'sigra_api_tokens_revoked',
+      'sigra_api_tokens_secret',
       'sigra_audit_events_action',
       'sigra_audit_events_actor',
       'sigra_audit_events_failure',

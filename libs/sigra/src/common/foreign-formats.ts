@@ -1,10 +1,14 @@
 import { hash } from 'node:crypto';
+import { Slots } from './slots.js';
 import { looksLikeJwt } from './token-format.js';
 
 /** The algorithms that Sigra computes itself, with their lengths in bytes. */
 export const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
 /** The most characters of a raw token of another system. A longer string is not matched at all. */
 export const MAX_FOREIGN_LENGTH = 512;
+/** So many slow digests are computed at a time: half of the threads that Node has for them by default. */
+const DIGESTS_AT_ONCE = 2;
+const MOST_WAITING = 64;
 /** No space, quote or comma, which separate credentials in headers. */
 const VISIBLE = /^[\x21\x23-\x2b\x2d-\x7e]+$/;
 
@@ -17,6 +21,8 @@ export interface ForeignFormat {
   /** Anchored. Its group `secret` is what the system hashes; without that group, the whole token. */
   readonly pattern: RegExp;
   readonly digest: ForeignDigest;
+  /** Whether a token is found by a fast hash from its first use on; see `secretHashOf`. */
+  readonly rehash: boolean;
   /** The kind that its tokens belong to; null without kinds. */
   readonly kind: string | null;
   /** The scheme of `Authorization` that its clients use besides Bearer, in lower case. */
@@ -37,9 +43,26 @@ export function foreignTokenHash({ name }: Pick<ForeignFormat, 'name'>, digest: 
   return hash('sha256', Buffer.concat([Buffer.from(`sigra foreign token\0${name}\0`), digest]), 'hex');
 }
 
+/**
+ * The `secret_hash` of a token whose digest is slow: SHA-256 of its secret, together with the name of its format. The row keeps
+ * its `token_hash`, by which an import, and an application without `rehash`, still find it.
+ */
+export function secretHashOf({ name }: Pick<ForeignFormat, 'name'>, secret: string): string {
+  return hash('sha256', `sigra foreign secret\0${name}\0${secret}`, 'hex');
+}
+
+/** The hashes by which the row of a raw token of another system is found, in hex. */
+export interface ForeignTokenHashes {
+  /** The `secret_hash`, which a row has after the first use; undefined if its format has no `rehash`. */
+  readonly secretHash: string | undefined;
+  /** Computes the `token_hash`. @throws SigraError `unavailable` when too many slow digests are waiting */
+  readonly tokenHash: () => Promise<string>;
+}
+
 /** The raw tokens of other systems that an application accepts. */
 export class ForeignFormats {
   private readonly schemes: ReadonlySet<string>;
+  private readonly slow = new Slots(DIGESTS_AT_ONCE, MOST_WAITING);
 
   constructor(readonly all: readonly ForeignFormat[]) {
     this.schemes = new Set(all.flatMap(({ scheme }) => scheme ?? []));
@@ -55,10 +78,15 @@ export class ForeignFormats {
     return this.match(credential) !== undefined;
   }
 
-  /** The `token_hash` of a raw token; undefined if it has no form of these. */
-  hashOf(rawToken: string): Promise<string> | undefined {
+  /** The hashes of a raw token; undefined if it has no form of these. */
+  hashesOf(rawToken: string): ForeignTokenHashes | undefined {
     const matched = this.match(rawToken);
-    return matched && hashWith(matched.format, matched.secret);
+    if (!matched) return undefined;
+    const { format, secret } = matched;
+    const digest = () => hashWith(format, secret);
+    return format.rehash
+      ? { secretHash: secretHashOf(format, secret), tokenHash: () => this.slow.run(digest) }
+      : { secretHash: undefined, tokenHash: digest };
   }
 
   /** The first format that matches. A string that begins like a JWT, or is too long, has none. */

@@ -1,4 +1,4 @@
-import type { ForeignFormats } from './foreign-formats.js';
+import type { ForeignFormats, ForeignTokenHashes } from './foreign-formats.js';
 import { hashSecret } from './secret.js';
 import type { TokenKinds } from './token-kinds.js';
 
@@ -15,13 +15,19 @@ export class RawTokens {
   }
 
   /**
-   * The hash by which the row of a raw token is found, in hex. A token of the application gets it at once, so that requests
-   * of one event-loop turn share a query.
+   * The hash by which the row of a raw token is found, in hex, or those of a token of another system. A token of the application
+   * gets it at once, so that requests of one event-loop turn share a query.
    *
    * @returns undefined for a malformed token, which no query is needed for
    */
-  hashOf(rawToken: unknown): string | Promise<string> | undefined {
+  hashesOf(rawToken: unknown): string | ForeignTokenHashes | undefined {
     if (this.kinds.isWellFormed(rawToken)) return hashSecret(rawToken);
-    return typeof rawToken === 'string' ? this.foreign.hashOf(rawToken) : undefined;
+    return typeof rawToken === 'string' ? this.foreign.hashesOf(rawToken) : undefined;
+  }
+
+  /** The `token_hash` of the row of a raw token, in hex; undefined for a malformed token. */
+  async hashOf(rawToken: unknown): Promise<string | undefined> {
+    const hashes = this.hashesOf(rawToken);
+    return typeof hashes === 'object' ? hashes.tokenHash() : hashes;
   }
 }

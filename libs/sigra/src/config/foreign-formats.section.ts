@@ -7,7 +7,7 @@ import {
 } from '../common/foreign-formats.js';
 import { mintRawToken, mintRefreshToken } from '../common/token-format.js';
 import type { TokenKinds } from '../common/token-kinds.js';
-import { text } from './option-kinds.js';
+import { flag, text } from './option-kinds.js';
 import { section, type SpecsOf } from './option-section.js';
 import { describeValue, none, option, rejectOption } from './option-spec.js';
 import { SigraConfigError } from './sigra-config-error.js';
@@ -31,6 +31,7 @@ const definition = section({
         ? (value as ForeignDigest)
         : rejectOption(path, 'sha256, sha512 or a function of the secret', value),
   }),
+  rehash: flag({ default: false }),
   kind: text({ form: 'the name of a kind', matches: isKindName, default: none }),
   scheme: text({
     form: 'a scheme of the header Authorization, such as Token, other than Bearer, DPoP and Basic',
@@ -73,12 +74,18 @@ export function resolveFormats(
   formats: ConfiguredFormats = new Map(),
   kinds: readonly string[],
 ): readonly ForeignFormat[] {
-  return Array.from(formats, ([name, { kind, scheme, pattern, digest }]) => {
+  return Array.from(formats, ([name, { kind, scheme, pattern, digest, rehash }]) => {
     if (kinds.length === 0 ? kind !== undefined : kind === undefined || !kinds.includes(kind)) {
       const remedy = kinds.length === 0 ? 'leave it out without apiTokens.kinds' : `use one of ${kinds.join(', ')}`;
       throw new SigraConfigError(`${path}.foreignFormats.${name}.kind`, `is not the name of a kind; ${remedy}`);
     }
-    return Object.freeze({ name, pattern, digest, kind: kind ?? null, scheme: scheme?.toLowerCase() });
+    if (rehash && typeof digest === 'string') {
+      throw new SigraConfigError(
+        `${path}.foreignFormats.${name}.rehash`,
+        `is for the digest of a function, which can be slow; leave it out for ${digest}`,
+      );
+    }
+    return Object.freeze({ name, pattern, digest, rehash, kind: kind ?? null, scheme: scheme?.toLowerCase() });
   });
 }
 

@@ -302,6 +302,8 @@ describe('resolveConfig', () => {
     ['kind', { pattern: /^old_\w{40}$/, digest: 'sha256', kind: 'live' }],
     ['scheme', { pattern: /^old_\w{40}$/, digest: 'sha256', scheme: 'Bearer' }],
     ['scheme', { pattern: /^old_\w{40}$/, digest: 'sha256', scheme: 'a b' }],
+    ['rehash', { pattern: /^old_\w{40}$/, digest: 'sha512', rehash: true }],
+    ['rehash', { pattern: /^old_\w{40}$/, digest: () => new Uint8Array(32), rehash: 1 }],
   ])('names the option foreignFormats.old.%s of the format %p', (option, old) => {
     const foreignFormats = { old: { digest: 'pattern' in old && option === 'pattern' ? 'sha256' : undefined, ...old } };
     expect(problemWith({ apiTokens: { foreignFormats } })).toMatchObject({

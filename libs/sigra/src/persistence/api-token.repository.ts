@@ -69,6 +69,7 @@ export class ApiTokenRepository {
   /** SQL for whether the token `t` is active at the time `$3`, in its epoch. */
   private readonly active: string;
   private readonly reader: OwnedRecordReader<FoundApiToken>;
+  private readonly secretReader: OwnedRecordReader<FoundApiToken>;
   private readonly kinds: TokenKinds;
 
   constructor(
@@ -88,19 +89,23 @@ export class ApiTokenRepository {
     const epochs = joinedEpochs(this.owners, isSingle ? literal(type) : 't.owner_type', 't.owner_id');
     // Another kind of owners can have the same ids in the same tables.
     const ofType = directories.isKnown('t.owner_type');
-    const { key, ...lookups } = byTokenHash(`${this.table} t ${epochs.join}`, ofType);
-    this.reader = new OwnedRecordReader(
-      {
-        name: 'api_token',
-        select: `${key}, ${apiTokens.packedWith('t', packedEpochs, epochs.sqlOf)} AS token`,
-        ...lookups,
-        ownerId: 't.owner_id',
-        decode: (row) => this.found(row as Row & PackedToken),
-      },
-      database,
-      directories.sourceFor('t.owner_type'),
-      config.lookupTimeout,
-    );
+    const readerBy = (column: 'token_hash' | 'secret_hash') => {
+      const { key, ...lookups } = byTokenHash(`${this.table} t ${epochs.join}`, ofType, column);
+      return new OwnedRecordReader(
+        {
+          name: 'api_token',
+          select: `${key}, ${apiTokens.packedWith('t', packedEpochs, epochs.sqlOf)} AS token`,
+          ...lookups,
+          ownerId: 't.owner_id',
+          decode: (row) => this.found(row as Row & PackedToken),
+        },
+        database,
+        directories.sourceFor('t.owner_type'),
+        config.lookupTimeout,
+      );
+    };
+    this.reader = readerBy('token_hash');
+    this.secretReader = readerBy('secret_hash');
   }
 
   /**
@@ -115,6 +120,14 @@ export class ApiTokenRepository {
     check?: (found: FoundApiToken) => void,
   ): Promise<OwnedRecord<FoundApiToken> | undefined> {
     return this.reader.find(tokenHash, check);
+  }
+
+  /** Like `findWithOwner`, by the `secret_hash` that an imported token has after its first use, in hex. */
+  findBySecret(
+    secretHash: string,
+    check: (found: FoundApiToken) => void,
+  ): Promise<OwnedRecord<FoundApiToken> | undefined> {
+    return this.secretReader.find(secretHash, check);
   }
 
   /** Finds a token by SHA-256 of its raw form, in hex, and asks nothing about its owner. */

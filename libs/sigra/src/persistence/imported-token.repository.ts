@@ -9,6 +9,15 @@ import { Parameters } from './sql.js';
 import { apiTokens } from './tables.js';
 import { expirySql } from './token-expiry.js';
 
+/** The `secret_hash` of a token, in hex. */
+export interface SecretOfToken {
+  readonly id: string;
+  readonly secretHash: string;
+}
+
+/** Limits background statements: no request waits for them, but a shutdown does. */
+const BACKGROUND_TIMEOUT_MS = 5_000;
+
 /** Writes tokens of other systems into `sigra_api_tokens`, many in a statement. */
 @Injectable()
 export class ImportedTokenRepository {
@@ -39,6 +48,28 @@ export class ImportedTokenRepository {
       manager,
     );
     return new Set(rows.map(({ id }) => id));
+  }
+
+  /**
+   * Sets the `secret_hash` of tokens that have none yet. Skips rows that another transaction has locked, whose next use is
+   * recorded instead.
+   */
+  async setSecrets(secrets: readonly SecretOfToken[]): Promise<void> {
+    const { apiTokens: table } = this.database.names;
+    await this.database.query(
+      `WITH known AS (
+         SELECT id, decode(hex, 'hex') AS hash FROM unnest($1::uuid[], $2::text[]) AS secret(id, hex)
+       ), due AS (
+         SELECT t.id FROM ${table} t JOIN known ON known.id = t.id
+         WHERE t.secret_hash IS NULL AND t.revoked_at IS NULL
+           AND NOT EXISTS (SELECT FROM ${table} other WHERE other.secret_hash = known.hash)
+         FOR NO KEY UPDATE OF t SKIP LOCKED
+       )
+       UPDATE ${table} t SET secret_hash = known.hash FROM due JOIN known ON known.id = due.id WHERE t.id = due.id`,
+      [secrets.map(({ id }) => id), secrets.map(({ secretHash }) => secretHash)],
+      undefined,
+      BACKGROUND_TIMEOUT_MS,
+    );
   }
 
   /** Those of some owners that have more active tokens than `cap`, by `keyOfOwner`. */

@@ -167,22 +167,24 @@ export class OwnedRecordReader<R extends OwnerKey> {
  */
 
 /**
- * The parts of a source that finds rows by `token_hash`. Its keys are hashes in hex.
+ * The parts of a source that finds rows by a hash. Its keys are hashes in hex.
  *
  * @param from the FROM clause, in which the table of tokens is `t`
  * @param condition a further condition
+ * @param column the column of the hashes, which is unique
  */
 export function byTokenHash(
   from: string,
   condition: string,
+  column: 'token_hash' | 'secret_hash' = 'token_hash',
 ): Pick<RecordSource<never>, 'one' | 'many'> & { readonly key: string } {
   const lookup = (where: string, parameters: Lookup['parameters']): Lookup => ({
     from,
-    where: `t.token_hash = ${where} AND ${condition}`,
+    where: `t.${column} = ${where} AND ${condition}`,
     parameters,
   });
   return {
-    key: `encode(t.token_hash, 'hex') AS sigra_key`,
+    key: `encode(t.${column}, 'hex') AS sigra_key`,
     one: lookup(`decode($1, 'hex')`, (hashes) => hashes),
     // An array literal without quotes is cheaper to write and to parse than the driver's.
     many: lookup(`ANY (ARRAY(SELECT decode(hash, 'hex') FROM unnest($1::text[]) AS hash))`, (hashes) => [

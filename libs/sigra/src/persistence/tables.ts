@@ -110,8 +110,10 @@ export const apiTokens = new Table(
     prefix: text(),
     /** The first characters after the prefix, for display next to the name. */
     hint: text(),
-    /** SHA-256 of the raw token. */
+    /** SHA-256 of the raw token; of an imported one, see `foreignTokenHash`. It never changes. */
     tokenHash: hash(),
+    /** Finds an imported token faster than `tokenHash`, from its first use on; see `secretHashOf`. */
+    secretHash: nullable(hash()),
     scopes: textArray(),
     ...accepted,
     ...made,

@@ -2,16 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { admitsIp } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
+import type { ForeignTokenHashes } from '../common/foreign-formats.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { stateOfToken } from '../owners/end-of-token.js';
 import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token.repository.js';
+import type { OwnedRecord } from '../persistence/owned-record.reader.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken, ApiTokenState, LookedUpApiToken } from '../persistence/tables.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
+import { SecretHashRecorder } from './secret-hash.recorder.js';
 import { UsageRecorder } from './usage.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
@@ -36,6 +39,7 @@ export class ApiTokenVerifier {
     private readonly lastUsed: LastUsedRecorder,
     private readonly usage: UsageRecorder,
     private readonly failures: VerifyFailureRecorder,
+    private readonly secrets: SecretHashRecorder,
     private readonly ceiling: ScopeCeiling,
   ) {
     this.rules = config.apiTokens;
@@ -52,11 +56,14 @@ export class ApiTokenVerifier {
   }
 
   private async check(rawToken: string, caller: Caller): Promise<VerifiedApiToken> {
-    const hash = this.rules.rawTokens.hashOf(rawToken);
-    if (hash === undefined) throw refuse('invalid_token', 'The token is malformed.');
-    const found = await this.tokens.findWithOwner(typeof hash === 'string' ? hash : await hash, (record) => {
+    const hashes = this.rules.rawTokens.hashesOf(rawToken);
+    if (hashes === undefined) throw refuse('invalid_token', 'The token is malformed.');
+    const assertLive = (record: FoundApiToken) => {
       this.assertLive(record, caller);
-    });
+    };
+    const found = await (typeof hashes === 'string'
+      ? this.tokens.findWithOwner(hashes, assertLive)
+      : this.findImported(hashes, assertLive));
     if (!found) {
       this.failures.recordUnknown(caller);
       throw refuse('invalid_token', 'The token is unknown.');
@@ -89,6 +96,18 @@ export class ApiTokenVerifier {
     const isRotated = token.replacedBy !== null && (token.revokedAt === null || token.revokeReason === 'rotated');
     if (!isRotated || token.tokenEpoch !== tokenEpoch || !isAccepted(token, caller)) return undefined;
     return { token: this.ceiling.limitToken(user, token), user, tokenEpoch, familyEpoch };
+  }
+
+  /** By the fast hash, if a use has recorded one. Both hashes find one row, so it ends for both at the same time. */
+  private async findImported(
+    { secretHash, tokenHash }: ForeignTokenHashes,
+    assertLive: (record: FoundApiToken) => void,
+  ): Promise<OwnedRecord<FoundApiToken> | undefined> {
+    const known = secretHash === undefined ? undefined : await this.tokens.findBySecret(secretHash, assertLive);
+    if (known) return known;
+    const found = await this.tokens.findWithOwner(await tokenHash(), assertLive);
+    if (found?.user && secretHash !== undefined) this.secrets.record(found.record.token, secretHash);
+    return found;
   }
 
   private assertLive(found: FoundApiToken, caller: Caller): void {

@@ -12,6 +12,7 @@ import { HashedTokenImporter } from './hashed-token.importer.js';
 import { IssueReplayer } from './issue.replayer.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
 import { MatchingTokenRevoker } from './matching-token.revoker.js';
+import { SecretHashRecorder } from './secret-hash.recorder.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageRecorder } from './usage.recorder.js';
 import { VerifyFailureRecorder } from './verify-failure.recorder.js';
@@ -32,6 +33,7 @@ export const tokenProviders = [
   MatchingTokenRevoker,
   ApiTokenAdminService,
   LastUsedRecorder,
+  SecretHashRecorder,
   UsageReader,
   UsageRecorder,
   VerifyFailureRecorder,
