@@ -38,13 +38,17 @@ function byPrefix(alias: string, kinds: Rules['kinds'], valueOf: (rules: TokenRu
   return `CASE ${alias}.prefix ${cases.join(' ')} END`;
 }
 
-/** SQL of the time at which the token `alias` expires; null for none. See `isExpired`. */
-export function expirySql(
+/** SQL of the time at which the token `alias` ends, however often it is used; null for none. See `endOfToken`. */
+export function endSql(
   alias: string,
   { enforceOnExisting, kinds }: Pick<SigraConfig['apiTokens'], 'enforceOnExisting' | 'kinds'>,
 ): string {
-  const end = enforceOnExisting ? byPrefix(alias, kinds, (rules) => endBy(alias, rules)) : `${alias}.expires_at`;
-  return `least(${end}, ${idleEndSql(alias, { kinds })})`;
+  return enforceOnExisting ? byPrefix(alias, kinds, (rules) => endBy(alias, rules)) : `${alias}.expires_at`;
+}
+
+/** SQL of the time at which the token `alias` expires; null for none. See `isExpired`. */
+export function expirySql(alias: string, rules: Parameters<typeof endSql>[1]): string {
+  return `least(${endSql(alias, rules)}, ${idleEndSql(alias, rules)})`;
 }
 
 function endBy(alias: string, { requireExpiry, maxTtl }: TokenRules): string {

@@ -5,7 +5,7 @@ import { Clock, replacedTime } from '../common/clock.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
-import { expirySql } from './token-expiry.js';
+import { endSql, expirySql } from './token-expiry.js';
 import { currentEpoch } from './owner.repository.js';
 import { OwnerDirectories } from './owner-directories.js';
 import { literal } from './qualified-names.js';
@@ -86,7 +86,7 @@ export class TokenNoticeRepository {
     this.kinds = rules.kinds;
     const current = currentEpoch(database.names.owners, 'token_epoch', 't.owner_type', 't.owner_id');
     // Each use would move the end by idleTtl, so that the thresholds begin again.
-    this.rules = rulesOf(expirySql('t', { ...rules, idleTtl: undefined }));
+    this.rules = rulesOf(endSql('t', rules));
     // A replaced token ends by its rotation, and a least of nulls is null.
     this.isActive = `${directories.isKnown('t.owner_type')} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
       AND t.prefix IN (${rules.kinds.storedPrefixes.map(literal).join(', ')})
