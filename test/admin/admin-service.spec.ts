@@ -109,8 +109,18 @@ describe('ApiTokenAdminService', () => {
     [{ requireExpiry: true, enforceOnExisting: true }],
     [{ maxTtl: 60 }],
     [{ idleTtl: 110, activityUpdateThreshold: 60 }],
-    [{ kinds: { ci: { prefix: 'sigra_sk_', idleTtl: 110 }, other: { prefix: 'other_' } }, activityUpdateThreshold: 60 }],
-    [{ kinds: { ci: { prefix: 'sigra_sk_' }, other: { prefix: 'other_', idleTtl: 110 } }, activityUpdateThreshold: 60 }],
+    [
+      {
+        kinds: { ci: { prefix: 'sigra_sk_', idleTtl: 110 }, other: { prefix: 'other_' } },
+        activityUpdateThreshold: 60,
+      },
+    ],
+    [
+      {
+        kinds: { ci: { prefix: 'sigra_sk_' }, other: { prefix: 'other_', idleTtl: 110 } },
+        activityUpdateThreshold: 60,
+      },
+    ],
     [{ kinds: { ci: { prefix: 'sigra_sk_', maxTtl: 60 } }, enforceOnExisting: true }],
     [{ kinds: { ci: { prefix: 'sigra_sk_', requireExpiry: true } }, enforceOnExisting: true }],
   ])('names the same state as lookup with %j', async (apiTokens) => {

@@ -136,7 +136,7 @@ function checkScopes(path: string, value: unknown): readonly string[] {
 
 function checkOwnerTypes(path: string, value: unknown): readonly string[] {
   const isList = Array.isArray(value) && value.length > 0 && value.every((type) => typeof type === 'string');
-  if (isList) return Object.freeze([...(value)]);
+  if (isList) return Object.freeze([...value]);
   return rejectOption(path, 'an array of types of owners', value, "; for example ['user']");
 }
 

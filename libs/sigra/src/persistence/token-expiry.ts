@@ -11,10 +11,7 @@ type Rules = Pick<SigraConfig['apiTokens'], 'kinds'>;
  *
  * @returns null without the option
  */
-export function idleEndOf(
-  token: Pick<ApiToken, 'lastUsedAt' | 'createdAt' | 'prefix'>,
-  { kinds }: Rules,
-): Date | null {
+export function idleEndOf(token: Pick<ApiToken, 'lastUsedAt' | 'createdAt' | 'prefix'>, { kinds }: Rules): Date | null {
   const { idleTtl } = kinds.rulesOf(token);
   const { lastUsedAt, createdAt } = token;
   return idleTtl === undefined ? null : later(lastUsedAt ?? createdAt, idleTtl);
