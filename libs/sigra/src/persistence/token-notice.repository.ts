@@ -117,6 +117,8 @@ export class TokenNoticeRepository {
       OR (n.sent_at IS NULL AND n.retry_at <= (SELECT now FROM clock)))`;
     // Another node is about to send them, and perhaps further ones of these tokens.
     const isOutrun = '(SELECT count(*) FROM due) > (SELECT count(*) FROM claimed)';
+    // With it, PostgreSQL reads the notices of this range of the index, and not those of all tokens.
+    const last = '(SELECT id FROM seen ORDER BY id DESC LIMIT 1)';
     const claimId = uuidv7();
     const rows = await this.database.transaction(
       (manager) =>
@@ -130,7 +132,7 @@ export class TokenNoticeRepository {
              FROM clock, seen CROSS JOIN LATERAL (
                SELECT ${nearest}(day) AS days FROM unnest($4::int[]) AS day
                WHERE ${isReached('seen.about', 'day * 86400.0')}
-             ) threshold LEFT JOIN ${notices} n ON n.token_id = seen.id AND n.kind = $6
+             ) threshold LEFT JOIN ${notices} n ON n.token_id = seen.id AND n.kind = $6 AND n.token_id > $2 AND n.token_id <= ${last}
              WHERE seen.is_active AND threshold.days IS NOT NULL
            ), due AS MATERIALIZED (
              SELECT id, about, days FROM reached WHERE is_due ORDER BY id LIMIT $5
@@ -146,7 +148,7 @@ export class TokenNoticeRepository {
              WHERE ${isDue('excluded.about', 'excluded.days')}
              RETURNING n.token_id, n.days
            )
-           SELECT found.token, found.days, (SELECT id FROM seen ORDER BY id DESC LIMIT 1) AS last, (
+           SELECT found.token, found.days, ${last} AS last, (
              SELECT least(
                CASE WHEN ${isOutrun} THEN ${CLAIM_SECONDS} END,
                extract(epoch FROM min(retry_at) - (SELECT now FROM clock))
