@@ -46,6 +46,28 @@ export class PostgresCluster {
    * @param source the URL of the primary that the copy uses
    */
   static async standbyOf(primary: PostgresCluster, source = primary.url): Promise<PostgresCluster> {
+    const standby = await PostgresCluster.replicaOf(primary, source);
+    await onDatabase(primary.url, async (client) => {
+      await client.query(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
+      await client.query('SELECT pg_reload_conf()');
+      await eventually(async () => {
+        const { rowCount } = await client.query(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
+        return rowCount === 1;
+      });
+    });
+    return standby;
+  }
+
+  /**
+   * Like `standbyOf`, but no commit waits for the copy.
+   *
+   * @param more settings of the copy
+   */
+  static async replicaOf(
+    primary: PostgresCluster,
+    source = primary.url,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<PostgresCluster> {
     const dataDir = await makeFolder(scratchParent());
     const home = join(dataDir, 'cluster');
     const data = join(home, 'data');
@@ -60,16 +82,8 @@ export class PostgresCluster {
     const settings = [`primary_conninfo = '${source}?application_name=standby'`, `synchronous_standby_names = ''`];
     await appendFile(join(data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
     await run('chown', ['-R', `--reference=${join(data, 'PG_VERSION')}`, data]);
-    const standby = new PostgresCluster(dataDir, primary.settings, await launch(dataDir, primary.settings));
-    await onDatabase(primary.url, async (client) => {
-      await client.query(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
-      await client.query('SELECT pg_reload_conf()');
-      await eventually(async () => {
-        const { rowCount } = await client.query(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
-        return rowCount === 1;
-      });
-    });
-    return standby;
+    const all = { ...primary.settings, ...more };
+    return new PostgresCluster(dataDir, all, await launch(dataDir, all));
   }
 
   /** Makes a primary of a standby. */
