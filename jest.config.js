@@ -6,6 +6,7 @@ export const slowTests = [
   '**/test/demo/**/*.spec.ts',
   '**/test/faults/**/*.spec.ts',
   '**/test/races/**/*.spec.ts',
+  '**/test/replicas/**/*.spec.ts',
   '**/test/*/*races*.spec.ts',
   '**/test/hostile/fuzz.spec.ts',
   '**/test/import/large-import.spec.ts',

@@ -13,6 +13,7 @@ const GROUPS = {
     'observability',
     'databases',
     'reliability',
+    'replicas',
     'security',
     'testing',
     'upgrading',

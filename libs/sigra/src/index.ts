@@ -32,6 +32,7 @@ export type {
   LeakReport,
   MetadataOptions,
   NoticedApiToken,
+  ReplicasOptions,
   SessionOptions,
   SessionRequest,
   SessionUserId,

@@ -292,7 +292,7 @@ export class Authenticator {
   ): Promise<AnyPrincipal> {
     const { id: credentialId, userId: given, resources, expiresAt: endsAt } = found;
     if (hasExpired(endsAt ?? null, this.clock.now())) throw refuse('token_expired', 'The credential has expired.');
-    const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
+    const { record, user } = (await this.owners.findForRequest(this.users.canonicalId(given), () => true)) ?? {};
     if (!record || !user) throw refuse('invalid_token', 'The credential belongs to no active user.');
     const scopes = this.ceiling.limit(user, found.scopes);
     const isLive = async () => {
@@ -323,7 +323,7 @@ export class Authenticator {
     request: HttpRequest,
   ): Promise<AnyPrincipal | undefined> {
     // A session can have another spelling of the id than credentials, such as an upper-case UUID.
-    const { record, user } = (await this.owners.find(this.users.canonicalId(given))) ?? {};
+    const { record, user } = (await this.owners.findForRequest(this.users.canonicalId(given), () => true)) ?? {};
     if (!record || !user) return undefined;
     const scopes = this.ceiling.limit(user, session.scopes);
     const isLive = async () =>

@@ -187,6 +187,12 @@ const RULES: Readonly<Record<string, Rule>> = {
     remedy: /integer number of milliseconds from 10 to 60000/,
   },
   preparedStatements: { wrong: NOT_FLAGS, remedy: /^must be true or false/ },
+  replicas: { wrong: NOT_OBJECTS, remedy: /^must be an object/ },
+  'replicas.urls': { wrong: ['postgres://s/app', 42, {}], remedy: /^must be an array of postgres:\/\/ URLs/ },
+  'replicas.leaseMilliseconds': {
+    wrong: [...NOT_INTEGERS, 0, 49, 5001],
+    remedy: /integer number of milliseconds from 50 to 5000/,
+  },
   routes: { wrong: ['', 'fail', true, false, 1], remedy: /^must be one of error, warn, off/ },
 };
 
@@ -204,6 +210,23 @@ describe.each(Object.entries(RULES))('an invalid %s', (path, { wrong, remedy }) 
 });
 
 describe('resolveConfig', () => {
+  it.each([['standby:5432/app'], ['https://s/app'], ['postgres://s'], ['postgres:///app'], [42]])(
+    'refuses the standby %p without repeating it',
+    (url) => {
+      const { option, message } = problemWith({ replicas: { urls: ['postgres://s/app', url] } });
+
+      expect(option).toBe('replicas.urls[1]');
+      expect(message).toMatch(/is not a URL of a database; for example/);
+    },
+  );
+
+  it('refuses a lease that leaves the primary too little of lookupTimeout', () => {
+    expect(problemWith({ replicas: { leaseMilliseconds: 251 }, lookupTimeout: 500 }).option).toBe(
+      'replicas.leaseMilliseconds',
+    );
+    expect(resolve({ replicas: {}, lookupTimeout: 500 }).replicas).toEqual({ urls: [], leaseMilliseconds: 250 });
+  });
+
   it.each(['maxTtl', 'activityUpdateThreshold', 'defaultPageSize'])(
     'explains how to convert a numeric string for %s',
     (option) => {
@@ -442,6 +465,7 @@ describe('resolveConfig', () => {
       credentials: { headers: ['authorization'], resolve: undefined },
       lookupTimeout: 2000,
       preparedStatements: true,
+      replicas: undefined,
       routes: 'error',
     });
   });

@@ -7,8 +7,9 @@ import { jwtSection } from './jwt.section.js';
 import { leaksSection } from './leaks.section.js';
 import { metadataSection, RESOURCE_DOCUMENT, wellKnownUrl } from './metadata.section.js';
 import { callback, flag, integer, oneOf, seconds, text } from './option-kinds.js';
-import { section, type SpecsOf } from './option-section.js';
+import { optional, section, type SpecsOf } from './option-section.js';
 import { none, option, rejectOption } from './option-spec.js';
+import { replicasSection } from './replicas.section.js';
 import { sessionSection } from './session.section.js';
 import { SigraConfigError } from './sigra-config-error.js';
 import type {
@@ -68,6 +69,7 @@ export const sigraSection = section(
     }),
     lookupTimeout: integer({ unit: 'milliseconds', min: 10, max: 60_000, default: 2000 }),
     preparedStatements: flag({ default: true }),
+    replicas: optional(replicasSection),
     routes: oneOf<RouteChecking, RouteChecking>(['error', 'warn', 'off'], { default: 'error' }),
   } satisfies SpecsOf<SigraModuleOptions>,
   (options) => {
@@ -81,7 +83,13 @@ export const sigraSection = section(
     }
     const types = ownerTypes.map(({ type }) => type);
     assertOwnerTypes('apiTokens', options.apiTokens.kinds, types);
-    const { jwt, trustedIssuers } = options;
+    const { jwt, trustedIssuers, replicas, lookupTimeout } = options;
+    if (replicas && replicas.leaseMilliseconds > lookupTimeout / 2) {
+      throw new SigraConfigError(
+        'replicas.leaseMilliseconds',
+        'is more than half of lookupTimeout, and a read that no standby answers needs the rest; make it shorter',
+      );
+    }
     if (jwt && trustedIssuers?.issuers.has(jwt.issuer)) {
       throw new SigraConfigError(
         'trustedIssuers',

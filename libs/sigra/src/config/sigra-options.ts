@@ -677,7 +677,22 @@ export interface CleanupOptions {
   revokedRetention?: number;
 }
 
-/** Options of `SigraModule.forRoot()`. Times are in seconds, except `lookupTimeout`. Only `users` is required. */
+/** Reads from streaming standbys of PostgreSQL, with a lease. All nodes have the same options, the command line included. */
+export interface ReplicasOptions {
+  /**
+   * The standbys: `postgres://` URLs of the database of the DataSource. Their role has `pg_read_all_stats`, and can read the tables of
+   * Sigra and of the users. One that is down is left until it answers. Without any, changes wait, and all reads use the primary.
+   * @default []
+   */
+  urls?: readonly string[];
+  /**
+   * How old the knowledge about a standby can be that a read relies on, in milliseconds. Each change that ends or narrows
+   * something resolves one hundredth more than this after its commit. @default 250
+   */
+  leaseMilliseconds?: number;
+}
+
+/** Options of `SigraModule.forRoot()`. Times are in seconds, except `lookupTimeout` and `leaseMilliseconds`. Only `users` is required. */
 export interface SigraModuleOptions<User extends object = object> {
   /** The users who own credentials. */
   users: UsersOptions<User>;
@@ -729,6 +744,8 @@ export interface SigraModuleOptions<User extends object = object> {
    * keep them, Sigra stops using them. @default true
    */
   preparedStatements?: boolean;
+  /** Streaming standbys that answer the reads of requests. @default none: no change waits, and all reads use the primary */
+  replicas?: ReplicasOptions;
   /**
    * What happens at boot when handlers require scopes that no guard enforces, or that are not registered, have a guard that
    * does not run or decorators that contradict each other, or answer a principal behind a cache that others share: `error`

@@ -137,16 +137,10 @@ export class AccessTokenVerifier {
     }
 
     const origin = check === 'family' ? originOf(claims) : undefined;
-    const found = await this.owners.find(claims.sub, origin);
+    const found = await this.owners.findForRequest(claims.sub, (state) => !this.endOf(claims, origin, state), origin);
     if (!found?.user) throw invalid('The user does not exist or is not active.');
-    const { record } = found;
-    if (record.familyEpoch !== (claims.epoch ?? 0)) {
-      throw refuse('epoch_mismatch', 'The user has signed out everywhere.');
-    }
-    if (claims.api_token_id !== undefined && record.tokenEpoch !== claims.api_token_epoch) {
-      throw refuse('epoch_mismatch', 'All API tokens of the user were revoked.');
-    }
-    if (origin) this.assertOriginLives(origin, record);
+    const end = this.endOf(claims, origin, found.record);
+    if (end) throw end;
     const limited = this.ceiling.limit(found.user, scopes);
     return {
       claims: limited === scopes ? claims : { ...claims, scope: limited.join(' ') },
@@ -156,14 +150,23 @@ export class AccessTokenVerifier {
     };
   }
 
-  /** A family can have got an earlier end, with the API token that made it, than its access tokens. */
-  private assertOriginLives(origin: JwtOrigin, { originLive, originEndsAt }: OwnerState): void {
-    const name = 'familyId' in origin ? 'family' : 'API token';
-    if (!originLive) throw refuse('token_revoked', `The ${name} has been revoked.`);
-    const endsAt = originEndsAt && later(originEndsAt, enabledJwt(this.config).clockTolerance);
-    if (hasExpired(endsAt, this.clock.now())) {
-      throw refuse('token_expired', `The ${name} has ended.`);
+  /** Why a token has ended; undefined for one that is valid. */
+  private endOf(claims: AccessTokenClaims, origin: JwtOrigin | undefined, state: OwnerState): SigraError | undefined {
+    if (state.familyEpoch !== (claims.epoch ?? 0)) {
+      return refuse('epoch_mismatch', 'The user has signed out everywhere.');
     }
+    if (claims.api_token_id !== undefined && state.tokenEpoch !== claims.api_token_epoch) {
+      return refuse('epoch_mismatch', 'All API tokens of the user were revoked.');
+    }
+    return origin && this.endOfOrigin(origin, state);
+  }
+
+  /** A family can have got an earlier end, with the API token that made it, than its access tokens. */
+  private endOfOrigin(origin: JwtOrigin, { originLive, originEndsAt }: OwnerState): SigraError | undefined {
+    const name = 'familyId' in origin ? 'family' : 'API token';
+    if (!originLive) return refuse('token_revoked', `The ${name} has been revoked.`);
+    const endsAt = originEndsAt && later(originEndsAt, enabledJwt(this.config).clockTolerance);
+    return hasExpired(endsAt, this.clock.now()) ? refuse('token_expired', `The ${name} has ended.`) : undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { type Principal, stampOf } from '../common/principal.js';
@@ -72,7 +73,7 @@ export class ClientTokenIssuer {
           dpopThumbprint,
         };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt: null }));
-        return this.database.transaction(async (manager) => {
+        const record = async (manager: EntityManager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, by);
           const metadata = { userId: owner.id, scopes };
           await this.audit.record(
@@ -88,7 +89,8 @@ export class ClientTokenIssuer {
             : signed;
           const { accessToken, expiresIn, tokenType } = fitting;
           return { accessToken, expiresIn, tokenType, scope: scopes.join(' ') };
-        }, deadline.left);
+        };
+        return this.database.transaction(record, deadline.left, { settles: false });
       },
       () => ({ tokenId }),
     );

@@ -88,10 +88,14 @@ export class ForeignTokenVerifier {
       throw refuse('invalid_token', 'allowed_resources is not a list of resources.');
     }
     // An issuer can have another spelling of the id than the tables, such as an upper-case UUID.
-    const found = await this.owners.findWithEpochTime(this.users.canonicalId(token.ownerId));
+    const hasEnded = ({ familyEpochAt }: OwnerState) => familyEpochAt !== null && token.issuedAt <= familyEpochAt;
+    const found = await this.owners.findWithEpochTime(
+      this.users.canonicalId(token.ownerId),
+      (state) => !hasEnded(state),
+    );
     if (!found?.user) throw refuse('invalid_token', 'The user does not exist or is not active.');
     const { user, record } = found;
-    if (record.familyEpochAt && token.issuedAt <= record.familyEpochAt) {
+    if (hasEnded(record)) {
       throw refuse('epoch_mismatch', 'The user has signed out everywhere since the token was issued.');
     }
     return { token, user, record, scopes: this.ceiling.limit(user, scopes), resources };

@@ -79,7 +79,7 @@ export class RefreshTokenIssuer {
         };
         const claims = { owner, origin, epoch: since.familyEpoch, ownClaims, scopes, ...limits, dpopThumbprint };
         const signed = await deadline.limit(this.signer.sign({ ...claims, endsAt }));
-        return this.database.transaction(async (manager) => {
+        const begin = async (manager: EntityManager) => {
           const mint = await this.gate.admit(manager, 'refresh_family', owner, since, caller);
           const { family, token, rawToken } = this.begin(id, owner, scopes, mint, caller);
           await this.makeRoom(manager, owner, family.createdAt, caller);
@@ -96,7 +96,8 @@ export class RefreshTokenIssuer {
           const isTooMuch = outlives(signed, absoluteExpiresAt) || isNarrowed;
           const fitting = isTooMuch ? await this.signer.sign({ ...claims, ...ofFamily(family) }) : signed;
           return tokenPair(fitting, rawToken, scopes);
-        }, deadline.left);
+        };
+        return this.database.transaction(begin, deadline.left, { settles: false });
       },
       () => ({ familyId: id }),
     );
@@ -144,6 +145,7 @@ export class RefreshTokenIssuer {
   private async makeRoom(manager: EntityManager, owner: Owner, now: Date, caller: Caller): Promise<void> {
     const keep = enabledJwt(this.config).maxFamiliesPerOwner - 1;
     const evicted = await this.families.revokeLeastRecent(manager, owner, now, keep);
+    if (evicted.length > 0) this.database.restrict(manager);
     for (const family of evicted) this.revoker.assertMayRevoke(family, caller);
     await this.audit.recordAll(
       manager,

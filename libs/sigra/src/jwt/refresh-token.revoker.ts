@@ -88,7 +88,10 @@ export class RefreshTokenRevoker {
     if (!found) return undefined;
     const { id, revokeReason, absoluteExpiresAt } = found.family;
     const isOver = LINEAGE_ENDS.includes(revokeReason) || hasExpired(absoluteExpiresAt, this.clock.now());
-    return isOver ? HARMLESS : this.endLeaked(id, found.ownerId, cause, caller);
+    if (!isOver) return this.endLeaked(id, found.ownerId, cause, caller);
+    // Another call can have ended it, which waits.
+    await this.database.settled();
+    return HARMLESS;
   }
 
   /** Revokes all families of an owner. @returns the number of those that were live */

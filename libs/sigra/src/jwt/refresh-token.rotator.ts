@@ -135,7 +135,8 @@ export class RefreshTokenRotator {
   private async attempt(presented: Presented, looksUnused: boolean, deadline: Deadline): Promise<RefreshOutcome> {
     const pair = looksUnused ? await this.rotate(presented, deadline) : undefined;
     if (pair) return { kind: 'issued', pair };
-    const outcome = await this.database.transaction((manager) => this.decide(manager, presented), deadline.left);
+    const decide = (manager: EntityManager) => this.decide(manager, presented);
+    const outcome = await this.database.transaction(decide, deadline.left, { settles: false });
     if (outcome.kind === 'replayed') {
       const pairWith = await deadline.limit(presented.prepare());
       return { kind: 'issued', pair: pairWith(outcome.refreshToken) };

@@ -215,7 +215,8 @@ class Run {
     for (;;) {
       const start = performance.now();
       const batch = await this.tried(() =>
-        this.database.transaction((manager) => next(manager, this.batchSize), BATCH_TIMEOUT_MS),
+        // All of these have ended before.
+        this.database.transaction((manager) => next(manager, this.batchSize), BATCH_TIMEOUT_MS, { settles: false }),
       );
       if (batch === undefined) return count;
       count += batch.count;

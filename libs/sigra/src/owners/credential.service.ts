@@ -6,6 +6,7 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { AuditEventRepository } from '../persistence/audit-event.repository.js';
 import type { CredentialKind } from '../persistence/lineage.repository.js';
 import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
+import { SigraDatabase } from '../persistence/sigra-database.js';
 import type { AuditEvent } from '../persistence/tables.js';
 import { ownerChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
@@ -46,6 +47,7 @@ export class CredentialService {
     private readonly revoker: EpochRevoker,
     private readonly credentials: CredentialRevoker,
     private readonly events: AuditEventRepository,
+    private readonly database: SigraDatabase,
   ) {}
 
   /**
@@ -107,6 +109,14 @@ export class CredentialService {
       }
     }
     return count;
+  }
+
+  /**
+   * Resolves when the application's own changes to users are in force for the next request on every node: call it after the commit
+   * that disables, deletes or narrows them. It waits for the lease of `replicas`; without that option, it resolves at once.
+   */
+  async settled(): Promise<void> {
+    await this.database.settled();
   }
 
   private async *eventsSince(from: Date, action: SigraAuditAction): AsyncGenerator<AuditEvent> {

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { BackgroundTask } from '../common/background-task.js';
 import { Clock } from '../common/clock.js';
 import { awaitBriefly } from '../common/deadline.js';
@@ -72,13 +73,14 @@ export class ExistingTokenLimiter implements OnApplicationBootstrap, OnApplicati
     const makers = new Map(
       tokens.filter(({ replacedBy }) => replacedBy === null).map((token) => [makerIdOf(token), token]),
     );
-    return this.database.transaction(async (manager) => {
+    const requestAll = async (manager: EntityManager) => {
       for (const id of await this.lineage.haveDescendants(manager, [...makers.keys()])) {
         const maker = makers.get(id);
         const endsAt = maker ? endOfToken(maker, this.config.apiTokens) : null;
         if (!maker || !endsAt || (await this.lineage.haveDescendants(manager, [id], endsAt)).length === 0) continue;
         await this.revoker.requestLimit(manager, ownerOf(maker), id, endsAt, this.clock.now());
       }
-    });
+    };
+    return this.database.transaction(requestAll, undefined, { settles: false });
   }
 }

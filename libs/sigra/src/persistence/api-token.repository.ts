@@ -22,6 +22,7 @@ import {
 import { literal } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
+import { Standbys } from './standbys.js';
 import { Parameters } from './sql.js';
 import type { NewRowOf } from './table.js';
 import { type ApiToken, apiTokens } from './tables.js';
@@ -76,6 +77,7 @@ export class ApiTokenRepository {
     @InjectSigraConfig() config: SigraConfig,
     private readonly database: SigraDatabase,
     directories: OwnerDirectories,
+    standbys: Standbys,
   ) {
     this.table = database.names.apiTokens;
     this.owners = database.names.owners;
@@ -102,6 +104,7 @@ export class ApiTokenRepository {
         database,
         directories.sourceFor('t.owner_type'),
         config.lookupTimeout,
+        standbys,
       );
     };
     this.reader = readerBy('token_hash');
@@ -113,21 +116,24 @@ export class ApiTokenRepository {
    * `OwnedRecordReader`.
    *
    * @param check runs before the owner is checked, and throws when the token cannot be used
+   * @param admits whether the token can be used: then a standby can answer
    * @throws SigraError `unavailable`; also the errors of `check`
    */
   findWithOwner(
     tokenHash: string,
     check?: (found: FoundApiToken) => void,
+    admits?: (found: FoundApiToken) => boolean,
   ): Promise<OwnedRecord<FoundApiToken> | undefined> {
-    return this.reader.find(tokenHash, check);
+    return this.reader.find(tokenHash, check, admits);
   }
 
   /** Like `findWithOwner`, by the `secret_hash` that an imported token has after its first use, in hex. */
   findBySecret(
     secretHash: string,
     check: (found: FoundApiToken) => void,
+    admits: (found: FoundApiToken) => boolean,
   ): Promise<OwnedRecord<FoundApiToken> | undefined> {
-    return this.secretReader.find(secretHash, check);
+    return this.secretReader.find(secretHash, check, admits);
   }
 
   /** Finds a token by SHA-256 of its raw form, in hex, and asks nothing about its owner. */

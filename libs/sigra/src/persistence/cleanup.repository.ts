@@ -48,7 +48,7 @@ export class CleanupRepository {
    */
   takeLease(holder: string): Promise<boolean> {
     // In a transaction: its isolation level does not depend on the settings of the application.
-    return this.database.transaction(async (manager) => {
+    const take = async (manager: EntityManager) => {
       const rows = await this.database.query(
         `INSERT INTO ${this.database.names.leases} AS l (name, holder, expires_at)
          VALUES ($3, $1, clock_timestamp() + make_interval(secs => $2))
@@ -59,7 +59,8 @@ export class CleanupRepository {
         manager,
       );
       return rows.length === 1;
-    });
+    };
+    return this.database.transaction(take, undefined, { settles: false });
   }
 
   /** The time of the database: a node whose clock is wrong must delete nothing that lives. */

@@ -30,6 +30,8 @@ export interface ConnectionUse {
   state: 'working' | 'committing' | 'given up';
   /** Called when the transaction has committed. */
   readonly onCommit: (() => void)[];
+  /** Whether the transaction ends or narrows something; see `SigraDatabase.restrict`. */
+  restricts: boolean;
 }
 
 /** The time until a connection that does not react to a cancel request is closed. */
@@ -47,7 +49,13 @@ export async function useConnection<T>(
   timeout: number,
 ): Promise<T> {
   const runner = dataSource.createQueryRunner();
-  const use: ConnectionUse = { runner, deadline: performance.now() + timeout, state: 'working', onCommit: [] };
+  const use: ConnectionUse = {
+    runner,
+    deadline: performance.now() + timeout,
+    state: 'working',
+    onCommit: [],
+    restricts: false,
+  };
   let connection: PgClient | undefined;
   let cancelled: Promise<void> | undefined;
   let restore: (() => void) | undefined;

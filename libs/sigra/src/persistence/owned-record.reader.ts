@@ -5,6 +5,7 @@ import { BatchLoader } from './batch-loader.js';
 import { isInvalidValue } from './database-error.js';
 import { type PreparedStatement, preparedStatement, type Row } from './prepared-statement.js';
 import type { SigraDatabase } from './sigra-database.js';
+import type { Standbys } from './standbys.js';
 import type { UserTable } from './user-table.js';
 
 /** The parts of a reader's statement, without the user's, and the decoder of its rows. */
@@ -71,19 +72,34 @@ export interface OwnedRecord<R> {
  */
 export class OwnedRecordReader<R extends OwnerKey> {
   private readonly loader: BatchLoader<Row>;
+  private readonly standbyLoader: BatchLoader<Row> | undefined;
   private readonly prepared = new Map<Lookup, PreparedStatement>();
   /** Whether the statements check the owners' ids. They do from the first id on that is invalid for the users' id column. */
   private checksIds = false;
 
-  /** @param timeout how long a caller waits, in milliseconds */
+  /**
+   * @param timeout how long a caller waits, in milliseconds
+   * @param standbys answer calls of `find` with `admits`. @default the primary answers all
+   */
   constructor(
     private readonly source: RecordSource<R>,
     private readonly database: SigraDatabase,
     private readonly owners: OwnerSource,
     private readonly timeout: number,
+    private readonly standbys?: Standbys,
   ) {
     const { name } = source;
-    this.loader = new BatchLoader({ name, load: (keys) => this.read(keys), timeout, spread: true });
+    const patience = standbys?.patience ?? 0;
+    this.loader = new BatchLoader({
+      name,
+      load: (keys) => this.read(keys),
+      timeout: timeout - patience,
+      spread: true,
+    });
+    if (patience > 0) {
+      const load = (keys: readonly string[]) => this.readAtStandby(keys);
+      this.standbyLoader = new BatchLoader({ name, load, timeout: patience, spread: true });
+    }
   }
 
   /**
@@ -91,10 +107,20 @@ export class OwnedRecordReader<R extends OwnerKey> {
    *
    * @param check runs before the owner is checked, and throws when the record cannot be used, which saves a call of the
    * application's `UserProvider`
+   * @param admits whether a record is sufficient, so that a standby can answer. The primary decides about all
+   * others: a standby refuses nothing
    * @returns undefined when there is no such record
    * @throws SigraError `unavailable`; also the errors of `check`
    */
-  async find(key: string, check?: (record: R) => void): Promise<OwnedRecord<R> | undefined> {
+  async find(
+    key: string,
+    check?: (record: R) => void,
+    admits?: (record: R) => boolean,
+  ): Promise<OwnedRecord<R> | undefined> {
+    if (admits && this.standbys?.isLikely()) {
+      const admitted = await this.findAtStandby(key, admits);
+      if (admitted) return admitted;
+    }
     const { decode, ownerIdOf } = this.source;
     const loading = this.loader.load(key);
     const since = performance.now();
@@ -123,6 +149,21 @@ export class OwnedRecordReader<R extends OwnerKey> {
   async findRecord(key: string): Promise<R | undefined> {
     const row = await this.loader.load(key);
     return row && this.source.decode(row);
+  }
+
+  private async findAtStandby(key: string, admits: (record: R) => boolean): Promise<OwnedRecord<R> | undefined> {
+    const since = performance.now();
+    // It can take too long, or have too many callers.
+    const row = await this.standbyLoader?.load(key).catch(() => undefined);
+    if (!row) return undefined;
+    const record = this.source.decode(row);
+    if (!admits(record)) return undefined;
+    const active = this.owners.activeOwner(row, record);
+    const waited = performance.now() - since;
+    const user = types.isPromise(active)
+      ? await limitFurther({ waited }, this.timeout, active as Promise<object | undefined>)
+      : active;
+    return user && { record, user };
   }
 
   /** Made at the first read: whether there is a table is known when all subscribers of the application are. */
@@ -157,8 +198,17 @@ export class OwnedRecordReader<R extends OwnerKey> {
       this.checksIds = true;
       rows = await this.database.read(this.statement(lookup), parameters);
     }
-    return new Map(rows.map((row) => [row.sigra_key as string, row]));
+    return byKey(rows);
   }
+
+  private async readAtStandby(keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    const lookup = keys.length === 1 ? this.source.one : this.source.many;
+    return byKey((await this.standbys?.read(this.statement(lookup), lookup.parameters(keys))) ?? []);
+  }
+}
+
+function byKey(rows: readonly Row[]): ReadonlyMap<string, Row> {
+  return new Map(rows.map((row) => [row.sigra_key as string, row]));
 }
 
 /*

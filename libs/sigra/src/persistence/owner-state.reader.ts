@@ -11,6 +11,7 @@ import { PackedRow, type RowOf } from './packed-row.js';
 import { literal } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
 import { SigraDatabase } from './sigra-database.js';
+import { Standbys } from './standbys.js';
 import { owners } from './tables.js';
 import type { UserDirectory } from './user-directory.js';
 
@@ -59,8 +60,9 @@ export class OwnerStateReader {
     @InjectSigraConfig() config: SigraConfig,
     database: SigraDatabase,
     private readonly directories: OwnerDirectories,
+    standbys: Standbys,
   ) {
-    const readersOf = (directory: UserDirectory) => new StateReaders(config, database, directory);
+    const readersOf = (directory: UserDirectory) => new StateReaders(config, database, directory, standbys);
     this.ofUsers = readersOf(directories.users);
     this.byType = new Map(
       directories.all.map((each) => [each.type, each === directories.users ? this.ofUsers : readersOf(each)]),
@@ -80,12 +82,29 @@ export class OwnerStateReader {
   }
 
   /**
-   * Like `find`, with `familyEpochAt`: for credentials without an epoch, which have only a time.
+   * Like `find`, for a request: a standby can answer if the state is admitted.
+   *
+   * @param admits whether the request is accepted in this state
+   * @throws SigraError `unavailable`
+   */
+  async findForRequest(
+    ownerId: string,
+    admits: (state: OwnerState) => boolean,
+    origin?: JwtOrigin,
+  ): Promise<OwnedRecord<OwnerState> | undefined> {
+    return isOwnerId(ownerId) ? this.ofUsers.find(ownerId, origin, admits) : undefined;
+  }
+
+  /**
+   * Like `findForRequest`, with `familyEpochAt`: for credentials without an epoch, which have only a time.
    *
    * @throws SigraError `unavailable`
    */
-  async findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
-    return isOwnerId(ownerId) ? this.ofUsers.findWithEpochTime(ownerId) : undefined;
+  async findWithEpochTime(
+    ownerId: string,
+    admits: (state: OwnerState) => boolean,
+  ): Promise<OwnedRecord<OwnerState> | undefined> {
+    return isOwnerId(ownerId) ? this.ofUsers.findWithEpochTime(ownerId, admits) : undefined;
   }
 
   /** An owner as it was given, or the active owner with its id. @throws SigraError `unavailable` */
@@ -108,7 +127,7 @@ class StateReaders {
   private readonly apiTokenReader: OwnedRecordReader<OwnerState>;
   private readonly epochTimeReader: OwnedRecordReader<OwnerState>;
 
-  constructor(config: SigraConfig, database: SigraDatabase, directory: UserDirectory) {
+  constructor(config: SigraConfig, database: SigraDatabase, directory: UserDirectory, standbys: Standbys) {
     const { names } = database;
     const type = literal(directory.type);
     const epochs = joinedEpochs(names.owners, type, 'wanted.owner_id');
@@ -128,6 +147,7 @@ class StateReaders {
         database,
         directory,
         config.lookupTimeout,
+        standbys,
       );
     };
     const ofOwner = {
@@ -161,15 +181,22 @@ class StateReaders {
     this.apiTokenReader = readerOf(sourceOf(names.apiTokens, endOfToken));
   }
 
-  find(ownerId: string, origin?: JwtOrigin): Promise<OwnedRecord<OwnerState> | undefined> {
-    if (!origin) return this.reader.find(ownerId);
+  find(
+    ownerId: string,
+    origin?: JwtOrigin,
+    admits?: (state: OwnerState) => boolean,
+  ): Promise<OwnedRecord<OwnerState> | undefined> {
+    if (!origin) return this.reader.find(ownerId, undefined, admits);
     return 'familyId' in origin
-      ? this.familyReader.find(`${origin.familyId} ${ownerId}`)
-      : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`);
+      ? this.familyReader.find(`${origin.familyId} ${ownerId}`, undefined, admits)
+      : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`, undefined, admits);
   }
 
-  findWithEpochTime(ownerId: string): Promise<OwnedRecord<OwnerState> | undefined> {
-    return this.epochTimeReader.find(ownerId);
+  findWithEpochTime(
+    ownerId: string,
+    admits: (state: OwnerState) => boolean,
+  ): Promise<OwnedRecord<OwnerState> | undefined> {
+    return this.epochTimeReader.find(ownerId, undefined, admits);
   }
 }
 

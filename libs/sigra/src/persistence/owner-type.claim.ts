@@ -113,13 +113,16 @@ export class OwnerTypeClaim implements OnApplicationBootstrap, OnModuleDestroy {
     const parameters = new Parameters();
     const insert = ownerTypes.insert(`${table} AS claim`, [claim], parameters);
     try {
-      await this.database.transaction((manager) =>
-        this.database.query(
-          `${insert} ON CONFLICT (owner_type) DO UPDATE SET user_table = excluded.user_table, id_column = excluded.id_column
+      await this.database.transaction(
+        (manager) =>
+          this.database.query(
+            `${insert} ON CONFLICT (owner_type) DO UPDATE SET user_table = excluded.user_table, id_column = excluded.id_column
              WHERE NOT ${isInUse('claim')}`,
-          parameters.values,
-          manager,
-        ),
+            parameters.values,
+            manager,
+          ),
+        undefined,
+        { settles: false },
       );
     } catch (error) {
       // A node that only verifies can have no right to write. It does not belong to other users, which was checked.

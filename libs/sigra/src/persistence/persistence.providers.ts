@@ -19,6 +19,7 @@ import { RefreshTokenRepository } from './refresh-token.repository.js';
 import { findQualifiedNames, QUALIFIED_NAMES } from './qualified-names.js';
 import { SchemaCheck } from './schema.check.js';
 import { SIGRA_DATA_SOURCE, SigraDatabase } from './sigra-database.js';
+import { Standbys } from './standbys.js';
 import { SweepRepository } from './sweep.repository.js';
 import { TokenNoticeRepository } from './token-notice.repository.js';
 import { TokenUsageRepository } from './token-usage.repository.js';
@@ -29,6 +30,7 @@ import { describeOwnerEntities, OWNER_ENTITIES } from './user-entity.js';
 export const persistenceProviders: Provider[] = [
   { provide: QUALIFIED_NAMES, useFactory: findQualifiedNames, inject: [SIGRA_DATA_SOURCE] },
   SigraDatabase,
+  Standbys,
   { provide: OWNER_ENTITIES, useFactory: describeOwnerEntities, inject: [SIGRA_CONFIG, SigraDatabase] },
   OwnerDirectories,
   { provide: UserDirectory, useFactory: ({ users }: OwnerDirectories) => users, inject: [OwnerDirectories] },

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { Caller } from '../common/caller.js';
 import { type Deadline, deadlineOf, late } from '../common/deadline.js';
+import { outwait } from '../common/outwait.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { surviveConnectionErrors } from './connection-errors.js';
@@ -27,6 +28,16 @@ export const InjectSigraDataSource = (): ParameterDecorator & PropertyDecorator 
 
 /** PostgreSQL's largest number of milliseconds of a timeout. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
+
+/** How a transaction commits. */
+export interface CommitOptions {
+  /**
+   * Whether the call resolves when standbys, too, have what it changed, as after `restrict`. Also one that changes nothing waits:
+   * it can report the change of another call, which still waits. `false` for one that ends and narrows nothing, or that no caller
+   * relies on. @default true
+   */
+  readonly settles?: boolean;
+}
 
 /**
  * Runs all of Sigra's SQL on the application's DataSource. No session state outlives a statement or transaction, so it works
@@ -132,35 +143,50 @@ export class SigraDatabase {
    * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time; nothing has changed.
    * `outcome_unknown` when COMMIT was sent but not answered
    */
-  transaction<T>(work: (manager: EntityManager) => Promise<T>, timeout = this.config.lookupTimeout): Promise<T> {
-    return this.use(async (use) => {
-      const { runner } = use;
-      let result: T;
-      try {
-        // In here, because a transaction that was cancelled while it begins is open as well.
-        await asked(() => runner.query(this.begin(use)));
-        this.uses.set(runner.manager, use);
-        result = await work(runner.manager);
-        if (use.state === 'given up') throw late();
-      } catch (error) {
-        await this.rollBack(runner);
-        throw error;
-      }
-      use.state = 'committing';
-      await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
-      for (const act of use.onCommit) act();
-      return result;
-    }, timeout);
+  async transaction<T>(
+    work: (manager: EntityManager) => Promise<T>,
+    timeout = this.config.lookupTimeout,
+    { settles = true }: CommitOptions = {},
+  ): Promise<T> {
+    let committing: ConnectionUse | undefined;
+    try {
+      return await this.use(async (use) => {
+        const { runner } = use;
+        let result: T;
+        try {
+          // In here, because a transaction that was cancelled while it begins is open as well.
+          await asked(() => runner.query(this.begin(use)));
+          this.uses.set(runner.manager, use);
+          result = await work(runner.manager);
+          if (use.state === 'given up') throw late();
+        } catch (error) {
+          await this.rollBack(runner);
+          throw error;
+        }
+        use.state = 'committing';
+        committing = use;
+        await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
+        for (const act of use.onCommit) act();
+        return result;
+      }, timeout);
+    } finally {
+      // Also when the outcome is unknown, and without a connection.
+      if (this.config.replicas && committing && (settles || committing.restricts)) await this.settled();
+    }
   }
 
   /**
    * Like `transaction`, for a change that must not lose: a deadlock, or another race that another transaction won, starts it
    * again, twice at most.
    */
-  async retried<T>(deadline: Deadline, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  async retried<T>(
+    deadline: Deadline,
+    work: (manager: EntityManager) => Promise<T>,
+    options?: CommitOptions,
+  ): Promise<T> {
     for (let tries = 3; ; tries--) {
       try {
-        return await this.transaction(work, deadline.left);
+        return await this.transaction(work, deadline.left, options);
       } catch (error) {
         if (tries === 1 || !isLostRace(error)) throw error;
       }
@@ -175,6 +201,20 @@ export class SigraDatabase {
    */
   onCommit(manager: EntityManager, act: () => void): void {
     this.uses.get(manager)?.onCommit.push(act);
+  }
+
+  /** Marks a transaction that ends or narrows something after all: it waits, whatever its `settles` says. */
+  restrict(manager: EntityManager): void {
+    const use = this.uses.get(manager);
+    if (use) use.restricts = true;
+  }
+
+  /**
+   * Waits until no read of a standby can miss what was committed before this call, on any node: for the lease. Without `replicas`,
+   * at once.
+   */
+  async settled(): Promise<void> {
+    if (this.config.replicas) await outwait(this.config.replicas.leaseMilliseconds);
   }
 
   /** From now on everything is rejected with this error. */

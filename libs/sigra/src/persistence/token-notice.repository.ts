@@ -162,6 +162,7 @@ export class TokenNoticeRepository {
           manager,
         ),
       BATCH_TIMEOUT_MS,
+      { settles: false },
     );
     const due = rows.flatMap(({ token, days }) =>
       token === null ? [] : [{ token: this.kinds.label(apiTokens.unpack(token)), days: Number(days) }],
@@ -191,6 +192,7 @@ export class TokenNoticeRepository {
           manager,
         ),
       BATCH_TIMEOUT_MS,
+      { settles: false },
     );
     return first;
   }

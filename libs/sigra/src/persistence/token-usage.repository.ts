@@ -29,7 +29,9 @@ export class TokenUsageRepository {
       counts.map(({ day }) => day),
       counts.map(({ requests }) => requests),
     ];
-    await this.database.transaction((manager) => this.database.query(sql, values, manager), BACKGROUND_TIMEOUT_MS);
+    await this.database.transaction((manager) => this.database.query(sql, values, manager), BACKGROUND_TIMEOUT_MS, {
+      settles: false,
+    });
   }
 
   /**

@@ -78,7 +78,7 @@ export class UserEntityReader {
   /** Reads a batch, and without the users that cannot be loaded if there are any: one must not stop the requests of others. */
   private async read(callers: Callers): Promise<Map<string, Found>> {
     try {
-      return await this.database.transaction((manager) => this.load(manager, callers));
+      return await this.database.transaction((manager) => this.load(manager, callers), undefined, { settles: false });
     } catch (error) {
       if (!isOfOneRow(error)) throw error;
       const ids = [...callers];

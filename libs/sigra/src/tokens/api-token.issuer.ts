@@ -120,7 +120,9 @@ export class ApiTokenIssuer {
           await this.replayer.keep(manager, idempotent, issued);
           return issued;
         };
-        return this.replayer.once(idempotent, caller, deadline, () => this.database.transaction(issue, deadline.left));
+        return this.replayer.once(idempotent, caller, deadline, () =>
+          this.database.transaction(issue, deadline.left, { settles: false }),
+        );
       },
       ({ token }) => token,
     );

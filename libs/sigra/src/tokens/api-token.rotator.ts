@@ -79,6 +79,7 @@ export class ApiTokenRotator {
         const deadline = this.database.deadlineOf(caller);
         await deadline.limit(this.gate.assertMakerLives(caller.principal));
         let left: Owner | undefined;
+        let made: IssuedApiToken | undefined;
         const issue = async (manager: EntityManager) => {
           const { issued, isComplete } = await this.replace(
             manager,
@@ -87,6 +88,7 @@ export class ApiTokenRotator {
             caller,
             owner,
           );
+          made = issued;
           if (!isComplete) left = ownerOf(issued.token);
           await this.replayer.keep(manager, idempotent, issued);
           return issued;
@@ -95,6 +97,8 @@ export class ApiTokenRotator {
           this.database.transaction(issue, deadline.left),
         );
         if (left) await this.sweeper.begin(left, deadline);
+        // The rotation that it repeats can be waiting.
+        if (answer !== made) await this.database.settled();
         return answer;
       },
       (issued) => issued.token,

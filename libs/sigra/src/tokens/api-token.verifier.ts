@@ -61,9 +61,10 @@ export class ApiTokenVerifier {
     const assertLive = (record: FoundApiToken) => {
       this.assertLive(record, caller);
     };
+    const admits = (record: FoundApiToken) => this.stateOf(record) === 'active' && isAccepted(record.token, caller);
     const found = await (typeof hashes === 'string'
-      ? this.tokens.findWithOwner(hashes, assertLive)
-      : this.findImported(hashes, assertLive));
+      ? this.tokens.findWithOwner(hashes, assertLive, admits)
+      : this.findImported(hashes, assertLive, admits));
     if (!found) {
       this.failures.recordUnknown(caller);
       throw refuse('invalid_token', 'The token is unknown.');
@@ -102,10 +103,11 @@ export class ApiTokenVerifier {
   private async findImported(
     { secretHash, tokenHash }: ForeignTokenHashes,
     assertLive: (record: FoundApiToken) => void,
+    admits: (record: FoundApiToken) => boolean,
   ): Promise<OwnedRecord<FoundApiToken> | undefined> {
-    const known = secretHash === undefined ? undefined : await this.tokens.findBySecret(secretHash, assertLive);
+    const known = secretHash === undefined ? undefined : await this.tokens.findBySecret(secretHash, assertLive, admits);
     if (known) return known;
-    const found = await this.tokens.findWithOwner(await tokenHash(), assertLive);
+    const found = await this.tokens.findWithOwner(await tokenHash(), assertLive, admits);
     if (found?.user && secretHash !== undefined) this.secrets.record(found.record.token, secretHash);
     return found;
   }

@@ -123,8 +123,10 @@ export class HashedTokenImporter {
     for (let start = 0; start < living.length; start += TOKENS_PER_BATCH) {
       const batch = living.slice(start, start + TOKENS_PER_BATCH);
       skipped.push(
-        ...(await this.database.retried(Deadline.after(BATCH_TIMEOUT_MS), (manager) =>
-          this.insert(manager, batch, since, caller),
+        ...(await this.database.retried(
+          Deadline.after(BATCH_TIMEOUT_MS),
+          (manager) => this.insert(manager, batch, since, caller),
+          { settles: false },
         )),
       );
     }

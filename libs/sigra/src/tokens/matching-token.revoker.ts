@@ -83,7 +83,11 @@ export class MatchingTokenRevoker {
     const { ownerType: type = this.config.users.type } = filter;
     const left = { remaining: seen.othersCount, digest: seen.othersDigest };
     const [ownerId] = seen.ownerIds;
-    if (ownerId === undefined) return { revoked: 0, ...left };
+    if (ownerId === undefined) {
+      // Another call can have revoked them, which waits.
+      await this.database.settled();
+      return { revoked: 0, ...left };
+    }
     await this.gate.assertMakerLives(caller.principal);
     // It begins here: the counts take as long as the table is large, and hold no lock.
     const deadline = this.database.deadlineOf({});

@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SigraError, sigraMigrations } from 'nestjs-sigra';
+import { DataSource } from 'typeorm';
+import { Standbys } from '../../libs/sigra/src/persistence/standbys.js';
+import { onDatabase } from './database.js';
+import { eventually } from './eventually.js';
+import { USERS } from './migrated-database.js';
+import { PostgresCluster } from './postgres-cluster.js';
+import { startTestApp, type TestApp } from './test-app.js';
+
+/** Long enough for a machine that is busy. */
+export const LEASE_MS = 1000;
+const LOOKUP_TIMEOUT_MS = 10_000;
+
+/** A primary with a standby, a node that reads the standby, and another node that revokes. */
+export class ReplicatedScene {
+  private constructor(
+    readonly primary: PostgresCluster,
+    readonly standby: PostgresCluster,
+    readonly writer: TestApp,
+  ) {}
+
+  /** @param settings of the standby */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<ReplicatedScene> {
+    const primary = await PostgresCluster.start();
+    const dataSource = new DataSource({ type: 'postgres', url: primary.url, migrations: sigraMigrations });
+    await dataSource.initialize();
+    await dataSource.runMigrations();
+    await dataSource.query(USERS);
+    await dataSource.destroy();
+    const standby = await PostgresCluster.replicaOf(primary, primary.url, settings);
+    const writer = await startTestApp({
+      databaseUrl: primary.url,
+      sigra: { replicas: { leaseMilliseconds: LEASE_MS }, lookupTimeout: LOOKUP_TIMEOUT_MS },
+    });
+    return new ReplicatedScene(primary, standby, writer);
+  }
+
+  /** Starts a node that reads standbys. */
+  reader(urls: readonly string[] = [this.standby.url], primaryUrl = this.primary.url): Promise<TestApp> {
+    return startTestApp({
+      databaseUrl: primaryUrl,
+      sigra: { replicas: { urls, leaseMilliseconds: LEASE_MS }, lookupTimeout: LOOKUP_TIMEOUT_MS },
+    });
+  }
+
+  async createToken(): Promise<{ rawToken: string; id: string }> {
+    const { rawToken, token } = await this.writer.tokens.create(this.writer.user, {
+      name: 'CI',
+      scopes: ['read:notes'],
+    });
+    return { rawToken, id: token.id };
+  }
+
+  /** Stops or continues the replay of the standby. */
+  async replay(verb: 'pause' | 'resume'): Promise<void> {
+    await onDatabase(this.standby.url, (client) => client.query(`SELECT pg_wal_replay_${verb}()`));
+  }
+
+  async close(): Promise<void> {
+    await this.writer.app.close();
+    await this.standby.dispose();
+    await this.primary.dispose();
+  }
+}
+
+/** Whether a node accepts a token. An outage is neither. */
+export async function accepts({ tokens }: TestApp, rawToken: string): Promise<boolean> {
+  try {
+    await tokens.verify(rawToken);
+    return true;
+  } catch (error) {
+    if (error instanceof SigraError && error.code === 'token_revoked') return false;
+    throw error;
+  }
+}
+
+/** Whether a node would ask a standby for the next request. */
+export function usesStandby({ app }: TestApp): boolean {
+  return app.get(Standbys).isLikely();
+}
+
+/** Waits until a node uses a standby. */
+export async function untilUsed(reader: TestApp): Promise<void> {
+  await eventually(() => usesStandby(reader));
+}
+
+/** Waits for so many leases, while the node has reads. */
+export async function duringLeases(reader: TestApp, count: number): Promise<boolean> {
+  let isUsed = false;
+  const end = performance.now() + count * LEASE_MS;
+  while (performance.now() < end) {
+    isUsed ||= usesStandby(reader);
+    await delay(LEASE_MS / 20);
+  }
+  return isUsed;
+}
