@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { CredentialService } from 'nestjs-sigra';
 import { PgBouncer } from '../../tools/pg-bouncer/src/pg-bouncer.js';
 import { onDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
@@ -106,6 +107,33 @@ describe('A node with replicas', () => {
       expect(await accepts(reader, rawToken)).toBe(false);
     } finally {
       await pooler.stop();
+    }
+  }, 120_000);
+
+  it('refuses what is revoked, also when a balancer moves its connections to a standby that lacks the revocation', async () => {
+    const behind = await PostgresCluster.replicaOf(scene.primary);
+    const balancer = await DatabaseProxy.start(standby.url);
+    try {
+      reader = await scene.reader([balancer.url]);
+      const { rawToken, id } = await scene.createToken();
+      await scene.writer.get(CredentialService).settled();
+      await untilUsed(reader);
+      await onServer(behind, 'SELECT pg_wal_replay_pause()');
+      await scene.writer.tokens.revoke(id);
+      await untilUsed(reader);
+
+      balancer.redirect(behind.url);
+      await onServer(
+        standby,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+      );
+      const isUsed = usesStandby(reader);
+      const isAccepted = await accepts(reader, rawToken);
+
+      expect({ isUsed, isAccepted }).toEqual({ isUsed: true, isAccepted: false });
+    } finally {
+      await balancer.stop();
+      await behind.dispose();
     }
   }, 120_000);
 

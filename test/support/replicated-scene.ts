@@ -6,11 +6,12 @@ import { onDatabase } from './database.js';
 import { eventually } from './eventually.js';
 import { USERS } from './migrated-database.js';
 import { PostgresCluster } from './postgres-cluster.js';
+import { JWT } from './jwt-app.js';
 import { startTestApp, type TestApp } from './test-app.js';
 
 /** Long enough for a machine that is busy. */
 export const LEASE_MS = 1000;
-const LOOKUP_TIMEOUT_MS = 10_000;
+const OPTIONS = { lookupTimeout: 10_000, jwt: { ...JWT, check: 'family' } } as const;
 
 /** A primary with a standby, a node that reads the standby, and another node that revokes. */
 export class ReplicatedScene {
@@ -31,7 +32,7 @@ export class ReplicatedScene {
     const standby = await PostgresCluster.replicaOf(primary, primary.url, settings);
     const writer = await startTestApp({
       databaseUrl: primary.url,
-      sigra: { replicas: { leaseMilliseconds: LEASE_MS }, lookupTimeout: LOOKUP_TIMEOUT_MS },
+      sigra: { ...OPTIONS, replicas: { leaseMilliseconds: LEASE_MS } },
     });
     return new ReplicatedScene(primary, standby, writer);
   }
@@ -40,7 +41,7 @@ export class ReplicatedScene {
   reader(urls: readonly string[] = [this.standby.url], primaryUrl = this.primary.url): Promise<TestApp> {
     return startTestApp({
       databaseUrl: primaryUrl,
-      sigra: { replicas: { urls, leaseMilliseconds: LEASE_MS }, lookupTimeout: LOOKUP_TIMEOUT_MS },
+      sigra: { ...OPTIONS, replicas: { urls, leaseMilliseconds: LEASE_MS } },
     });
   }
 
