@@ -98,7 +98,8 @@ export class OwnedRecordReader<R extends OwnerKey> {
     });
     if (patience > 0) {
       const load = (keys: readonly string[]) => this.readAtStandby(keys);
-      this.standbyLoader = new BatchLoader({ name, load, timeout: patience, spread: true });
+      // Not spread: each statement has the fixed cost of a proof.
+      this.standbyLoader = new BatchLoader({ name, load, timeout: patience });
     }
   }
 
@@ -153,8 +154,12 @@ export class OwnedRecordReader<R extends OwnerKey> {
 
   private async findAtStandby(key: string, admits: (record: R) => boolean): Promise<OwnedRecord<R> | undefined> {
     const since = performance.now();
-    // It can take too long, or have too many callers.
-    const row = await this.standbyLoader?.load(key).catch(() => undefined);
+    let row: Row | undefined;
+    try {
+      row = await this.standbyLoader?.load(key);
+    } catch {
+      // It took too long, or has too many callers.
+    }
     if (!row) return undefined;
     const record = this.source.decode(row);
     if (!admits(record)) return undefined;

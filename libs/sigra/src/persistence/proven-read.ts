@@ -46,41 +46,69 @@ export interface Pool {
   on(event: 'error', listener: () => void): unknown;
 }
 
+type QueryClass = new (statement: {
+  name?: string;
+  text: string;
+  values: unknown[];
+  callback: Answered;
+}) => SubmittedQuery;
+
+/** A statement that is sent ahead of another one. */
+interface SentAhead extends BoundStatement {
+  /** Whether the connection has prepared it. */
+  readonly isKnown: boolean;
+}
+
 /** The parts of the driver `pg` that are used here. */
 export interface PgDriver {
   readonly Pool: new (options: Readonly<Record<string, unknown>>) => Pool;
-  readonly Query: new (statement: {
-    name?: string;
-    text: string;
-    values: unknown[];
-    callback: Answered;
-  }) => SubmittedQuery;
+  readonly Together: new (first: SentAhead, second: BoundStatement, callback: Answered) => SubmittedQuery;
 }
 
 /** The driver that the application's connections use; undefined for one in another language. */
 export function pgDriverOf({ driver }: DataSource): PgDriver | undefined {
-  const { Pool, Query } = (driver as unknown as { postgres?: Partial<PgDriver> }).postgres ?? {};
-  return typeof Pool === 'function' && typeof Query === 'function' ? { Pool, Query } : undefined;
+  const { Pool, Query } =
+    (driver as unknown as { postgres?: { Pool?: PgDriver['Pool']; Query?: QueryClass } }).postgres ?? {};
+  return typeof Pool === 'function' && typeof Query === 'function' ? { Pool, Together: togetherOf(Query) } : undefined;
 }
 
 /**
  * Sends two statements in one message, which no pooler divides between two servers: both run in one transaction, the second with
  * a later snapshot than the first.
  *
- * @param isKnown whether the connection has prepared the first statement
  * @returns the rows of both
  */
 export function sendTogether(
-  { Query }: PgDriver,
+  { Together }: PgDriver,
   client: PooledClient,
-  first: BoundStatement,
-  isKnown: boolean,
+  first: SentAhead,
   second: BoundStatement,
 ): Promise<readonly [Row[], Row[]]> {
-  class Together extends Query {
+  return new Promise((resolve, reject) => {
+    const callback: Answered = (error, results) => {
+      const [one, other] = [results].flat();
+      if (error) reject(error);
+      else if (one && other) resolve([one.rows, other.rows]);
+      else reject(new Error('sigra: the standby did not answer both statements'));
+    };
+    client.query(new Together(first, second, callback));
+  });
+}
+
+/** A class for each driver, and not for each read, which would cost as much as the read. */
+function togetherOf(Query: QueryClass): PgDriver['Together'] {
+  return class Together extends Query {
+    constructor(
+      private readonly first: SentAhead,
+      second: BoundStatement,
+      callback: Answered,
+    ) {
+      super({ ...second, values: [...second.values], callback });
+    }
+
     /** Without Sync, which ends the transaction: that of the second statement follows. */
     override submit(connection: Connection): Error | null {
-      const { name = '', text, values } = first;
+      const { name = '', text, values, isKnown } = this.first;
       connection.stream.cork?.();
       try {
         if (!isKnown) connection.parse({ name, text });
@@ -92,14 +120,5 @@ export function sendTogether(
         connection.stream.uncork?.();
       }
     }
-  }
-  return new Promise((resolve, reject) => {
-    const callback: Answered = (error, results) => {
-      const [one, other] = [results].flat();
-      if (error) reject(error);
-      else if (one && other) resolve([one.rows, other.rows]);
-      else reject(new Error('sigra: the standby did not answer both statements'));
-    };
-    client.query(new Together({ ...second, values: [...second.values], callback }));
-  });
+  };
 }

@@ -64,10 +64,9 @@ export class Standby {
   /** Runs a SELECT, and proves that it sees everything up to a position. @throws when it does not answer in time */
   read(statement: PreparedStatement, values: readonly unknown[], point: PrimaryPosition): Promise<StandbyAnswer> {
     return this.use(async (client) => {
-      const proof = { ...this.bound(SENT_AHEAD), values: [point.lsn] };
       const isKnown = this.prepares && this.prepared.has(client);
-      const read = { ...this.bound(statement), values };
-      const [proven, rows] = await sendTogether(this.driver, client, proof, isKnown, read);
+      const proof = { ...this.bound(SENT_AHEAD), values: [point.lsn], isKnown };
+      const [proven, rows] = await sendTogether(this.driver, client, proof, { ...this.bound(statement), values });
       this.prepared.add(client);
       return judge(proven, point, rows);
     });
