@@ -2,6 +2,7 @@ import { scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CredentialService } from 'nestjs-sigra';
+import { secretHashOf } from '../../libs/sigra/src/common/foreign-formats.js';
 import { SecretHashRecorder } from '../../libs/sigra/src/tokens/secret-hash.recorder.js';
 import { eventually } from '../support/eventually.js';
 import { QueryLog } from '../support/query-log.js';
@@ -162,6 +163,25 @@ describe('A foreign format with rehash', () => {
       { imported: 0, skipped },
       { imported: 0, skipped },
     ]);
+    expect(await refusalOf(test.tokens.verify(raw))).toBe('token_revoked');
+  });
+
+  it('keeps to the first row of a secret that is imported again with another digest', async () => {
+    const { secret, id, raw } = await used();
+    const other = { ...(await rowOf(secret)), hash: new Uint8Array(32).fill(made) };
+    expect(await test.tokens.importHashed([other])).toMatchObject({ imported: 1 });
+    const { tokens } = await test.tokens.listActive(owner);
+    const second = tokens.find((token) => token.id !== id)!;
+
+    // The other tokens of a batch are recorded all the same.
+    const fresh = await imported();
+    await test.tokens.verify(fresh.raw);
+    test.get(SecretHashRecorder).record(second, secretHashOf({ name: 'old' }, secret));
+    await flush();
+
+    const recorded = [await isRecorded(id), await isRecorded(second.id), await isRecorded(fresh.id)];
+    expect(recorded).toEqual([true, false, true]);
+    await test.tokens.revoke(id);
     expect(await refusalOf(test.tokens.verify(raw))).toBe('token_revoked');
   });
 
