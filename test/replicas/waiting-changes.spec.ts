@@ -68,7 +68,13 @@ const METHODS: readonly (readonly [service: { readonly name: string; readonly pr
       lookup: READS,
       previewMatching: READS,
       revoke: [true, (app, { tokenId }) => app.get(ApiTokenAdminService).revoke(tokenId)],
-      revokeMatching: [true, (app, { user }) => app.get(ApiTokenAdminService).revokeMatching({ ownerId: user.id }, 1)],
+      revokeMatching: [
+        true,
+        async (app, { user }) => {
+          const [admin, filter] = [app.get(ApiTokenAdminService), { ownerId: user.id }];
+          return admin.revokeMatching(filter, (await admin.previewMatching(filter)).digest);
+        },
+      ],
     },
   ],
   [
@@ -139,11 +145,12 @@ describe('With a lease, a call that ends or narrows something', () => {
     // Each has committed, and waits.
     const admin = app.get(ApiTokenAdminService);
     await eventuallyRevoked(app, one.tokenId, other.tokenId);
+    const { digest: digestOfNone } = await admin.previewMatching({ ownerId: one.user.id });
 
     const durations = await Promise.all([
       timeOf(app.tokens.revoke(one.tokenId)),
       timeOf(app.jwt.revokeRefresh(one.pair.refreshToken)),
-      timeOf(admin.revokeMatching({ ownerId: one.user.id }, 0)),
+      timeOf(admin.revokeMatching({ ownerId: one.user.id }, digestOfNone)),
       timeOf(app.tokens.rotate(other.tokenId, { idempotencyKey: 'a-key-of-one-rotation' })),
     ]);
     await first;
