@@ -53,6 +53,22 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     expect(listed.body).toEqual({ tokens: [created.body.token], nextCursor: null });
   });
 
+  it('lists the newest token first on request, and refuses another order', async () => {
+    const names: string[] = [];
+    for (const name of ['One', 'Two', 'Three']) await create(name);
+
+    let path = '/api/tokens?order=newest&limit=2';
+    for (let cursor: string | null = ''; cursor !== null; path = `/api/tokens?order=newest&cursor=${cursor}`) {
+      const { body } = await page.send('GET', path);
+      names.push(...body.tokens.map(({ name }) => name));
+      cursor = body.nextCursor;
+    }
+    const refused = await page.send('GET', '/api/tokens?order=random');
+
+    expect(names.slice(0, 3)).toEqual(['Three', 'Two', 'One']);
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_filter']);
+  });
+
   it('lists with no-store, because names and scopes are private', async () => {
     const listed = await page.list();
 
@@ -205,6 +221,9 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
       danger: true,
     });
     expect(answer.body.catalogue.map(({ name }) => name)).toEqual(answer.body.scopes);
+    expect(answer.body.kinds).toEqual([
+      { name: null, prefix: 'sigra_sk_', scopes: null, requireExpiry: false, maxTtl: null },
+    ]);
     expect(anonymous.status).toBe(401);
   });
 });

@@ -9,6 +9,7 @@ export interface AnswerBody {
   readonly nextCursor: string | null;
   readonly scopes: readonly string[];
   readonly catalogue: readonly ScopeDetails[];
+  readonly kinds: readonly object[];
   readonly statusCode: number;
   readonly error: string;
   readonly message: string;

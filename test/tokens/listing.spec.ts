@@ -73,6 +73,24 @@ describe('ApiTokenService.listActive', () => {
     },
   );
 
+  it.each([1, 2, 3, 8, 200])('lists the newest tokens first on request, in pages of %i', async (limit) => {
+    const tokens = await createGroups(1, 3, 1, 3);
+
+    const listed: ApiToken[] = [];
+    let cursor: string | null | undefined;
+    while (cursor !== null) {
+      const page = await test.tokens.listActive(user, { limit, cursor, order: 'newest' });
+      listed.push(...page.tokens);
+      cursor = page.nextCursor;
+    }
+
+    expect(listed).toEqual(tokens.toReversed());
+  });
+
+  it.each(['', 'latest', 1, {}, []])('rejects with invalid_filter for the order %j', async (order) => {
+    expect(await refusalOf(test.tokens.listActive(user, { order: order as 'newest' }))).toBe('invalid_filter');
+  });
+
   it('lists every token that stays active once, while others are created and revoked between the pages', async () => {
     const tokens = await createGroups(4, 4, 4, 4);
     const doomed = tokens.filter((_, place) => place % 3 === 1);

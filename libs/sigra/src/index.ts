@@ -52,9 +52,10 @@ export type {
 
 // API tokens.
 export { ApiTokenService } from './tokens/api-token.service.js';
-export type { ApiTokenPage, ListApiTokens, VerifyApiToken } from './tokens/api-token.service.js';
+export type { ApiTokenPage, ListActiveApiTokens, ListApiTokens, VerifyApiToken } from './tokens/api-token.service.js';
 export { ApiTokenAdminService } from './tokens/api-token-admin.service.js';
 export type { FoundApiTokenPage, SearchApiTokens } from './tokens/api-token-admin.service.js';
+export type { ListOrder } from './persistence/keyset.js';
 export type { MatchingApiTokens, RevokedApiTokens } from './tokens/matching-token.revoker.js';
 export type { ApiTokenFilter } from './persistence/api-token-filter.js';
 export type { CreateApiToken } from './tokens/api-token.issuer.js';

@@ -20,7 +20,9 @@ import { NeverCached } from '../auth/response-cache.js';
 import type { Caller } from '../common/caller.js';
 import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { CredentialKind } from '../persistence/lineage.repository.js';
+import type { ListOrder } from '../persistence/keyset.js';
 import type { OwnerRef } from '../persistence/owner-directories.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { ScopeDetails } from '../scopes/scope-registry.js';
@@ -92,12 +94,14 @@ export class ApiTokenController {
     @CurrentCaller() caller: Caller,
     @Query('limit') limit?: unknown,
     @Query('cursor') cursor?: unknown,
+    @Query('order') order?: unknown,
   ): Promise<{ tokens: ApiTokenView[]; nextCursor: string | null }> {
     const page = await this.tokens.listActive(
       owner,
       {
         limit: parseNumber(limit),
         cursor: cursor as string | undefined,
+        order: order as ListOrder | undefined,
       },
       caller,
     );
@@ -189,15 +193,47 @@ function asConflict(error: unknown): unknown {
   return new ConflictException({ statusCode: 409, error: error.code, message: error.message });
 }
 
+/** A kind of tokens, as a form that creates them needs it. */
+export interface TokenKindView {
+  /** Null where the application configures no kinds. */
+  readonly name: string | null;
+  readonly prefix: string;
+  /** The most that a token of the kind can have. Null for all scopes. */
+  readonly scopes: readonly string[] | null;
+  readonly requireExpiry: boolean;
+  /** The longest lifetime, in seconds. Null for no limit. */
+  readonly maxTtl: number | null;
+}
+
+/** What an API token can be given. */
+export interface ScopeListView {
+  readonly scopes: readonly string[];
+  readonly catalogue: readonly ScopeDetails[];
+  /** At least one. */
+  readonly kinds: readonly TokenKindView[];
+}
+
 /** The scopes that an API token can be given, for every authenticated caller. */
 @Controller()
 @UseGuards(SigraAuthGuard)
 export class ScopeController {
-  constructor(private readonly tokens: ApiTokenService) {}
+  constructor(
+    private readonly tokens: ApiTokenService,
+    @InjectSigraConfig() private readonly config: SigraConfig,
+  ) {}
 
   @Get()
   @NeverCached()
-  list(): { scopes: readonly string[]; catalogue: readonly ScopeDetails[] } {
-    return { scopes: this.tokens.listScopes(), catalogue: this.tokens.scopeCatalogue() };
+  list(): ScopeListView {
+    const kinds = this.config.apiTokens.kinds.all.map(
+      ({ name, prefix, scopes = null, requireExpiry, maxTtl = null }) => ({
+        name,
+        prefix,
+        scopes,
+        requireExpiry,
+        maxTtl,
+      }),
+    );
+    return { scopes: this.tokens.listScopes(), catalogue: this.tokens.scopeCatalogue(), kinds };
   }
 }

@@ -5,6 +5,7 @@ import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { COMPARED, conditionsOf, INDEXED, type ResolvedTokenFilter } from './api-token-filter.js';
 import { integer, text, textArray } from './columns.js';
+import type { ListOrder } from './keyset.js';
 import { currentEpoch } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
 import { SigraDatabase } from './sigra-database.js';
@@ -14,7 +15,7 @@ import { expirySql } from './token-expiry.js';
 
 /** The page of a search to read. */
 export interface TokenSearchPage {
-  readonly order: 'newest' | 'oldest';
+  readonly order: ListOrder;
   readonly limit: number;
   readonly position: CursorPosition | undefined;
 }

@@ -8,7 +8,7 @@ import { storedPrefixesOf, type TokenKinds, type TokenRules } from '../common/to
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
-import { BEFORE_ALL } from './keyset.js';
+import { BEFORE_ALL, KEYSETS, type ListOrder } from './keyset.js';
 import { OwnerDirectories } from './owner-directories.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import {
@@ -281,7 +281,7 @@ export class ApiTokenRepository {
   }
 
   /**
-   * Lists the active tokens of an owner after `position`, oldest first.
+   * Lists the active tokens of an owner after `position`.
    *
    * @param timeout in milliseconds
    * @param within only tokens that are limited to these resources
@@ -293,14 +293,16 @@ export class ApiTokenRepository {
     position: CursorPosition | undefined,
     timeout: number,
     within: ResourceLimit,
+    order: ListOrder,
   ): Promise<ApiToken[]> {
-    const { createdAt, id } = position ?? BEFORE_ALL;
+    const { start, beyond, direction } = KEYSETS[order];
+    const { createdAt, id } = position ?? start;
     const visible = within === null ? '' : ` AND ${isWithin('t.resources', '$7')}`;
     const rows = await this.database.query<PackedToken>(
       `SELECT ${PACKED} FROM ${this.table} t
        WHERE ${OF_OWNER} AND ${this.active} AND t.token_epoch = ${currentEpoch(this.owners, 'token_epoch', '$1', '$2')}
-         AND (t.created_at, t.id) > ($4, $5)${visible}
-       ORDER BY t.created_at, t.id LIMIT $6`,
+         AND (t.created_at, t.id) ${beyond} ($4, $5)${visible}
+       ORDER BY t.created_at ${direction}, t.id ${direction} LIMIT $6`,
       [owner.type, owner.id, now, createdAt, id, limit, ...(within === null ? [] : [within])],
       undefined,
       timeout,

@@ -8,6 +8,7 @@ import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenFilter } from '../persistence/api-token-filter.js';
 import { ApiTokenSearchRepository } from '../persistence/api-token-search.repository.js';
+import type { ListOrder } from '../persistence/keyset.js';
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { AdministratorGate } from './administrator.gate.js';
@@ -16,12 +17,13 @@ import { notFound } from './api-token.locker.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import type { ListApiTokens } from './api-token.service.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
+import { parseOrder } from './list-order.js';
 import { type MatchingApiTokens, MatchingTokenRevoker, type RevokedApiTokens } from './matching-token.revoker.js';
 
 /** A search among the tokens of all owners: a filter and a page. */
 export interface SearchApiTokens extends ApiTokenFilter, ListApiTokens {
   /** By the time of creation. @default 'newest' */
-  readonly order?: 'newest' | 'oldest' | undefined;
+  readonly order?: ListOrder | undefined;
 }
 
 /** A page of a search. */
@@ -66,7 +68,7 @@ export class ApiTokenAdminService {
     const resolved = resolveFilter(filter, this.registry, this.names);
     const found = await this.tokens.find(
       resolved,
-      { ...page, order: orderOf(order) },
+      { ...page, order: parseOrder(order) },
       this.clock.now(),
       this.left(caller),
     );
@@ -131,9 +133,4 @@ export class ApiTokenAdminService {
   private left(caller: Caller): number {
     return deadlineOf(caller, this.config.lookupTimeout).left;
   }
-}
-
-function orderOf(order: unknown): 'newest' | 'oldest' {
-  if (order === 'newest' || order === 'oldest') return order;
-  throw new SigraError('invalid_filter', 'order is "newest" or "oldest".');
 }

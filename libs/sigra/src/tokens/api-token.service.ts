@@ -6,6 +6,7 @@ import { deadlineOf } from '../common/deadline.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
+import type { ListOrder } from '../persistence/keyset.js';
 import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
@@ -18,6 +19,7 @@ import { ApiTokenVerifier } from './api-token.verifier.js';
 import type { HashedToken } from './hashed-token.js';
 import { HashedTokenImporter, type ImportedTokens } from './hashed-token.importer.js';
 import type { IssuedApiToken } from './issue.replayer.js';
+import { parseOrder } from './list-order.js';
 import { type TokenUsage, type UsageRange, UsageReader } from './usage.reader.js';
 
 /** The page of a user's tokens to list. */
@@ -28,6 +30,12 @@ export interface ListApiTokens {
   readonly cursor?: string | undefined;
 }
 
+/** The page of an owner's active tokens to list, and their order. */
+export interface ListActiveApiTokens extends ListApiTokens {
+  /** Which token is first. All pages of a list need the same order. @default 'oldest' */
+  readonly order?: ListOrder | undefined;
+}
+
 /** Which tokens `verify` accepts. */
 export interface VerifyApiToken {
   /** The types of owners whose tokens count. @default users alone */
@@ -36,7 +44,7 @@ export interface VerifyApiToken {
 
 /** A page of a user's active tokens. */
 export interface ApiTokenPage {
-  /** Oldest first. */
+  /** In the requested order. */
   readonly tokens: readonly ApiToken[];
   /** The cursor of the next page; null on the last page. */
   readonly nextCursor: string | null;
@@ -235,21 +243,22 @@ export class ApiTokenService {
   }
 
   /**
-   * Lists a user's tokens that are neither revoked nor expired, oldest first. Tokens that are created during paging
-   * appear on a later page; no token is skipped or repeated.
+   * Lists a user's tokens that are neither revoked nor expired, oldest first unless `order` says otherwise. Tokens that are
+   * created during paging appear on a later page if the oldest is first, or else on none; no token is skipped or repeated.
    *
    * @param caller how long its request has waited counts; a principal that is limited to resources sees only the tokens
    * whose resources it holds
-   * @throws SigraError `invalid_limit`, `invalid_cursor`
+   * @throws SigraError `invalid_limit`, `invalid_cursor`, `invalid_filter` for an unknown order
    */
-  async listActive(user: OwnerRef, request: ListApiTokens = {}, caller: Caller = {}): Promise<ApiTokenPage> {
+  async listActive(user: OwnerRef, request: ListActiveApiTokens = {}, caller: Caller = {}): Promise<ApiTokenPage> {
     const { defaultPageSize, maxPageSize } = this.config.apiTokens;
     const { limit, position } = parsePageRequest(request, { default: defaultPageSize, max: maxPageSize });
+    const order = parseOrder(request.order ?? 'oldest');
     // One row more than the limit shows that there is a next page.
     const owner = this.owners.ownerOf(user);
     const { left } = deadlineOf(caller, this.config.lookupTimeout);
     const { resources = null } = caller.principal ?? {};
-    const tokens = await this.tokens.listActive(owner, this.clock.now(), limit + 1, position, left, resources);
+    const tokens = await this.tokens.listActive(owner, this.clock.now(), limit + 1, position, left, resources, order);
     const { items, nextCursor } = pageOf(tokens, limit, ({ createdAt }) => createdAt);
     return { tokens: items, nextCursor };
   }

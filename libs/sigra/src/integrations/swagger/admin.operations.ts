@@ -20,7 +20,15 @@ import {
   type Properties,
   text,
 } from './schema.js';
-import { nextCursor, PAGE_CODES, pageParameters, revoked, scopeList, tokenProperties } from './token.schemas.js';
+import {
+  nextCursor,
+  orderParameter,
+  PAGE_CODES,
+  pageParameters,
+  revoked,
+  scopeList,
+  tokenProperties,
+} from './token.schemas.js';
 
 const ADMINISTRATION = { tag: 'Administration' };
 const OF_ID = [path('id', id())];
@@ -90,11 +98,7 @@ export function adminOperations(config: SigraConfig): Operations<ApiTokenAdminCo
       ...ADMINISTRATION,
       summary: 'The tokens of all owners',
       description: `${ONLY} A page can be empty and have a \`nextCursor\`.`,
-      parameters: [
-        ...filterParameters,
-        query('order', oneOf(['newest', 'oldest'], { default: 'newest' }), 'By the time of creation.'),
-        ...pageParameters(config),
-      ],
+      parameters: [...filterParameters, orderParameter('newest'), ...pageParameters(config)],
       status: 200,
       answer: 'A page of tokens.',
       returns: named(

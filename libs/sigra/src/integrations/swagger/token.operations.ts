@@ -4,6 +4,8 @@ import type {
   ApiTokenView,
   OwnerTokenController,
   ScopeController,
+  ScopeListView,
+  TokenKindView,
 } from '../../http/api-token.controller.js';
 import type { ScopeDetails } from '../../scopes/scope-registry.js';
 import type { CreateApiToken } from '../../tokens/api-token.issuer.js';
@@ -17,11 +19,13 @@ import {
   idempotencyKey,
   issuedToken,
   nextCursor,
+  orderParameter,
   PAGE_CODES,
   pageParameters,
   PROPERTY_CODES,
   requestedProperties,
   revokedCount,
+  scopeList,
 } from './token.schemas.js';
 
 /** The longest grace period of a rotation, in seconds. */
@@ -75,15 +79,15 @@ export function tokenOperations(config: SigraConfig): Operations<ApiTokenControl
   return {
     list: {
       ...API_TOKENS,
-      summary: 'Your active tokens, oldest first',
-      parameters: pageParameters(config),
+      summary: 'Your active tokens',
+      parameters: [...pageParameters(config), orderParameter('oldest')],
       status: 200,
       answer: 'A page of tokens.',
       returns: named(
         'ApiTokenPage',
         object<{ tokens: ApiTokenView[]; nextCursor: string | null }>({ tokens: list(apiToken), nextCursor }),
       ),
-      refusals: PAGE_CODES,
+      refusals: [...PAGE_CODES, 'invalid_filter'],
     },
     create: {
       ...API_TOKENS,
@@ -175,7 +179,7 @@ export function ownerTokenOperations(config: SigraConfig): Operations<OwnerToken
   });
   const { list, create, revokeAll, revoke, update, rotate } = tokenOperations(config);
   return {
-    list: describe(list, 'The active tokens of an owner, oldest first'),
+    list: describe(list, 'The active tokens of an owner'),
     create: describe(create, 'Create a token of an owner'),
     revokeAll: describe(revokeAll, 'Revoke all tokens of an owner'),
     revoke: describe(revoke, 'Revoke a token of an owner'),
@@ -190,10 +194,10 @@ export const scopeOperations: Operations<ScopeController> = {
     ...API_TOKENS,
     summary: 'The scopes that a token can have',
     status: 200,
-    answer: 'All scopes, and their descriptions.',
+    answer: 'All scopes, their descriptions, and the kinds of tokens.',
     returns: named(
       'ScopeList',
-      object<{ scopes: readonly string[]; catalogue: readonly ScopeDetails[] }>({
+      object<ScopeListView>({
         scopes: list(text()),
         catalogue: list(
           object<ScopeDetails>({
@@ -203,6 +207,15 @@ export const scopeOperations: Operations<ScopeController> = {
             implies: list(text(), { description: 'Scopes that it grants as well.' }),
             group: nullable(text(), 'The heading of the scope in a form.'),
             danger: flag({ description: 'Whether a form should warn.' }),
+          }),
+        ),
+        kinds: list(
+          object<TokenKindView>({
+            name: nullable(text(), 'Null where the application configures no kinds.'),
+            prefix: text({ example: 'sigra_sk_' }),
+            scopes: nullable(scopeList, 'The most that a token of the kind can have. Null: all scopes.'),
+            requireExpiry: flag({ description: 'Whether every token needs an expiry.' }),
+            maxTtl: nullable(integer({ minimum: 1 }), 'The longest lifetime, in seconds. Null: no limit.'),
           }),
         ),
       }),

@@ -4,6 +4,7 @@ import { MAX_RESOURCES } from '../../common/resource-limit.js';
 import type { SigraErrorCode } from '../../common/sigra-error.js';
 import type { SigraConfig } from '../../config/sigra-config.js';
 import type { ApiTokenView } from '../../http/api-token.controller.js';
+import type { ListOrder } from '../../persistence/keyset.js';
 import { MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH } from '../../persistence/tables.js';
 import type { RequestedProperties } from '../../tokens/token-properties.js';
 import { header, type Parameter, query } from './operation.js';
@@ -125,6 +126,10 @@ export function pageParameters({ apiTokens }: SigraConfig): readonly Parameter[]
     query('limit', integer({ minimum: 1, maximum: maxPageSize, default: defaultPageSize })),
     query('cursor', text(), '`nextCursor` of the page before.'),
   ];
+}
+
+export function orderParameter(usual: ListOrder): Parameter {
+  return query('order', oneOf(['newest', 'oldest'], { default: usual }), 'By the time of creation.');
 }
 
 export const idempotencyKey = header(
