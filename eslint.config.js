@@ -68,7 +68,7 @@ export default defineConfig(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { project: 'tsconfig.json', tsconfigRootDir: root } },
+    languageOptions: { parserOptions: { project: ['tsconfig.json', 'libs/ui/tsconfig.json'], tsconfigRootDir: root } },
     plugins: { 'import-x': importX },
     settings: {
       'import-x/extensions': ['.ts', '.js'],

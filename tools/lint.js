@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
  */
 const checks = [
   ['tsc', '--noEmit'],
+  ['tsc', '--noEmit', '-p', 'libs/ui'],
   ['eslint', '.'],
   ['prettier', '--check', '.'],
 ];

@@ -3,7 +3,7 @@ import { pageOf } from './pages.js';
 
 /** The groups of the sidebar: what a reader wants to do, and the pages for it. */
 const GROUPS = {
-  Start: ['quick-start', 'existing-application', 'getting-started', 'import', 'comparison'],
+  Start: ['quick-start', 'existing-application', 'getting-started', 'ui', 'import', 'comparison'],
   'Who calls your API': ['client-service', 'client-browser', 'client-mobile', 'client-mcp', 'issuers'],
   'What they can do': ['scopes', 'kinds', 'owners', 'sessions-and-guards', 'jwt', 'dpop', 'administration'],
   'When something has happened': ['incidents', 'leaks', 'events'],

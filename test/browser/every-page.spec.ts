@@ -16,34 +16,7 @@ const SCREENS: [string, BrowserContextOptions][] = [
 
 /** Pages: a name, a path, and the actions before the checks. */
 const PAGES: [string, string, (visit: Visit) => Promise<void>][] = [
-  ['tokens', '/settings/tokens', async () => undefined],
-  ['more-scopes', '/settings/tokens', ({ page }) => page.getByText('More scopes').click()],
-  [
-    'custom-day',
-    '/settings/tokens',
-    async ({ page }) => {
-      await page.getByLabel('Expires').selectOption('custom');
-      await page.getByLabel('Last day (UTC)').waitFor();
-    },
-  ],
-  [
-    'errors',
-    '/settings/tokens',
-    async ({ page }) => {
-      await page.getByRole('button', { name: 'Create token' }).click();
-      await page.getByText('Choose at least one scope.').waitFor();
-    },
-  ],
-  [
-    'created',
-    '/settings/tokens',
-    async (visit) => {
-      await visit.createToken('A name that is quite long, as names of deployments in large organisations tend to be');
-    },
-  ],
-  ['revoke', '/settings/tokens', ({ page }) => page.getByRole('link', { name: 'Revoke Revoke me' }).click()],
-  ['rotate', '/settings/tokens', ({ page }) => page.getByRole('link', { name: 'Rotate Revoke me' }).click()],
-  ['revoke-all', '/settings/tokens/revoke-all', async () => undefined],
+  ['tokens', '/settings/tokens', ({ page }) => page.getByRole('heading', { name: 'Revoke me' }).waitFor()],
   [
     'devices',
     '/settings/tokens',

@@ -3,6 +3,8 @@ import { ADAPTERS } from '../support/test-app.js';
 import { Site, type Visit } from '../support/site.js';
 
 const UNAUTHORIZED = 'Failed to load resource: the server responded with a status of 401 (Unauthorized)';
+/** What the element shows. */
+const SHADOW = "document.querySelector('sigra-tokens').shadowRoot.innerHTML";
 
 describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
   let site: Site;
@@ -35,7 +37,10 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(copied).toBe(raw);
     expect(await visit.fetchWith(copied)).toBe(200);
 
-    await page.getByRole('link', { name: 'Revoke Deployment from CI' }).click();
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    expect(await page.evaluate<string>(SHADOW)).not.toContain(raw);
+
+    await page.getByRole('button', { name: 'Revoke Deployment from CI' }).click();
     await visit.screenshot(`${adapter}-3-revoke`);
     expect(await visit.fetchWith(copied)).toBe(200);
     expect(visit.complaints).toEqual([]);
@@ -46,28 +51,64 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(visit.complaints).toEqual([UNAUTHORIZED]);
   });
 
-  it('are shown only once, not after a reload or the back button, and are created only once', async () => {
+  it('are shown only once, not after a reload, when the page is left, or when the element is removed', async () => {
     const { page } = await visit.signIn();
     const raw = await visit.createToken('Seen once');
     expect(raw).toMatch(/^sigra_sk_[0-9A-Za-z]{49}$/);
 
     await page.reload();
-    expect(await page.content()).not.toContain(raw);
-    await visit.createToken('Seen twice');
-    const second = await page.locator('#raw-token').innerText();
+    expect(await page.evaluate<string>(SHADOW)).not.toContain(raw);
+    const second = await visit.createToken('Seen twice');
+    expect(await page.evaluate<string>(SHADOW)).toContain(second);
     // Some browsers keep pages in memory despite no-store, so the page clears the token when it is left.
     await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
-    expect(await page.content()).not.toContain(second);
-    await page.getByRole('link', { name: 'Activity' }).click();
-    await page.getByRole('heading', { name: 'Activity' }).waitFor();
-    await page.goBack();
+    expect(await page.evaluate<string>(SHADOW)).not.toContain(second);
+    const third = await visit.createToken('Seen thrice');
+    const removed = await page.evaluate<string>(
+      "(() => { const element = document.querySelector('sigra-tokens'); element.remove(); return element.shadowRoot.innerHTML; })()",
+    );
+    expect(removed).not.toContain(third);
 
-    expect(await page.content()).not.toContain(second);
-    expect(await page.getByRole('heading', { name: /^Seen (once|twice)$/ }).count()).toBe(2);
-    await page.getByRole('link', { name: 'Revoke all tokens' }).click();
+    await page.goto('/settings/tokens');
     await page.getByRole('button', { name: 'Revoke all tokens' }).click();
-    expect(await page.getByText('You have no active tokens.').isVisible()).toBe(true);
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke all tokens' }).click();
+    await page.getByText('Create your first token').waitFor();
     expect(visit.complaints).toEqual([]);
+  });
+
+  it('have names that never become markup', async () => {
+    const { page } = await visit.signIn();
+    const name = '<img src=x onerror="document.title = 1"><b>bold</b>';
+    await visit.createToken(name);
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await page.getByRole('heading', { name }).waitFor();
+
+    await page.getByRole('button', { name: `Revoke ${name}` }).click();
+    await page.getByRole('heading', { name: `Revoke “${name}”?` }).waitFor();
+
+    const markup = "document.querySelector('sigra-tokens').shadowRoot.querySelectorAll('img, b').length";
+    expect(await page.evaluate<number>(markup)).toBe(0);
+    expect(visit.complaints).toEqual([]);
+  });
+
+  it('are created once from a request that is repeated after 503', async () => {
+    const { page } = await visit.signIn();
+    const keys: (string | undefined)[] = [];
+    await page.route('**/api/tokens', async (route) => {
+      if (route.request().method() !== 'POST') return route.continue();
+      keys.push(route.request().headers()['idempotency-key']);
+      const answer = await route.fetch();
+      return keys.length === 1 ? route.fulfill({ status: 503 }) : route.fulfill({ response: answer });
+    });
+
+    await visit.createToken('Repeated');
+
+    expect(keys).toEqual([expect.stringMatching(/^\w{32}$/), keys[0]]);
+    await page.getByRole('button', { name: 'I have copied it' }).waitFor();
+    await visit.page.keyboard.press('Escape');
+    await page.getByText('You have not copied the token yet.').waitFor();
+    await visit.page.keyboard.press('Escape');
+    expect(await page.getByRole('heading', { name: 'Repeated' }).count()).toBe(1);
   });
 
   it('are not shown after a wrong password', async () => {

@@ -27,10 +27,10 @@ describe.each(ADAPTERS)('the activity page of the demo on %s', (adapter) => {
   afterAll(() => demo.stop());
 
   it('shows the user’s actions and the events of their tokens, newest first', async () => {
-    const raw = rawTokenOn(await (await grace.createToken({ name: '<i>', scopes: 'write:projects' })).text());
+    const raw = rawTokenOn(await (await grace.createToken({ name: '<i>', scopes: ['write:projects'] })).text());
     const headers = { authorization: `Bearer ${raw}`, 'content-type': 'application/json' };
     await fetch(`${demo.url}/api/projects`, { method: 'POST', body: '{"name":"Flow-Matic"}', headers });
-    await grace.post('/settings/tokens/revoke-all');
+    await grace.sendJson('DELETE', '/api/tokens');
     await Promise.all([1, 2].map(() => fetch(`${demo.url}/api/projects`, { headers })));
 
     const html = await eventually(async () => {

@@ -226,13 +226,6 @@ const TABLE: Readonly<Record<string, Row>> = {
   'POST /settings/devices/sign-out-everywhere': { answers: page('303', '403') },
   'POST /settings/devices/:id/sign-out': { answers: page('303', '403') },
   'GET /settings/tokens': { answers: page('200') },
-  'POST /settings/tokens': { answers: page('303', '403'), form: { name: 'CI', mark: 'a mark of no form' } },
-  'GET /settings/tokens/:id/revoke': { answers: page('200', '200', '404') },
-  'POST /settings/tokens/:id/revoke': { answers: page('303', '403', '404') },
-  'GET /settings/tokens/:id/rotate': { answers: page('200', '200', '404') },
-  'POST /settings/tokens/:id/rotate': { answers: page('200', '403', '404') },
-  'GET /settings/tokens/revoke-all': { answers: page('200') },
-  'POST /settings/tokens/revoke-all': { answers: page('303', '403') },
 };
 
 describe.each(ADAPTERS)('Every route of the demo on %s', (adapter) => {

@@ -28,7 +28,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
   });
 
   it('redirect a form without a session to the sign-in page', async () => {
-    const answer = await new Visitor(demo.url).post('/settings/tokens', { name: 'x' });
+    const answer = await new Visitor(demo.url).post('/settings/devices/sign-out-everywhere');
 
     expect(answer.status).toBe(303);
     expect(answer.headers.get('location')).toBe('/login');
@@ -78,7 +78,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     expect((await visitor.get('/settings/tokens')).status).toBe(303);
   });
 
-  it.each(['/settings/tokens', '/settings/tokens/revoke-all', '/logout'])(
+  it.each(['/settings/devices/sign-out-everywhere', '/logout'])(
     'refuse a form to %s from another site, even with a session',
     async (path) => {
       const ada = await new Visitor(demo.url).signIn();
@@ -94,7 +94,11 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
     const headers = { authorization: `Bearer ${demo.token}` };
 
     const page = await fetch(`${demo.url}/settings/tokens`, { headers, redirect: 'manual' });
-    const form = await fetch(`${demo.url}/settings/tokens/revoke-all`, { method: 'POST', headers, redirect: 'manual' });
+    const form = await fetch(`${demo.url}/settings/devices/sign-out-everywhere`, {
+      method: 'POST',
+      headers,
+      redirect: 'manual',
+    });
 
     expect([page.status, form.status]).toEqual([303, 303]);
     expect((await fetch(`${demo.url}/api/me`, { headers })).status).toBe(200);
@@ -112,7 +116,7 @@ describe.each(ADAPTERS)('the pages of the demo on %s', (adapter) => {
   it('forbid caching', async () => {
     const ada = await new Visitor(demo.url).signIn();
 
-    for (const path of ['/login', '/settings/tokens', '/settings/audit', '/settings/tokens/absent/revoke']) {
+    for (const path of ['/login', '/settings/tokens', '/settings/audit', '/settings/nowhere']) {
       expect((await ada.get(path)).headers.get('cache-control')).toBe('no-store');
     }
   });

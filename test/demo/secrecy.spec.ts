@@ -16,12 +16,12 @@ describe.each(ADAPTERS)('a raw token that the demo shows on %s', (adapter) => {
 
   it('does not appear in any table, log or other page', async () => {
     const ada = await new Visitor(demo.url).signIn();
-    const html = await (await ada.createToken({ name: 'Secret', scopes: 'read:projects' })).text();
+    const html = await (await ada.createToken({ name: 'Secret', scopes: ['read:projects'] })).text();
     const raw = rawTokenOn(html)!;
     const { tokens } = await jsonOf<{ tokens: { id: string }[] }>(ada.send('/api/tokens'));
     const { id } = tokens.at(-1)!;
     await fetch(`${demo.url}/api/me`, { headers: { authorization: `Bearer ${raw}` } });
-    await ada.post(`/settings/tokens/${id}/rotate`, { grace: '3600' });
+    await ada.sendJson('POST', `/api/tokens/${id}/rotate`, { graceSeconds: 3600 });
     await fetch(`${demo.url}/api/me?access_token=${raw}`);
 
     const pages = await Promise.all(

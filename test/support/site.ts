@@ -63,10 +63,17 @@ export class Visit {
   /** Fills in and sends the form. @returns the raw token that the page shows */
   async createToken(name: string): Promise<string> {
     await this.page.goto('/settings/tokens');
-    await this.page.getByLabel('Name').fill(name);
+    await this.openForm();
+    await this.page.getByLabel('Name', { exact: true }).fill(name);
     await this.page.getByLabel('read:projects').check();
-    await this.page.getByRole('button', { name: 'Create token' }).click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Create token' }).click();
     return this.page.locator('#raw-token').innerText();
+  }
+
+  /** Opens the form that creates a token. */
+  async openForm(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Create token' }).click();
+    await this.page.getByRole('dialog').waitFor();
   }
 
   /** The status of a request that a script on the page sends with a token. */

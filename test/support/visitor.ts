@@ -36,14 +36,15 @@ export class Visitor {
     });
   }
 
-  /** Fills in the form of the token page and sends it. */
-  async createToken(fields: Record<string, string | string[]>): Promise<Response> {
-    return this.post('/settings/tokens', { mark: await this.mark(), expiry: '30', ...fields });
+  /** Creates a token as the settings page does. */
+  createToken(properties: { name: string; scopes: readonly string[]; [property: string]: unknown }): Promise<Response> {
+    return this.sendJson('POST', '/api/tokens', properties);
   }
 
-  /** The one-time mark in the form of the token page. */
-  async mark(): Promise<string> {
-    return /name="mark" value="([^"]+)"/.exec(await this.html('/settings/tokens'))![1]!;
+  /** Sends a request of a script on a page. */
+  sendJson(method: string, path: string, body: object = {}): Promise<Response> {
+    const headers = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
+    return this.send(path, { method, body: JSON.stringify(body), headers });
   }
 
   async send(path: string, init: RequestInit = {}): Promise<Response> {
@@ -54,7 +55,7 @@ export class Visitor {
   }
 }
 
-/** The raw token that a page shows, or undefined. */
+/** The raw token in a page or an answer, or undefined. */
 export function rawTokenOn(html: string): string | undefined {
   return /sigra_sk_[0-9A-Za-z]{49}/.exec(html)?.[0];
 }

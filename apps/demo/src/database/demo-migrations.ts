@@ -66,23 +66,6 @@ class CreateBrowserSessions1767312000000 implements MigrationInterface {
   }
 }
 
-/** The marks of forms that were sent, so that a form that is sent again does nothing. */
-class CreateSentForms1767315600000 implements MigrationInterface {
-  readonly name = 'CreateSentForms1767315600000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      CREATE TABLE demo_sent_forms (
-        id uuid PRIMARY KEY,
-        sent_at timestamptz(3) NOT NULL DEFAULT now()
-      )`);
-  }
-
-  async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP TABLE demo_sent_forms');
-  }
-}
-
 /** The tokens that a start of the demo printed, so that its next start can revoke them. */
 class CreateStartTokens1767319200000 implements MigrationInterface {
   readonly name = 'CreateStartTokens1767319200000';
@@ -145,7 +128,6 @@ export const demoMigrations = [
   CreateUsers1767304800000,
   CreateProjects1767308400000,
   CreateBrowserSessions1767312000000,
-  CreateSentForms1767315600000,
   CreateStartTokens1767319200000,
   IndexAuditEventsByOwner1767322800000,
   CreateOrganizations1767326400000,

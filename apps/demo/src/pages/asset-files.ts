@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
 
@@ -18,14 +19,19 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 };
 
 const OWN_DIRECTORY = fileURLToPath(new URL('../assets', import.meta.url));
+/** The settings page comes from its package, so that the demo uses what applications install. */
+const FROM_PACKAGES = ['nestjs-sigra-ui/sigra-tokens.js'];
 
-/** The files of `assets/`. They are few, so they are read once and kept in memory. */
+/** The files of `assets/` and of packages. They are few, so they are read once and kept in memory. */
 @Injectable()
 export class AssetFiles {
   private readonly files: ReadonlyMap<string, AssetFile>;
 
   constructor() {
-    this.files = new Map(readdirSync(OWN_DIRECTORY).map((name) => [name, read(join(OWN_DIRECTORY, name))]));
+    const { resolve } = createRequire(import.meta.url);
+    const own = readdirSync(OWN_DIRECTORY).map((name) => join(OWN_DIRECTORY, name));
+    const packaged = FROM_PACKAGES.map((name) => resolve(name));
+    this.files = new Map([...own, ...packaged].map((path) => [basename(path), read(path)]));
   }
 
   find(name: string): AssetFile | undefined {

@@ -14,10 +14,8 @@ import { LoginController } from './login.controller.js';
 import { MetricsPageController } from './metrics.controller.js';
 import { OrganizationController } from './organization.controller.js';
 import { OwnEventsService } from './own-events.service.js';
-import { OwnTokensService } from './own-tokens.service.js';
 import { PageExceptionFilter } from './page-exception.filter.js';
 import { PageRenderer } from './page-renderer.js';
-import { SentFormsService } from './sent-forms.service.js';
 import { TokenLabelsService } from './token-labels.service.js';
 import { TokenRequestsService } from './token-requests.service.js';
 import { TokenSettingsController } from './token-settings.controller.js';
@@ -41,8 +39,6 @@ import { WelcomeController } from './welcome.controller.js';
     AssetFiles,
     PageRenderer,
     PageExceptionFilter,
-    SentFormsService,
-    OwnTokensService,
     OwnEventsService,
     TokenLabelsService,
     TokenRequestsService,

@@ -1,0 +1,2 @@
+// The session has ended: the sign-in page leads back here.
+document.querySelector('sigra-tokens').addEventListener('sigra-unauthenticated', () => location.reload());
