@@ -29,16 +29,14 @@ const PAGES: [string, string, (visit: Visit) => Promise<void>][] = [
   ['sign-out-everywhere', '/settings/devices/sign-out-everywhere', async () => undefined],
   ['activity', '/settings/audit', async () => undefined],
   ['refusals', '/settings/audit?show=refused&until=2020-01-31', async () => undefined],
-  ['organization', '/organization', async () => undefined],
+  ['organization', '/organization', ({ page }) => page.getByRole('button', { name: 'Create token' }).waitFor()],
   [
     'organization-created',
     '/organization',
-    async ({ page }) => {
-      await page
-        .getByLabel('Name')
-        .fill('A name that is quite long, as names of exports in large organisations tend to be');
-      await page.getByRole('button', { name: 'Create token' }).click();
-      await page.getByRole('button', { name: 'Copy' }).waitFor();
+    async (visit) => {
+      await visit.fillInForm('A name that is quite long, as names of exports in large organisations tend to be');
+      await visit.press('Create token');
+      await visit.page.locator('#raw-token').waitFor();
     },
   ],
   ['metrics', '/settings/metrics', async () => undefined],

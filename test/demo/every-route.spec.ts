@@ -218,8 +218,6 @@ const TABLE: Readonly<Record<string, Row>> = {
 
   // Ada is an owner of the organization, and Grace is a member.
   'GET /organization': { answers: page('200') },
-  'POST /organization/tokens': { answers: page('422', '403', '403'), form: { name: '' } },
-  'POST /organization/tokens/:id/revoke': { answers: page('303', '403', '403') },
   'GET /settings/audit': { answers: page('200') },
   'GET /settings/metrics': { answers: page('200') },
   'GET /settings/devices/sign-out-everywhere': { answers: page('200') },

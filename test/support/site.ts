@@ -60,14 +60,24 @@ export class Visit {
     return this;
   }
 
-  /** Fills in and sends the form. @returns the raw token that the page shows */
+  /** Fills in and sends the form of the settings page. @returns the raw token that the page shows */
   async createToken(name: string): Promise<string> {
     await this.page.goto('/settings/tokens');
+    await this.fillInForm(name);
+    await this.press('Create token');
+    return this.page.locator('#raw-token').innerText();
+  }
+
+  /** Opens the form that creates a token, and fills it in. */
+  async fillInForm(name: string): Promise<void> {
     await this.openForm();
     await this.page.getByLabel('Name', { exact: true }).fill(name);
     await this.page.getByLabel('read:projects').check();
-    await this.page.getByRole('dialog').getByRole('button', { name: 'Create token' }).click();
-    return this.page.locator('#raw-token').innerText();
+  }
+
+  /** Presses a button of the dialog. */
+  press(name: string): Promise<void> {
+    return this.page.getByRole('dialog').getByRole('button', { name }).click();
   }
 
   /** Opens the form that creates a token. */

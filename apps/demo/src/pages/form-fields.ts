@@ -6,10 +6,3 @@ export function textOf(form: FormBody, field: string): string {
   const value = form?.[field];
   return typeof value === 'string' ? value : '';
 }
-
-/** The values of checkboxes that share a name. */
-export function textsOf(form: FormBody, field: string): string[] {
-  const value = form?.[field];
-  const values: unknown[] = Array.isArray(value) ? value : [value];
-  return values.filter((each) => typeof each === 'string');
-}

@@ -7,7 +7,7 @@ import { view, type View } from './page.js';
 /** The default of `jwt.maxFamiliesPerOwner`: the page shows all devices. */
 const MOST_FAMILIES = 100;
 /** They do nothing for a user who is not an administrator. */
-const ADMIN_SCOPES = 'admin api_tokens:admin';
+const ADMIN_SCOPES = ['admin', 'api_tokens:admin'];
 
 /** The page on which people manage their API tokens, with `<sigra-tokens>`, and their devices. */
 @PageController('settings/tokens')
@@ -18,6 +18,6 @@ export class TokenSettingsController {
   @Get()
   async show(@CurrentUser() user: User, @CurrentCaller() caller: Caller): Promise<View> {
     const { families } = await this.jwt.listFamilies(user, { limit: MOST_FAMILIES }, caller);
-    return view('tokens', 'API tokens', { families, hiddenScopes: user.isAdmin ? '' : ADMIN_SCOPES });
+    return view('tokens', 'API tokens', { families, hiddenScopes: user.isAdmin ? [] : ADMIN_SCOPES });
   }
 }
