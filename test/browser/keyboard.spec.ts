@@ -14,8 +14,7 @@ describe('the pages without a mouse', () => {
 
   const press = (key: string) => visit.page.keyboard.press(key);
   const type = (text: string) => visit.page.keyboard.type(text);
-  const isFocused = async (target: Locator) =>
-    target.evaluate<boolean, unknown>('(element) => element.getRootNode().activeElement === element');
+  const isFocused = async (target: Locator) => (await target.and(visit.page.locator(':focus')).count()) === 1;
   /** A browser gives the focus to a field with `autofocus` when it draws the page, which can be after `load`. */
   const toHaveFocus = (target: Locator) => target.and(visit.page.locator(':focus')).waitFor();
 

@@ -30,7 +30,7 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     const raw = await visit.createToken('Deployment from CI');
     const warning = page.getByText("This is the only time you'll see this token. Copy it now.", { exact: true });
     expect(await warning.isVisible()).toBe(true);
-    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByRole('button', { name: 'Copy', exact: true }).click();
     await page.getByText('Copied to the clipboard.').waitFor();
     await visit.screenshot(`${adapter}-2-created`);
     const copied = await page.evaluate<string>('navigator.clipboard.readText()');
@@ -123,20 +123,18 @@ describe.each(ADAPTERS)('tokens in a browser, on %s', (adapter) => {
     expect(visit.complaints).toEqual([UNAUTHORIZED]);
   });
 
-  it('have times in the format of the browser', async () => {
-    const { page } = await visit.signIn();
-    await page.evaluate(
-      `fetch('/api/tokens', {
-         method: 'POST',
-         headers: { 'content-type': 'application/json' },
-         body: JSON.stringify({ name: 'For a day', scopes: ['read:projects'], expiresAt: new Date(Date.now() + 86_400_000) }),
-       })`,
-    );
+  it('have times in the time zone of the reader', async () => {
+    const traveller = await site.visit({ timezoneId: 'America/New_York' });
+    const { page } = await traveller.signIn();
+    const data = { name: 'For days', scopes: ['read:projects'], expiresAt: new Date(Date.now() + 3 * 86_400_000) };
+    await page.request.post('/api/tokens', { data, headers: { 'sec-fetch-site': 'same-origin' } });
     await page.goto('/settings/tokens');
 
-    const time = page.locator('time').first();
+    const time = page.locator('sigra-tokens time').first();
 
-    expect(await time.getAttribute('title')).toMatch(/^\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC$/);
-    expect(await time.innerText()).toMatch(/^[A-Z][a-z]{2} \d{1,2}, \d{4}, /);
+    expect(await time.innerText()).toBe('in 3 days');
+    expect(await time.getAttribute('title')).toMatch(/^[A-Z][a-z]+ \d{1,2}, \d{4} at \d{1,2}:\d{2}\s[AP]M E[SD]T$/);
+    expect(await time.getAttribute('datetime')).toBe(data.expiresAt.toISOString());
+    await traveller.close();
   });
 });

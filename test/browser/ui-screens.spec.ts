@@ -24,7 +24,7 @@ const STATES: [string, (visit: Visit) => Promise<unknown>][] = [
       await visit.openForm();
       await visit.page.getByLabel('Expires').selectOption('custom');
       await visit.page.getByText('Restrictions').click();
-      await visit.page.getByRole('dialog').getByRole('button', { name: 'Create token' }).click();
+      await visit.press('Create token');
       await visit.page.getByText('Choose at least one scope.').waitFor();
     },
   ],
@@ -46,7 +46,7 @@ const STATES: [string, (visit: Visit) => Promise<unknown>][] = [
   ],
 ];
 
-const EXPECTED = /status of 429/;
+const EXPECTED = 'status of 429';
 
 describe.each(SCREENS)('the settings page at %s', (screen, options) => {
   let site: Site;
@@ -66,7 +66,7 @@ describe.each(SCREENS)('the settings page at %s', (screen, options) => {
 
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
     expect(await visit.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
-    expect(visit.complaints.filter((complaint) => !EXPECTED.test(complaint))).toEqual([]);
+    expect(visit.complaints.filter((complaint) => !complaint.includes(EXPECTED))).toEqual([]);
   };
 
   it('is accessible without tokens', async () => {

@@ -1,7 +1,7 @@
 import { build, buildButton, type Child } from './build.js';
 import type { Field } from './field.js';
 import type { Say } from './texts.js';
-import { RequestFailure } from './token-client.js';
+import { failureIn, type RequestFailure } from './token-client.js';
 
 export interface ActionFormOptions {
   readonly say: Say;
@@ -21,7 +21,7 @@ export interface ActionFormOptions {
   readonly onFailure: (failure: RequestFailure) => boolean;
 }
 
-/** A form that sends one request. It keeps its input when the request fails, and sends it once at a time. */
+/** A form that sends one request. It keeps its input when the request fails, sends it once at a time, and waits for the answer. */
 export class ActionForm {
   readonly element: HTMLFormElement;
   private readonly alert = build('p', { part: 'error alert', role: 'alert' });
@@ -32,13 +32,21 @@ export class ActionForm {
     const { submit, cancel, danger, contents, close } = options;
     const part = `button ${danger ? 'danger-solid' : 'primary'}`;
     this.submitButton = build('button', { type: 'submit', part }, submit);
-    const footer = build('div', { part: 'dialog-actions' }, buttonOf(cancel, close), this.submitButton);
+    const cancelButton = buildButton('quiet', cancel, () => {
+      if (this.mayClose) close();
+    });
+    const footer = build('div', { part: 'dialog-actions' }, cancelButton, this.submitButton);
     this.element = build(
       'form',
       { part: 'form', novalidate: true, onsubmit: (event) => this.submit(event) },
       build('div', { part: 'form-body' }, ...contents, this.alert),
       footer,
     );
+  }
+
+  /** Not before the answer, which can have a raw token. */
+  get mayClose(): boolean {
+    return !this.busy;
   }
 
   private submit(event: Event): void {
@@ -60,8 +68,8 @@ export class ActionForm {
     try {
       await act();
     } catch (error) {
-      if (!(error instanceof RequestFailure)) throw error;
-      if (this.element.isConnected) this.fail(error);
+      const failure = failureIn(error);
+      if (failure) this.fail(failure);
     } finally {
       this.setBusy(undefined);
     }
@@ -82,10 +90,6 @@ export class ActionForm {
     this.submitButton.setAttribute('aria-disabled', String(this.busy));
     this.submitButton.textContent = text ?? this.options.submit;
   }
-}
-
-function buttonOf(text: string, act: () => void): HTMLButtonElement {
-  return buildButton('quiet', text, act);
 }
 
 /** What people read about a failure: the message of the API, unless the status says all. */

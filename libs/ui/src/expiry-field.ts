@@ -6,6 +6,8 @@ import type { ViewContext } from './view-context.js';
 const DAY = 86_400;
 const PRESETS = [7, 30, 90, 365] as const;
 const USUAL = 30;
+/** Browsers allow years of six digits, which no API does. */
+const LAST_DAY = '9999-12-31';
 /** A clock that is ahead must not ask for more than the application allows. In seconds. */
 const MARGIN = 60;
 
@@ -20,7 +22,11 @@ export class ExpiryField {
   constructor(private readonly context: ViewContext) {
     const { say } = context;
     this.preset = new Field(build('select'), 'expiry', say('expiry'));
-    this.day = new Field(build('input', { type: 'date', min: dayOf(new Date()) }), 'last-day', say('lastDay'));
+    this.day = new Field(
+      build('input', { type: 'date', min: dayOf(new Date()), max: LAST_DAY }),
+      'last-day',
+      say('lastDay'),
+    );
     const update = () => this.update();
     this.element = build(
       'div',
@@ -42,6 +48,7 @@ export class ExpiryField {
     const { control } = this.preset;
     const chosen = control.value;
     this.longest = maxTtl;
+    this.day.control.max = maxTtl === null ? LAST_DAY : dayOf(this.latest);
     const days = PRESETS.filter((each) => maxTtl === null || each * DAY <= maxTtl);
     const choices = [
       ...days.map((count) => [String(count * DAY), count === 365 ? say('inAYear') : say('inDays', { count })] as const),
@@ -70,18 +77,24 @@ export class ExpiryField {
     const { value } = this.preset.control;
     if (value === 'never') return null;
     if (this.isCustom) return this.endOfDay ?? null;
-    const seconds = Math.min(Number(value), (this.longest ?? Infinity) - MARGIN);
-    return new Date(Date.now() + seconds * 1000);
+    return earlier(new Date(Date.now() + Number(value) * 1000), this.latest);
+  }
+
+  /** The last moment that the kind allows. */
+  private get latest(): Date {
+    return this.longest === null ? new Date(LAST_DAY) : new Date(Date.now() + (this.longest - MARGIN) * 1000);
   }
 
   private get isCustom(): boolean {
     return this.preset.control.value === 'custom';
   }
 
-  /** The last moment of the day, where the reader is. */
+  /** The last moment of the day, where the reader is; on the last day, the last moment that is allowed. */
   private get endOfDay(): Date | undefined {
-    const { value } = this.day.control;
-    return value === '' ? undefined : new Date(`${value}T23:59:59.999`);
+    const { value, max } = this.day.control;
+    const end = new Date(`${value}T23:59:59.999`);
+    if (Number.isNaN(end.getTime())) return undefined;
+    return value === max ? earlier(end, this.latest) : end;
   }
 
   private update(): void {
@@ -91,6 +104,10 @@ export class ExpiryField {
     const isNever = this.preset.control.value === 'never';
     this.summary.textContent = at ? say('stopsOn', { time: times.exact(at) }) : isNever ? say('neverExpires') : '';
   }
+}
+
+function earlier(one: Date, other: Date): Date {
+  return one < other ? one : other;
 }
 
 function dayOf(date: Date): string {

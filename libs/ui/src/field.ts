@@ -43,7 +43,9 @@ export class Field<C extends Control = Control> {
   focus(): void {
     // A field in closed details cannot get the focus.
     this.element.closest('details')?.setAttribute('open', '');
-    this.control.focus();
+    // A group cannot be edited, but its first choice.
+    const { control } = this;
+    (control instanceof HTMLFieldSetElement ? (control.querySelector('input') ?? control) : control).focus();
   }
 }
 

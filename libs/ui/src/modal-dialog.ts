@@ -21,10 +21,10 @@ export class ModalDialog {
   private content: DialogContent | undefined;
   private opener: HTMLElement | undefined;
 
-  /** @param refocus called when the control that opened the dialog does not exist any more */
+  /** @param refocus gives the focus to another control when the one that opened the dialog is not on the page any more */
   constructor(
     closeLabel: string,
-    private readonly refocus: () => void,
+    private readonly refocus: (opener: HTMLElement | undefined) => void,
   ) {
     const closeButton = buildButton('icon', '×', () => this.tryClose(), closeLabel);
     this.element = build(
@@ -32,6 +32,10 @@ export class ModalDialog {
       {
         part: 'dialog',
         'aria-labelledby': 'dialog-title',
+        // A browser closes a dialog at the second Escape, whatever the page says, unless it never sees the key.
+        onkeydown: (event) => {
+          if ((event as KeyboardEvent).key === 'Escape' && !this.mayClose) event.preventDefault();
+        },
         oncancel: (event) => {
           event.preventDefault();
           this.tryClose();
@@ -57,14 +61,23 @@ export class ModalDialog {
     (content.focus ?? this.title).focus();
   }
 
+  /** Whether it shows this content now. */
+  shows(content: DialogContent): boolean {
+    return this.content === content;
+  }
+
   close(): void {
     this.element.close();
     // The event of the browser comes later, and a secret must not wait for it.
     this.clear();
   }
 
+  private get mayClose(): boolean {
+    return this.content?.mayClose?.() ?? true;
+  }
+
   private tryClose(): void {
-    if (this.content?.mayClose?.() ?? true) this.close();
+    if (this.mayClose) this.close();
   }
 
   private clear(): void {
@@ -75,6 +88,6 @@ export class ModalDialog {
     const { opener } = this;
     this.opener = undefined;
     if (opener?.isConnected && opener.checkVisibility()) opener.focus();
-    else this.refocus();
+    else this.refocus(opener);
   }
 }

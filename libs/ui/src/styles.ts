@@ -44,7 +44,8 @@ time { white-space: nowrap; }
 .optional { font-weight: 400; }
 .head .search { flex: 0 1 17rem; min-width: 0; }
 
-.notice:empty, .alert:empty, .copy-status:empty { display: none; }
+/* Empty live regions stay in the tree of accessibility: only so is their first text read. */
+:is(.notice, .alert, .copy-status):empty { position: absolute; margin: 0; padding: 0; }
 .notice { margin: 0 1.25rem 1rem; padding: 0.6rem 0.9rem; border-radius: var(--_corner); background: var(--_accent-soft); overflow-wrap: anywhere; }
 .notice.failed, .problem { background: var(--_danger-soft); }
 .problem { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0.75rem; margin: 0 1.25rem 1rem; padding: 0.75rem 0.9rem; border-radius: var(--_corner); }
@@ -55,6 +56,7 @@ time { white-space: nowrap; }
 .token > * { grid-column: 1; min-width: 0; }
 .token-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.1rem 0.75rem; }
 .token-name { font-size: 1rem; font-weight: 600; overflow-wrap: anywhere; }
+.token-name, .token-description { unicode-bidi: isolate; }
 .mask { color: var(--_muted); overflow-wrap: anywhere; }
 .token-description { color: var(--_muted); font-size: 0.9375rem; overflow-wrap: anywhere; white-space: pre-line; }
 .chips { display: flex; flex-wrap: wrap; gap: 0.3rem; }
@@ -64,7 +66,7 @@ time { white-space: nowrap; }
 .fact { display: flex; flex-wrap: wrap; gap: 0 0.5rem; min-width: 0; }
 .fact dt { color: var(--_muted); }
 .fact dd { overflow-wrap: anywhere; }
-.token > .token-actions { display: flex; grid-row: 1 / span 4; grid-column: 2; align-self: start; gap: 0.5rem; }
+.token > .token-actions { display: flex; grid-row: 1 / span 3; grid-column: 2; align-self: start; gap: 0.5rem; }
 .badge { padding: 0 0.5rem; border-radius: 999px; background: var(--_sunken); font-size: 0.8125rem; font-weight: 600; white-space: nowrap; }
 .badge.warn { background: var(--_warn-soft); color: var(--_warn-text); }
 
@@ -96,9 +98,9 @@ textarea { display: block; resize: vertical; }
 label, legend, summary { font-weight: 550; }
 legend { margin-bottom: 0.35rem; padding: 0; }
 fieldset { min-width: 0; padding: 0; border: 0; }
-fieldset:focus { outline: none; }
 .field { display: grid; gap: 0.35rem; }
 fieldset.field { display: block; }
+fieldset > .error { margin-bottom: 0.35rem; }
 .error { color: var(--_danger); font-size: 0.9375rem; font-weight: 500; overflow-wrap: anywhere; }
 .expiry, .scope-choices { display: grid; gap: 0.75rem; }
 .scope-group { display: grid; gap: 0.1rem; }
@@ -136,6 +138,9 @@ summary { width: fit-content; padding-block: 0.3rem; color: var(--_accent); curs
   .fact { display: grid; grid-template-columns: 7rem minmax(0, 1fr); }
   .token > .token-actions { grid-row: auto; grid-column: 1; align-self: auto; padding-top: 0.35rem; }
   .token-actions > .button { flex: 1; min-height: 2.75rem; }
+}
+@container (max-width: 26rem) {
+  .head > .primary { flex: 1; }
 }
 @media (max-width: 36rem) {
   .dialog { width: 100vw; max-width: none; max-height: 92dvh; margin: auto 0 0; border-inline: 0; border-bottom: 0; border-radius: calc(var(--_radius) + 4px) calc(var(--_radius) + 4px) 0 0; }

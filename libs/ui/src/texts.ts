@@ -94,7 +94,6 @@ export const DEFAULT_TEXTS = {
   revokeAllCancel: 'Keep them',
   issuedTitle: 'Your new token “{name}”',
   issuedWarning: "This is the only time you'll see this token. Copy it now.",
-  issuedToken: 'Token',
   issuedExample: 'Try it',
   issuedDone: 'I have copied it',
   issuedLeave: 'You have not copied the token yet. Close again to go on without it.',

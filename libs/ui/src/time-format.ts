@@ -3,7 +3,6 @@ import { build } from './build.js';
 const UNITS = [
   ['year', 365 * 86_400],
   ['month', 30 * 86_400],
-  ['week', 7 * 86_400],
   ['day', 86_400],
   ['hour', 3600],
   ['minute', 60],
@@ -16,7 +15,15 @@ export class TimeFormat {
 
   constructor(lang: string) {
     this.relative = new Intl.RelativeTimeFormat(lang, { numeric: 'auto' });
-    this.absolute = new Intl.DateTimeFormat(lang, { dateStyle: 'long', timeStyle: 'short' });
+    // With the time zone: a person compares it with the log of a server.
+    this.absolute = new Intl.DateTimeFormat(lang, {
+      year: 'numeric',
+      month: 'long',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: '2-digit',
+      timeZoneName: 'short',
+    });
   }
 
   exact(at: Date): string {

@@ -8,7 +8,8 @@ export type RequestHeaders =
 export interface ClientSettings {
   readonly base: string;
   readonly scopes: string;
-  readonly headers: RequestHeaders;
+  /** Read for every request: an application can change them at any time. */
+  readonly headers: () => RequestHeaders;
   readonly credentials: RequestCredentials;
   /** Ends all requests. */
   readonly signal: AbortSignal;
@@ -27,13 +28,26 @@ export class RequestFailure extends Error {
   }
 }
 
+/**
+ * The failure of a request. Undefined if the element was removed before the answer.
+ *
+ * @throws the error, if it is another
+ */
+export function failureIn(error: unknown): RequestFailure | undefined {
+  if (error instanceof RequestFailure) return error;
+  if (error instanceof DOMException && error.name === 'AbortError') return undefined;
+  throw error;
+}
+
 interface Sent {
   readonly body?: object;
   readonly idempotencyKey?: string;
 }
 
 const ATTEMPTS = 3;
+/** A longer wait is left to people, with a message. In seconds. */
 const LONGEST_WAIT = 5;
+/** For all attempts of one request together: the dialog waits for the answer. */
 const TIMEOUT_MS = 20_000;
 
 /** Calls the ready-made controllers of `nestjs-sigra`. */
@@ -76,24 +90,44 @@ export class TokenClient {
 
   /** Every request can be repeated: what creates something has a key, and all else has the same effect twice as once. */
   private async sendTo<T>(method: string, url: string, sent: Sent): Promise<T> {
+    const deadline = AbortSignal.timeout(TIMEOUT_MS);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.attempt<T>(method, url, sent);
+        return await this.attempt<T>(method, url, sent, deadline);
       } catch (error) {
         if (!(error instanceof RequestFailure)) throw error;
         // A credential without an id cannot have a key.
-        if (error.code === 'invalid_idempotency_key') return this.attempt(method, url, { ...sent, idempotencyKey: '' });
+        if (error.code === 'invalid_idempotency_key') {
+          return this.attempt(method, url, { ...sent, idempotencyKey: '' }, deadline);
+        }
         const canRepeat = error.status === 0 || error.status === 503;
-        if (!canRepeat || attempt === ATTEMPTS) throw error;
-        await this.wait(Math.min(error.retryAfter ?? attempt, LONGEST_WAIT));
+        const pause = error.retryAfter ?? attempt;
+        if (!canRepeat || attempt === ATTEMPTS || pause > LONGEST_WAIT) throw error;
+        await this.wait(pause);
       }
     }
   }
 
-  private async attempt<T>(method: string, url: string, { body, idempotencyKey }: Sent): Promise<T> {
-    const { headers, credentials, signal } = this.settings;
+  private async attempt<T>(method: string, url: string, sent: Sent, deadline: AbortSignal): Promise<T> {
+    const { signal } = this.settings;
+    try {
+      // The whole answer: a connection can end in the middle of a raw token.
+      const response = await fetch(url, await this.requestOf(method, sent, deadline));
+      const text = await response.text();
+      signal.throwIfAborted();
+      return answerOf(response, text) as T;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof RequestFailure) throw error;
+      throw new RequestFailure(0, 'unreachable', String(error));
+    }
+  }
+
+  private async requestOf(method: string, { body, idempotencyKey }: Sent, deadline: AbortSignal): Promise<RequestInit> {
+    const { credentials, signal } = this.settings;
+    const headers = this.settings.headers();
     const own = typeof headers === 'function' ? await headers() : headers;
-    const request: RequestInit = {
+    return {
       method,
       credentials,
       cache: 'no-store',
@@ -104,16 +138,8 @@ export class TokenClient {
         ...own,
       },
       ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      signal: AbortSignal.any([signal, deadline]),
     };
-    const response = await fetch(url, request).catch((error: unknown) => {
-      signal.throwIfAborted();
-      throw new RequestFailure(0, 'unreachable', String(error));
-    });
-    const answer: unknown = await response.json().catch(() => undefined);
-    signal.throwIfAborted();
-    if (response.ok) return answer as T;
-    throw failureOf(response, Object(answer) as Readonly<Record<string, unknown>>);
   }
 
   private wait(seconds: number): Promise<void> {
@@ -135,6 +161,25 @@ export function newIdempotencyKey(): string {
 
 function pathOf(id: string): string {
   return `/${encodeURIComponent(id)}`;
+}
+
+/** The API answers in JSON: a page, such as the sign-in page after a redirect, is a failure. */
+function answerOf(response: Response, text: string): object | undefined {
+  const { status, ok } = response;
+  if (status === 204) return undefined;
+  const answer = parsed(text);
+  if (!ok) throw failureOf(response, answer ?? {});
+  if (!answer) throw new RequestFailure(502, 'invalid_answer', `HTTP ${status} without JSON`);
+  return answer;
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const answer: unknown = JSON.parse(text);
+    return typeof answer === 'object' && answer !== null ? (answer as Readonly<Record<string, unknown>>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function failureOf(

@@ -4,29 +4,25 @@ import { Field, optionalLabel } from './field.js';
 import type { DialogContent } from './modal-dialog.js';
 import { newIdempotencyKey, type RequestFailure } from './token-client.js';
 import { descriptionInput, nameInput, TokenForm } from './token-form.js';
-import { type IssuedToken, maskOf, type Scope, type Token, type TokenChoices } from './token.js';
+import { type IssuedToken, maskOf, type Token, type TokenChoices } from './token.js';
 import type { ViewContext } from './view-context.js';
 
 /** How a dialog ends. */
 export interface DialogEnd<Result> {
   readonly done: (result: Result) => void;
   readonly close: () => void;
+  /** @returns whether it has taken care of the failure */
   readonly onFailure: (failure: RequestFailure) => boolean;
 }
 
 type Form = Omit<ActionFormOptions, 'say' | 'close' | 'onFailure' | 'cancel'> & { readonly cancel?: string };
 
-export function createDialog(
-  context: ViewContext,
-  choices: TokenChoices,
-  offered: readonly Scope[],
-  end: DialogEnd<IssuedToken>,
-): DialogContent {
+export function createDialog(context: ViewContext, choices: TokenChoices, end: DialogEnd<IssuedToken>): DialogContent {
   const { say, client } = context;
-  const form = new TokenForm(context, choices, offered);
+  const form = new TokenForm(context, choices);
   // The same request can be repeated with the same key: the expiry must not move between attempts.
   let attempt: { readonly body: object; readonly key: string } | undefined;
-  const body = formOf(context, end, {
+  const content = formOf(context, end, {
     submit: say('createSubmit'),
     contents: form.contents,
     fields: form.fields,
@@ -37,8 +33,8 @@ export function createDialog(
       end.done(await client.create(attempt.body, attempt.key));
     },
   });
-  for (const change of ['input', 'change']) body.addEventListener(change, () => (attempt = undefined));
-  return { title: say('createTitle'), body, focus: form.first };
+  for (const change of ['input', 'change']) content.body.addEventListener(change, () => (attempt = undefined));
+  return { title: say('createTitle'), ...content, focus: form.first };
 }
 
 export function editDialog(context: ViewContext, token: Token, end: DialogEnd<Token>): DialogContent {
@@ -46,7 +42,7 @@ export function editDialog(context: ViewContext, token: Token, end: DialogEnd<To
   const name = new Field(nameInput('', token.name), 'name', say('name'));
   const label = optionalLabel(say('description'), say('optional'));
   const description = new Field(descriptionInput(token.description ?? ''), 'description', label);
-  const body = formOf(context, end, {
+  const content = formOf(context, end, {
     submit: say('editSubmit'),
     contents: [name.element, description.element],
     fields: [name, description],
@@ -59,7 +55,7 @@ export function editDialog(context: ViewContext, token: Token, end: DialogEnd<To
       end.done(await client.update(token.id, changes));
     },
   });
-  return { title: say('editTitle', { name: token.name }), body, focus: name.control };
+  return { title: say('editTitle', { name: token.name }), ...content, focus: name.control };
 }
 
 /** The choices of a grace period, in seconds. */
@@ -70,11 +66,12 @@ const GRACES = [
   ['graceWeek', 604_800],
 ] as const;
 
-export function rotateDialog(
-  context: ViewContext,
-  token: Token,
-  end: DialogEnd<IssuedToken & { readonly note: string }>,
-): DialogContent {
+/** The successor, and what becomes of the old token. */
+export interface RotatedToken extends IssuedToken {
+  readonly note: string;
+}
+
+export function rotateDialog(context: ViewContext, token: Token, end: DialogEnd<RotatedToken>): DialogContent {
   const { say, client } = context;
   const note = build('p', { part: 'note', 'aria-live': 'polite' });
   const graces = build(
@@ -101,7 +98,7 @@ export function rotateDialog(
     ),
   );
   update();
-  const body = formOf(context, end, {
+  const content = formOf(context, end, {
     submit: say('rotateSubmit'),
     contents: [build('p', {}, say('rotateText')), graces, note],
     act: async () => {
@@ -111,7 +108,7 @@ export function rotateDialog(
       end.done({ ...issued, note: noteOf(context, token, grace) });
     },
   });
-  return { title: say('rotateTitle', { name: token.name }), body };
+  return { title: say('rotateTitle', { name: token.name }), ...content };
 }
 
 /** What becomes of the old token: it never outlives its own expiry. */
@@ -124,7 +121,7 @@ function noteOf({ say, times }: ViewContext, token: Token, grace: number): strin
 
 export function revokeDialog(context: ViewContext, token: Token, end: DialogEnd<undefined>): DialogContent {
   const { say, client } = context;
-  const body = formOf(context, end, {
+  const content = formOf(context, end, {
     submit: say('revokeSubmit'),
     cancel: say('revokeCancel'),
     danger: true,
@@ -134,12 +131,12 @@ export function revokeDialog(context: ViewContext, token: Token, end: DialogEnd<
       end.done(undefined);
     },
   });
-  return { title: say('revokeTitle', { name: token.name }), body };
+  return { title: say('revokeTitle', { name: token.name }), ...content };
 }
 
 export function revokeAllDialog(context: ViewContext, end: DialogEnd<number>): DialogContent {
   const { say, client } = context;
-  const body = formOf(context, end, {
+  const content = formOf(context, end, {
     submit: say('revokeAllSubmit'),
     cancel: say('revokeAllCancel'),
     danger: true,
@@ -148,9 +145,14 @@ export function revokeAllDialog(context: ViewContext, end: DialogEnd<number>): D
       end.done(await client.revokeAll());
     },
   });
-  return { title: say('revokeAllTitle'), body };
+  return { title: say('revokeAllTitle'), ...content };
 }
 
-function formOf<Result>({ say }: ViewContext, end: DialogEnd<Result>, form: Form): HTMLFormElement {
-  return new ActionForm({ say, cancel: say('cancel'), close: end.close, onFailure: end.onFailure, ...form }).element;
+function formOf<Result>(
+  { say }: ViewContext,
+  end: DialogEnd<Result>,
+  options: Form,
+): Pick<DialogContent, 'body' | 'mayClose'> {
+  const form = new ActionForm({ say, cancel: say('cancel'), close: end.close, onFailure: end.onFailure, ...options });
+  return { body: form.element, mayClose: () => form.mayClose };
 }

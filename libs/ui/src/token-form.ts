@@ -2,7 +2,7 @@ import { build, type Child } from './build.js';
 import { ExpiryField } from './expiry-field.js';
 import { Field, optionalLabel } from './field.js';
 import { ScopeField } from './scope-field.js';
-import type { Kind, Scope, TokenChoices } from './token.js';
+import type { Kind, TokenChoices } from './token.js';
 import type { ViewContext } from './view-context.js';
 
 /** The fields of a new token. */
@@ -20,7 +20,6 @@ export class TokenForm {
   constructor(
     private readonly context: ViewContext,
     private readonly choices: TokenChoices,
-    offered: readonly Scope[],
   ) {
     const { say } = context;
     const optional = (label: string) => optionalLabel(label, say('optional'));
@@ -33,7 +32,7 @@ export class TokenForm {
       ...names.map((each) => build('option', { value: each }, each)),
     );
     this.kind = new Field(kinds, 'kind', say('kind'));
-    this.scopes = new ScopeField(offered, say);
+    this.scopes = new ScopeField(choices.catalogue, say);
     this.expiry = new ExpiryField(context);
     this.allowedIps = new Field(
       listInput('192.0.2.7, 2001:db8::/32'),

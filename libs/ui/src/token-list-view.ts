@@ -1,6 +1,6 @@
 import { messageOf } from './action-form.js';
 import { build, buildButton } from './build.js';
-import { RequestFailure } from './token-client.js';
+import { failureIn, type RequestFailure } from './token-client.js';
 import { type RowAction, tokenRow } from './token-row.js';
 import type { TokenStore } from './token-store.js';
 import type { Scope, Token } from './token.js';
@@ -25,7 +25,8 @@ export class TokenListView {
   private readonly count = build('p', { part: 'count', role: 'status' });
   private readonly notice = build('p', { part: 'notice', role: 'status' });
   private readonly problem = build('div', { part: 'problem', hidden: true });
-  private readonly items = build('ul', { part: 'tokens', 'aria-labelledby': 'list-title' });
+  /** Safari takes a list without bullets for none, unless it has the role. */
+  private readonly items = build('ul', { role: 'list', part: 'tokens', 'aria-labelledby': 'list-title' });
   private readonly empty = build('div', { part: 'empty', hidden: true });
   private readonly search: HTMLInputElement;
   private readonly createButton: HTMLButtonElement;
@@ -36,6 +37,7 @@ export class TokenListView {
   private shown = STEP;
   private loads = 0;
   private loaded = false;
+  private finding = false;
 
   constructor(
     private readonly context: ViewContext,
@@ -85,8 +87,15 @@ export class TokenListView {
     this.notice.part.toggle('failed', failed);
   }
 
-  focus(): void {
-    this.heading.focus();
+  /** Gives the focus to the control of a token with this key, or else to the heading. */
+  focus(key?: string): void {
+    const same = [...this.items.querySelectorAll<HTMLElement>('[data-key]')].find(({ dataset }) => dataset.key === key);
+    (same ?? this.heading).focus();
+  }
+
+  /** Loads the tokens again that are shown. */
+  reload(): Promise<void> {
+    return this.load(() => this.store.reload(this.isSearch ? Infinity : this.shown));
   }
 
   /** Runs a request for the list, and shows that it runs, and how it ends. */
@@ -98,9 +107,11 @@ export class TokenListView {
       await request();
       this.loaded = true;
     } catch (error) {
-      if (!(error instanceof RequestFailure)) return;
-      this.actions.onFailure(error);
-      this.showProblem(error, () => void this.load(request));
+      const failure = failureIn(error);
+      if (!failure) return;
+      if (failure.status === 401) this.forget();
+      this.actions.onFailure(failure);
+      this.showProblem(failure, () => void this.load(request));
     } finally {
       this.loads--;
       this.render();
@@ -113,21 +124,33 @@ export class TokenListView {
     const isEmpty = this.loaded && this.store.tokens.length === 0 && !this.store.hasMore;
     this.element.setAttribute('aria-busy', String(this.loads > 0));
     this.replaceRows(found.slice(0, this.shown));
-    this.search.hidden = this.store.tokens.length < SEARCHED && !this.store.hasMore && this.search.value === '';
-    this.moreButton.hidden = found.length <= this.shown && (!this.store.hasMore || this.search.value !== '');
+    this.search.hidden = this.store.tokens.length < SEARCHED && !this.store.hasMore && !this.isSearch;
+    this.moreButton.hidden = found.length <= this.shown && (!this.store.hasMore || this.isSearch);
     this.revokeAllButton.hidden = this.store.tokens.length === 0;
     this.foot.hidden = this.moreButton.hidden && this.revokeAllButton.hidden;
     this.createButton.hidden = isEmpty;
-    this.count.textContent = this.countText(found.length);
+    const first = !this.loaded && this.loads > 0;
+    const count = first ? say('loading') : this.countText(found.length);
+    // A screen reader reads it again whenever it is set.
+    if (this.count.textContent !== count) this.count.textContent = count;
     this.showEmpty(isEmpty, this.loaded && this.loads === 0 && found.length === 0);
-    this.element.classList.toggle('first-load', !this.loaded && this.loads > 0);
-    if (!this.loaded && this.loads > 0) this.count.textContent = say('loading');
+    this.element.classList.toggle('first-load', first);
+  }
+
+  private get isSearch(): boolean {
+    return this.search.value !== '';
+  }
+
+  /** The session has ended: the next person at this screen sees nothing. */
+  private forget(): void {
+    this.store.clear();
+    this.loaded = false;
   }
 
   private countText(found: number): string {
     const { say } = this.context;
     const { tokens, hasMore } = this.store;
-    if (this.search.value !== '') return hasMore ? say('searching') : say('found', { count: found });
+    if (this.isSearch) return hasMore && this.finding ? say('searching') : say('found', { count: found });
     if (tokens.length === 0) return '';
     return say(hasMore ? 'countOfMore' : 'count', { count: tokens.length });
   }
@@ -140,9 +163,7 @@ export class TokenListView {
       ...tokens.map((token) => tokenRow(this.context, token, this.known, (...args) => this.actions.act(...args))),
     );
     this.items.hidden = tokens.length === 0;
-    if (key === undefined) return;
-    const same = [...this.items.querySelectorAll<HTMLElement>('[data-key]')].find(({ dataset }) => dataset.key === key);
-    (same ?? this.heading).focus();
+    if (key !== undefined) this.focus(key);
   }
 
   private showEmpty(isEmpty: boolean, nothingFound: boolean): void {
@@ -169,22 +190,37 @@ export class TokenListView {
     if (!failure) return;
     const { say } = this.context;
     this.problem.append(build('p', { role: 'alert' }, messageOf(failure, say)));
-    if (again) this.problem.append(buildButton('quiet', say('tryAgain'), again));
+    if (!again) return;
+    // The button vanishes, and the focus with it.
+    const retry = () => {
+      this.focus();
+      again();
+    };
+    this.problem.append(buildButton('quiet', say('tryAgain'), retry));
   }
 
+  /** The focus goes on to the first of the new rows: the button can vanish. */
   private async showMore(): Promise<void> {
+    const before = this.shown;
     this.shown += STEP;
     if (this.store.tokens.length < this.shown) await this.load(() => this.store.loadMore());
     this.render();
+    this.items.querySelectorAll<HTMLElement>('[data-key$=":name"]')[before]?.focus();
   }
 
   /** The server cannot search, so all tokens are loaded for a search: an owner has at most a thousand by default. */
   private async find(): Promise<void> {
     this.shown = STEP;
     this.render();
-    if (this.loads > 0) return;
+    if (this.finding) return;
+    this.finding = true;
     await this.load(async () => {
-      while (this.store.hasMore && this.search.value !== '') await this.store.loadMore();
+      while (this.store.hasMore && this.isSearch) {
+        await this.store.loadMore();
+        this.render();
+      }
     });
+    this.finding = false;
+    this.render();
   }
 }

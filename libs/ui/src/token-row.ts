@@ -44,7 +44,7 @@ export function tokenRow(
     token.description !== null &&
       token.description !== '' &&
       build('p', { part: 'token-description' }, token.description),
-    build('ul', { part: 'chips', 'aria-label': say('scopes') }, ...chips),
+    build('ul', { role: 'list', part: 'chips', 'aria-label': say('scopes') }, ...chips),
     build('dl', { part: 'facts' }, ...factsOf(context, token)),
     build(
       'div',

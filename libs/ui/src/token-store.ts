@@ -5,6 +5,7 @@ import { maskOf, type Token } from './token.js';
 export class TokenStore {
   tokens: readonly Token[] = [];
   private nextCursor: string | null = null;
+  private reloads = 0;
 
   constructor(
     private readonly client: TokenClient,
@@ -16,16 +17,18 @@ export class TokenStore {
     return this.nextCursor !== null;
   }
 
-  /** Loads the first page, or as many tokens as before. */
-  async reload(): Promise<void> {
-    const wanted = this.tokens.length;
+  /** Loads the first page, and more until it has as many tokens as before, or as wanted. The last call wins. */
+  async reload(wanted: number): Promise<void> {
+    const reload = ++this.reloads;
+    const most = Math.min(wanted, this.tokens.length);
     let tokens: readonly Token[] = [];
     let cursor: string | null = null;
     do {
       const page = await this.client.list(cursor ?? undefined, this.pageSize);
       tokens = [...tokens, ...page.tokens];
       cursor = page.nextCursor;
-    } while (cursor !== null && tokens.length < wanted);
+    } while (cursor !== null && tokens.length < most);
+    if (reload !== this.reloads) return;
     this.tokens = tokens;
     this.nextCursor = cursor;
   }
@@ -38,6 +41,11 @@ export class TokenStore {
     if (this.nextCursor !== nextCursor) return;
     this.tokens = [...this.tokens, ...page.tokens];
     this.nextCursor = page.nextCursor;
+  }
+
+  clear(): void {
+    this.tokens = [];
+    this.nextCursor = null;
   }
 
   find(id: string): Token | undefined {
