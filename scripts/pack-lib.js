@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Packs the library into dist/nestjs-sigra-<version>.tgz. Its `prepack` script builds it and copies its documents. */
+/** Packs the two packages into dist/nestjs-sigra-<version>.tgz and dist/nestjs-sigra-ui-<version>.tgz. Their `prepack` scripts build them. */
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 
 mkdirSync(`${cwd}dist`, { recursive: true });
-execFileSync('npm', ['pack', '--loglevel=error', '--workspace', 'nestjs-sigra', '--pack-destination', 'dist'], {
+const workspaces = ['nestjs-sigra', 'nestjs-sigra-ui'].map((name) => `--workspace=${name}`);
+execFileSync('npm', ['pack', '--loglevel=error', ...workspaces, '--pack-destination', 'dist'], {
   cwd,
   stdio: 'inherit',
 });

@@ -19,6 +19,7 @@ const manifest = async (path: string): Promise<Manifest> =>
 export const workspace = await manifest('package.json');
 export const demo = await manifest('apps/demo/package.json');
 export const library = await manifest('libs/sigra/package.json');
+export const ui = await manifest('libs/ui/package.json');
 export const tarball = join(root, 'dist', `${library.name}-${library.version}.tgz`);
 
 export const pick = (from: Record<string, string>, names: string[]): Record<string, string> =>
