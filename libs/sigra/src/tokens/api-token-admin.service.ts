@@ -3,7 +3,6 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { encodeCursor, parsePageRequest } from '../common/cursor.js';
 import { deadlineOf } from '../common/deadline.js';
-import { SigraError } from '../common/sigra-error.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenFilter } from '../persistence/api-token-filter.js';
