@@ -49,7 +49,7 @@ describe.each(ADAPTERS)('canManage on %s', (adapter) => {
     ['an object', () => ({})],
     ['a promise of a string', () => Promise.resolve('true')],
     ['a promise of false', () => Promise.resolve(false)],
-  ])('admits nobody with %s', async (_kind, given) => {
+  ])('admits no one with %s', async (_kind, given) => {
     answer = given;
 
     for (const [method, path] of ROUTES) {
@@ -58,7 +58,7 @@ describe.each(ADAPTERS)('canManage on %s', (adapter) => {
     expect((await test.tokens.listActive(ownerRef('organization', 'acme'))).tokens).toEqual([]);
   });
 
-  it('is unavailable, and admits nobody, when the answer is late', async () => {
+  it('is unavailable, and admits no one, when the answer is late', async () => {
     answer = () => new Promise(() => undefined);
 
     expect(await send('GET', '', '')).toBe(503);
