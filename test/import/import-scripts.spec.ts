@@ -9,6 +9,7 @@ import {
   ownKey,
   sanctumToken,
   unkeyKey,
+  FOREIGN_TABLES,
 } from '../support/foreign-tokens.js';
 import { document } from '../support/markdown.js';
 import { SnippetRunner } from '../support/run-snippet.js';
@@ -24,18 +25,7 @@ const TOKENS = 12;
 const KEYS = `CREATE TABLE api_keys (id bigserial PRIMARY KEY, user_id uuid NOT NULL, name text NOT NULL, key_hash text NOT NULL,
   scopes text[] NOT NULL, last_used_at timestamptz, expires_at timestamptz, revoked_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT '2020-01-01Z')`;
-const TABLES = [
-  `CREATE TABLE personal_access_tokens (id bigserial PRIMARY KEY, tokenable_type varchar(255) NOT NULL,
-     tokenable_id uuid NOT NULL, name text NOT NULL, token varchar(64) NOT NULL UNIQUE, abilities text,
-     last_used_at timestamp(0), expires_at timestamp(0), created_at timestamp(0), updated_at timestamp(0))`,
-  `CREATE TABLE knox_authtoken (digest varchar(128) PRIMARY KEY, token_key varchar(25) NOT NULL,
-     user_id uuid NOT NULL, created timestamptz NOT NULL, expiry timestamptz)`,
-  // As the migrations of better-auth 1.7 create it.
-  `CREATE TABLE apikey (id text PRIMARY KEY, "configId" text NOT NULL, name text, start text, "referenceId" text NOT NULL,
-     prefix text, key text NOT NULL, enabled boolean, "lastRequest" timestamptz, "expiresAt" timestamptz,
-     "createdAt" timestamptz NOT NULL, "updatedAt" timestamptz NOT NULL, permissions text, metadata text)`,
-  KEYS,
-];
+const TABLES = [...FOREIGN_TABLES, KEYS];
 const INSERT_KEY = `INSERT INTO apikey (id, "configId", "referenceId", key, enabled, "createdAt", "updatedAt", permissions)
   VALUES ('key' || $1::int, 'default', $2, $3, true, timestamptz '2020-01-01Z', timestamptz '2020-01-01Z', '{"notes":["read"]}')`;
 const INSERT_OWN = `INSERT INTO api_keys (id, user_id, name, key_hash, scopes) VALUES ($1, $2, 'Old', $3, '{read:notes}')`;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as sigra from 'nestjs-sigra';
 import { ApiTokenAdminService, type ApiTokenService } from 'nestjs-sigra';
 import type { DataSource } from 'typeorm';
-import { FORMATS } from '../support/foreign-tokens.js';
+import { FOREIGN_TABLES, FORMATS } from '../support/foreign-tokens.js';
 import { document } from '../support/markdown.js';
 import { SnippetRunner } from '../support/run-snippet.js';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
@@ -21,18 +21,8 @@ const HEX = "encode(sha256(('k' || n)::bytea), 'hex')";
 const EACH = `FROM generate_series(1, ${TOKENS}) AS n JOIN owners ON owners.at = n % ${OWNERS}`;
 const OWNED = `WITH owners AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS at FROM users WHERE email LIKE 'import-%')`;
 
-/** The tables as the migrations of Sanctum, knox and better-auth create them, for users with UUIDs. */
 const TABLES = [
-  `CREATE TABLE personal_access_tokens (id bigserial PRIMARY KEY, tokenable_type varchar(255) NOT NULL,
-     tokenable_id uuid NOT NULL, name text NOT NULL, token varchar(64) NOT NULL UNIQUE, abilities text,
-     last_used_at timestamp(0), expires_at timestamp(0), created_at timestamp(0), updated_at timestamp(0))`,
-  `CREATE TABLE knox_authtoken (digest varchar(128) PRIMARY KEY, token_key varchar(25) NOT NULL,
-     user_id uuid NOT NULL, created timestamptz NOT NULL, expiry timestamptz)`,
-  `CREATE TABLE apikey (id text PRIMARY KEY, "configId" text NOT NULL, name text, start text, "referenceId" text NOT NULL,
-     prefix text, key text NOT NULL, "refillInterval" integer, "refillAmount" integer, "lastRefillAt" timestamptz,
-     enabled boolean, "rateLimitEnabled" boolean, "rateLimitTimeWindow" integer, "rateLimitMax" integer,
-     "requestCount" integer, remaining integer, "lastRequest" timestamptz, "expiresAt" timestamptz,
-     "createdAt" timestamptz NOT NULL, "updatedAt" timestamptz NOT NULL, permissions text, metadata text)`,
+  ...FOREIGN_TABLES,
   'CREATE INDEX ON apikey ("configId")',
   `${OWNED} INSERT INTO personal_access_tokens (tokenable_type, tokenable_id, name, token, abilities, created_at)
      SELECT 'App\\Models\\User', owners.id, 'Token ' || n, encode(sha256((${PLAIN})::bytea), 'hex'), '["read:notes"]',

@@ -11,6 +11,20 @@ export const FORMATS = {
   own: { pattern: /^own_[0-9a-f]{48}$/, digest: 'sha256' },
 } satisfies ApiTokenOptions['foreignFormats'];
 
+/** The tables as the migrations of Sanctum, knox and better-auth 1.7 create them, for users with UUIDs. */
+export const FOREIGN_TABLES = [
+  `CREATE TABLE personal_access_tokens (id bigserial PRIMARY KEY, tokenable_type varchar(255) NOT NULL,
+     tokenable_id uuid NOT NULL, name text NOT NULL, token varchar(64) NOT NULL UNIQUE, abilities text,
+     last_used_at timestamp(0), expires_at timestamp(0), created_at timestamp(0), updated_at timestamp(0))`,
+  `CREATE TABLE knox_authtoken (digest varchar(128) PRIMARY KEY, token_key varchar(25) NOT NULL,
+     user_id uuid NOT NULL, created timestamptz NOT NULL, expiry timestamptz)`,
+  `CREATE TABLE apikey (id text PRIMARY KEY, "configId" text NOT NULL, name text, start text, "referenceId" text NOT NULL,
+     prefix text, key text NOT NULL, "refillInterval" integer, "refillAmount" integer, "lastRefillAt" timestamptz,
+     enabled boolean, "rateLimitEnabled" boolean, "rateLimitTimeWindow" integer, "rateLimitMax" integer,
+     "requestCount" integer, remaining integer, "lastRequest" timestamptz, "expiresAt" timestamptz,
+     "createdAt" timestamptz NOT NULL, "updatedAt" timestamptz NOT NULL, permissions text, metadata text)`,
+];
+
 /** A raw token of another system, and what that stores of it. */
 export interface ForeignSample {
   readonly raw: string;
