@@ -55,7 +55,7 @@ export { ApiTokenService } from './tokens/api-token.service.js';
 export type { ApiTokenPage, ListActiveApiTokens, ListApiTokens, VerifyApiToken } from './tokens/api-token.service.js';
 export { ApiTokenAdminService } from './tokens/api-token-admin.service.js';
 export type { FoundApiTokenPage, SearchApiTokens } from './tokens/api-token-admin.service.js';
-export type { ListOrder } from './persistence/keyset.js';
+export type { ListOrder } from './common/cursor.js';
 export type { MatchingApiTokens, RevokedApiTokens } from './tokens/matching-token.revoker.js';
 export type { ApiTokenFilter } from './persistence/api-token-filter.js';
 export type { CreateApiToken } from './tokens/api-token.issuer.js';

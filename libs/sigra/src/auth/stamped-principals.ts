@@ -1,6 +1,5 @@
 import type { Caller } from '../common/caller.js';
-import { OwnerWithEntity } from '../common/owner-with-entity.js';
-import { type AnyPrincipal, type Principal, type Stamp, stamped } from '../common/principal.js';
+import { type AnyPrincipal, OwnerWithEntity, type Principal, type Stamp, stamped } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';

@@ -40,6 +40,9 @@ export class BackgroundTask {
   }
 }
 
+/** How long a background write can take, in milliseconds: no request waits for it, but a shutdown does. */
+export const FLUSH_TIMEOUT_MS = 5_000;
+
 /**
  * How long a batch of background work can take, in milliseconds. No request waits for it, but a connection that falls silent must
  * not stop the work.

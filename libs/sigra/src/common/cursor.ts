@@ -27,6 +27,15 @@ export function decodeCursor(cursor: string): CursorPosition {
   return position;
 }
 
+/** Whether a list begins with the row that was created first or last. */
+export type ListOrder = 'oldest' | 'newest';
+
+/** @throws SigraError `invalid_filter` */
+export function parseOrder(order: unknown): ListOrder {
+  if (order === 'newest' || order === 'oldest') return order;
+  throw new SigraError('invalid_filter', 'order is "newest" or "oldest".');
+}
+
 /** The page of a list to read. */
 export interface PageRequest {
   readonly limit: number;

@@ -39,6 +39,23 @@ export interface PrincipalOwner<Entity extends object = object> extends Owner {
   readonly entity: Entity;
 }
 
+/** JSON and copies leave out the getter: an application that omits the user from an answer must not send it as the owner. */
+export class OwnerWithEntity implements PrincipalOwner {
+  readonly type: string;
+  readonly id: string;
+  readonly #entity: object;
+
+  constructor({ type, id }: Owner, entity: object) {
+    this.type = type;
+    this.id = id;
+    this.#entity = entity;
+  }
+
+  get entity(): object {
+    return this.#entity;
+  }
+}
+
 /** What the credential of a principal is, and allows. */
 interface CredentialFacts {
   readonly method: AuthMethod;

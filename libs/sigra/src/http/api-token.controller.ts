@@ -22,7 +22,7 @@ import type { Owner } from '../common/principal.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { CredentialKind } from '../persistence/lineage.repository.js';
-import type { ListOrder } from '../persistence/keyset.js';
+import type { ListOrder } from '../common/cursor.js';
 import type { OwnerRef } from '../persistence/owner-directories.js';
 import type { ApiToken } from '../persistence/tables.js';
 import type { ScopeDetails } from '../scopes/scope-registry.js';

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { BackgroundTask, restAfter } from '../common/background-task.js';
 import { awaitBriefly, Deadline } from '../common/deadline.js';
-import { OwnerWithEntity } from '../common/owner-with-entity.js';
+import { OwnerWithEntity } from '../common/principal.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { TokenNoticeOptions } from '../config/sigra-options.js';

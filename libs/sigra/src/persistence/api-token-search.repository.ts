@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { CursorPosition } from '../common/cursor.js';
+import type { CursorPosition, ListOrder } from '../common/cursor.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { COMPARED, conditionsOf, INDEXED, type ResolvedTokenFilter } from './api-token-filter.js';
 import { integer, text, textArray } from './columns.js';
-import type { ListOrder } from './keyset.js';
+import { KEYSETS } from './keyset.js';
 import { currentEpoch } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
 import { SigraDatabase } from './sigra-database.js';
@@ -93,7 +93,7 @@ export class ApiTokenSearchRepository {
    */
   async find(filter: ResolvedTokenFilter, page: TokenSearchPage, now: Date, timeout: number): Promise<FoundTokens> {
     const { order, limit } = page;
-    const direction = order === 'newest' ? 'DESC' : 'ASC';
+    const { direction } = KEYSETS[order];
     const ordered = `ORDER BY t.created_at ${direction}, t.id ${direction}`;
     const parameters = new Parameters();
     const window = `${this.table} t WHERE ${this.window(filter, page, parameters)} ${ordered}`;
@@ -208,7 +208,7 @@ export class ApiTokenSearchRepository {
   private window(filter: ResolvedTokenFilter, { order, position }: TokenSearchPage, parameters: Parameters): string {
     const clauses = this.indexed(filter, parameters);
     if (position) {
-      const beyond = order === 'newest' ? '<' : '>';
+      const { beyond } = KEYSETS[order];
       const [createdAt, id] = [parameters.add(position.createdAt), parameters.add(position.id)];
       clauses.push(`(t.created_at, t.id) ${beyond} (${createdAt}::timestamptz, ${id}::uuid)`);
     }

@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { FLUSH_TIMEOUT_MS } from '../common/background-task.js';
 import { CLOCK_MARGIN_SECONDS } from '../common/clock.js';
-import type { CursorPosition } from '../common/cursor.js';
+import type { CursorPosition, ListOrder } from '../common/cursor.js';
 import type { Owner } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { storedPrefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
-import { BEFORE_ALL, KEYSETS, type ListOrder } from './keyset.js';
+import { BEFORE_ALL, KEYSETS } from './keyset.js';
 import { OwnerDirectories } from './owner-directories.js';
 import { byTokenHash, type OwnedRecord, OwnedRecordReader } from './owned-record.reader.js';
 import {
@@ -52,8 +53,6 @@ interface PackedToken {
 }
 
 const PACKED = `${apiTokens.packed('t')} AS token`;
-/** Limits background statements: no request waits for them, but a shutdown does. */
-const BACKGROUND_TIMEOUT_MS = 5_000;
 /** Reading a million tokens can take longer than a request may. */
 const REPORT_TIMEOUT_MS = 60_000;
 const OF_OWNER = 't.owner_type = $1 AND t.owner_id = $2';
@@ -398,7 +397,7 @@ export class ApiTokenRepository {
         replaced,
       ],
       undefined,
-      BACKGROUND_TIMEOUT_MS,
+      FLUSH_TIMEOUT_MS,
     );
   }
 

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { CursorPosition } from '../common/cursor.js';
+import type { CursorPosition, ListOrder } from '../common/cursor.js';
 import { canHold, type Column } from './columns.js';
+import { KEYSETS } from './keyset.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters } from './sql.js';
 import type { NewRowOf } from './table.js';
@@ -74,7 +75,7 @@ export class AuditEventRepository {
    */
   async find(
     filter: AuditFilter,
-    order: 'newest' | 'oldest',
+    order: ListOrder,
     limit: number,
     position?: CursorPosition,
     timeout?: number,
@@ -88,13 +89,12 @@ export class AuditEventRepository {
       if (isImpossible(name as keyof AuditFilter, value)) return [];
       clauses.push(`${condition} ${parameters.add(value)}`);
     }
+    const { beyond, direction } = KEYSETS[order];
     if (position) {
-      const beyond = order === 'newest' ? '<' : '>';
       clauses.push(
         `(e.occurred_at, e.id) ${beyond} (${parameters.add(position.createdAt)}, ${parameters.add(position.id)})`,
       );
     }
-    const direction = order === 'newest' ? 'DESC' : 'ASC';
     const rows = await this.database.query<{ event: string }>(
       `SELECT ${auditEvents.packed('e')} AS event FROM ${this.database.names.auditEvents} e
        ${clauses.length > 0 ? `WHERE ${clauses.join(' AND ')}` : ''}

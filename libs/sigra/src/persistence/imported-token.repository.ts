@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { FLUSH_TIMEOUT_MS } from '../common/background-task.js';
 import { keyOfOwner, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { NewApiToken } from './api-token.repository.js';
@@ -14,9 +15,6 @@ export interface SecretOfToken {
   readonly id: string;
   readonly secretHash: string;
 }
-
-/** Limits background statements: no request waits for them, but a shutdown does. */
-const BACKGROUND_TIMEOUT_MS = 5_000;
 
 /** Writes tokens of other systems into `sigra_api_tokens`, many in a statement. */
 @Injectable()
@@ -68,7 +66,7 @@ export class ImportedTokenRepository {
        UPDATE ${table} t SET secret_hash = known.hash FROM due JOIN known ON known.id = due.id WHERE t.id = due.id`,
       [secrets.map(({ id }) => id), secrets.map(({ secretHash }) => secretHash)],
       undefined,
-      BACKGROUND_TIMEOUT_MS,
+      FLUSH_TIMEOUT_MS,
     );
   }
 

@@ -1,5 +1,4 @@
-/** Whether a list begins with the row that was created first or last. */
-export type ListOrder = 'oldest' | 'newest';
+import type { ListOrder } from '../common/cursor.js';
 
 /** Where lists in the order of creation time and id begin: before the oldest row. */
 export const BEFORE_ALL = { createdAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };

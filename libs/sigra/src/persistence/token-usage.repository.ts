@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { FLUSH_TIMEOUT_MS } from '../common/background-task.js';
 import { type OwnerFilter, typesIn } from './owner.repository.js';
 import { SigraDatabase } from './sigra-database.js';
 import { type RowOf } from './packed-row.js';
@@ -6,9 +7,6 @@ import { tokenUsage } from './tables.js';
 
 /** The requests of a token on one day. */
 export type TokenUsageRow = RowOf<typeof tokenUsage.columns>;
-
-/** Limits a background statement: no request waits for it, but a shutdown does. */
-const BACKGROUND_TIMEOUT_MS = 5_000;
 
 /** Reads and writes `sigra_token_usage`. */
 @Injectable()
@@ -29,7 +27,7 @@ export class TokenUsageRepository {
       counts.map(({ day }) => day),
       counts.map(({ requests }) => requests),
     ];
-    await this.database.transaction((manager) => this.database.query(sql, values, manager), BACKGROUND_TIMEOUT_MS, {
+    await this.database.transaction((manager) => this.database.query(sql, values, manager), FLUSH_TIMEOUT_MS, {
       settles: false,
     });
   }

@@ -2,8 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { type AdmissionSettings, admit } from '../auth/admit.js';
 import { EnforcesScopes } from '../auth/auth.decorators.js';
-import { OwnerWithEntity } from '../common/owner-with-entity.js';
-import type { AnyPrincipal, AuthMethod, Owner, Principal } from '../common/principal.js';
+import {
+  type AnyPrincipal,
+  type AuthMethod,
+  type Owner,
+  OwnerWithEntity,
+  type Principal,
+} from '../common/principal.js';
 
 /** The credential of the acting principal. Every property has a default. */
 export interface ActingCredential {

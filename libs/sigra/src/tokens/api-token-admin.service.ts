@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { encodeCursor, parsePageRequest } from '../common/cursor.js';
+import { encodeCursor, parsePageRequest, type ListOrder, parseOrder } from '../common/cursor.js';
 import { deadlineOf } from '../common/deadline.js';
 import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { ApiTokenFilter } from '../persistence/api-token-filter.js';
 import { ApiTokenSearchRepository } from '../persistence/api-token-search.repository.js';
-import type { ListOrder } from '../persistence/keyset.js';
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { AdministratorGate } from './administrator.gate.js';
@@ -16,7 +15,6 @@ import { notFound } from './api-token.locker.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
 import type { ListApiTokens } from './api-token.service.js';
 import { ApiTokenVerifier } from './api-token.verifier.js';
-import { parseOrder } from './list-order.js';
 import { type MatchingApiTokens, MatchingTokenRevoker, type RevokedApiTokens } from './matching-token.revoker.js';
 
 /** A search among the tokens of all owners: a filter and a page. */

@@ -67,7 +67,7 @@ export class ApiTokenIssuer {
     const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
     const { name, scopes } = properties;
     // As it was sent: the application can add a time or an id, which a repetition would have anew.
-    const metadata = await parseMetadata(request.metadata, undefined);
+    const metadata = apiTokens.parseMetadata ? await parseMetadata(request.metadata, undefined) : properties.metadata;
     const kind = apiTokens.kinds.parse(request.kind, owner.type);
     this.ceiling.assertKindAllows(kind, scopes);
     assertMayGrant(caller.principal, scopes, apiTokens.rules);

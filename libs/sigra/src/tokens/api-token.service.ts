@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
-import { pageOf, parsePageRequest } from '../common/cursor.js';
+import { pageOf, parsePageRequest, type ListOrder, parseOrder } from '../common/cursor.js';
 import { deadlineOf } from '../common/deadline.js';
 import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
-import type { ListOrder } from '../persistence/keyset.js';
 import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
 import type { ApiToken, LookedUpApiToken } from '../persistence/tables.js';
 import { can, type CanOptions, type ScopeHolder } from '../scopes/can.js';
@@ -19,7 +18,6 @@ import { ApiTokenVerifier } from './api-token.verifier.js';
 import type { HashedToken } from './hashed-token.js';
 import { HashedTokenImporter, type ImportedTokens } from './hashed-token.importer.js';
 import type { IssuedApiToken } from './issue.replayer.js';
-import { parseOrder } from './list-order.js';
 import { type TokenUsage, type UsageRange, UsageReader } from './usage.reader.js';
 
 /** The page of a user's tokens to list. */

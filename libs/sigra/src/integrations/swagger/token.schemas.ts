@@ -4,7 +4,7 @@ import { MAX_RESOURCES } from '../../common/resource-limit.js';
 import type { SigraErrorCode } from '../../common/sigra-error.js';
 import type { SigraConfig } from '../../config/sigra-config.js';
 import type { ApiTokenView } from '../../http/api-token.controller.js';
-import type { ListOrder } from '../../persistence/keyset.js';
+import type { ListOrder } from '../../common/cursor.js';
 import { MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH } from '../../persistence/tables.js';
 import type { RequestedProperties } from '../../tokens/token-properties.js';
 import { header, type Parameter, query } from './operation.js';
