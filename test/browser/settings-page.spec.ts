@@ -179,6 +179,32 @@ describe('<sigra-tokens>', () => {
     expect(await visit.fetchWith(raw)).toBe(401);
   });
 
+  it('offers the kinds of tokens that the owner can have', async () => {
+    await visit.page.route('**/api/scopes', async (route) => {
+      const answer = await route.fetch();
+      const choices = (await answer.json()) as { kinds: object[] };
+      const kinds = [
+        { ...choices.kinds[0], name: 'live', ownerTypes: null },
+        { ...choices.kinds[0], name: 'deploy', ownerTypes: ['organization'] },
+        { ...choices.kinds[0], name: 'personal', ownerTypes: ['user'] },
+      ];
+      await route.fulfill({ response: answer, json: { ...choices, kinds } });
+    });
+    const { page } = await visit.signIn();
+    const offered = async () => {
+      await visit.openForm();
+      return page.getByLabel('Kind').getByRole('option').allInnerTexts();
+    };
+
+    const ofUser = await offered();
+    await page.goto('/organization');
+    const ofOrganization = await offered();
+
+    expect(ofUser).toEqual(['live', 'personal']);
+    expect(ofOrganization).toEqual(['live', 'deploy']);
+    expect(visit.complaints).toEqual([]);
+  });
+
   it('waits for the answer that has the raw token, and keeps it while the page renders again', async () => {
     const { page } = await visit.signIn();
     await page.goto('/settings/tokens');

@@ -143,7 +143,7 @@ describe.each(ADAPTERS)('the routes of the demo on %s', (adapter) => {
     expect(revoked.status).toBe(204);
     expect(scopes).toEqual({
       scopes: expect.arrayContaining(['read:projects', 'write:projects', 'admin']),
-      kinds: [{ name: null, prefix: 'sigra_sk_', scopes: null, requireExpiry: false, maxTtl: null }],
+      kinds: [{ name: null, prefix: 'sigra_sk_', scopes: null, ownerTypes: null, requireExpiry: false, maxTtl: null }],
       catalogue: expect.arrayContaining([expect.objectContaining({ name: 'admin', title: expect.any(String) })]),
     });
   });

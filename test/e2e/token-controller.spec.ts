@@ -222,7 +222,7 @@ describe.each(ADAPTERS)('The token controller on %s', (adapter) => {
     });
     expect(answer.body.catalogue.map(({ name }) => name)).toEqual(answer.body.scopes);
     expect(answer.body.kinds).toEqual([
-      { name: null, prefix: 'sigra_sk_', scopes: null, requireExpiry: false, maxTtl: null },
+      { name: null, prefix: 'sigra_sk_', scopes: null, ownerTypes: null, requireExpiry: false, maxTtl: null },
     ]);
     expect(anonymous.status).toBe(401);
   });

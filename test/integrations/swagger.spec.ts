@@ -292,6 +292,20 @@ describe.each(ADAPTERS)('describeSigra on %s', (adapter) => {
     expect(bare.paths['/v2/area/routed']!.get!['x-required-scopes']).toEqual([['admin']]);
   });
 
+  it('lists the scopes with their descriptions where no flow of OAuth has them', async () => {
+    const without = documentOf(await start({ sigra: { ...SIGRA, controllers: { tokens: 'tokens' } } }));
+    const withFlow = documentOf(await start());
+
+    const { apiToken, oauth2 } = without.components.securitySchemes;
+    expect(oauth2).toBeUndefined();
+    expect(apiToken).toHaveProperty('description', expect.stringContaining('\n- `read:notes` Read: Your notes.\n'));
+    expect(apiToken).toHaveProperty('description', expect.stringMatching(/\n- `api_tokens:write` .*\(dangerous\)\n/));
+    expect(withFlow.components.securitySchemes.apiToken).toHaveProperty(
+      'description',
+      'An API token: `live_…`, `test_…`.',
+    );
+  });
+
   it('has no valid credential as an example, and the types of the version of the document', async () => {
     const app = await start();
 

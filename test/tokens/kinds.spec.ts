@@ -18,6 +18,7 @@ import { OAUTH_CONTROLLERS, type OAuthApp, startOAuthApp, tokensIn } from '../su
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
+import { TokenClient } from '../support/token-client.js';
 
 const HOUR = 3600;
 const SCOPES = ['read:notes', 'write:notes', 'admin'];
@@ -423,6 +424,18 @@ describe('kinds for some types of owners', () => {
       expect(await refusalOf(make(owner, kind))).toBe('invalid_kind');
     }
     expect(await refusalOf(make(test.user))).toBe('kind_required');
+  });
+
+  it('say so in the list of scopes, for forms', async () => {
+    const { rawToken } = await test.tokens.create(test.user, { ...REQUEST, kind: 'personal' });
+
+    const { body } = await TokenClient.withToken(test, rawToken).send('GET', '/api/scopes');
+
+    expect(body.kinds).toMatchObject([
+      { name: 'live', ownerTypes: null },
+      { name: 'ci', ownerTypes: ['organization'] },
+      { name: 'personal', ownerTypes: ['user'] },
+    ]);
   });
 
   it('import tokens for these only', async () => {

@@ -5,6 +5,8 @@ import { TokenManager } from './token-manager.js';
 import type { TokenOwner } from './token.js';
 
 const DEFAULT_BASE = '/api/tokens';
+/** In an address such as `/api/tokens/owners/organization/42`. */
+const OWNER_TYPE = /\/owners\/([^/]+)\/[^/]+\/?$/;
 
 /**
  * `<sigra-tokens base="/api/tokens">`: lists the API tokens of the user, or of another owner, and creates, changes, rotates and
@@ -14,6 +16,7 @@ const DEFAULT_BASE = '/api/tokens';
  * | --------------- | ------------------------------------------------------------------------ | ----------------------------- |
  * | `base`          | the address of the controller of tokens                                  | `/api/tokens`                 |
  * | `scopes`        | the address of the controller of scopes                                  | `scopes` beside `base`        |
+ * | `owner-type`    | the type of the owner, whose kinds of tokens the form offers             | that in `base`, or `user`     |
  * | `hidden-scopes` | scopes that the form does not offer, separated by spaces                 | none                          |
  * | `example`       | the address in the `curl` command                                        | `base`                        |
  * | `page-size`     | tokens per request, at most `apiTokens.maxPageSize`                      | that of the application       |
@@ -26,6 +29,7 @@ export class SigraTokensElement extends HTMLElement {
   static readonly observedAttributes = [
     'base',
     'scopes',
+    'owner-type',
     'hidden-scopes',
     'example',
     'page-size',
@@ -114,6 +118,7 @@ export class SigraTokensElement extends HTMLElement {
       texts: this.ownTexts,
       exampleUrl: this.getAttribute('example') ?? base,
       pageSize: this.getAttribute('page-size'),
+      ownerType: this.getAttribute('owner-type') ?? OWNER_TYPE.exec(base)?.[1] ?? 'user',
       hiddenScopes: new Set(this.getAttribute('hidden-scopes')?.split(/\s+/)),
       nameOfOwner: (owner) => this.nameOfOwner?.(owner),
       publish: (type, detail) =>

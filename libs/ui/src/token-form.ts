@@ -132,7 +132,7 @@ export class TokenForm {
   }
 }
 
-const ANY_KIND: Kind = { name: null, scopes: null, requireExpiry: false, maxTtl: null };
+const ANY_KIND: Kind = { name: null, scopes: null, ownerTypes: null, requireExpiry: false, maxTtl: null };
 
 export function nameInput(placeholder: string, value = ''): HTMLInputElement {
   return build('input', { autocomplete: 'off', maxlength: '255', required: true, placeholder, value });

@@ -25,6 +25,7 @@ export interface ManagerSettings extends Omit<ClientSettings, 'signal'> {
   readonly exampleUrl: string;
   readonly pageSize: string | null;
   readonly hiddenScopes: ReadonlySet<string>;
+  readonly ownerType: string;
   readonly nameOfOwner: (owner: TokenOwner) => string | undefined;
   /** Dispatches an event of the element. */
   readonly publish: (type: string, detail: object) => void;
@@ -106,11 +107,12 @@ export class TokenManager {
       choices = await this.loadChoices();
     });
     if (!choices || this.signal.aborted || this.dialog.isOpen) return;
-    const { catalogue, kinds } = choices;
-    const offered = catalogue.filter(({ name }) => !this.settings.hiddenScopes.has(name));
+    const { hiddenScopes, ownerType } = this.settings;
+    const catalogue = choices.catalogue.filter(({ name }) => !hiddenScopes.has(name));
+    const kinds = choices.kinds.filter(({ ownerTypes }) => ownerTypes?.includes(ownerType) ?? true);
     this.open<IssuedToken>(
       opener,
-      (end) => createDialog(this.context, { catalogue: offered, kinds }, end),
+      (end) => createDialog(this.context, { catalogue, kinds }, end),
       ({ token, rawToken }) => {
         this.store.add(token);
         this.showSecret(token, rawToken, undefined);

@@ -45,6 +45,8 @@ export interface Kind {
   readonly name: string | null;
   /** The most that a token can have. Null for all scopes. */
   readonly scopes: readonly string[] | null;
+  /** The types of owners that can have one. Null for all types. */
+  readonly ownerTypes: readonly string[] | null;
   readonly requireExpiry: boolean;
   /** In seconds. Null for no limit. */
   readonly maxTtl: number | null;

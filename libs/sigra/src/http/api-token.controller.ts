@@ -200,6 +200,8 @@ export interface TokenKindView {
   readonly prefix: string;
   /** The most that a token of the kind can have. Null for all scopes. */
   readonly scopes: readonly string[] | null;
+  /** The types of owners that can have a token of the kind. Null for all types. */
+  readonly ownerTypes: readonly string[] | null;
   readonly requireExpiry: boolean;
   /** The longest lifetime, in seconds. Null for no limit. */
   readonly maxTtl: number | null;
@@ -226,10 +228,11 @@ export class ScopeController {
   @NeverCached()
   list(): ScopeListView {
     const kinds = this.config.apiTokens.kinds.all.map(
-      ({ name, prefix, scopes = null, requireExpiry, maxTtl = null }) => ({
+      ({ name, prefix, scopes = null, ownerTypes = null, requireExpiry, maxTtl = null }) => ({
         name,
         prefix,
         scopes,
+        ownerTypes,
         requireExpiry,
         maxTtl,
       }),

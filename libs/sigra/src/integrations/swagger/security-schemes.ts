@@ -48,7 +48,11 @@ function groupsOf({
   const scheme = dpop?.required === true && !trustedIssuers ? 'DPoP' : 'bearer';
   return {
     apiTokens: {
-      apiToken: { type: 'http', scheme: 'bearer', description: `An API token: ${prefixes}.` },
+      apiToken: {
+        type: 'http',
+        scheme: 'bearer',
+        description: `An API token: ${prefixes}.${tokenPath === undefined ? listOf(catalogue) : ''}`,
+      },
       ...(Object.fromEntries(keys) as Readonly<Record<string, object>>),
     },
     accessTokens: {
@@ -81,11 +85,17 @@ function groupsOf({
   };
 }
 
+/** The scopes in Markdown, where no flow has them: in OpenAPI 3.0, another scheme cannot. */
+function listOf(catalogue: readonly ScopeDetails[]): string {
+  const lines = Object.entries(describedScopes(catalogue)).map(([name, text]) => `- \`${name}\` ${text}`);
+  return lines.length > 0 ? `\n\nIts scopes:\n\n${lines.join('\n')}` : '';
+}
+
 function describedScopes(catalogue: readonly ScopeDetails[]): Record<string, string> {
   return Object.fromEntries(
-    catalogue.map(({ name, title, description }) => {
+    catalogue.map(({ name, title, description, danger }) => {
       const texts = [title, description].filter((each) => each !== null);
-      return [name, texts.length > 0 ? texts.join(': ') : name];
+      return [name, `${texts.length > 0 ? texts.join(': ') : name}${danger ? ' (dangerous)' : ''}`];
     }),
   );
 }

@@ -214,6 +214,7 @@ export const scopeOperations: Operations<ScopeController> = {
             name: nullable(text(), 'Null where the application configures no kinds.'),
             prefix: text({ example: 'sigra_sk_' }),
             scopes: nullable(scopeList, 'The most that a token of the kind can have. Null: all scopes.'),
+            ownerTypes: nullable(list(text()), 'The types of owners that can have one. Null: all types.'),
             requireExpiry: flag({ description: 'Whether every token needs an expiry.' }),
             maxTtl: nullable(integer({ minimum: 1 }), 'The longest lifetime, in seconds. Null: no limit.'),
           }),
