@@ -30,6 +30,14 @@ export interface Mint extends Epochs, Making {
   readonly descendsFrom: readonly string[];
 }
 
+/** A call that makes a credential of an owner. */
+export interface MintingCall {
+  readonly owner: Owner;
+  /** The result of `enter`. */
+  readonly since: Epochs;
+  readonly caller: Caller;
+}
+
 type Maker = Omit<Mint, keyof Epochs | 'creatorType' | 'creatorId'>;
 
 /** Each maker is in a chain of living ones, so a real chain is short. */
@@ -84,7 +92,7 @@ export class MintingGate {
     const own = stamp && isSame(stamp.owner, owner) ? stamp : undefined;
     const { tokenEpoch, familyEpoch } = own ?? {};
     if (tokenEpoch !== undefined && familyEpoch !== undefined) return { tokenEpoch, familyEpoch };
-    const current = await this.owners.epochsOf(owner);
+    const current = await this.states.epochsOf(owner);
     return { tokenEpoch: tokenEpoch ?? current.tokenEpoch, familyEpoch: familyEpoch ?? current.familyEpoch };
   }
 
@@ -117,12 +125,41 @@ export class MintingGate {
     minted: CredentialKind,
     owner: Owner,
     since: Epochs,
-    { principal }: Caller,
+    caller: Caller,
   ): Promise<Mint> {
-    const stamp = principal && (stampOf(principal) ?? unstamped(principal, this.config.users.type));
-    const isForeign = stamp !== undefined && !isSame(stamp.owner, owner);
-    const [current, ofMaker] = await this.owners.lock(manager, owner, ...(isForeign ? [stamp.owner] : []));
+    const [current, ofMaker] = await this.owners.lock(manager, ...this.ownersOf(owner, caller));
     if (!current) throw new Error('sigra: an owner was not locked');
+    return this.admitLocked(manager, minted, { owner, since, caller }, current, ofMaker);
+  }
+
+  /** The owners that `admit` locks: that of the new credential, and that of its maker, if it is another. */
+  ownersOf(owner: Owner, caller: Caller): readonly Owner[] {
+    const stamp = this.stampOf(caller);
+    return stamp && !isSame(stamp.owner, owner) ? [owner, stamp.owner] : [owner];
+  }
+
+  /** Whether no credential of Sigra makes something: then `admitLocked` asks the database nothing. */
+  isInPerson(caller: Caller): boolean {
+    const { tokenId, familyId } = this.stampOf(caller) ?? {};
+    return tokenId === undefined && familyId === undefined;
+  }
+
+  /**
+   * Like `admit`, for a transaction that has locked the owners.
+   *
+   * @param current the epochs of the owner
+   * @param ofMaker the epochs of the maker's owner, if it is another
+   */
+  async admitLocked(
+    manager: EntityManager,
+    minted: CredentialKind,
+    { owner, since, caller }: MintingCall,
+    current: Epochs,
+    ofMaker?: Epochs,
+  ): Promise<Mint> {
+    const { principal } = caller;
+    const stamp = this.stampOf(caller);
+    const isForeign = stamp !== undefined && !isSame(stamp.owner, owner);
     if (current[EPOCH_OF[minted]] !== since[EPOCH_OF[minted]]) {
       throw refuse('token_revoked', 'All such credentials of the owner were revoked in the meantime.');
     }
@@ -150,6 +187,10 @@ export class MintingGate {
     if (token.madeByFamilyId === null) return null;
     const family = await this.families.read(manager, token.madeByFamilyId, { type: this.config.users.type });
     return family ? family.absoluteExpiresAt : token.expiresAt;
+  }
+
+  private stampOf({ principal }: Caller): Stamp | undefined {
+    return principal && (stampOf(principal) ?? unstamped(principal, this.config.users.type));
   }
 
   /** @param epochs the current ones of the maker's owner */

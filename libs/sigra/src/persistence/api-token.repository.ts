@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { FLUSH_TIMEOUT_MS } from '../common/background-task.js';
 import { CLOCK_MARGIN_SECONDS } from '../common/clock.js';
 import type { CursorPosition, ListOrder } from '../common/cursor.js';
-import type { Owner } from '../common/principal.js';
+import { keyOfOwner, type Owner } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { storedPrefixesOf, type TokenKinds, type TokenRules } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -147,6 +147,17 @@ export class ApiTokenRepository {
     return this.unpack(await this.database.queryOne(`${insert} RETURNING ${PACKED}`, parameters.values, manager));
   }
 
+  /** Inserts tokens that have the same properties, and returns the rows by their ids. */
+  async insertAll(
+    manager: EntityManager,
+    tokens: readonly [NewApiToken, ...NewApiToken[]],
+  ): Promise<ReadonlyMap<string, ApiToken>> {
+    const parameters = new Parameters();
+    const insert = apiTokens.insert(`${this.table} AS t`, tokens, parameters);
+    const rows = await this.database.query<PackedToken>(`${insert} RETURNING ${PACKED}`, parameters.values, manager);
+    return new Map(rows.map((row) => this.unpack(row)).map((token) => [token.id, token]));
+  }
+
   /**
    * Reads a token of an owner type.
    *
@@ -248,6 +259,26 @@ export class ApiTokenRepository {
       manager,
     );
     return Number(count);
+  }
+
+  /** Counts the active tokens of several owners, up to `limit` each, by `keyOfOwner`. */
+  async countActiveOf(
+    manager: EntityManager,
+    owners: readonly Owner[],
+    now: Date,
+    limit: number,
+  ): Promise<ReadonlyMap<string, number>> {
+    const current = currentEpoch(this.owners, 'token_epoch', 'wanted.type', 'wanted.id');
+    const rows = await this.database.query<Owner & { count: number | string }>(
+      `SELECT wanted.type, wanted.id, (SELECT count(*)::int FROM (
+         SELECT FROM ${this.table} t
+         WHERE t.owner_type = wanted.type AND t.owner_id = wanted.id AND ${this.active} AND t.token_epoch = ${current} LIMIT $4
+       ) AS active) AS count
+       FROM unnest($1::text[], $2::text[]) AS wanted(type, id)`,
+      [owners.map(({ type }) => type), owners.map(({ id }) => id), now, limit],
+      manager,
+    );
+    return new Map(rows.map((row) => [keyOfOwner(row), Number(row.count)]));
   }
 
   /**

@@ -4,8 +4,8 @@ import { Deadline } from '../common/deadline.js';
 import { SigraError } from '../common/sigra-error.js';
 import { ChangeBatcher, type ChangeBatcherOptions } from './change-batcher.js';
 
-/** A statement that runs until the test answers it. */
-interface RunningStatement {
+/** A batch that runs until the test answers it. */
+interface RunningBatch {
   readonly changes: readonly string[];
   readonly timeout: number;
   /** @param keys of the changes that were made. @default all */
@@ -17,18 +17,18 @@ interface RunningStatement {
 const turn = () => jest.advanceTimersByTimeAsync(0);
 
 describe('ChangeBatcher', () => {
-  let statements: RunningStatement[];
+  let batches: RunningBatch[];
   /** The key of a change is its first character. */
-  const batcherOf = (options: Partial<ChangeBatcherOptions<string>> = {}) =>
-    new ChangeBatcher<string>({
+  const batcherOf = (options: Partial<ChangeBatcherOptions<string, string>> = {}) =>
+    new ChangeBatcher<string, string>({
       keyOf: ([key = '']) => key,
       make: (changes, timeout) =>
         new Promise((resolve, reject) => {
-          statements.push({
+          batches.push({
             changes,
             timeout,
             answer: (keys = changes.map(([key = '']) => key)) => {
-              resolve(new Set(keys));
+              resolve(new Map(keys.map((key) => [key, `made ${key}`])));
               return turn();
             },
             fail: (error) => {
@@ -39,29 +39,29 @@ describe('ChangeBatcher', () => {
         }),
       ...options,
     });
-  const changesOf = () => statements.map(({ changes }) => changes);
+  const changesOf = () => batches.map(({ changes }) => changes);
   const soon = (milliseconds = 1000) => Deadline.after(milliseconds);
 
   beforeEach(() => {
-    statements = [];
+    batches = [];
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
   });
   afterEach(() => {
     jest.useRealTimers();
   });
 
-  it('makes all changes of one moment in one statement, and says which were made', async () => {
+  it('makes all changes of one moment in one batch, and says which were made', async () => {
     const batcher = batcherOf();
 
     const made = Promise.all(['a', 'b', 'c'].map((change) => batcher.make(change, soon())));
     await turn();
-    await statements[0]!.answer(['a', 'c']);
+    await batches[0]!.answer(['a', 'c']);
 
     expect(changesOf()).toEqual([['a', 'b', 'c']]);
-    expect(await made).toEqual([true, false, true]);
+    expect(await made).toEqual(['made a', undefined, 'made c']);
   });
 
-  it('collects changes while statements run', async () => {
+  it('collects changes while batches run', async () => {
     const batcher = batcherOf({ maxInFlight: 1 });
     const first = batcher.make('a', soon());
     await turn();
@@ -69,34 +69,34 @@ describe('ChangeBatcher', () => {
     const others = Promise.all([batcher.make('b', soon()), batcher.make('c', soon())]);
     await turn();
     const before = changesOf();
-    await statements[0]!.answer();
-    await statements[1]!.answer();
+    await batches[0]!.answer();
+    await batches[1]!.answer();
 
     expect(before).toEqual([['a']]);
     expect(changesOf()).toEqual([['a'], ['b', 'c']]);
-    expect([await first, ...(await others)]).toEqual([true, true, true]);
+    expect([await first, ...(await others)]).toEqual(['made a', 'made b', 'made c']);
   });
 
-  it('makes changes with the same key in different statements', async () => {
+  it('makes changes with the same key in different batches', async () => {
     const batcher = batcherOf({ maxInFlight: 1 });
 
     const made = Promise.all(['a1', 'a2', 'b', 'a3'].map((change) => batcher.make(change, soon())));
     await turn();
-    for (const index of [0, 1, 2]) await statements[index]!.answer();
+    for (const index of [0, 1, 2]) await batches[index]!.answer();
 
     expect(changesOf()).toEqual([['a1', 'b'], ['a2'], ['a3']]);
-    expect(await made).toEqual([true, true, true, true]);
+    expect(await made).toEqual(['made a', 'made a', 'made b', 'made a']);
   });
 
-  it('has a largest statement', async () => {
+  it('has a largest batch', async () => {
     const batcher = batcherOf({ maxBatchSize: 2, maxInFlight: 2 });
 
     const made = Promise.all(['a', 'b', 'c', 'd', 'e'].map((change) => batcher.make(change, soon())));
     await turn();
     const together = changesOf();
-    await statements[0]!.answer();
-    await statements[1]!.answer();
-    await statements[2]!.answer();
+    await batches[0]!.answer();
+    await batches[1]!.answer();
+    await batches[2]!.answer();
     await made;
 
     expect(together).toEqual([
@@ -106,32 +106,32 @@ describe('ChangeBatcher', () => {
     expect(changesOf().at(-1)).toEqual(['e']);
   });
 
-  it('makes each change alone when their statement fails, so that only the wrong one fails', async () => {
+  it('makes each change alone when their batch fails, so that only the wrong one fails', async () => {
     const batcher = batcherOf();
     const wrong = new Error('wrong');
 
     const made = Promise.allSettled(['a', 'b', 'c'].map((change) => batcher.make(change, soon())));
     await turn();
-    await statements[0]!.fail(wrong);
-    await statements[1]!.answer();
-    await statements[2]!.fail(wrong);
-    await statements[3]!.answer([]);
+    await batches[0]!.fail(wrong);
+    await batches[1]!.answer();
+    await batches[2]!.fail(wrong);
+    await batches[3]!.answer([]);
 
     expect(changesOf()).toEqual([['a', 'b', 'c'], ['a'], ['b'], ['c']]);
     expect(await made).toEqual([
-      { status: 'fulfilled', value: true },
+      { status: 'fulfilled', value: 'made a' },
       { status: 'rejected', reason: wrong },
-      { status: 'fulfilled', value: false },
+      { status: 'fulfilled', value: undefined },
     ]);
   });
 
-  it('repeats nothing when the outcome of a statement is unknown', async () => {
+  it('repeats nothing when the outcome of a batch is unknown', async () => {
     const batcher = batcherOf();
     const unknown = new SigraError('outcome_unknown', 'The answer was lost.');
 
     const made = Promise.allSettled(['a', 'b'].map((change) => batcher.make(change, soon())));
     await turn();
-    await statements[0]!.fail(unknown);
+    await batches[0]!.fail(unknown);
 
     expect(changesOf()).toEqual([['a', 'b']]);
     expect(await made).toEqual([
@@ -140,15 +140,15 @@ describe('ChangeBatcher', () => {
     ]);
   });
 
-  it('gives a statement the time of the change that has the least', async () => {
+  it('gives a batch the time of the change that has the least', async () => {
     const batcher = batcherOf();
 
     const made = Promise.all([batcher.make('a', soon(5000)), batcher.make('b', soon(300))]);
     await turn();
-    await statements[0]!.answer();
+    await batches[0]!.answer();
     await made;
 
-    expect(statements[0]!.timeout).toBe(300);
+    expect(batches[0]!.timeout).toBe(300);
   });
 
   it('does not make a change whose time is over, neither while it waits nor alone', async () => {
@@ -158,14 +158,14 @@ describe('ChangeBatcher', () => {
     const waiting = Promise.allSettled([batcher.make('c', soon(500))]);
 
     await jest.advanceTimersByTimeAsync(1000);
-    await statements[0]!.fail(new SigraError('unavailable', 'The statement was cancelled.'));
-    await statements[1]!.answer();
+    await batches[0]!.fail(new SigraError('unavailable', 'It was cancelled.'));
+    await batches[1]!.answer();
 
     expect(changesOf()).toEqual([['a', 'b'], ['b']]);
     expect(await waiting).toEqual([{ status: 'rejected', reason: expect.objectContaining({ code: 'unavailable' }) }]);
     expect(await made).toEqual([
       { status: 'rejected', reason: expect.objectContaining({ code: 'unavailable' }) },
-      { status: 'fulfilled', value: true },
+      { status: 'fulfilled', value: 'made b' },
     ]);
   });
 
@@ -177,24 +177,24 @@ describe('ChangeBatcher', () => {
 
     await expect(refused).rejects.toMatchObject({ code: 'unavailable' });
     await turn();
-    await statements[0]!.answer();
-    expect(await first).toBe(true);
+    await batches[0]!.answer();
+    expect(await first).toBe('made a');
   });
 
-  it('runs statements outside the async context of a request', async () => {
+  it('runs batches outside the async context of a request', async () => {
     const storage = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];
     const batcher = batcherOf({
       make: (changes) => {
         seen.push(storage.getStore());
-        return Promise.resolve(new Set(changes));
+        return Promise.resolve(new Map(changes.map((change) => [change, 'made'])));
       },
     });
 
     const made = storage.run('a request', () => batcher.make('a', soon()));
     await turn();
 
-    expect(await made).toBe(true);
+    expect(await made).toBe('made');
     expect(seen).toEqual([undefined]);
   });
 });

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { referenceIn } from '../common/owner-reference.js';
-import { isOwnerId } from '../common/principal.js';
+import { isOwnerId, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { boolean, nullable, time } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
@@ -107,6 +107,11 @@ export class OwnerStateReader {
     return isOwnerId(ownerId) ? this.ofUsers.findWithEpochTime(ownerId, admits) : undefined;
   }
 
+  /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
+  async epochsOf({ type, id }: Owner): Promise<Epochs> {
+    return (await this.readersOf(type)?.findState(id)) ?? INITIAL_STATE;
+  }
+
   /** An owner as it was given, or the active owner with its id. @throws SigraError `unavailable` */
   async userOf(ref: OwnerRef): Promise<object | undefined> {
     const given = referenceIn(ref)?.owner ?? ref;
@@ -190,6 +195,11 @@ class StateReaders {
     return 'familyId' in origin
       ? this.familyReader.find(`${origin.familyId} ${ownerId}`, undefined, admits)
       : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`, undefined, admits);
+  }
+
+  /** Asks nothing about the owner itself. */
+  findState(ownerId: string): Promise<OwnerState | undefined> {
+    return this.reader.findRecord(ownerId);
   }
 
   findWithEpochTime(

@@ -57,15 +57,6 @@ export class OwnerRepository {
     this.table = database.names.owners;
   }
 
-  /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
-  async epochsOf(owner: Owner): Promise<Epochs> {
-    const [row] = await this.database.query<PackedOwner>(
-      `SELECT ${PACKED} FROM ${this.table} o WHERE o.owner_type = $1 AND o.owner_id = $2`,
-      [owner.type, owner.id],
-    );
-    return row ? unpack(row) : { tokenEpoch: 0, familyEpoch: 0 };
-  }
-
   /** The current token epochs of owners, by `keyOfOwner`. One that is missing is in the epoch 0. @throws SigraError `unavailable` */
   async tokenEpochsOf(owners: readonly Owner[]): Promise<ReadonlyMap<string, number>> {
     const rows = await this.database.query<PackedOwner>(
@@ -142,6 +133,16 @@ export class OwnerRepository {
   }
 
   /**
+   * Like `lock`, for many owners, without waiting for one.
+   *
+   * @returns the epochs by `keyOfOwner`; without those whose row another transaction has locked or does not exist yet
+   */
+  async lockFree(manager: EntityManager, owners: readonly Owner[]): Promise<ReadonlyMap<string, Epochs>> {
+    const rows = await this.lockRows(manager, owners, 'SKIP LOCKED');
+    return new Map(rows.map((row) => [keyOfOwner(ownerOf(row)), row]));
+  }
+
+  /**
    * Moves an owner to the next epoch of the given kinds.
    *
    * @param at the time of the step; null for the time of the database
@@ -173,11 +174,15 @@ export class OwnerRepository {
     );
   }
 
-  private async lockRows(manager: EntityManager, owners: readonly Owner[]): Promise<readonly OwnerRow[]> {
+  private async lockRows(
+    manager: EntityManager,
+    owners: readonly Owner[],
+    waiting: 'SKIP LOCKED' | '' = '',
+  ): Promise<readonly OwnerRow[]> {
     const rows = await this.database.query<PackedOwner>(
       `SELECT ${PACKED} FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
          ON o.owner_type = wanted.type AND o.owner_id = wanted.id
-       ORDER BY o.owner_type, o.owner_id FOR NO KEY UPDATE OF o`,
+       ORDER BY o.owner_type, o.owner_id FOR NO KEY UPDATE OF o ${waiting}`,
       [owners.map(({ type }) => type), owners.map(({ id }) => id)],
       manager,
     );

@@ -110,7 +110,7 @@ export class RefreshTokenRepository {
   private readonly leeway: number;
   private readonly isAudited: boolean;
   private readonly rotation: PreparedStatement;
-  private readonly batcher: ChangeBatcher<EncodedRotation>;
+  private readonly batcher: ChangeBatcher<EncodedRotation, true>;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -234,15 +234,18 @@ export class RefreshTokenRepository {
    */
   async rotate(rotation: Rotation, within: EntityManager | Deadline): Promise<boolean> {
     const encoded = encode(rotation);
-    if (within instanceof Deadline) return this.batcher.make(encoded, within);
+    if (within instanceof Deadline) return (await this.batcher.make(encoded, within)) ?? false;
     const { text } = this.rotation;
     return (await this.database.query(text, this.valuesOf([encoded]), within)).length === 1;
   }
 
   /** @returns the ids of the families in which a token was consumed */
-  private async rotateTogether(changes: readonly EncodedRotation[], timeout: number): Promise<ReadonlySet<string>> {
+  private async rotateTogether(
+    changes: readonly EncodedRotation[],
+    timeout: number,
+  ): Promise<ReadonlyMap<string, true>> {
     const rows = await this.database.change<RotatedRow>(this.rotation, this.valuesOf(changes), timeout);
-    return new Set(rows.map(({ familyId }) => familyId));
+    return new Map(rows.map(({ familyId }) => [familyId, true]));
   }
 
   private valuesOf(changes: readonly EncodedRotation[]): readonly unknown[] {

@@ -1,31 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ownerMembers } from '../audit/audit-event.js';
-import { AuditWriter } from '../audit/audit.writer.js';
-import { grantIps } from '../common/allowed-ips.js';
 import type { Caller } from '../common/caller.js';
-import { Clock } from '../common/clock.js';
-import type { Owner } from '../common/principal.js';
-import { grantResources } from '../common/resource-limit.js';
-import { hashSecret } from '../common/secret.js';
-import { refuse, SigraError } from '../common/sigra-error.js';
-import { hintOf, mintRawToken } from '../common/token-format.js';
-import { kindMember, type TokenKind } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { type Mint, MintingGate } from '../owners/minting.gate.js';
+import { MintingGate } from '../owners/minting.gate.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
-import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
-import { makingOf } from '../persistence/tables.js';
 import { assertMayGrant } from '../scopes/assert-scopes.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { ApiTokenCreator } from './api-token.creator.js';
 import { type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
-import { parseMetadata, parseProperties, type RequestedProperties, type TokenProperties } from './token-properties.js';
-import { parseExpiry, requestedExpiry, timeOf } from './token-lifetime.js';
+import { parseMetadata, parseProperties, type RequestedProperties } from './token-properties.js';
+import { timeOf } from './token-lifetime.js';
 
 /** The properties of a token to create. */
 export interface CreateApiToken extends RequestedProperties {
@@ -44,20 +33,18 @@ export interface CreateApiToken extends RequestedProperties {
   readonly idempotencyKey?: string | undefined;
 }
 
-/** Creates API tokens. */
+/** Checks requests for API tokens, and has them created. */
 @Injectable()
 export class ApiTokenIssuer {
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
-    private readonly clock: Clock,
     private readonly scopes: ScopeRegistry,
     private readonly database: SigraDatabase,
     private readonly owners: OwnerDirectories,
     private readonly ceiling: ScopeCeiling,
     private readonly gate: MintingGate,
     private readonly replayer: IssueReplayer,
-    private readonly tokens: ApiTokenRepository,
-    private readonly audit: AuditWriter,
+    private readonly creator: ApiTokenCreator,
   ) {}
 
   /** Creates a token. See `ApiTokenService.create`. */
@@ -65,7 +52,7 @@ export class ApiTokenIssuer {
     const { apiTokens } = this.config;
     const owner = this.owners.ownerOf(ref);
     const properties = await parseProperties(request, { scopes: this.scopes, parseMetadata: apiTokens.parseMetadata });
-    const { name, scopes } = properties;
+    const { scopes } = properties;
     // As it was sent: the application can add a time or an id, which a repetition would have anew.
     const metadata = apiTokens.parseMetadata ? await parseMetadata(request.metadata, undefined) : properties.metadata;
     const kind = apiTokens.kinds.parse(request.kind, owner.type);
@@ -87,98 +74,11 @@ export class ApiTokenIssuer {
         const deadline = this.database.deadlineOf(caller);
         const since = await deadline.limit(this.gate.enter(owner, caller));
         await deadline.limit(this.ceiling.assertMayHold(ref, scopes));
-        const issue = async (manager: EntityManager) => {
-          const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
-          // Read after the lock, because the wait can take long.
-          const now = this.clock.now();
-          const requested = requestedExpiry(request.expiresAt, now, kind, mint.endsAt);
-          const expiresAt = parseExpiry(requested, now, kind, mint.endsAt);
-          const allowedIps = grantIps(properties.allowedIps, mint.allowedIps);
-          const resources = grantResources(properties.resources, mint.resources);
-          await this.assertMayMake(manager, kind, mint);
-          await this.assertBelowCap(manager, owner, now);
-          const granted = {
-            ...properties,
-            allowedIps,
-            resources,
-            id,
-            expiresAt,
-            createdAt: now,
-          };
-          const issued = await this.mint(manager, kind, mint, owner, granted);
-          await this.audit.record(
-            manager,
-            {
-              action: 'api.token_create',
-              targetId: id,
-              targetType: 'api_token',
-              owner,
-              metadata: { ...kindMember(issued.token), name, scopes, allowedIps, resources, expiresAt },
-            },
-            caller,
-          );
-          await this.replayer.keep(manager, idempotent, issued);
-          return issued;
-        };
-        return this.replayer.once(idempotent, caller, deadline, () =>
-          this.database.transaction(issue, deadline.left, { settles: false }),
-        );
+        const { expiresAt } = request;
+        const creation = { id, owner, since, caller, kind, properties, expiresAt, idempotent };
+        return this.replayer.once(idempotent, caller, deadline, () => this.creator.create(creation, deadline));
       },
       ({ token }) => token,
     );
-  }
-
-  /**
-   * Inserts a token with a new secret.
-   *
-   * @param token `originId` is null, except for a rotation
-   */
-  async mint(
-    manager: EntityManager,
-    { prefix }: TokenKind,
-    mint: Mint,
-    owner: Owner,
-    token: TokenProperties & Pick<NewApiToken, 'id' | 'originId' | 'expiresAt' | 'createdAt'>,
-  ): Promise<IssuedApiToken> {
-    const rawToken = mintRawToken(prefix);
-    return {
-      rawToken,
-      token: await this.tokens.insert(manager, {
-        ...token,
-        ownerType: owner.type,
-        ownerId: owner.id,
-        tokenEpoch: mint.tokenEpoch,
-        ...makingOf(mint),
-        descendsFrom: mint.descendsFrom,
-        prefix,
-        hint: hintOf(rawToken, prefix),
-        tokenHash: hashSecret(rawToken),
-      }),
-    };
-  }
-
-  /**
-   * Checks that a maker can make a token of a kind: a token, and everything that descends from one, makes tokens of its own
-   * kind only. Otherwise a token could get a credential for the handlers that `@RequireKind()` keeps from it.
-   *
-   * @throws SigraError `kind_not_allowed`
-   */
-  async assertMayMake(manager: EntityManager, kind: TokenKind, { descendsFrom }: Mint): Promise<void> {
-    if (kind.name === null || descendsFrom.length === 0) return;
-    const prefixes = await this.tokens.prefixesOf(manager, descendsFrom);
-    if (prefixes.every((prefix) => this.config.apiTokens.kinds.of({ prefix }) === kind)) return;
-    throw refuse('kind_not_allowed', 'A token can make tokens of its own kind only.');
-  }
-
-  /**
-   * Checks that an owner, whose row the transaction has locked, can have one more active token.
-   *
-   * @throws SigraError `too_many_tokens`
-   */
-  async assertBelowCap(manager: EntityManager, owner: Owner, now: Date): Promise<void> {
-    const cap = this.config.apiTokens.maxActivePerOwner;
-    if ((await this.tokens.countActive(manager, owner, now, cap)) >= cap) {
-      throw new SigraError('too_many_tokens', `An owner can have at most ${cap} active tokens; revoke one first.`);
-    }
   }
 }

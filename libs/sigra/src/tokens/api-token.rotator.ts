@@ -19,7 +19,7 @@ import { SigraDatabase } from '../persistence/sigra-database.js';
 import { type ApiToken, makerIdOf, type Making, makingOf, ownerOf } from '../persistence/tables.js';
 import { apiTokenChannels, tokenTrace } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
-import { ApiTokenIssuer } from './api-token.issuer.js';
+import { ApiTokenCreator } from './api-token.creator.js';
 import { ApiTokenLocker } from './api-token.locker.js';
 import { type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
 import { propertiesOf } from './token-properties.js';
@@ -53,7 +53,7 @@ export class ApiTokenRotator {
     private readonly lineage: LineageRepository,
     private readonly revoker: LineageRevoker,
     private readonly sweeper: CredentialSweeper,
-    private readonly issuer: ApiTokenIssuer,
+    private readonly creator: ApiTokenCreator,
     private readonly replayer: IssueReplayer,
     private readonly audit: AuditWriter,
   ) {}
@@ -124,7 +124,7 @@ export class ApiTokenRotator {
     const expiresAt =
       request.expiresAt === undefined ? earliest(sameLifetime(old, now, kind.maxTtl), endsAt) : request.expiresAt;
     // Until its grace period ends, the old token is active, too.
-    if (graceSeconds > 0) await this.issuer.assertBelowCap(manager, owner, now);
+    if (graceSeconds > 0) await this.creator.assertBelowCap(manager, owner, now);
     const successorId = uuidv7();
     // Another token that rotates this one gets the raw successor, which is limited like it.
     const allowedIps = inheritIps(old.allowedIps, mint.allowedIps);
@@ -136,14 +136,10 @@ export class ApiTokenRotator {
       expiresAt: parseExpiry(expiresAt, now, kind, endsAt),
       createdAt: now,
     };
-    await this.issuer.assertMayMake(manager, kind, mint);
-    const issued = await this.issuer.mint(
-      manager,
-      kind,
-      { ...mint, ...(await this.makingOf(manager, old, mint)) },
-      owner,
-      successor,
-    );
+    await this.creator.assertMayMake(manager, kind, mint);
+    const making = await this.makingOf(manager, old, mint);
+    const { rawToken, row } = this.creator.draft(kind, { ...mint, ...making }, owner, successor);
+    const token = await this.tokens.insert(manager, row);
     await this.tokens.update(manager, old.id, {
       replacedBy: successorId,
       ...(graceSeconds === 0
@@ -169,8 +165,8 @@ export class ApiTokenRotator {
     );
     if (allowedIps !== old.allowedIps) await this.revoker.narrowMadeBy(manager, makerIdOf(old), { allowedIps });
     // The descendants of a token must not outlive its successor either.
-    const { isComplete } = await this.revoker.limitMadeByToken(manager, old, issued.token.expiresAt, now);
-    return { issued, isComplete };
+    const { isComplete } = await this.revoker.limitMadeByToken(manager, old, token.expiresAt, now);
+    return { issued: { rawToken, token }, isComplete };
   }
 
   /**

@@ -1,6 +1,7 @@
 import { OwnerGate } from './owner.gate.js';
 import { AdministratorGate } from './administrator.gate.js';
 import { ApiTokenAdminService } from './api-token-admin.service.js';
+import { ApiTokenCreator } from './api-token.creator.js';
 import { ApiTokenIssuer } from './api-token.issuer.js';
 import { ApiTokenLocker } from './api-token.locker.js';
 import { ApiTokenRevoker } from './api-token.revoker.js';
@@ -19,6 +20,7 @@ import { VerifyFailureRecorder } from './verify-failure.recorder.js';
 
 /** The providers of API tokens. */
 export const tokenProviders = [
+  ApiTokenCreator,
   ApiTokenIssuer,
   HashedTokenImporter,
   IssueReplayer,

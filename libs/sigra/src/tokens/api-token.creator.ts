@@ -1,0 +1,241 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { eventOf, type NewAuditEvent } from '../audit/audit-event.js';
+import { AuditWriter } from '../audit/audit.writer.js';
+import { grantIps } from '../common/allowed-ips.js';
+import { Clock } from '../common/clock.js';
+import type { Deadline } from '../common/deadline.js';
+import { keyOfOwner, type Owner } from '../common/principal.js';
+import { grantResources } from '../common/resource-limit.js';
+import { hashSecret } from '../common/secret.js';
+import { refuse, SigraError } from '../common/sigra-error.js';
+import { hintOf, mintRawToken } from '../common/token-format.js';
+import { kindMember, type TokenKind } from '../common/token-kinds.js';
+import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
+import { type Mint, MintingGate, type MintingCall } from '../owners/minting.gate.js';
+import { ApiTokenRepository, type NewApiToken } from '../persistence/api-token.repository.js';
+import { ChangeBatcher } from '../persistence/change-batcher.js';
+import { OwnerRepository } from '../persistence/owner.repository.js';
+import { SigraDatabase } from '../persistence/sigra-database.js';
+import { makingOf } from '../persistence/tables.js';
+import { type IdempotentRequest, type IssuedApiToken, IssueReplayer } from './issue.replayer.js';
+import { parseExpiry, requestedExpiry } from './token-lifetime.js';
+import type { TokenProperties } from './token-properties.js';
+
+/** A checked request for a new token. */
+export interface TokenCreation extends MintingCall {
+  /** The id of the token. */
+  readonly id: string;
+  readonly kind: TokenKind;
+  readonly properties: TokenProperties;
+  /** As requested; see `CreateApiToken`. */
+  readonly expiresAt: Date | null | undefined;
+  readonly idempotent: IdempotentRequest | undefined;
+}
+
+/** A token with its secret, before its row is inserted. */
+export interface DraftToken {
+  readonly rawToken: string;
+  readonly row: NewApiToken;
+}
+
+interface Draft extends DraftToken {
+  readonly creation: TokenCreation;
+}
+
+type Outcome =
+  { readonly kind: 'issued'; readonly issued: IssuedApiToken } | { readonly kind: 'refused'; readonly error: SigraError };
+
+/**
+ * Creates API tokens. Those of one moment share a transaction, and wait for the disk once. Two kinds are created alone: what a
+ * credential makes, because it needs further queries, and the tokens of an owner whose row is locked or missing.
+ */
+@Injectable()
+export class ApiTokenCreator {
+  private readonly cap: number;
+  private readonly batcher = new ChangeBatcher<TokenCreation, Outcome>({
+    keyOf: ({ id }) => id,
+    make: (creations, timeout) => this.createTogether(creations, timeout),
+    // A second one would find the rows of the same owners locked.
+    maxInFlight: 1,
+  });
+
+  constructor(
+    @InjectSigraConfig() private readonly config: SigraConfig,
+    private readonly clock: Clock,
+    private readonly database: SigraDatabase,
+    private readonly owners: OwnerRepository,
+    private readonly gate: MintingGate,
+    private readonly tokens: ApiTokenRepository,
+    private readonly replayer: IssueReplayer,
+    private readonly audit: AuditWriter,
+  ) {
+    this.cap = config.apiTokens.maxActivePerOwner;
+  }
+
+  /** Creates a token, its audit row, and the answer for a repetition, or nothing. */
+  async create(creation: TokenCreation, deadline: Deadline): Promise<IssuedApiToken> {
+    const outcome = this.gate.isInPerson(creation.caller) ? await this.batcher.make(creation, deadline) : undefined;
+    if (!outcome) return this.createAlone(creation, deadline);
+    if (outcome.kind === 'refused') throw outcome.error;
+    return outcome.issued;
+  }
+
+  /**
+   * Makes a token with a new secret.
+   *
+   * @param token `originId` is null, except for a rotation
+   */
+  draft(
+    { prefix }: TokenKind,
+    mint: Mint,
+    owner: Owner,
+    token: TokenProperties & Pick<NewApiToken, 'id' | 'originId' | 'expiresAt' | 'createdAt'>,
+  ): DraftToken {
+    const rawToken = mintRawToken(prefix);
+    const row = {
+      ...token,
+      ownerType: owner.type,
+      ownerId: owner.id,
+      tokenEpoch: mint.tokenEpoch,
+      ...makingOf(mint),
+      descendsFrom: mint.descendsFrom,
+      prefix,
+      hint: hintOf(rawToken, prefix),
+      tokenHash: hashSecret(rawToken),
+    };
+    return { rawToken, row };
+  }
+
+  /**
+   * Checks that a maker can make a token of a kind: a token, and everything that descends from one, makes tokens of its own
+   * kind only. Otherwise a token could get a credential for the handlers that `@RequireKind()` keeps from it.
+   *
+   * @throws SigraError `kind_not_allowed`
+   */
+  async assertMayMake(manager: EntityManager, kind: TokenKind, { descendsFrom }: Mint): Promise<void> {
+    if (kind.name === null || descendsFrom.length === 0) return;
+    const prefixes = await this.tokens.prefixesOf(manager, descendsFrom);
+    if (prefixes.every((prefix) => this.config.apiTokens.kinds.of({ prefix }) === kind)) return;
+    throw refuse('kind_not_allowed', 'A token can make tokens of its own kind only.');
+  }
+
+  /**
+   * Checks that an owner, whose row the transaction has locked, can have one more active token.
+   *
+   * @throws SigraError `too_many_tokens`
+   */
+  async assertBelowCap(manager: EntityManager, owner: Owner, now: Date): Promise<void> {
+    this.assertLessThanCap(await this.tokens.countActive(manager, owner, now, this.cap));
+  }
+
+  private async createAlone(creation: TokenCreation, deadline: Deadline): Promise<IssuedApiToken> {
+    const { id, owner, since, caller, kind } = creation;
+    const create = async (manager: EntityManager) => {
+      const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
+      // Read after the lock, because the wait can take long.
+      const now = this.clock.now();
+      const draft = this.draftOf(creation, mint, now);
+      await this.assertMayMake(manager, kind, mint);
+      await this.assertBelowCap(manager, owner, now);
+      return this.insert(manager, [draft]);
+    };
+    const issued = (await this.database.transaction(create, deadline.left, { settles: false })).get(id);
+    if (!issued) throw new Error('sigra: the token was not inserted');
+    return issued;
+  }
+
+  private createTogether(
+    creations: readonly TokenCreation[],
+    timeout: number,
+  ): Promise<ReadonlyMap<string, Outcome>> {
+    const create = async (manager: EntityManager) => {
+      const ownersOf = ({ owner, caller }: TokenCreation) => this.gate.ownersOf(owner, caller);
+      // A row that another transaction keeps locked must not delay the tokens of all other owners.
+      const epochs = await this.owners.lockFree(manager, distinct(creations.flatMap(ownersOf)));
+      const locked = creations.filter((creation) => ownersOf(creation).every((owner) => epochs.has(keyOfOwner(owner))));
+      const now = this.clock.now();
+      const counts = new Map(
+        await this.tokens.countActiveOf(manager, distinct(locked.map(({ owner }) => owner)), now, this.cap),
+      );
+      const outcomes = new Map<string, Outcome>();
+      const drafts: Draft[] = [];
+      for (const creation of locked) {
+        const [current, ofMaker] = ownersOf(creation).map((owner) => epochs.get(keyOfOwner(owner)));
+        if (!current) continue;
+        const key = keyOfOwner(creation.owner);
+        const count = counts.get(key) ?? 0;
+        try {
+          const mint = await this.gate.admitLocked(manager, 'api_token', creation, current, ofMaker);
+          const draft = this.draftOf(creation, mint, now);
+          this.assertLessThanCap(count);
+          drafts.push(draft);
+          counts.set(key, count + 1);
+        } catch (error) {
+          if (!(error instanceof SigraError)) throw error;
+          outcomes.set(creation.id, { kind: 'refused', error });
+        }
+      }
+      for (const [id, issued] of await this.insert(manager, drafts)) outcomes.set(id, { kind: 'issued', issued });
+      return outcomes;
+    };
+    return this.database.transaction(create, timeout, { settles: false });
+  }
+
+  private draftOf(creation: TokenCreation, mint: Mint, now: Date): Draft {
+    const { id, owner, kind, properties, expiresAt } = creation;
+    const requested = requestedExpiry(expiresAt, now, kind, mint.endsAt);
+    const granted = {
+      ...properties,
+      expiresAt: parseExpiry(requested, now, kind, mint.endsAt),
+      allowedIps: grantIps(properties.allowedIps, mint.allowedIps),
+      resources: grantResources(properties.resources, mint.resources),
+      id,
+      createdAt: now,
+    };
+    return { creation, ...this.draft(kind, mint, owner, granted) };
+  }
+
+  /** Inserts tokens, their audit rows, and the answers for repetitions. Returns what was issued, by the ids of the tokens. */
+  private async insert(
+    manager: EntityManager,
+    drafts: readonly Draft[],
+  ): Promise<ReadonlyMap<string, IssuedApiToken>> {
+    const [first, ...others] = drafts.map(({ row }) => row);
+    if (!first) return new Map();
+    const tokens = await this.tokens.insertAll(manager, [first, ...others]);
+    await this.audit.append(manager, ...drafts.map(({ creation, row }) => this.eventOf(creation, row)));
+    const issued = new Map<string, IssuedApiToken>();
+    for (const { creation, rawToken } of drafts) {
+      const token = tokens.get(creation.id);
+      if (!token) continue;
+      issued.set(creation.id, { rawToken, token });
+      await this.replayer.keep(manager, creation.idempotent, { rawToken, token });
+    }
+    return issued;
+  }
+
+  private eventOf({ id, owner, kind, caller }: TokenCreation, row: NewApiToken): NewAuditEvent {
+    const { name, scopes, allowedIps, resources, expiresAt } = row;
+    return eventOf(
+      {
+        action: 'api.token_create',
+        targetId: id,
+        targetType: 'api_token',
+        owner,
+        metadata: { ...kindMember({ kind: kind.name }), name, scopes, allowedIps, resources, expiresAt },
+      },
+      caller,
+      this.config.users.type,
+    );
+  }
+
+  private assertLessThanCap(count: number): void {
+    if (count < this.cap) return;
+    throw new SigraError('too_many_tokens', `An owner can have at most ${this.cap} active tokens; revoke one first.`);
+  }
+}
+
+function distinct(owners: readonly Owner[]): readonly Owner[] {
+  return [...new Map(owners.map((owner) => [keyOfOwner(owner), owner])).values()];
+}

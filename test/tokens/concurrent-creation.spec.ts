@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Post } from '@nestjs/common';
+import {
+  ApiTokenService,
+  type Caller,
+  CredentialService,
+  CurrentCaller,
+  CurrentUser,
+  type IssuedApiToken,
+} from 'nestjs-sigra';
+import { auditRows } from '../support/audit-rows.js';
+import { eventually } from '../support/eventually.js';
+import { untilWaiting } from '../support/locks.js';
+import { QueryLog } from '../support/query-log.js';
+import { startTestApp, type TestApp, type User } from '../support/test-app.js';
+
+const CAP = 30;
+const REQUEST = { name: 'CI', scopes: ['read:notes'] };
+
+/** A handler that takes time before it creates a token for the session. */
+@Controller('slow')
+class SlowController {
+  static waiting = 0;
+  static open: () => void = () => undefined;
+  static readonly gate = new Promise<void>((resolve) => {
+    SlowController.open = resolve;
+  });
+
+  constructor(private readonly tokens: ApiTokenService) {}
+
+  @Post()
+  async create(@CurrentUser() user: User, @CurrentCaller() caller: Caller): Promise<IssuedApiToken> {
+    SlowController.waiting++;
+    await SlowController.gate;
+    return this.tokens.create(user, REQUEST, caller);
+  }
+}
+
+describe('API tokens that are created at the same time', () => {
+  let test: TestApp;
+  let users: [User, User, User];
+  const create = (user: User, more: object = {}) => test.tokens.create(user, { ...REQUEST, ...more });
+  const codesOf = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
+    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'created' : (outcome.reason as { code: string }).code));
+  const namesOf = async (user: User) =>
+    (await test.tokens.listActive(user, { limit: 200 })).tokens.map(({ name }) => name);
+  /** Locks the row of an owner while `act` runs. */
+  const holding = (user: User, act: () => Promise<void>) =>
+    test.dataSource.transaction(async (manager) => {
+      await manager.query('SELECT FROM sigra_owners WHERE owner_id = $1 FOR UPDATE', [user.id]);
+      await act();
+    });
+
+  beforeAll(async () => {
+    test = await startTestApp({
+      controllers: [SlowController],
+      sigra: { apiTokens: { scopes: ['read:notes'], maxActivePerOwner: CAP } },
+    });
+  });
+  afterAll(() => test.close());
+  beforeEach(async () => {
+    const add = () => test.addUser(`${randomUUID()}@example.com`);
+    users = [await add(), await add(), await add()];
+    // The first token of an owner makes a row for the owner, and is created alone.
+    for (const user of users) await create(user, { name: 'first' });
+  });
+
+  it('share a transaction, and have one audit row each', async () => {
+    const log = QueryLog.of(test.dataSource);
+
+    const made = await Promise.all(users.flatMap((user) => ['a', 'b'].map((name) => create(user, { name }))));
+
+    expect(log.matching(/^COMMIT$/)).toHaveLength(1);
+    expect(new Set(made.map(({ rawToken }) => rawToken)).size).toBe(6);
+    for (const [index, { rawToken, token }] of made.entries()) {
+      expect(token).toMatchObject({ ownerId: users[Math.floor(index / 2)]!.id, name: 'ab'[index % 2] });
+      expect(await test.tokens.verify(rawToken)).toEqual(token);
+      expect(await auditRows(test.dataSource, token.id)).toMatchObject([
+        { action: 'api.token_create', metadata: { userId: token.ownerId, name: token.name } },
+      ]);
+    }
+  });
+
+  it('are refused each for itself: above the most that an owner can have', async () => {
+    const [full, other] = users;
+
+    const outcomes = await Promise.allSettled([
+      ...Array.from({ length: CAP + 9 }, () => create(full)),
+      create(other, { name: 'second' }),
+    ]);
+
+    const codes = codesOf(outcomes);
+    expect(codes.filter((code) => code === 'too_many_tokens')).toHaveLength(10);
+    expect(await namesOf(full)).toHaveLength(CAP);
+    expect(codes.at(-1)).toBe('created');
+    expect(await namesOf(other)).toEqual(['first', 'second']);
+  });
+
+  it('are refused each for itself: with a session that was locked out while its request waited', async () => {
+    const [out, other] = users;
+    const requests = Promise.all(
+      [out, other].map(({ id }) => fetch(`${test.url}/slow`, { method: 'POST', headers: { 'x-session-user': id } })),
+    );
+    await eventually(() => Promise.resolve(SlowController.waiting === 2));
+
+    await test.get<CredentialService>(CredentialService).lockOut(out.id);
+    SlowController.open();
+    const [refused, made] = await requests;
+
+    expect([refused!.status, await refused!.json()]).toMatchObject([401, { error: 'invalid_token' }]);
+    expect(made!.status).toBe(201);
+    expect(await namesOf(out)).toEqual([]);
+    const { token } = (await made!.json()) as IssuedApiToken;
+    expect(await auditRows(test.dataSource, token.id)).toMatchObject([{ actor_id: other.id }]);
+  });
+
+  it('do not wait for another owner whose row is locked, and are judged by the time after the wait', async () => {
+    const [locked, other] = users;
+    const expiresAt = new Date(test.clock.now().getTime() + 1000);
+    let waiting: Promise<PromiseSettledResult<unknown>[]> | undefined;
+
+    await holding(locked, async () => {
+      const free = create(other, { name: 'second', expiresAt });
+      waiting = Promise.allSettled([create(locked, { expiresAt })]);
+      await free;
+      await untilWaiting(test.dataSource, 1);
+      test.clock.advance({ seconds: 2 });
+    });
+
+    expect(codesOf((await waiting)!)).toEqual(['expiry_in_past']);
+    expect(await namesOf(locked)).toEqual(['first']);
+  });
+
+  it('are one token for one idempotency key', async () => {
+    const [user, other] = users;
+    const idempotencyKey = randomUUID();
+    const same = () => create(user, { name: 'same', idempotencyKey });
+
+    const [one, another, third] = await Promise.all([same(), same(), create(other, { name: 'second' })]);
+
+    expect(one).toEqual(another);
+    expect(await namesOf(user)).toEqual(['first', 'same']);
+    expect(third.token.name).toBe('second');
+    expect(await namesOf(other)).toEqual(['first', 'second']);
+  });
+});
