@@ -107,9 +107,7 @@ export class ChangeBatcher<Change, Result> {
   }
 
   /** @returns the changes to make alone */
-  private async tryTogether(
-    batch: readonly Waiting<Change, Result>[],
-  ): Promise<readonly Waiting<Change, Result>[]> {
+  private async tryTogether(batch: readonly Waiting<Change, Result>[]): Promise<readonly Waiting<Change, Result>[]> {
     // The one with the least time must not be made late; the others are repeated.
     const timeout = Math.min(...batch.map(({ deadline }) => deadline.left));
     try {

@@ -44,7 +44,8 @@ interface Draft extends DraftToken {
 }
 
 type Outcome =
-  { readonly kind: 'issued'; readonly issued: IssuedApiToken } | { readonly kind: 'refused'; readonly error: SigraError };
+  | { readonly kind: 'issued'; readonly issued: IssuedApiToken }
+  | { readonly kind: 'refused'; readonly error: SigraError };
 
 /**
  * Creates API tokens. Those of one moment share a transaction, and wait for the disk once. Two kinds are created alone: what a
@@ -145,10 +146,7 @@ export class ApiTokenCreator {
     return issued;
   }
 
-  private createTogether(
-    creations: readonly TokenCreation[],
-    timeout: number,
-  ): Promise<ReadonlyMap<string, Outcome>> {
+  private createTogether(creations: readonly TokenCreation[], timeout: number): Promise<ReadonlyMap<string, Outcome>> {
     const create = async (manager: EntityManager) => {
       const ownersOf = ({ owner, caller }: TokenCreation) => this.gate.ownersOf(owner, caller);
       // A row that another transaction keeps locked must not delay the tokens of all other owners.
@@ -197,10 +195,7 @@ export class ApiTokenCreator {
   }
 
   /** Inserts tokens, their audit rows, and the answers for repetitions. Returns what was issued, by the ids of the tokens. */
-  private async insert(
-    manager: EntityManager,
-    drafts: readonly Draft[],
-  ): Promise<ReadonlyMap<string, IssuedApiToken>> {
+  private async insert(manager: EntityManager, drafts: readonly Draft[]): Promise<ReadonlyMap<string, IssuedApiToken>> {
     const [first, ...others] = drafts.map(({ row }) => row);
     if (!first) return new Map();
     const tokens = await this.tokens.insertAll(manager, [first, ...others]);
