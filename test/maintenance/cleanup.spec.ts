@@ -15,6 +15,7 @@ const NOTHING = {
   refreshFamilies: 0,
   refreshTokens: 0,
   auditEvents: 0,
+  auditPartitions: 0,
   forgottenOwners: 0,
   complete: true,
 };

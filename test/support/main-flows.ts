@@ -79,6 +79,7 @@ export const MAIN_RESULTS = {
     refreshFamilies: 5,
     refreshTokens: 10,
     auditEvents: 35,
+    auditPartitions: 0,
     forgottenOwners: 1,
     complete: true,
   },

@@ -159,7 +159,7 @@ export {
 } from './persistence/sigra-entities.js';
 export { InjectSigraDataSource } from './persistence/sigra-database.js';
 export { translateDatabaseError } from './persistence/translate-database-error.js';
-export { sigraMigrations } from './persistence/migrations/sigra-migrations.js';
+export { sigraMigrations, sigraPartitionMigrations } from './persistence/migrations/sigra-migrations.js';
 export type { UserRef } from './persistence/user-directory.js';
 export { TokenCleanupService } from './maintenance/token-cleanup.service.js';
 export type { CleanupProgress, CleanupReport, CleanupRequest } from './maintenance/token-cleanup.service.js';

@@ -16,6 +16,7 @@ import { PublicDocuments } from './http/public.documents.js';
 import { jwtProviders } from './jwt/jwt.providers.js';
 import { SigraJwtService } from './jwt/sigra-jwt.service.js';
 import { CleanupSchedule } from './maintenance/cleanup.schedule.js';
+import { AuditPartitionKeeper } from './maintenance/audit-partition.keeper.js';
 import { FormerOwnerCleaner } from './maintenance/former-owner.cleaner.js';
 import { HealthProbe } from './maintenance/health.probe.js';
 import { TokenCleanupService } from './maintenance/token-cleanup.service.js';
@@ -72,6 +73,7 @@ announceCopy(EXPORTS);
     ...tokenProviders,
     ...jwtProviders,
     ...authProviders,
+    AuditPartitionKeeper,
     FormerOwnerCleaner,
     TokenCleanupService,
     CleanupSchedule,

@@ -49,15 +49,16 @@ function print({ output }: CommandCall, migrations: readonly MigrationState[]): 
 }
 
 async function statesOf(dataSource: DataSource): Promise<readonly MigrationState[]> {
-  const [{ MigrationExecutor }, { sigraMigrations }] = await Promise.all([
+  const [{ MigrationExecutor }, { sigraMigrations, sigraPartitionMigrations }] = await Promise.all([
     import('typeorm'),
     import('../persistence/migrations/sigra-migrations.js'),
   ]);
-  const own = new Set<string>(sigraMigrations.map((each) => new each().name));
+  const required = sigraMigrations.map((each) => new each().name);
+  const own = new Set([...required, ...sigraPartitionMigrations.map((each) => new each().name)]);
   // It reads, and makes no table of migrations.
   const pending = new Set((await new MigrationExecutor(dataSource).getPendingMigrations()).map(({ name }) => name));
   const names = dataSource.migrations.map((each) => each.name ?? each.constructor.name);
-  if (![...own].every((name) => names.includes(name))) {
+  if (!required.every((name) => names.includes(name))) {
     throw new UsageError('The DataSource lacks migrations of Sigra: add ...sigraMigrations to its migrations.');
   }
   return names

@@ -14,6 +14,7 @@ import { ExistingTokenLimiter } from '../owners/existing-token.limiter.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { cleanupChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { AuditPartitionKeeper, type KeptPartitions } from './audit-partition.keeper.js';
 import { FormerOwnerCleaner } from './former-owner.cleaner.js';
 
 /** The options of one clean-up run. */
@@ -41,8 +42,10 @@ export interface CleanupReport {
   readonly refreshFamilies: number;
   /** All tokens of those families. */
   readonly refreshTokens: number;
-  /** Of both retentions: `audit.retention` and `audit.failureRetention`. */
+  /** Of both retentions: `audit.retention` and `audit.failureRetention`. Without those of dropped partitions. */
   readonly auditEvents: number;
+  /** Months of audit events that were dropped; see `sigraPartitionMigrations`. */
+  readonly auditPartitions: number;
   /** Owners that no longer exist, all of whose credentials were deleted. */
   readonly forgottenOwners: number;
   /**
@@ -71,6 +74,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
     private readonly formerOwners: FormerOwnerCleaner,
     private readonly sweeper: CredentialSweeper,
     private readonly limiter: ExistingTokenLimiter,
+    private readonly partitions: AuditPartitionKeeper,
   ) {}
 
   /**
@@ -133,18 +137,34 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const usageBefore = ago(this.config.apiTokens.usage.retention);
     await run.drain((manager, limit) => rows.deleteTokenUsage(manager, usageBefore, limit));
     await run.drain((manager, limit) => rows.forgetSealedSuccessors(manager, ended, limit));
-    const oldEvents =
-      retention === undefined
-        ? 0
-        : await run.drain((manager, limit) => rows.deleteAuditEvents(manager, ago(retention), limit));
+    const eventsBefore = retention === undefined ? undefined : ago(retention);
+    const partitions = await this.partitions.keep(run, now, eventsBefore);
+    const oldEvents = eventsBefore ? await this.deleteEvents(run, eventsBefore, partitions) : 0;
     const refusalsBefore = ago(failureRetention);
     const refusals = await run.drain((manager, limit) => rows.deleteRefusals(manager, refusalsBefore, limit));
     const forgottenOwners = await this.formerOwners.clean(run, ended);
     run.end();
     const { complete } = run;
-    const auditEvents = oldEvents + refusals;
-    const expiredTokens = endedTokens + unusedTokens;
-    return { expiredTokens, revokedTokens, refreshFamilies, refreshTokens, auditEvents, forgottenOwners, complete };
+    return {
+      expiredTokens: endedTokens + unusedTokens,
+      revokedTokens,
+      refreshFamilies,
+      refreshTokens,
+      auditEvents: oldEvents + refusals,
+      auditPartitions: partitions?.dropped ?? 0,
+      forgottenOwners,
+      complete,
+    };
+  }
+
+  /** The events of a month are dropped together, with their partition. */
+  private deleteEvents(run: Run, before: Date, partitions: KeptPartitions | undefined): Promise<number> {
+    const tables = partitions?.endless.map(({ name }) => name) ?? [undefined];
+    return run.repeat(async (manager, limit) => {
+      const count = await this.rows.deleteAuditEvents(manager, before, limit, tables[0]);
+      if (count < limit) tables.shift();
+      return { count, hasMore: tables.length > 0 };
+    });
   }
 
   private async deleteUnused(run: Run, until: Date): Promise<number> {
@@ -262,5 +282,6 @@ const NOTHING = {
   refreshFamilies: 0,
   refreshTokens: 0,
   auditEvents: 0,
+  auditPartitions: 0,
   forgottenOwners: 0,
 };

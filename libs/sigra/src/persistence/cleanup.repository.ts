@@ -10,14 +10,17 @@ import { SigraDatabase } from './sigra-database.js';
 /** Longer than a batch may take. */
 const LEASE_SECONDS = 60;
 
+/** With the time, by which the table can have partitions. */
+const EVENT_KEY = ['id', 'occurred_at'];
+
 /** The rows that a clean-up statement deletes or updates. */
 interface ObsoleteRows {
   readonly table: string;
   /** FROM and WHERE, with `table` as `t` and with `$1` as the time up to which rows are obsolete. */
   readonly from: string;
   readonly orderBy: string;
-  /** The primary key, or `ctid` where it has several columns. @default id */
-  readonly key?: string;
+  /** Columns that identify a row. @default id */
+  readonly key?: readonly string[];
   /** The SET list of an update. @default the rows are deleted */
   readonly set?: string;
 }
@@ -171,14 +174,22 @@ export class CleanupRepository {
     const { apiTokens, tokenUsage: table } = this.database.names;
     const from = `${table} t JOIN ${apiTokens} token ON token.id = t.token_id
       WHERE ${this.ofTypes('token')} AND t.day < ($1::timestamptz AT TIME ZONE 'UTC')::date`;
-    return this.take(manager, { table, from, orderBy: 't.day', key: 'ctid' }, before, limit);
+    return this.take(manager, { table, from, orderBy: 't.day', key: ['ctid'] }, before, limit);
   }
 
-  /** Deletes up to `limit` audit events that occurred before `before`. */
-  deleteAuditEvents(manager: EntityManager, before: Date, limit: number): Promise<number> {
-    const table = this.database.names.auditEvents;
+  /**
+   * Deletes up to `limit` audit events that occurred before `before`.
+   *
+   * @param table one of its partitions. @default all events
+   */
+  deleteAuditEvents(
+    manager: EntityManager,
+    before: Date,
+    limit: number,
+    table = this.database.names.auditEvents,
+  ): Promise<number> {
     const from = `${table} t WHERE t.occurred_at < $1`;
-    return this.take(manager, { table, from, orderBy: 't.occurred_at' }, before, limit);
+    return this.take(manager, { table, from, orderBy: 't.occurred_at', key: EVENT_KEY }, before, limit);
   }
 
   /**
@@ -188,7 +199,7 @@ export class CleanupRepository {
   deleteRefusals(manager: EntityManager, before: Date, limit: number): Promise<number> {
     const table = this.database.names.auditEvents;
     const from = `${table} t WHERE t.outcome = 'failure' AND t.action = 'api.token_verify.failure' AND t.occurred_at < $1`;
-    return this.take(manager, { table, from, orderBy: 't.occurred_at' }, before, limit);
+    return this.take(manager, { table, from, orderBy: 't.occurred_at', key: EVENT_KEY }, before, limit);
   }
 
   private takeExpired(
@@ -199,7 +210,7 @@ export class CleanupRepository {
     limit: number,
   ): Promise<number> {
     const from = `${table} t WHERE t.expires_at <= $1`;
-    return this.take(manager, { table, from, orderBy: 't.expires_at', key }, before, limit);
+    return this.take(manager, { table, from, orderBy: 't.expires_at', key: [key] }, before, limit);
   }
 
   /** SQL of the types whose credentials are deleted: the module of another type has other retentions. */
@@ -210,17 +221,18 @@ export class CleanupRepository {
   /** @returns the number of rows deleted or updated */
   private async take(
     manager: EntityManager,
-    { table, from, orderBy, key = 'id', set }: ObsoleteRows,
+    { table, from, orderBy, key = ['id'], set }: ObsoleteRows,
     until: Date,
     limit: number,
   ): Promise<number> {
+    const isObsolete = key.map((column) => `t.${column} = obsolete.${column}`).join(' AND ');
     const change =
       set === undefined
-        ? `DELETE FROM ${table} t USING obsolete WHERE t.${key} = obsolete.${key}`
-        : `UPDATE ${table} t SET ${set} FROM obsolete WHERE t.${key} = obsolete.${key}`;
+        ? `DELETE FROM ${table} t USING obsolete WHERE ${isObsolete}`
+        : `UPDATE ${table} t SET ${set} FROM obsolete WHERE ${isObsolete}`;
     const { count } = await this.database.queryOne<{ count: number | string }>(
       `WITH obsolete AS MATERIALIZED (
-         SELECT t.${key} FROM ${from}
+         SELECT ${key.map((column) => `t.${column}`).join(', ')} FROM ${from}
          ORDER BY ${orderBy} LIMIT $2 FOR UPDATE OF t SKIP LOCKED
        ), taken AS (${change} RETURNING 1)
        SELECT count(*)::int AS count FROM taken`,

@@ -3,6 +3,7 @@ import { SIGRA_CONFIG } from '../config/sigra-config.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { ApiTokenSearchRepository } from './api-token-search.repository.js';
 import { AuditEventRepository } from './audit-event.repository.js';
+import { AuditPartitionRepository } from './audit-partition.repository.js';
 import { BootChecks } from './boot-checks.js';
 import { CleanupRepository } from './cleanup.repository.js';
 import { DpopProofRepository } from './dpop-proof.repository.js';
@@ -50,6 +51,7 @@ export const persistenceProviders: Provider[] = [
   SweepRepository,
   TokenUsageRepository,
   CleanupRepository,
+  AuditPartitionRepository,
   HealthRepository,
   TokenNoticeRepository,
   BootChecks,

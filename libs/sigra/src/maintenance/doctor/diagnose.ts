@@ -5,6 +5,7 @@ import { type FrameworkAdapter, trustsEveryClient } from '../../common/proxy-tru
 import { resolveConfig } from '../../config/resolve-config.js';
 import type { SigraConfig } from '../../config/sigra-config.js';
 import type { SigraModuleOptions } from '../../config/sigra-options.js';
+import { AuditPartitionRepository } from '../../persistence/audit-partition.repository.js';
 import { clockDifference } from '../../persistence/clock-difference.js';
 import { HealthRepository } from '../../persistence/health.repository.js';
 import { keepsPreparedStatements } from '../../persistence/pooled-statements.js';
@@ -13,13 +14,14 @@ import { SchemaCheck } from '../../persistence/schema.check.js';
 import { SetUpReader } from '../../persistence/set-up.reader.js';
 import { SigraDatabase } from '../../persistence/sigra-database.js';
 import { describeOwnerEntities } from '../../persistence/user-entity.js';
+import { isMadeAhead } from '../audit-partition.keeper.js';
 import { isOverdue } from '../overdue.js';
 import { clockCheck, connectionChecks, dataSourceChecks, poolSizeOf, statementCheck } from './connection.checks.js';
 import { Diagnosis, type DiagnosisReport, findingOfOption, NotChecked } from './diagnosis.js';
 import { type Check, type Finding, findingsOf } from './finding.js';
 import { optionChecks } from './option.checks.js';
 import { cleanupCheck, ownerTypeCheck, proxyCheck } from './state.checks.js';
-import { findingOfDifference, scanCheck, SCHEMA_CODES, tableChecks } from './table.checks.js';
+import { findingOfDifference, partitionCheck, scanCheck, SCHEMA_CODES, tableChecks } from './table.checks.js';
 
 /** What is examined. */
 export interface ExaminedSetUp {
@@ -126,6 +128,10 @@ async function examineDatabase(
     return clockDifference(before, await new SetUpReader(opened).time());
   });
   await read(tableChecks, (opened) => new SetUpReader(opened).tables());
+  await read([partitionCheck], async (opened) => {
+    const partitions = await new AuditPartitionRepository(opened).find();
+    return partitions && isMadeAhead(partitions, new Date());
+  });
   await read([scanCheck], (opened) => new SetUpReader(opened).scannedTables());
   await read([statementCheck], async ({ dataSource }) => {
     if (!config.preparedStatements) return true;

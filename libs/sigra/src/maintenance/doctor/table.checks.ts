@@ -42,6 +42,17 @@ export const scanCheck: Check<readonly string[]> = {
       : `Each request reads all rows of ${tables.join(', ')}, although there is an index.`,
 };
 
+/** Whether clean-up has made the partitions of the audit events ahead; undefined without partitions. */
+export const partitionCheck: Check<boolean | undefined> = {
+  code: 'tables.audit_partitions',
+  severity: 'warning',
+  remedy: 'Run `npx sigra cleanup` with a role that owns the table of audit events, at least once in three months.',
+  find: (areMade) =>
+    areMade === false
+      ? 'The audit events of the next month have no partition: clean-up has not run, or its role does not own the table.'
+      : undefined,
+};
+
 /** The codes of differences from the migrations, by the part that is different. */
 export const SCHEMA_CODES: Readonly<Record<SchemaDifference['part'], string>> = {
   table: 'schema.table',

@@ -1,5 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
+import { AUDIT_INDEXES, AUDIT_KEY } from './audit-indexes.js';
 
 /** Tables and indexes of owners, API tokens, idempotency keys, usage and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
@@ -171,7 +172,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
     );
     await runner.query(`
       CREATE TABLE ${auditEvents} (
-        id uuid CONSTRAINT ${named('sigra_audit_events_pkey')} PRIMARY KEY,
+        id uuid CONSTRAINT ${named(AUDIT_KEY)} PRIMARY KEY,
         action text NOT NULL,
         outcome text NOT NULL,
         actor_id text,
@@ -183,24 +184,9 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         user_agent text,
         occurred_at timestamptz(3) NOT NULL
       )`);
-    await runner.query(`CREATE INDEX ${named('sigra_audit_events_time')} ON ${auditEvents} (occurred_at, id)`);
-    await runner.query(
-      `CREATE INDEX ${named('sigra_audit_events_actor')} ON ${auditEvents} (actor_id, occurred_at, id)`,
-    );
-    await runner.query(
-      `CREATE INDEX ${named('sigra_audit_events_target')} ON ${auditEvents} (target_id, occurred_at, id)`,
-    );
-    await runner.query(
-      `CREATE INDEX ${named('sigra_audit_events_action')} ON ${auditEvents} (action, occurred_at, id)`,
-    );
-    await runner.query(
-      `CREATE INDEX ${named('sigra_audit_events_target_type')} ON ${auditEvents} (target_type, occurred_at, id)`,
-    );
-    // Failures are rare, and often searched for.
-    await runner.query(
-      `CREATE INDEX ${named('sigra_audit_events_failure')} ON ${auditEvents} (occurred_at, id)
-       WHERE outcome = 'failure'`,
-    );
+    for (const [name, definition] of AUDIT_INDEXES) {
+      await runner.query(`CREATE INDEX ${named(name)} ON ${auditEvents} ${definition}`);
+    }
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
-import { migrationNames, type MigrationNames } from '../qualified-names.js';
+import { literal, migrationNames, type MigrationNames, type QualifiedNames } from '../qualified-names.js';
 
 /** Milliseconds for which the statements of the application queue behind one that waits for its lock. */
 const LOCK_TIMEOUT = 50;
@@ -57,6 +57,19 @@ export class OnlineDdl {
       [this.names.located(name)],
     );
     return found?.state;
+  }
+
+  /** Whether a table has partitions. */
+  isPartitioned(table: keyof QualifiedNames): Promise<boolean> {
+    return this.exists(
+      `SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass(${literal(this.names[table])}) AND relkind = 'p'`,
+    );
+  }
+
+  /** Whether a query finds rows. */
+  async exists(query: string): Promise<boolean> {
+    const [row] = await this.query<{ found: string }>(`SELECT EXISTS (${query})::text AS found`, []);
+    return row?.found === 'true';
   }
 
   private query<T>(sql: string, values: readonly unknown[]): Promise<T[]> {
