@@ -3,7 +3,7 @@ import { Clock } from '../common/clock.js';
 import { detached } from '../common/detached-text.js';
 import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { TokenUsageRepository, type TokenUsageRow } from '../persistence/token-usage.repository.js';
+import { TokenUsageRepository } from '../persistence/token-usage.repository.js';
 import { BackgroundRecorder } from './background.recorder.js';
 
 /** A row of each token in use is written once in this time. */
@@ -16,7 +16,8 @@ const DAY_MS = 86_400_000;
 export class UsageRecorder extends BackgroundRecorder {
   /** The counts by token id, for each day. */
   private pending = new Map<string, Map<string, number>>();
-  private today = { number: NaN, day: '' };
+  /** The counts of the present day. */
+  private today = { number: NaN, counts: new Map<string, number>() };
   private readonly isEnabled: boolean;
 
   constructor(
@@ -33,8 +34,9 @@ export class UsageRecorder extends BackgroundRecorder {
     if (!this.isEnabled) return;
     const now = this.clock.now();
     const number = Math.floor(now.getTime() / DAY_MS);
-    if (number !== this.today.number) this.today = { number, day: dayOf(now) };
-    this.add({ tokenId, day: this.today.day, requests: 1 });
+    // Every request counts, so that most find their count in one step.
+    if (number !== this.today.number) this.today = { number, counts: this.countsOf(dayOf(now)) };
+    count(this.today.counts, tokenId, 1);
     this.requestWrite();
   }
 
@@ -43,13 +45,15 @@ export class UsageRecorder extends BackgroundRecorder {
       [...counts].map(([tokenId, requests]) => ({ tokenId, day, requests })),
     );
     this.pending = new Map();
+    this.today = { number: NaN, counts: new Map() };
     for (let start = 0; start < rows.length; start += MAX_PER_STATEMENT) {
       try {
         await this.usage.add(rows.slice(start, start + MAX_PER_STATEMENT));
       } catch (cause) {
         const isUnwritten = cause instanceof SigraError && cause.code === 'unavailable';
         // What was not written is written later.
-        for (const row of rows.slice(isUnwritten ? start : start + MAX_PER_STATEMENT)) this.add(row);
+        const left = rows.slice(isUnwritten ? start : start + MAX_PER_STATEMENT);
+        for (const { day, tokenId, requests } of left) count(this.countsOf(day), tokenId, requests);
         this.requestWrite();
         if (isUnwritten) return;
         throw cause;
@@ -57,12 +61,17 @@ export class UsageRecorder extends BackgroundRecorder {
     }
   }
 
-  private add({ tokenId, day, requests }: TokenUsageRow): void {
+  private countsOf(day: string): Map<string, number> {
     const counts = this.pending.get(day) ?? new Map<string, number>();
-    const counted = counts.get(tokenId);
-    if (counted === undefined) this.pending.set(day, counts.set(detached(tokenId), requests));
-    else counts.set(tokenId, counted + requests);
+    this.pending.set(day, counts);
+    return counts;
   }
+}
+
+function count(counts: Map<string, number>, tokenId: string, requests: number): void {
+  const counted = counts.get(tokenId);
+  if (counted === undefined) counts.set(detached(tokenId), requests);
+  else counts.set(tokenId, counted + requests);
 }
 
 /** The day of a time in UTC, as `2026-01-31`. */
