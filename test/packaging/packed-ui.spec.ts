@@ -40,7 +40,9 @@ describe('the packed settings page', () => {
     const files = (await run(root, 'tar', ['-tzf', tarball])).trim().split('\n');
 
     expect(files.filter((file) => !file.endsWith('.d.ts')).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/sigra-tokens.js', 'package.json'].map((file) => `package/${file}`),
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/sigra-tokens.js', 'dist/sigra-tokens.js.map', 'package.json'].map(
+        (file) => `package/${file}`,
+      ),
     );
     expect(files).toContain('package/dist/sigra-tokens.d.ts');
     expect(ui).not.toHaveProperty('dependencies');
