@@ -89,6 +89,13 @@ describe('the metrics of an application', () => {
     expect(await recorded.value('sigra.audit.lost', { 'sigra.reason': 'invalid_event' })).toBe(1);
   });
 
+  it('count the queries of standbys', async () => {
+    channel('sigra:standby:read').publish({ standby: 'standby', outcome: 'unproven' });
+
+    const attributes = { 'server.address': 'standby', 'sigra.outcome': 'unproven' };
+    expect(await recorded.value('sigra.standby.reads', attributes)).toBe(1);
+  });
+
   it('count requests that a slow database refuses, and those that wait', async () => {
     let answer: () => void = () => undefined;
     const load = () => new Promise<Map<string, string>>((resolve) => (answer = () => resolve(new Map())));

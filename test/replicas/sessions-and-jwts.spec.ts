@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CredentialService, SigraJwtService } from 'nestjs-sigra';
 import { DatabaseProxy } from '../support/database-proxy.js';
@@ -37,11 +38,17 @@ describe('A node that reads a standby for sessions and JWTs', () => {
     await scene.writer.get(CredentialService).settled();
     await untilUsed(reader);
 
+    const outcomes: unknown[] = [];
+    const listen = (message: unknown) => outcomes.push(message);
+    subscribe('sigra:standby:read', listen);
+
     network.silence();
     const answers = await Promise.all([statusOf(sessionOf(user)), statusOf(bearer(jwt))]);
     network.speak();
+    unsubscribe('sigra:standby:read', listen);
 
     expect(answers).toEqual([200, 200]);
+    expect(outcomes).toContainEqual({ standby: new URL(scene.standby.url).host, outcome: 'proven' });
   }, 60_000);
 
   it('accepts at once a user, a sign-in and a new epoch that the standby lacks', async () => {

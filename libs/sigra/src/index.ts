@@ -140,6 +140,7 @@ export type {
   LookupName,
   LookupQueue,
   LookupShed,
+  StandbyRead,
   OwnersKept,
   RefreshReuse,
   SigraTrace,

@@ -3,6 +3,7 @@ import { BackgroundTask } from '../common/background-task.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { includes, POSITION, type PositionRow, positionOf, type PrimaryPosition } from './primary-position.js';
+import { standbyRead, type StandbyRead } from '../telemetry/channels.js';
 import type { PreparedStatement, Row } from './prepared-statement.js';
 import { pgDriverOf } from './proven-read.js';
 import { SigraDatabase } from './sigra-database.js';
@@ -89,8 +90,10 @@ export class Standbys implements OnApplicationShutdown {
     try {
       const answer = await standby.read(statement, values, oldest);
       this.learn(standby, answer);
+      this.publish(standby, answer.rows ? 'proven' : 'unproven');
       return answer.rows as R[] | undefined;
     } catch (error) {
+      this.publish(standby, 'failed');
       this.report(standby, `it failed: ${String(error)}`);
       return undefined;
     }
@@ -147,6 +150,10 @@ export class Standbys implements OnApplicationShutdown {
     if (!reached) return;
     standby.reachedAt = Math.max(standby.reachedAt, reached.at);
     if (this.problems.delete(standby)) this.logger.log(`Reads from the standby ${standby.name} again`);
+  }
+
+  private publish({ name }: Standby, outcome: StandbyRead['outcome']): void {
+    if (standbyRead.hasSubscribers) standbyRead.publish({ standby: name, outcome } satisfies StandbyRead);
   }
 
   /** Once for each time that a standby fails. */

@@ -101,6 +101,20 @@ export interface LookupShed {
 /** `sigra:lookup:shed`: published when requests are refused as `unavailable` because the database is too slow for them. */
 export const lookupShed = contained(channel('sigra:lookup:shed'));
 
+/** The message when a standby has read for requests; see `replicas`. */
+export interface StandbyRead {
+  /** The host and the port of the standby. */
+  readonly standby: string;
+  /**
+   * `proven`: its rows count. `unproven`: it was not known to have all changes, so the primary is asked. `failed`: it did not answer, so the
+   * primary is asked.
+   */
+  readonly outcome: 'proven' | 'unproven' | 'failed';
+}
+
+/** `sigra:standby:read`: published after each query of a standby. */
+export const standbyRead = contained(channel('sigra:standby:read'));
+
 /** The progress of the work that follows a revocation: rows are marked or deleted in batches. */
 export interface SweepProgress {
   readonly task: 'mark_tokens' | 'mark_families' | 'forget' | 'forget_and_anonymize' | 'revoke_made' | 'limit_made';

@@ -12,6 +12,8 @@ import {
   ownerSweep,
   refreshReuseDetected,
   type SigraTrace,
+  standbyRead,
+  type StandbyRead,
   type SweepProgress,
 } from '../../telemetry/channels.js';
 import { listen, stopAll } from './listen.js';
@@ -73,6 +75,7 @@ function recordEvents(meter: Meter): () => void {
   const reuses = counter('sigra.jwt.reuse', '{family}', 'Families that were revoked because of reuse');
   const swept = counter('sigra.sweep.rows', '{row}', 'Rows that were marked or deleted after a revocation');
   const kept = counter('sigra.cleanup.owners_kept', '{run}', 'Runs of clean-up that kept owners without a user');
+  const standby = counter('sigra.standby.reads', '{query}', 'Queries of standbys, by server and outcome');
   const lost = counter('sigra.audit.lost', '{event}', 'Audit events that could not be written');
   return stopAll([
     listen(lookupShed, ({ lookup, reason, requests }: LookupShed) => {
@@ -86,6 +89,9 @@ function recordEvents(meter: Meter): () => void {
     }),
     listen(ownersKept, ({ reason }: OwnersKept) => {
       kept.add(1, { 'sigra.reason': reason });
+    }),
+    listen(standbyRead, ({ standby: server, outcome }: StandbyRead) => {
+      standby.add(1, { 'server.address': server, 'sigra.outcome': outcome });
     }),
     listen(auditLogSafeError, ({ reason, actions }: AuditLogSafeError) => {
       lost.add(actions.length, { 'sigra.reason': reason });
