@@ -18,6 +18,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   refresh: () => import('./refresh.js'),
   writes: () => import('./writes.js'),
   scale: () => import('./scale.js'),
+  replicas: () => import('./replicas.js'),
   'lock-out': () => import('./lock-out.js'),
   soak: () => import('./soak.js'),
 };

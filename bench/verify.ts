@@ -11,14 +11,15 @@ const IN_FLIGHT = [1, 16, 64, 256];
 /** The load that the targets refer to. */
 const JUDGED = 64;
 
-const LABELS: Readonly<Record<VerifyContestantName, string>> = {
+const LABELS = {
   sigra: 'Sigra (token and user)',
   'sigra-policies': 'Sigra with every policy (token and user)',
   pg: 'pg, named statement (token only)',
   typeorm: 'TypeORM findOneBy (token only)',
   'better-auth': 'better-auth api-key (key only)',
-};
-const NAMES = Object.keys(LABELS) as VerifyContestantName[];
+} satisfies Partial<Record<VerifyContestantName, string>>;
+type Contestant = keyof typeof LABELS;
+const NAMES = Object.keys(LABELS) as Contestant[];
 
 export async function run(stage: Stage): Promise<Findings> {
   const { tokens } = stage.settings;
@@ -39,7 +40,7 @@ export async function run(stage: Stage): Promise<Findings> {
   for (const [name, worker] of workers) {
     if (!(await worker.call('refusesUnknown', { tokens }))) throw new Error(`${name} accepts an unknown credential`);
   }
-  const results: [number, Record<VerifyContestantName, Figures>][] = [];
+  const results: [number, Record<Contestant, Figures>][] = [];
   for (const inFlight of IN_FLIGHT) {
     stage.say(`verify, ${inFlight} in flight`);
     const turns = workers.map(
@@ -47,16 +48,20 @@ export async function run(stage: Stage): Promise<Findings> {
     );
     results.push([
       inFlight,
-      await inTurn({ ...stage.settings, server }, Object.fromEntries(turns) as Record<VerifyContestantName, never>),
+      await inTurn({ ...stage.settings, server }, Object.fromEntries(turns) as Record<Contestant, never>),
     ]);
   }
   await Promise.all(workers.map(([, worker]) => worker.stop()));
   return findings(results);
 }
 
-export function startVerifyWorker(name: VerifyContestantName, url: string): Promise<Child<VerifyWorker>> {
+export function startVerifyWorker(
+  name: VerifyContestantName,
+  url: string,
+  ...standbyUrls: readonly string[]
+): Promise<Child<VerifyWorker>> {
   return Child.start<VerifyWorker>(new URL('./workers/verify-worker.ts', import.meta.url), {
-    args: [name, url],
+    args: [name, url, ...standbyUrls],
     execArgv: ['--expose-gc'],
   });
 }
@@ -77,7 +82,7 @@ function atMost(what: string, limit: number, measured: number): Demand {
   return { what: `verify, ${what}, ${peer}`, bound: 'at most', limit, unit: 'times', measured };
 }
 
-function findings(results: [number, Record<VerifyContestantName, Figures>][]): Findings {
+function findings(results: [number, Record<Contestant, Figures>][]): Findings {
   const of = (wanted: number) => results.find(([inFlight]) => inFlight === wanted)?.[1];
   const [judged, alone] = [of(JUDGED), of(1)];
   if (!judged || !alone) throw new Error('nothing to judge');

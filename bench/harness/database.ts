@@ -43,10 +43,7 @@ export class DatabaseServer {
 
   /** Reads the CPU time of the server's processes. */
   async cpu(): Promise<CpuTimes> {
-    this.readingCpu ??= withClient(this.url, async (client) => {
-      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      return ServerCpu.of(rows[0]?.pid ?? NaN);
-    });
+    this.readingCpu ??= serverCpuAt(this.url);
     return (await this.readingCpu).read();
   }
 
@@ -67,6 +64,14 @@ export class DatabaseServer {
     await this.server.stop();
     this.giveBackHugePages?.();
   }
+}
+
+/** Finds the processes of a server on this machine. */
+export function serverCpuAt(url: string): Promise<ServerCpu> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    return ServerCpu.of(rows[0]?.pid ?? NaN);
+  });
 }
 
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -3,12 +3,13 @@ import { serve } from '../harness/child-api.js';
 import { closedLoop } from '../harness/closed-loop.js';
 import { randomIndexes, rawApiKey, rawToken } from '../harness/tokens.js';
 
-/** `verify-worker.ts <contestant> <database url>`: one contestant in a separate process. */
-export type VerifyContestantName = 'sigra' | 'sigra-policies' | 'typeorm' | 'pg' | 'better-auth';
+/** `verify-worker.ts <contestant> <database url> [<url of a standby>…]`: one contestant in a separate process. */
+export type VerifyContestantName = 'sigra' | 'sigra-policies' | 'sigra-standbys' | 'typeorm' | 'pg' | 'better-auth';
 
 const factories: Readonly<Record<VerifyContestantName, () => Promise<VerifyFactory>>> = {
   sigra: async () => (await import('../contestants/verify/sigra.js')).sigra,
   'sigra-policies': async () => (await import('../contestants/verify/sigra.js')).sigraWithPolicies,
+  'sigra-standbys': async () => (await import('../contestants/verify/sigra.js')).sigraWithStandbys,
   typeorm: async () => (await import('../contestants/verify/typeorm.js')).typeorm,
   pg: async () => (await import('../contestants/verify/pg.js')).namedStatement,
   'better-auth': async () => (await import('../contestants/verify/better-auth.js')).betterAuthKeys,
@@ -17,9 +18,9 @@ const factories: Readonly<Record<VerifyContestantName, () => Promise<VerifyFacto
 /** Distinct credentials of one turn, drawn from all credentials. */
 const DRAWN = 100_000;
 
-const [name = '', databaseUrl = ''] = process.argv.slice(2);
+const [name = '', databaseUrl = '', ...standbyUrls] = process.argv.slice(2);
 const factory = await factories[name as VerifyContestantName]();
-const contestant = await factory(databaseUrl);
+const contestant = await factory(databaseUrl, standbyUrls);
 const rawCredential = name === 'better-auth' ? rawApiKey : rawToken;
 
 const methods = {

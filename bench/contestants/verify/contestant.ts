@@ -5,5 +5,8 @@ export interface VerifyContestant {
   close(): Promise<void>;
 }
 
-/** @param databaseUrl the database with the contestant's tokens */
-export type VerifyFactory = (databaseUrl: string) => Promise<VerifyContestant>;
+/**
+ * @param databaseUrl the database with the contestant's tokens
+ * @param standbyUrls the standbys of its server
+ */
+export type VerifyFactory = (databaseUrl: string, standbyUrls: readonly string[]) => Promise<VerifyContestant>;
