@@ -58,7 +58,8 @@ describe('Prepared statements', () => {
     await onBothConnections();
     const all = await preparedBy(test.dataSource);
 
-    expect(sources(one)).toEqual(['FROM (SELECT', 'token_hash = decode']);
+    // Of sessions, and of the epochs for the creation of a token.
+    expect(sources(one)).toEqual(['FROM (SELECT', 'FROM (SELECT', 'token_hash = decode']);
     expect(sources(all)).toContain('token_hash = ANY');
     expect(all.map(({ name }) => name)).toEqual(all.map(() => expect.stringMatching(/^sigra_[0-9a-f]{24}$/)));
     expect(warn).not.toHaveBeenCalled();
@@ -89,7 +90,7 @@ describe('Prepared statements', () => {
 
   it('that another client has prepared on the same connection are no longer used', async () => {
     await verify();
-    const [{ name }] = (await preparedBy(test.dataSource)) as [Prepared];
+    const { name } = (await preparedBy(test.dataSource)).find(({ statement }) => statement.includes('token_hash'))!;
     const other = await startTestApp({ databaseUrl: test.databaseUrl, poolSize: 2 });
     warn.mockClear();
     await onEveryConnection(other.dataSource, `PREPARE ${name} AS SELECT 1`);
@@ -184,6 +185,8 @@ describe('Prepared statements of JWTs', () => {
     const statements = (await preparedBy(test.dataSource)).map(({ statement }) => statement);
 
     expect(statements).toEqual([
+      // The epochs, for the sign-in.
+      expect.stringContaining('AS sigra_epochs'),
       expect.stringContaining('FROM "public"."sigra_refresh_tokens"'),
       expect.stringContaining('FOR NO KEY UPDATE OF f SKIP LOCKED'),
       expect.stringContaining('LEFT JOIN "public"."sigra_owners"'),

@@ -4,10 +4,10 @@ import { onDatabase } from './database.js';
 /** Checks of the tables after a fault. Each selects what must not exist. */
 const CONTRADICTIONS: Readonly<Record<string, string>> = {
   'a token without the audit row of its creation or rotation': `
-    SELECT t.id FROM sigra_api_tokens t WHERE (
-      SELECT count(*) FROM sigra_audit_events e
-      WHERE (e.action = 'api.token_create' AND e.target_id = t.id::text)
-         OR (e.action = 'api.token_rotate' AND e.metadata->>'replacedBy' = t.id::text)) <> 1`,
+    SELECT t.id FROM sigra_api_tokens t LEFT JOIN (
+      SELECT coalesce(e.metadata->>'replacedBy', e.target_id) AS id, count(*) AS rows FROM sigra_audit_events e
+      WHERE e.action IN ('api.token_create', 'api.token_rotate') GROUP BY 1) made ON made.id = t.id::text
+    WHERE made.rows IS DISTINCT FROM 1`,
   'the audit row of a creation or rotation without its token': `
     SELECT e.id FROM sigra_audit_events e
     WHERE e.action IN ('api.token_create', 'api.token_rotate') AND NOT EXISTS (

@@ -1,12 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { referenceIn } from '../common/owner-reference.js';
-import { isOwnerId, type Owner } from '../common/principal.js';
+import { isOwnerId, keyOfOwner, type Owner } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { boolean, nullable, time } from './columns.js';
 import { idleEndSql } from './token-expiry.js';
 import { OwnerDirectories, type OwnerRef } from './owner-directories.js';
-import { byWanted, type OwnedRecord, OwnedRecordReader, type WantedColumn } from './owned-record.reader.js';
-import { type Epochs, joinedEpochs } from './owner.repository.js';
+import {
+  byWanted,
+  type OwnedRecord,
+  OwnedRecordReader,
+  type OwnerKey,
+  type WantedColumn,
+} from './owned-record.reader.js';
+import { type Epochs, joinedEpochs, packedEpochs } from './owner.repository.js';
 import { PackedRow, type RowOf } from './packed-row.js';
 import { literal } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
@@ -55,6 +61,7 @@ export type OwnerState = RowOf<typeof state> & { readonly ownerId: string };
 export class OwnerStateReader {
   private readonly ofUsers: StateReaders;
   private readonly byType: ReadonlyMap<string, StateReaders>;
+  private readonly epochs: OwnedRecordReader<Epochs & OwnerKey>;
 
   constructor(
     @InjectSigraConfig() config: SigraConfig,
@@ -67,6 +74,7 @@ export class OwnerStateReader {
     this.byType = new Map(
       directories.all.map((each) => [each.type, each === directories.users ? this.ofUsers : readersOf(each)]),
     );
+    this.epochs = epochReader(config, database);
   }
 
   /**
@@ -108,8 +116,8 @@ export class OwnerStateReader {
   }
 
   /** The current epochs of an owner, whether it exists or not. @throws SigraError `unavailable` */
-  async epochsOf({ type, id }: Owner): Promise<Epochs> {
-    return (await this.readersOf(type)?.findState(id)) ?? INITIAL_STATE;
+  async epochsOf(owner: Owner): Promise<Epochs> {
+    return (await this.epochs.findRecord(keyOfOwner(owner))) ?? INITIAL_STATE;
   }
 
   /** An owner as it was given, or the active owner with its id. @throws SigraError `unavailable` */
@@ -123,6 +131,32 @@ export class OwnerStateReader {
   private readersOf(type: string | undefined): StateReaders | undefined {
     return type === undefined ? this.ofUsers : this.byType.get(type);
   }
+}
+
+/** Reads the epochs of owners alone, of all types: whatever makes a credential does this first. */
+function epochReader(config: SigraConfig, database: SigraDatabase): OwnedRecordReader<Epochs & OwnerKey> {
+  const { join, sqlOf } = joinedEpochs(database.names.owners, 'wanted.owner_type', 'wanted.owner_id');
+  return new OwnedRecordReader(
+    {
+      name: 'owner',
+      ownerId: 'wanted.owner_id',
+      select: `wanted.owner_type || ' ' || wanted.owner_id AS sigra_key, ${packedEpochs.sql((property) => sqlOf[property])} AS sigra_epochs`,
+      decode: (row) => ({
+        ownerId: ownerIdOfPair(row.sigra_key as string),
+        ...packedEpochs.unpack(row.sigra_epochs as string),
+      }),
+      ...byWanted(
+        {
+          owner_type: { type: 'text', valueIn: firstOfPair },
+          owner_id: { type: 'text', valueIn: ownerIdOfPair },
+        },
+        join,
+      ),
+    },
+    database,
+    { joins: () => [], activeOwner: () => undefined },
+    config.lookupTimeout,
+  );
 }
 
 /** The readers of one type of owners. */
@@ -168,7 +202,7 @@ class StateReaders {
       wanted: {
         key: { type: 'text', valueIn: asIs },
         owner_id: { type: 'text', valueIn: ownerIdOfPair },
-        origin_id: { type: 'uuid', valueIn: originIdOfPair },
+        origin_id: { type: 'uuid', valueIn: firstOfPair },
       },
     };
     const sourceOf = (table: string, endsAt: string) => ({
@@ -195,11 +229,6 @@ class StateReaders {
     return 'familyId' in origin
       ? this.familyReader.find(`${origin.familyId} ${ownerId}`, undefined, admits)
       : this.apiTokenReader.find(`${origin.apiTokenId} ${ownerId}`, undefined, admits);
-  }
-
-  /** Asks nothing about the owner itself. */
-  findState(ownerId: string): Promise<OwnerState | undefined> {
-    return this.reader.findRecord(ownerId);
   }
 
   findWithEpochTime(
@@ -235,8 +264,8 @@ function asIs(key: string): string {
   return key;
 }
 
-/** A key with an origin is the id of the origin, a space, and the owner id, which can contain spaces. */
-function originIdOfPair(key: string): string {
+/** A key of two parts is the id of an origin or the type of the owner, a space, and the owner id, which can contain spaces. */
+function firstOfPair(key: string): string {
   return key.slice(0, key.indexOf(' '));
 }
 
