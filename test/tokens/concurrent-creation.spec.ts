@@ -62,7 +62,6 @@ describe('API tokens that are created at the same time', () => {
   beforeEach(async () => {
     const add = () => test.addUser(`${randomUUID()}@example.com`);
     users = [await add(), await add(), await add()];
-    // The first token of an owner makes a row for the owner, and is created alone.
     for (const user of users) await create(user, { name: 'first' });
   });
 

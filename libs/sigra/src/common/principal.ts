@@ -114,6 +114,11 @@ export function keyOfOwner({ type, id }: Owner): string {
   return `${type} ${id}`;
 }
 
+/** Each owner once, in the order of the first. */
+export function distinctOwners(owners: readonly Owner[]): readonly Owner[] {
+  return [...new Map(owners.map((owner) => [keyOfOwner(owner), owner])).values()];
+}
+
 /** The longest id, in UTF-16 code units: three bytes each still fit into an entry of a PostgreSQL index. */
 export const MAX_ID_LENGTH = 512;
 

@@ -117,29 +117,22 @@ export class OwnerRepository {
    * @returns the epochs of each owner, in the given order
    */
   async lock(manager: EntityManager, ...owners: readonly Owner[]): Promise<Epochs[]> {
-    // Two owners at once are rare: an administrator makes a credential for somebody else.
-    if (owners.length > 1) await this.ensure(manager, owners);
-    let found = await this.lockRows(manager, owners);
-    if (found.length < owners.length) {
-      await this.ensure(manager, owners);
-      found = await this.lockRows(manager, owners);
-    }
-    const byKey = new Map(found.map((row) => [keyOfOwner(ownerOf(row)), row]));
+    const locked = await this.lockRows(manager, owners, 'wait');
     return owners.map((owner) => {
-      const row = byKey.get(keyOfOwner(owner));
-      if (!row) throw new Error('sigra: the row of an owner disappeared');
-      return row;
+      const epochs = locked.get(keyOfOwner(owner));
+      if (!epochs) throw new Error('sigra: the row of an owner disappeared');
+      return epochs;
     });
   }
 
   /**
-   * Like `lock`, for many owners, without waiting for one.
+   * Like `lock`, without waiting for another transaction that has locked one of them.
    *
-   * @returns the epochs by `keyOfOwner`; without those whose row another transaction has locked or does not exist yet
+   * @param owners different ones
+   * @returns the epochs by `keyOfOwner`, without those of locked owners
    */
-  async lockFree(manager: EntityManager, owners: readonly Owner[]): Promise<ReadonlyMap<string, Epochs>> {
-    const rows = await this.lockRows(manager, owners, 'SKIP LOCKED');
-    return new Map(rows.map((row) => [keyOfOwner(ownerOf(row)), row]));
+  lockFree(manager: EntityManager, owners: readonly Owner[]): Promise<ReadonlyMap<string, Epochs>> {
+    return this.lockRows(manager, owners, 'skip');
   }
 
   /**
@@ -177,16 +170,25 @@ export class OwnerRepository {
   private async lockRows(
     manager: EntityManager,
     owners: readonly Owner[],
-    waiting: 'SKIP LOCKED' | '' = '',
-  ): Promise<readonly OwnerRow[]> {
-    const rows = await this.database.query<PackedOwner>(
-      `SELECT ${PACKED} FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
-         ON o.owner_type = wanted.type AND o.owner_id = wanted.id
-       ORDER BY o.owner_type, o.owner_id FOR NO KEY UPDATE OF o ${waiting}`,
-      [owners.map(({ type }) => type), owners.map(({ id }) => id)],
-      manager,
-    );
-    return rows.map(unpack);
+    ifLocked: 'wait' | 'skip',
+  ): Promise<ReadonlyMap<string, Epochs>> {
+    const find = async () => {
+      const rows = await this.database.query<PackedOwner>(
+        `SELECT ${PACKED} FROM ${this.table} o JOIN unnest($1::text[], $2::text[]) AS wanted(type, id)
+           ON o.owner_type = wanted.type AND o.owner_id = wanted.id
+         ORDER BY o.owner_type, o.owner_id FOR NO KEY UPDATE OF o ${ifLocked === 'skip' ? 'SKIP LOCKED' : ''}`,
+        [owners.map(({ type }) => type), owners.map(({ id }) => id)],
+        manager,
+      );
+      return new Map(rows.map(unpack).map((row) => [keyOfOwner(ownerOf(row)), row]));
+    };
+    // Before a row is locked: a new row can have to wait for another transaction, which can wait for that lock.
+    if (owners.length > 1) await this.ensure(manager, owners);
+    const found = await find();
+    const isSkipped = ifLocked === 'skip' && owners.length > 1;
+    if (found.size === owners.length || isSkipped) return found;
+    await this.ensure(manager, owners);
+    return find();
   }
 }
 

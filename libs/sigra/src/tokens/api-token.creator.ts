@@ -5,7 +5,7 @@ import { AuditWriter } from '../audit/audit.writer.js';
 import { grantIps } from '../common/allowed-ips.js';
 import { Clock } from '../common/clock.js';
 import type { Deadline } from '../common/deadline.js';
-import { keyOfOwner, type Owner } from '../common/principal.js';
+import { distinctOwners, keyOfOwner, type Owner } from '../common/principal.js';
 import { grantResources } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -49,7 +49,7 @@ type Outcome =
 
 /**
  * Creates API tokens. Those of one moment share a transaction, and wait for the disk once. Two kinds are created alone: what a
- * credential makes, because it needs further queries, and the tokens of an owner whose row is locked or missing.
+ * credential makes, because it needs further queries, and the tokens of an owner whose row is locked.
  */
 @Injectable()
 export class ApiTokenCreator {
@@ -150,11 +150,11 @@ export class ApiTokenCreator {
     const create = async (manager: EntityManager) => {
       const ownersOf = ({ owner, caller }: TokenCreation) => this.gate.ownersOf(owner, caller);
       // A row that another transaction keeps locked must not delay the tokens of all other owners.
-      const epochs = await this.owners.lockFree(manager, distinct(creations.flatMap(ownersOf)));
+      const epochs = await this.owners.lockFree(manager, distinctOwners(creations.flatMap(ownersOf)));
       const locked = creations.filter((creation) => ownersOf(creation).every((owner) => epochs.has(keyOfOwner(owner))));
       const now = this.clock.now();
       const counts = new Map(
-        await this.tokens.countActiveOf(manager, distinct(locked.map(({ owner }) => owner)), now, this.cap),
+        await this.tokens.countActiveOf(manager, distinctOwners(locked.map(({ owner }) => owner)), now, this.cap),
       );
       const outcomes = new Map<string, Outcome>();
       const drafts: Draft[] = [];
@@ -229,8 +229,4 @@ export class ApiTokenCreator {
     if (count < this.cap) return;
     throw new SigraError('too_many_tokens', `An owner can have at most ${this.cap} active tokens; revoke one first.`);
   }
-}
-
-function distinct(owners: readonly Owner[]): readonly Owner[] {
-  return [...new Map(owners.map((owner) => [keyOfOwner(owner), owner])).values()];
 }

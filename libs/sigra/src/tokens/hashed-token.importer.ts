@@ -7,7 +7,7 @@ import type { Caller } from '../common/caller.js';
 import { Clock, hasExpired } from '../common/clock.js';
 import { Deadline } from '../common/deadline.js';
 import { type ForeignFormat, foreignTokenHash, storedPrefixOf } from '../common/foreign-formats.js';
-import { keyOfOwner, type Owner } from '../common/principal.js';
+import { distinctOwners, keyOfOwner, type Owner } from '../common/principal.js';
 import { type ImportProblem, SigraError } from '../common/sigra-error.js';
 import { isFor } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
@@ -85,7 +85,7 @@ export class HashedTokenImporter {
     if (caller.principal) throw new TypeError('sigra: only the application imports tokens; call without a principal');
     const problems: ImportProblem[] = [];
     const owners = given.map((token, index) => this.ownerOfToken(token, index, problems));
-    const distinct = distinctOf(owners.filter((owner) => owner !== undefined));
+    const distinct = distinctOwners(owners.filter((owner) => owner !== undefined));
     // First of all: what is revoked from now on ends what the call imports.
     const since = await this.owners.tokenEpochsOf(distinct);
     const missing = await this.missing(distinct);
@@ -141,7 +141,7 @@ export class HashedTokenImporter {
     since: ReadonlyMap<string, number>,
     caller: Caller,
   ): Promise<readonly SkippedToken[]> {
-    const owners = distinctOf(batch.map(({ row }) => ownerOf(row)));
+    const owners = distinctOwners(batch.map(({ row }) => ownerOf(row)));
     // With the lock that everything takes that makes or ends tokens of these owners.
     const current = await this.owners.lock(manager, ...owners);
     const keys = owners.map(keyOfOwner);
@@ -252,10 +252,6 @@ function byOwner(parsed: readonly ParsedToken[]): readonly ParsedToken[] {
     else groups.set(key, [token]);
   }
   return [...groups.values()].flat();
-}
-
-function distinctOf(owners: readonly Owner[]): readonly Owner[] {
-  return [...new Map(owners.map((owner) => [keyOfOwner(owner), owner])).values()];
 }
 
 /** Only a refusal is a problem of the token. The application can refuse metadata with an error of its own. */
