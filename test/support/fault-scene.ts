@@ -200,16 +200,16 @@ export class FaultScene {
     ];
     const isDuring = ({ end }: Served) => windows.some((window) => window.start < end && end < window.end);
     const lastBad = ({ end }: { end: number }, next = Infinity) =>
-      Math.max(
+      largest([
         end,
         ...served.filter((each) => isFailure(each) && each.end > end && each.end < next).map((each) => each.end),
-      ) - end;
+      ]) - end;
     return {
       fault: name,
       rounds,
       during: byStatus(served.filter(isDuring)),
       after: byStatus(served.filter((each) => !isDuring(each))),
-      longest: Math.round(Math.max(...served.map(({ start, end }) => end - start))),
+      longest: Math.round(largest(served.map(({ start, end }) => end - start))),
       recovery: Math.round(Math.max(...windows.map((window, index) => lastBad(window, windows[index + 1]?.start)))),
       backends,
       unknown: served.filter((each) => isFailure(each) && !each.isRepeatable).length,
@@ -268,6 +268,11 @@ function hostUrl({ url }: PostgresCluster): string {
 /** Whether there was no answer, or one that says that the database is unavailable. */
 function isFailure({ status }: Served): boolean {
   return status === 0 || status === 503;
+}
+
+/** For any number of values: those of a long run are too many for the arguments of a function. */
+function largest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), -Infinity);
 }
 
 function byStatus(served: readonly Served[]): Record<string, number> {

@@ -114,7 +114,10 @@ export class TokenKinds {
 
   /** Adds the name of its kind to a row, which nothing else has a reference to. */
   label<T extends { readonly prefix: string }>(row: T): T & { readonly kind: string | null } {
-    return Object.assign(row, { kind: this.of(row)?.name ?? null });
+    // Not Object.assign, which takes a tenth of the time of reading the row.
+    const labelled = row as T & { kind: string | null };
+    labelled.kind = this.of(row)?.name ?? null;
+    return labelled;
   }
 
   /**

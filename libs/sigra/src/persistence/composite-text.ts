@@ -1,3 +1,4 @@
+const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -11,7 +12,12 @@ export function elementsOf(text: string): (string | null)[] {
   if (end === 1) return elements;
   for (let start = 1; ; start++) {
     let stop: number;
-    if (text.charCodeAt(start) === QUOTE) {
+    const first = text.charCodeAt(start);
+    if (first === COMMA) {
+      // Half of the columns of most rows.
+      stop = start;
+      elements.push(null);
+    } else if (first === QUOTE) {
       stop = closingQuote(text, start) + 1;
       elements.push(unescaped(text.slice(start + 1, stop - 1)));
     } else {

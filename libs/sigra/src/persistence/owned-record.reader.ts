@@ -213,7 +213,9 @@ export class OwnedRecordReader<R extends OwnerKey> {
 }
 
 function byKey(rows: readonly Row[]): ReadonlyMap<string, Row> {
-  return new Map(rows.map((row) => [row.sigra_key as string, row]));
+  const found = new Map<string, Row>();
+  for (const row of rows) found.set(row.sigra_key as string, row);
+  return found;
 }
 
 /*

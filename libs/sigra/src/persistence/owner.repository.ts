@@ -207,7 +207,7 @@ export function joinedEpochs(
   return {
     join: `LEFT JOIN ${table} o ON o.owner_type = ${type} AND o.owner_id = ${id}
       AND (o.token_epoch > 0 OR o.family_epoch > 0)`,
-    sqlOf: { tokenEpoch: 'coalesce(o.token_epoch, 0)', familyEpoch: 'coalesce(o.family_epoch, 0)' },
+    sqlOf: { tokenEpoch: 'o.token_epoch', familyEpoch: 'o.family_epoch' },
   };
 }
 

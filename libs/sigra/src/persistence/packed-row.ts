@@ -21,7 +21,7 @@ type ReadableKeys<C extends Columns> = {
  */
 export class PackedRow<C extends Columns> {
   private readonly readable: readonly string[];
-  private readonly rowOf: (values: readonly (string | null)[]) => RowOf<C>;
+  private readonly rowOf: (values: readonly (string | null)[], from: number) => RowOf<C>;
 
   constructor(private readonly columns: C) {
     this.readable = Object.keys(columns).filter((property) => columns[property]?.readable);
@@ -47,30 +47,36 @@ export class PackedRow<C extends Columns> {
 
   /** Decodes the text into a new row. */
   unpack(packed: string): RowOf<C> {
-    return this.rowOf(elementsOf(packed));
+    return this.rowOf(elementsOf(packed), 0);
   }
 
   /** Decodes a text that has the values of another row behind those of this one. */
   unpackWith<D extends Columns>(packed: string, other: PackedRow<D>): readonly [RowOf<C>, RowOf<D>] {
     const values = elementsOf(packed);
-    return [this.rowOf(values), other.rowOf(values.slice(this.readable.length))];
+    return [this.rowOf(values, 0), other.rowOf(values, this.readable.length)];
   }
 }
+
+type Decoder = (values: readonly (string | null)[], from: number) => unknown;
 
 /**
  * Makes the function from the texts of the columns to a row. It is compiled as one object literal, which takes a third of
  * the time of a loop over the columns; every request with a token decodes a row. The names are those of the columns above,
  * never input.
  */
-function decoder(properties: readonly string[], columns: Columns): (values: readonly (string | null)[]) => unknown {
+function decoder(properties: readonly string[], columns: Columns): Decoder {
   const decoders = properties.map((property) => columns[property]?.decode);
+  const absents = properties.map((property) => columns[property]?.absent);
   const members = properties.map((property, index) => {
-    const value = `values[${index}]`;
-    return `${property}: ${decoders[index] ? `${value} === null ? null : decoders[${index}](${value})` : value}`;
+    const [decode, absent] = [decoders[index], absents[index]];
+    const value = `values[from + ${index}]`;
+    const decoded = decode ? `decoders[${index}](${value})` : value;
+    const ofNull = absent ? `absents[${index}]()` : 'null';
+    return `${property}: ${decode || absent ? `${value} === null ? ${ofNull} : ${decoded}` : value}`;
   });
   // eslint-disable-next-line @typescript-eslint/no-implied-eval
-  const make = new Function('decoders', `return (values) => ({ ${members.join(', ')} });`) as (
-    given: typeof decoders,
-  ) => (values: readonly (string | null)[]) => unknown;
-  return make(decoders);
+  const make = new Function('decoders', 'absents', `return (values, from) => ({ ${members.join(', ')} });`) as (
+    ...given: readonly unknown[]
+  ) => Decoder;
+  return make(decoders, absents);
 }

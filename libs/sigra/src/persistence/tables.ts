@@ -8,6 +8,7 @@ import {
   integer,
   json,
   jsonObject,
+  orZero,
   nullable,
   observed,
   oneOf,
@@ -164,9 +165,9 @@ export const owners = new Table(
   {
     ...owned,
     /** API tokens of an earlier epoch are rejected. */
-    tokenEpoch: integer(),
+    tokenEpoch: orZero(integer()),
     /** JWTs and refresh tokens of an earlier epoch are rejected. */
-    familyEpoch: integer(),
+    familyEpoch: orZero(integer()),
     /** When the family epoch moved last. JWTs that other issuers had issued until then are rejected. */
     familyEpochAt: nullable(time()),
   },

@@ -68,7 +68,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         token_epoch integer NOT NULL,
         name varchar(255) NOT NULL,
         description text,
-        metadata jsonb NOT NULL DEFAULT '{}',
+        metadata jsonb,
         prefix text NOT NULL,
         hint text NOT NULL,
         token_hash bytea NOT NULL,
