@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
-import { detached } from '../common/detached-text.js';
 import { SigraError } from '../common/sigra-error.js';
+import { UuidCounts } from '../common/uuid-counts.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { TokenUsageRepository } from '../persistence/token-usage.repository.js';
 import { BackgroundRecorder } from './background.recorder.js';
@@ -15,9 +15,9 @@ const DAY_MS = 86_400_000;
 @Injectable()
 export class UsageRecorder extends BackgroundRecorder {
   /** The counts by token id, for each day. */
-  private pending = new Map<string, Map<string, number>>();
-  /** The counts of the present day. */
-  private today = { number: NaN, counts: new Map<string, number>() };
+  private pending = new Map<string, UuidCounts>();
+  /** Those of the present day; undefined before its first request. */
+  private today: { readonly number: number; readonly counts: UuidCounts } | undefined;
   private readonly isEnabled: boolean;
 
   constructor(
@@ -34,44 +34,40 @@ export class UsageRecorder extends BackgroundRecorder {
     if (!this.isEnabled) return;
     const now = this.clock.now();
     const number = Math.floor(now.getTime() / DAY_MS);
-    // Every request counts, so that most find their count in one step.
-    if (number !== this.today.number) this.today = { number, counts: this.countsOf(dayOf(now)) };
-    count(this.today.counts, tokenId, 1);
+    if (number !== this.today?.number) this.today = { number, counts: this.countsOf(dayOf(now)) };
+    this.today.counts.add(tokenId, 1);
     this.requestWrite();
   }
 
   protected async write(): Promise<void> {
-    const rows = [...this.pending].flatMap(([day, counts]) =>
-      [...counts].map(([tokenId, requests]) => ({ tokenId, day, requests })),
-    );
+    const days = [...this.pending];
     this.pending = new Map();
-    this.today = { number: NaN, counts: new Map() };
-    for (let start = 0; start < rows.length; start += MAX_PER_STATEMENT) {
-      try {
-        await this.usage.add(rows.slice(start, start + MAX_PER_STATEMENT));
-      } catch (cause) {
-        const isUnwritten = cause instanceof SigraError && cause.code === 'unavailable';
-        // What was not written is written later.
-        const left = rows.slice(isUnwritten ? start : start + MAX_PER_STATEMENT);
-        for (const { day, tokenId, requests } of left) count(this.countsOf(day), tokenId, requests);
-        this.requestWrite();
-        if (isUnwritten) return;
-        throw cause;
+    this.today = undefined;
+    for (const [index, [day, counts]] of days.entries()) {
+      for (let start = 0; start < counts.size; start += MAX_PER_STATEMENT) {
+        const rows = counts
+          .slice(start, MAX_PER_STATEMENT)
+          .map(({ uuid, count }) => ({ tokenId: uuid, day, requests: count }));
+        try {
+          await this.usage.add(rows);
+        } catch (cause) {
+          const isUnwritten = cause instanceof SigraError && cause.code === 'unavailable';
+          // What was not written is written later.
+          this.countsOf(day).addAll(counts, isUnwritten ? start : start + rows.length);
+          for (const [later, others] of days.slice(index + 1)) this.countsOf(later).addAll(others, 0);
+          this.requestWrite();
+          if (isUnwritten) return;
+          throw cause;
+        }
       }
     }
   }
 
-  private countsOf(day: string): Map<string, number> {
-    const counts = this.pending.get(day) ?? new Map<string, number>();
+  private countsOf(day: string): UuidCounts {
+    const counts = this.pending.get(day) ?? new UuidCounts();
     this.pending.set(day, counts);
     return counts;
   }
-}
-
-function count(counts: Map<string, number>, tokenId: string, requests: number): void {
-  const counted = counts.get(tokenId);
-  if (counted === undefined) counts.set(detached(tokenId), requests);
-  else counts.set(tokenId, counted + requests);
 }
 
 /** The day of a time in UTC, as `2026-01-31`. */
