@@ -18,7 +18,7 @@ describe('UuidCounts', () => {
       (_: unknown, index: number) => `${index.toString(16).padStart(8, '0')}-0000-7000-8000-ffffffffffff`,
     ],
   ])('counts UUIDs %s', (_kind, make) => {
-    const uuids = Array.from({ length: 5000 }, make as (_: unknown, index: number) => string);
+    const uuids = Array.from({ length: 5000 }, make);
     const expected = new Map<string, number>();
     const counts = new UuidCounts();
 
