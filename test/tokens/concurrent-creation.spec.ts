@@ -96,6 +96,16 @@ describe('API tokens that are created at the same time', () => {
     expect(await namesOf(other)).toEqual(['first', 'second']);
   });
 
+  it('commit nothing when all are refused', async () => {
+    const [user] = users;
+    const log = QueryLog.of(test.dataSource);
+
+    const outcomes = await Promise.allSettled([1, 2].map(() => create(user, { expiresAt: test.clock.now() })));
+
+    expect(codesOf(outcomes)).toEqual(['expiry_in_past', 'expiry_in_past']);
+    expect(log.matching(/^COMMIT$/)).toHaveLength(0);
+  });
+
   it('are refused each for itself: with a session that was locked out while its request waited', async () => {
     const [out, other] = users;
     const requests = Promise.all(

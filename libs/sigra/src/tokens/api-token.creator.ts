@@ -47,6 +47,13 @@ type Outcome =
   | { readonly kind: 'issued'; readonly issued: IssuedApiToken }
   | { readonly kind: 'refused'; readonly error: SigraError };
 
+/** Rolls back: nothing was made, so the outcome is known even if the connection ends now. */
+class NothingMade extends Error {
+  constructor(readonly outcomes: ReadonlyMap<string, Outcome>) {
+    super('sigra: all creations were refused');
+  }
+}
+
 /**
  * Creates API tokens. Those of one moment share a transaction, and wait for the disk once. Two kinds are created alone: what a
  * credential makes, because it needs further queries, and the tokens of an owner whose row is locked.
@@ -146,7 +153,10 @@ export class ApiTokenCreator {
     return issued;
   }
 
-  private createTogether(creations: readonly TokenCreation[], timeout: number): Promise<ReadonlyMap<string, Outcome>> {
+  private async createTogether(
+    creations: readonly TokenCreation[],
+    timeout: number,
+  ): Promise<ReadonlyMap<string, Outcome>> {
     const create = async (manager: EntityManager) => {
       const ownersOf = ({ owner, caller }: TokenCreation) => this.gate.ownersOf(owner, caller);
       // A row that another transaction keeps locked must not delay the tokens of all other owners.
@@ -174,10 +184,16 @@ export class ApiTokenCreator {
           outcomes.set(creation.id, { kind: 'refused', error });
         }
       }
+      if (drafts.length === 0) throw new NothingMade(outcomes);
       for (const [id, issued] of await this.insert(manager, drafts)) outcomes.set(id, { kind: 'issued', issued });
       return outcomes;
     };
-    return this.database.transaction(create, timeout, { settles: false });
+    try {
+      return await this.database.transaction(create, timeout, { settles: false });
+    } catch (error) {
+      if (error instanceof NothingMade) return error.outcomes;
+      throw error;
+    }
   }
 
   private draftOf(creation: TokenCreation, mint: Mint, now: Date): Draft {
