@@ -236,6 +236,8 @@ describe('<sigra-tokens>', () => {
 
   it('sends the headers that a page has set before it loads the module, and reads a function for every request', async () => {
     const { page } = await visit.signIn();
+    // The page after the sign-in has a list as well.
+    await row('Revoke me').waitFor();
     const traces: (string | undefined)[] = [];
     await page.route('**/api/tokens?*', (route) => {
       traces.push(route.request().headers()['x-trace']);
