@@ -8,10 +8,7 @@ const FIRST_CAPACITY = 1024;
 /** The golden ratio in 32 bits, whose multiples are spread evenly. */
 const SPREAD = 0x9e3779b1;
 
-/**
- * Counts by UUID, in arrays of numbers. A `Map` with as many strings is moved twice by the garbage collector before it is old, which
- * takes several times as long as to count.
- */
+/** Counts by UUID, in arrays of numbers: for many UUIDs, a `Map` takes twice the time, and leaves the garbage collector as many strings. */
 export class UuidCounts {
   private length = 0;
   /** Four for each UUID. */

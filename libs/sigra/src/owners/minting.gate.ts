@@ -134,13 +134,13 @@ export class MintingGate {
 
   /** The owners that `admit` locks: that of the new credential, and that of its maker, if it is another. */
   ownersOf(owner: Owner, caller: Caller): readonly Owner[] {
-    const stamp = this.stampOf(caller);
+    const stamp = this.makerStampOf(caller);
     return stamp && !isSame(stamp.owner, owner) ? [owner, stamp.owner] : [owner];
   }
 
   /** Whether no credential of Sigra makes something: then `admitLocked` asks the database nothing. */
   isInPerson(caller: Caller): boolean {
-    const { tokenId, familyId } = this.stampOf(caller) ?? {};
+    const { tokenId, familyId } = this.makerStampOf(caller) ?? {};
     return tokenId === undefined && familyId === undefined;
   }
 
@@ -158,7 +158,7 @@ export class MintingGate {
     ofMaker?: Epochs,
   ): Promise<Mint> {
     const { principal } = caller;
-    const stamp = this.stampOf(caller);
+    const stamp = this.makerStampOf(caller);
     const isForeign = stamp !== undefined && !isSame(stamp.owner, owner);
     if (current[EPOCH_OF[minted]] !== since[EPOCH_OF[minted]]) {
       throw refuse('token_revoked', 'All such credentials of the owner were revoked in the meantime.');
@@ -189,7 +189,7 @@ export class MintingGate {
     return family ? family.absoluteExpiresAt : token.expiresAt;
   }
 
-  private stampOf({ principal }: Caller): Stamp | undefined {
+  private makerStampOf({ principal }: Caller): Stamp | undefined {
     return principal && (stampOf(principal) ?? unstamped(principal, this.config.users.type));
   }
 

@@ -188,7 +188,7 @@ export function json<Value>(max = Infinity): Column<Value, true> {
   };
 }
 
-/** Like `json`, for an object. Most are empty, and stored as NULL, which takes no time when each request with a token reads one. */
+/** Like `json`, for an object. Most are empty, and stored as NULL: each request with a token reads one, and NULL has no text. */
 export function jsonObject<Value extends object>(max: number): Column<Value, true> {
   const absent = () => ({}) as Value;
   return {

@@ -14,7 +14,7 @@ export function elementsOf(text: string): (string | null)[] {
     let stop: number;
     const first = text.charCodeAt(start);
     if (first === COMMA) {
-      // Half of the columns of most rows.
+      // Many columns of most rows.
       stop = start;
       elements.push(null);
     } else if (first === QUOTE) {
@@ -32,7 +32,7 @@ export function elementsOf(text: string): (string | null)[] {
 
 /** Inside, a quote is doubled in a row, and follows a backslash in an array. A backslash is doubled in both. */
 function closingQuote(text: string, opening: number): number {
-  // The native search takes a tenth of the time of a loop over the characters.
+  // The native search is faster than a loop over the characters.
   let at = text.indexOf('"', opening + 1);
   while (at !== -1) {
     if (!isEscaped(text, at)) {

@@ -158,18 +158,26 @@ export class ApiTokenCreator {
     timeout: number,
   ): Promise<ReadonlyMap<string, Outcome>> {
     const create = async (manager: EntityManager) => {
-      const ownersOf = ({ owner, caller }: TokenCreation) => this.gate.ownersOf(owner, caller);
+      const wanted = creations.map((creation) => ({
+        creation,
+        owners: this.gate.ownersOf(creation.owner, creation.caller),
+      }));
       // A row that another transaction keeps locked must not delay the tokens of all other owners.
-      const epochs = await this.owners.lockFree(manager, distinctOwners(creations.flatMap(ownersOf)));
-      const locked = creations.filter((creation) => ownersOf(creation).every((owner) => epochs.has(keyOfOwner(owner))));
+      const epochs = await this.owners.lockFree(manager, distinctOwners(wanted.flatMap(({ owners }) => owners)));
+      const locked = wanted.filter(({ owners }) => owners.every((owner) => epochs.has(keyOfOwner(owner))));
       const now = this.clock.now();
       const counts = new Map(
-        await this.tokens.countActiveOf(manager, distinctOwners(locked.map(({ owner }) => owner)), now, this.cap),
+        await this.tokens.countActiveOf(
+          manager,
+          distinctOwners(locked.map(({ creation }) => creation.owner)),
+          now,
+          this.cap,
+        ),
       );
       const outcomes = new Map<string, Outcome>();
       const drafts: Draft[] = [];
-      for (const creation of locked) {
-        const [current, ofMaker] = ownersOf(creation).map((owner) => epochs.get(keyOfOwner(owner)));
+      for (const { creation, owners } of locked) {
+        const [current, ofMaker] = owners.map((owner) => epochs.get(keyOfOwner(owner)));
         if (!current) continue;
         const key = keyOfOwner(creation.owner);
         const count = counts.get(key) ?? 0;

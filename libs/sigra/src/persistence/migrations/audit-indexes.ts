@@ -1,3 +1,5 @@
+import type { MigrationNames } from '../qualified-names.js';
+
 /** The primary key of `sigra_audit_events`. */
 export const AUDIT_KEY = 'sigra_audit_events_pkey';
 
@@ -11,3 +13,8 @@ export const AUDIT_INDEXES: readonly (readonly [name: string, definition: string
   // Failures are rare, and often searched for.
   ['sigra_audit_events_failure', `(occurred_at, id) WHERE outcome = 'failure'`],
 ];
+
+/** The statements that create them. */
+export function createAuditIndexes({ auditEvents, named }: Pick<MigrationNames, 'auditEvents' | 'named'>): string[] {
+  return AUDIT_INDEXES.map(([name, definition]) => `CREATE INDEX ${named(name)} ON ${auditEvents} ${definition}`);
+}

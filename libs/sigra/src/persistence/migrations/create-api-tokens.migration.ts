@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { migrationNames } from '../qualified-names.js';
-import { AUDIT_INDEXES, AUDIT_KEY } from './audit-indexes.js';
+import { AUDIT_KEY, createAuditIndexes } from './audit-indexes.js';
 
 /** Tables and indexes of owners, API tokens, idempotency keys, usage and audit events. */
 export class CreateApiTokens1767225600000 implements MigrationInterface {
@@ -184,9 +184,7 @@ export class CreateApiTokens1767225600000 implements MigrationInterface {
         user_agent text,
         occurred_at timestamptz(3) NOT NULL
       )`);
-    for (const [name, definition] of AUDIT_INDEXES) {
-      await runner.query(`CREATE INDEX ${named(name)} ON ${auditEvents} ${definition}`);
-    }
+    for (const statement of createAuditIndexes({ auditEvents, named })) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {

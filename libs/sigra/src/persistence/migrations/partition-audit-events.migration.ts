@@ -1,5 +1,5 @@
 import { literal } from '../qualified-names.js';
-import { AUDIT_INDEXES, AUDIT_KEY } from './audit-indexes.js';
+import { AUDIT_INDEXES, AUDIT_KEY, createAuditIndexes } from './audit-indexes.js';
 import type { OnlineDdl } from './online-ddl.js';
 import { addCheck, addIndex, type OnlineStep } from './online-steps.js';
 import { OnlineMigration } from './online.migration.js';
@@ -33,7 +33,7 @@ const partitionByMonth: OnlineStep = {
         `ALTER TABLE ${auditEvents} RENAME TO ${history}`,
         ...AUDIT_INDEXES.map(([name]) => `ALTER INDEX ${located(name)} RENAME TO ${named(name + HISTORY)}`),
         `CREATE TABLE ${auditEvents} (LIKE ${historyTable} INCLUDING DEFAULTS, CONSTRAINT ${named(AUDIT_KEY)} ${primaryKey}) PARTITION BY RANGE (occurred_at)`,
-        ...createIndexes(ddl),
+        ...createAuditIndexes(ddl.names),
         `ALTER TABLE ${auditEvents} ATTACH PARTITION ${historyTable} FOR VALUES FROM (MINVALUE) TO (${literal(end)})`,
         `ALTER TABLE ${historyTable} DROP CONSTRAINT ${named('sigra_audit_events_end')}`,
         // Events that no other partition has: no change may fail because a partition was not made.
@@ -60,7 +60,7 @@ const partitionByMonth: OnlineStep = {
         `DROP TABLE ${auditEvents}`,
         `ALTER TABLE ${plain} RENAME TO ${named('sigra_audit_events')}`,
         `ALTER TABLE ${auditEvents} ADD CONSTRAINT ${named(AUDIT_KEY)} PRIMARY KEY (id)`,
-        ...createIndexes(ddl),
+        ...createAuditIndexes(ddl.names),
       ].join('; '),
     );
   },
@@ -73,10 +73,6 @@ const partitionByMonth: OnlineStep = {
 export class PartitionAuditEvents1767225600002 extends OnlineMigration {
   readonly name = 'PartitionAuditEvents1767225600002';
   protected readonly steps = [partitionByMonth];
-}
-
-function createIndexes({ names: { auditEvents, named } }: OnlineDdl): readonly string[] {
-  return AUDIT_INDEXES.map(([name, definition]) => `CREATE INDEX ${named(name)} ON ${auditEvents} ${definition}`);
 }
 
 /** @throws when events of the application are later */
