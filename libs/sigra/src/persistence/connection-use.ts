@@ -3,16 +3,24 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { late } from '../common/deadline.js';
 import { type Cancellable, requestCancel } from './cancel-request.js';
 import { judged, outcomeUnknown } from './database-error.js';
-import type { PreparedStatement, Row } from './prepared-statement.js';
+import type { Row } from './prepared-statement.js';
 
 /** The parts of a client of `pg` that are used here. */
 export interface PgClient extends Cancellable {
   /** Absent in a driver other than `pg`. */
   readonly connectionParameters?: { query_timeout?: number | false | undefined };
-  query(statement: PreparedStatement & { values: unknown[] }): Promise<{ rows: Row[] }>;
+  query(statement: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
   end(): Promise<void>;
   on(event: 'notice', listener: (notice: Notice) => void): unknown;
   off(event: 'notice', listener: (notice: Notice) => void): unknown;
+  on(event: 'error', listener: () => void): unknown;
+  listenerCount(event: 'error'): number;
+}
+
+/** The driver of TypeORM for `pg`. */
+interface PoolDriver {
+  /** Resolves to a client of the pool, and the function that gives it back. */
+  obtainMasterConnection(): Promise<readonly [PgClient, () => void]>;
 }
 
 /** A message of the server beside its answer. */
@@ -21,9 +29,20 @@ interface Notice {
   readonly routine?: string;
 }
 
+/** A connection that is taken from the pool. */
+export interface TakenConnection {
+  readonly connection: PgClient;
+  /** Gives it back, the first time that it is called. */
+  readonly release: () => unknown;
+}
+
+/** One that TypeORM uses as well. */
+export interface TakenRunner extends TakenConnection {
+  readonly runner: QueryRunner;
+}
+
 /** One use of a connection, which its caller can give up. */
 export interface ConnectionUse {
-  readonly runner: QueryRunner;
   /** Milliseconds of `performance.now()`. */
   readonly deadline: number;
   /** `given up`: nothing more is sent. `committing`: what was sent last commits. */
@@ -42,55 +61,72 @@ export const GRACE_MS = 1000;
  * the connection is returned to the pool when the server has ended it, so that callers cannot use more connections than the
  * pool has. A connection that does not react, as after a fail-over, is closed. While the work is committing, the caller is
  * not answered before one of both.
+ *
+ * @param take takes the connection: `takeConnection` or `takeRunner`
  */
-export async function useConnection<T>(
-  dataSource: DataSource,
-  work: (use: ConnectionUse) => Promise<T>,
+export function useConnection<C extends TakenConnection, T>(
+  take: () => Promise<C>,
+  work: (taken: C, use: ConnectionUse) => Promise<T>,
   timeout: number,
 ): Promise<T> {
-  const runner = dataSource.createQueryRunner();
-  const use: ConnectionUse = {
-    runner,
-    deadline: performance.now() + timeout,
-    state: 'working',
-    onCommit: [],
-    restricts: false,
-  };
-  let connection: PgClient | undefined;
-  let cancelled: Promise<void> | undefined;
-  let restore: (() => void) | undefined;
-  const worked = (async () => {
-    connection = await connect(runner);
-    if (use.state === 'given up') throw late();
-    restore = withoutReadTimeout(connection);
-    return work(use);
-  })();
-  const release = () => {
-    restore?.();
-    return runner.release();
-  };
-  const released = worked.finally(async () => {
-    await cancelled;
-    await release();
-  });
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+  // One promise and no race: each verification without others beside it takes a connection.
+  return new Promise((resolve, reject) => {
+    const use: ConnectionUse = {
+      deadline: performance.now() + timeout,
+      state: 'working',
+      onCommit: [],
+      restricts: false,
+    };
+    let taken: C | undefined;
+    let restore: (() => void) | undefined;
+    let cancelled: Promise<void> | undefined;
+    const release = () => {
+      restore?.();
+      return taken?.release();
+    };
+    const perform = async () => {
+      taken = await take();
+      if (use.state === 'given up') throw late();
+      restore = withoutReadTimeout(taken.connection);
+      return work(taken, use);
+    };
+    const worked = perform();
+    const timer = setTimeout(() => {
       if (use.state !== 'committing') reject(late());
       use.state = 'given up';
-      if (connection) cancelled = giveUp(connection, worked, release);
+      if (taken) cancelled = giveUp(taken.connection, worked, release);
     }, timeout);
+    const end = async () => {
+      clearTimeout(timer);
+      if (cancelled) await cancelled;
+      await release();
+    };
+    worked.then(
+      (result) => end().then(() => resolve(result), reject),
+      (error: Error) => end().then(() => reject(error), reject),
+    );
   });
-  try {
-    return await Promise.race([released, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
-/** The connection of a runner. */
-export function connect(runner: QueryRunner): Promise<PgClient> {
-  return asked(() => runner.connect() as Promise<PgClient>);
+/** Takes a connection from the driver's pool: TypeORM's objects around it would cost a read more than its decoding. */
+export async function takeConnection({ driver }: DataSource): Promise<TakenConnection> {
+  const [connection, free] = await asked(() => (driver as unknown as PoolDriver).obtainMasterConnection());
+  // The pool has stopped to listen, and an error event without a listener ends a process; see `surviveConnectionErrors`, which
+  // does not know the pool of a DataSource that was initialized again.
+  if (connection.listenerCount('error') === 0) connection.on('error', () => undefined);
+  let isTaken = true;
+  const release = () => {
+    if (isTaken) free();
+    isTaken = false;
+  };
+  return { connection, release };
+}
+
+/** Takes a connection with TypeORM's objects around it. */
+export async function takeRunner(dataSource: DataSource): Promise<TakenRunner> {
+  const runner = dataSource.createQueryRunner();
+  const connection = await asked(() => runner.connect() as Promise<PgClient>);
+  return { connection, runner, release: () => runner.release() };
 }
 
 /** The function of PostgreSQL that waits for a synchronous standby. */
@@ -100,8 +136,7 @@ const STANDBY_WAIT = 'SyncRepWaitForLSN';
  * Commits. PostgreSQL confirms a commit whose wait for a synchronous standby was cancelled, with a warning: a fail-over to that
  * standby would lose it, so its outcome is unknown.
  */
-export async function replicated<T>(runner: QueryRunner, commit: () => Promise<T>): Promise<T> {
-  const connection = await connect(runner);
+export async function replicated<T>(connection: PgClient, commit: () => Promise<T>): Promise<T> {
   const routines = new Set<string | undefined>();
   const listen = ({ routine }: Notice) => {
     routines.add(routine);
@@ -148,7 +183,7 @@ function withoutReadTimeout({ connectionParameters }: PgClient): () => void {
  *
  * @param release gives a closed connection back without waiting for the work: code of the application in it can hang forever
  */
-async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => Promise<unknown>): Promise<void> {
+async function giveUp(connection: PgClient, worked: Promise<unknown>, release: () => unknown): Promise<void> {
   const ended = new AbortController();
   const closing = setTimeout(() => {
     void connection.end();

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { DataSource, QueryRunner } from 'typeorm';
-import { connect } from './connection-use.js';
+import type { DataSource } from 'typeorm';
+import { type PgClient, takeConnection } from './connection-use.js';
 import { isNotKept } from './database-error.js';
 import { type PreparedStatement, preparedStatement } from './prepared-statement.js';
 
@@ -12,31 +12,35 @@ const ROUNDS = 5;
  * another one takes its backend in a transaction, and the first repeats the statement. Needs two connections.
  */
 export async function keepsPreparedStatements(dataSource: DataSource): Promise<boolean> {
-  const [one, other] = [dataSource.createQueryRunner(), dataSource.createQueryRunner()];
+  const one = await takeConnection(dataSource);
   try {
-    for (let round = 0; round < ROUNDS; round++) {
-      // A text of its own: PgBouncer recognizes statements by their texts.
-      const statement = preparedStatement(`SELECT pg_backend_pid()::text AS pid, '${randomUUID()}'`);
-      if (!(await isKept(one, other, statement))) return false;
+    const other = await takeConnection(dataSource);
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        // A text of its own: PgBouncer recognizes statements by their texts.
+        const statement = preparedStatement(`SELECT pg_backend_pid()::text AS pid, '${randomUUID()}'`);
+        if (!(await isKept(one.connection, other.connection, statement))) return false;
+      }
+      return true;
+    } finally {
+      other.release();
     }
-    return true;
   } finally {
-    await Promise.all([one.release(), other.release()]);
+    one.release();
   }
 }
 
-async function isKept(one: QueryRunner, other: QueryRunner, statement: PreparedStatement): Promise<boolean> {
-  const connection = await connect(one);
+async function isKept(one: PgClient, other: PgClient, statement: PreparedStatement): Promise<boolean> {
   const prepared = { ...statement, values: [] };
-  await connection.query(prepared);
-  await other.query('START TRANSACTION READ ONLY');
+  await one.query(prepared);
+  await other.query({ text: 'START TRANSACTION READ ONLY', values: [] });
   try {
-    await connection.query(prepared);
+    await one.query(prepared);
     return true;
   } catch (error) {
     if (isNotKept(error)) return false;
     throw error;
   } finally {
-    await other.query('ROLLBACK');
+    await other.query({ text: 'ROLLBACK', values: [] });
   }
 }

@@ -8,11 +8,14 @@ import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { surviveConnectionErrors } from './connection-errors.js';
 import {
   asked,
-  connect,
   type ConnectionUse,
   GRACE_MS,
   type PgClient,
   replicated,
+  type TakenConnection,
+  takeConnection,
+  type TakenRunner,
+  takeRunner,
   useConnection,
 } from './connection-use.js';
 import { isLostRace, isNotKept, judged, judgedCommit } from './database-error.js';
@@ -89,7 +92,7 @@ export class SigraDatabase {
     manager?: EntityManager,
     timeout = this.config.lookupTimeout,
   ): Promise<R[]> {
-    if (!manager) return this.use(({ runner }) => this.run<R>(runner, sql, values), timeout);
+    if (!manager) return this.useRunner(({ runner }) => this.run<R>(runner, sql, values), timeout);
     if (this.uses.get(manager)?.state === 'given up') throw late();
     return this.run<R>(manager, sql, values);
   }
@@ -113,7 +116,10 @@ export class SigraDatabase {
    * @throws SigraError `unavailable` when the server cannot be reached, or does not answer in time
    */
   read<R extends object = Row>(statement: PreparedStatement, values: readonly unknown[]): Promise<R[]> {
-    return this.use((use) => this.execute<R>(use, statement, values), this.config.lookupTimeout);
+    return this.use(
+      ({ connection }, use) => this.execute<R>(connection, use, statement, values),
+      this.config.lookupTimeout,
+    );
   }
 
   /**
@@ -128,9 +134,9 @@ export class SigraDatabase {
     values: readonly unknown[],
     timeout: number,
   ): Promise<R[]> {
-    return this.use((use) => {
+    return this.use(({ connection }, use) => {
       use.state = 'committing';
-      return replicated(use.runner, () => this.execute<R>(use, statement, values, judgedCommit));
+      return replicated(connection, () => this.execute<R>(connection, use, statement, values, judgedCommit));
     }, timeout);
   }
 
@@ -150,8 +156,7 @@ export class SigraDatabase {
   ): Promise<T> {
     let committing: ConnectionUse | undefined;
     try {
-      return await this.use(async (use) => {
-        const { runner } = use;
+      return await this.useRunner(async ({ runner, connection }, use) => {
         let result: T;
         try {
           // In here, because a transaction that was cancelled while it begins is open as well.
@@ -160,12 +165,12 @@ export class SigraDatabase {
           result = await work(runner.manager);
           if (use.state === 'given up') throw late();
         } catch (error) {
-          await this.rollBack(runner);
+          await this.rollBack(runner, connection);
           throw error;
         }
         use.state = 'committing';
         committing = use;
-        await replicated(runner, () => asked(() => runner.query('COMMIT'), judgedCommit));
+        await replicated(connection, () => asked(() => runner.query('COMMIT'), judgedCommit));
         for (const act of use.onCommit) act();
         return result;
       }, timeout);
@@ -241,13 +246,12 @@ export class SigraDatabase {
   }
 
   /** A connection that cannot roll back is closed, which rolls back as well. */
-  private async rollBack(runner: QueryRunner): Promise<void> {
+  private async rollBack(runner: QueryRunner, connection: PgClient): Promise<void> {
     try {
       await runner.query('ROLLBACK');
     } catch {
-      const connection = await connect(runner).catch(() => undefined);
       // Without waiting: a connection that is silent never answers.
-      void connection?.end();
+      void connection.end();
     }
   }
 
@@ -260,6 +264,7 @@ export class SigraDatabase {
   }
 
   private async execute<R extends object>(
+    connection: PgClient,
     use: ConnectionUse,
     statement: PreparedStatement,
     values: readonly unknown[],
@@ -267,7 +272,7 @@ export class SigraDatabase {
   ): Promise<R[]> {
     if (this.prepares) {
       try {
-        return await this.executePrepared<R>(use.runner, statement, values);
+        return await this.send<R>(connection, statement, values);
       } catch (error) {
         if (!isNotKept(error)) throw judge(error);
         this.stopPreparing(error);
@@ -275,34 +280,34 @@ export class SigraDatabase {
         if (use.state === 'given up') throw late();
       }
     }
-    return rowsOf<R>(await asked(() => use.runner.query(statement.text, [...values]), judge));
+    return asked(() => this.send<R>(connection, { text: statement.text }, values), judge);
   }
 
   /**
    * Uses the driver, because TypeORM's `query` cannot name a statement, and reports to the application's logger as
    * TypeORM does.
    */
-  private async executePrepared<R extends object>(
-    runner: QueryRunner,
-    { name, text }: PreparedStatement,
+  private async send<R extends object>(
+    connection: PgClient,
+    statement: { readonly name?: string; readonly text: string },
     values: readonly unknown[],
   ): Promise<R[]> {
     const { logger, options } = this.dataSource;
+    const { text } = statement;
     const parameters = [...values];
-    const client = (await runner.connect()) as PgClient;
-    logger.logQuery(text, parameters, runner);
+    logger.logQuery(text, parameters);
     const start = performance.now();
     let rows: Row[];
     try {
-      ({ rows } = await client.query({ name, text, values: parameters }));
+      ({ rows } = await connection.query({ ...statement, values: parameters }));
     } catch (error) {
-      logger.logQueryError(error as Error, text, parameters, runner);
+      logger.logQueryError(error as Error, text, parameters);
       throw error;
     }
     const milliseconds = Math.round(performance.now() - start);
     const { maxQueryExecutionTime: limit } = options;
-    if (limit && milliseconds > limit) logger.logQuerySlow(milliseconds, text, parameters, runner);
-    return rowsOf<R>(rows);
+    if (limit && milliseconds > limit) logger.logQuerySlow(milliseconds, text, parameters);
+    return moved<R>(rows);
   }
 
   private stopPreparing(cause: unknown): void {
@@ -314,18 +319,29 @@ export class SigraDatabase {
     );
   }
 
-  private use<T>(work: (use: ConnectionUse) => Promise<T>, timeout: number): Promise<T> {
-    return this.refusal ? Promise.reject(this.refusal) : useConnection(this.dataSource, work, timeout);
+  private use<T>(work: (taken: TakenConnection, use: ConnectionUse) => Promise<T>, timeout: number): Promise<T> {
+    return this.refusal
+      ? Promise.reject(this.refusal)
+      : useConnection(() => takeConnection(this.dataSource), work, timeout);
+  }
+
+  private useRunner<T>(work: (taken: TakenRunner, use: ConnectionUse) => Promise<T>, timeout: number): Promise<T> {
+    return this.refusal
+      ? Promise.reject(this.refusal)
+      : useConnection(() => takeRunner(this.dataSource), work, timeout);
   }
 }
 
-/**
- * The rows of an answer. TypeORM answers UPDATE and DELETE with `[rows, count]`, and everything else with the rows. The rows
- * are moved out of the driver's result, which stays in memory longer and would promote them to the old generation, where
- * garbage collection is most expensive.
- */
+/** The rows of an answer of TypeORM: `[rows, count]` of UPDATE and DELETE, and the rows of everything else. */
 function rowsOf<R extends object>(answer: unknown): R[] {
   const rows = answer as R[] | [R[], number];
-  const own = rows.length === 2 && Array.isArray(rows[0]) && typeof rows[1] === 'number' ? rows[0] : (rows as R[]);
-  return own.splice(0);
+  return moved(rows.length === 2 && Array.isArray(rows[0]) && typeof rows[1] === 'number' ? rows[0] : (rows as R[]));
+}
+
+/**
+ * Moves rows out of the driver's result, which stays in memory longer and would promote them to the old generation, where
+ * garbage collection is most expensive.
+ */
+function moved<R extends object>(rows: object[]): R[] {
+  return rows.splice(0) as R[];
 }
