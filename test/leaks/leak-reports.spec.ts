@@ -207,9 +207,17 @@ describe.each(ADAPTERS)('A report of leaked credentials, on %s', (adapter) => {
     ]);
   });
 
-  it('does not end the family of an access token that has expired', async () => {
+  it('ends the family of an access token that has just expired, and can be valid on another node', async () => {
     const { accessToken, refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
-    test.clock.advance({ seconds: 900 });
+    test.clock.advance({ seconds: 900 + 3599 });
+
+    expect((await report([leak(accessToken)])).body).toEqual([verdict(accessToken, 'true_positive')]);
+    await expect(test.jwt.refresh(refreshToken)).rejects.toMatchObject({ code: 'token_revoked' });
+  });
+
+  it('does not end the family of an access token that has expired an hour ago', async () => {
+    const { accessToken, refreshToken } = await test.jwt.generateTokens(test.user, ['read:notes']);
+    test.clock.advance({ seconds: 900 + 3600 });
 
     expect((await report([leak(accessToken)])).body).toEqual([verdict(accessToken, 'true_positive')]);
     expect((await test.jwt.refresh(refreshToken)).tokenType).toBe('Bearer');

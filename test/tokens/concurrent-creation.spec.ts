@@ -9,6 +9,7 @@ import {
   CurrentUser,
   type IssuedApiToken,
 } from 'nestjs-sigra';
+import { ApiTokenCreator } from '../../libs/sigra/src/tokens/api-token.creator.js';
 import { auditRows } from '../support/audit-rows.js';
 import { eventually } from '../support/eventually.js';
 import { untilWaiting } from '../support/locks.js';
@@ -16,6 +17,7 @@ import { QueryLog } from '../support/query-log.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
 
 const CAP = 30;
+const SIGRA = { apiTokens: { scopes: ['read:notes'], maxActivePerOwner: CAP } };
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 
 /** A handler that takes time before it creates a token for the session. */
@@ -45,18 +47,41 @@ describe('API tokens that are created at the same time', () => {
     outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'created' : (outcome.reason as { code: string }).code));
   const namesOf = async (user: User) =>
     (await test.tokens.listActive(user, { limit: 200 })).tokens.map(({ name }) => name);
-  /** Locks the row of an owner while `act` runs. */
+  /** Changes and locks the row of an owner while `act` runs, as the end of all its tokens does. */
   const holding = (user: User, act: () => Promise<void>) =>
     test.dataSource.transaction(async (manager) => {
-      await manager.query('SELECT FROM sigra_owners WHERE owner_id = $1 FOR UPDATE', [user.id]);
+      await manager.query('UPDATE sigra_owners SET token_epoch = token_epoch WHERE owner_id = $1', [user.id]);
       await act();
     });
 
+  /** Makes creations, and `meanwhile`, while one with the name `blocking` makes a batch last. */
+  const inNextBatch = async (
+    creates: readonly (() => Promise<IssuedApiToken>)[],
+    meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+  ) => {
+    const runner = test.dataSource.createQueryRunner();
+    const queue = test.get<ApiTokenCreator>(ApiTokenCreator)['batcher']['queue'];
+    await runner.query('SELECT pg_advisory_lock(1)');
+    try {
+      const blocking = create(users[2], { name: 'blocking' });
+      await untilWaiting(test.dataSource, 1);
+      const made = Promise.all(creates.map((each) => each()));
+      await eventually(() => Promise.resolve(queue.size === creates.length));
+      await meanwhile();
+      await runner.query('SELECT pg_advisory_unlock(1)');
+      await blocking;
+      return await made;
+    } finally {
+      await runner.release();
+    }
+  };
+
   beforeAll(async () => {
-    test = await startTestApp({
-      controllers: [SlowController],
-      sigra: { apiTokens: { scopes: ['read:notes'], maxActivePerOwner: CAP } },
-    });
+    test = await startTestApp({ controllers: [SlowController], sigra: SIGRA });
+    await test.dataSource.query(`
+      CREATE FUNCTION block() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
+      CREATE TRIGGER block BEFORE INSERT ON sigra_api_tokens FOR EACH ROW WHEN (NEW.name = 'blocking') EXECUTE FUNCTION block()`);
   });
   afterAll(() => test.close());
   beforeEach(async () => {
@@ -141,16 +166,43 @@ describe('API tokens that are created at the same time', () => {
     expect(await namesOf(locked)).toEqual(['first']);
   });
 
-  it('are one token for one idempotency key', async () => {
+  it('are one token for one idempotency key, whose repetition fails alone', async () => {
+    const [user, other, third] = users;
+    const [idempotencyKey, another] = [randomUUID(), randomUUID()];
+    const log = QueryLog.of(test.dataSource);
+
+    const made = await inNextBatch([
+      () => create(user, { name: 'same', idempotencyKey }),
+      () => create(user, { name: 'same', idempotencyKey }),
+      () => create(other, { idempotencyKey: another }),
+      () => create(third),
+    ]);
+
+    expect(made[0]).toEqual(made[1]);
+    expect(await namesOf(user)).toEqual(['first', 'same']);
+    expect(new Set(made.map(({ token }) => token.id)).size).toBe(3);
+    // That of the blocking creation and that of the batch.
+    expect(log.matching(/^COMMIT$/)).toHaveLength(2);
+    // That of the batch, and that of the repetition, which fails.
+    expect(log.matching(/^INSERT INTO \S*sigra_idempotency_keys/)).toHaveLength(2);
+  });
+
+  it('repeat an answer that was kept while they waited', async () => {
     const [user, other] = users;
     const idempotencyKey = randomUUID();
-    const same = () => create(user, { name: 'same', idempotencyKey });
+    const node = await startTestApp({ databaseUrl: test.databaseUrl, sigra: SIGRA });
 
-    const [one, another, third] = await Promise.all([same(), same(), create(other, { name: 'second' })]);
+    let first: IssuedApiToken | undefined;
+    const [repeated, fresh] = await inNextBatch(
+      [() => create(user, { idempotencyKey }), () => create(other, { name: 'fresh' })],
+      async () => {
+        first = await node.tokens.create(user, { ...REQUEST, idempotencyKey });
+      },
+    );
 
-    expect(one).toEqual(another);
-    expect(await namesOf(user)).toEqual(['first', 'same']);
-    expect(third.token.name).toBe('second');
-    expect(await namesOf(other)).toEqual(['first', 'second']);
+    expect(fresh!.token.name).toBe('fresh');
+    expect(await namesOf(user)).toEqual(['first', REQUEST.name]);
+    expect(repeated).toEqual(first);
+    await node.close();
   });
 });

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { Clock, hasExpired } from '../common/clock.js';
+import { Clock, CLOCK_MARGIN_SECONDS, hasExpired, later } from '../common/clock.js';
+import type { Deadline } from '../common/deadline.js';
 import type { Owner } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError, unlessOutage } from '../common/sigra-error.js';
@@ -40,9 +41,13 @@ export class RefreshTokenRevoker {
 
   /** Revokes the family of a refresh token, including a consumed one. See `SigraJwtService.revokeRefresh`. */
   async revokeByToken(rawToken: string, caller: Caller): Promise<void> {
-    const familyId = isRefreshToken(rawToken) ? await this.refreshTokens.familyIdOf(hashSecret(rawToken)) : undefined;
+    const deadline = this.database.deadlineOf(caller);
+    const familyId = isRefreshToken(rawToken)
+      ? await this.refreshTokens.familyIdOf(hashSecret(rawToken), deadline.left)
+      : undefined;
+    const owner = { type: this.config.users.type };
     // Clean-up can have deleted the family in between.
-    if (familyId === undefined || !(await this.endFamily(familyId, caller, { type: this.config.users.type }, true))) {
+    if (familyId === undefined || !(await this.endFamily(familyId, caller, owner, { isHolder: true, deadline }))) {
       throw refuse('invalid_token', 'The refresh token is unknown.');
     }
   }
@@ -57,7 +62,7 @@ export class RefreshTokenRevoker {
   async revokeByAccessToken(jwt: string, caller: Caller): Promise<boolean> {
     const { sub, sid, epoch } = this.verifier.identify(jwt);
     if (!isUuid(sid) || epoch === undefined) return false;
-    await this.endFamily(sid, caller, { type: this.config.users.type, id: sub }, true);
+    await this.endFamily(sid, caller, { type: this.config.users.type, id: sub }, { isHolder: true });
     return true;
   }
 
@@ -76,8 +81,8 @@ export class RefreshTokenRevoker {
   }
 
   /**
-   * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token that has not
-   * expired. The credentials that a family made end also when it was signed out before, or a thief could hide them by a sign-out.
+   * Locks out the family of a leaked token: of a refresh token, also of a consumed one, and of an access token. One that has
+   * expired less than an hour ago counts as living, because it can be valid by the clock of another node. The credentials that a family made end also when it was signed out before, or a thief could hide them by a sign-out.
    *
    * @returns undefined for a string that is not such a token of this application
    * @throws SigraError `unavailable`
@@ -87,7 +92,7 @@ export class RefreshTokenRevoker {
     const found = isRefreshToken(rawToken) ? await this.refreshTokens.find(hashSecret(rawToken)) : undefined;
     if (!found) return undefined;
     const { id, revokeReason, absoluteExpiresAt } = found.family;
-    const isOver = LINEAGE_ENDS.includes(revokeReason) || hasExpired(absoluteExpiresAt, this.clock.now());
+    const isOver = LINEAGE_ENDS.includes(revokeReason) || hasExpired(absoluteExpiresAt, this.slowClock());
     if (!isOver) return this.endLeaked(id, found.ownerId, cause, caller);
     // Another call can have ended it, which waits.
     await this.database.settled();
@@ -136,13 +141,18 @@ export class RefreshTokenRevoker {
     caller: Caller,
   ): Promise<LeakedFamily | undefined> {
     try {
-      const { sub, sid, epoch } = this.verifier.read(jwt);
-      return isUuid(sid) && epoch !== undefined ? await this.endLeaked(sid, sub, cause, caller) : HARMLESS;
+      const { sub, sid, epoch, exp } = this.verifier.identify(jwt);
+      if (!isUuid(sid) || epoch === undefined || hasExpired(new Date(exp * 1000), this.slowClock())) return HARMLESS;
+      return await this.endLeaked(sid, sub, cause, caller);
     } catch (error) {
-      if (error instanceof SigraError && error.code === 'token_expired') return HARMLESS;
       unlessOutage(error);
       return undefined;
     }
+  }
+
+  /** The time on the slowest clock that is allowed for: what has expired by it is valid on no node. */
+  private slowClock(): Date {
+    return later(this.clock.now(), -CLOCK_MARGIN_SECONDS);
   }
 
   private async endLeaked(id: string, ownerId: string, cause: LockOutCause, caller: Caller): Promise<LeakedFamily> {
@@ -153,11 +163,17 @@ export class RefreshTokenRevoker {
 
   /**
    * @param owner families of other owners count as missing
-   * @param isHolder whether the caller holds a token of the family, which suffices. @default false
+   * @param options `isHolder`: whether the caller holds a token of the family, which suffices. @default false. `deadline`: by when.
+   * @default that of the caller
    * @returns whether the family exists, revoked or not
    */
-  private endFamily(familyId: string, caller: Caller, owner: OwnerFilter, isHolder = false): Promise<boolean> {
-    return this.database.retried(this.database.deadlineOf(caller), async (manager) => {
+  private endFamily(
+    familyId: string,
+    caller: Caller,
+    owner: OwnerFilter,
+    { isHolder = false, deadline = this.database.deadlineOf(caller) }: { isHolder?: boolean; deadline?: Deadline } = {},
+  ): Promise<boolean> {
+    return this.database.retried(deadline, async (manager) => {
       const family = await this.families.lock(manager, familyId, owner);
       if (!family) return false;
       if (!isHolder) this.revoker.assertMayRevoke(family, caller);

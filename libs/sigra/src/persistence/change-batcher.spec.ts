@@ -22,6 +22,7 @@ describe('ChangeBatcher', () => {
   const batcherOf = (options: Partial<ChangeBatcherOptions<string, string>> = {}) =>
     new ChangeBatcher<string, string>({
       keyOf: ([key = '']) => key,
+      limit: 1000,
       make: (changes, timeout) =>
         new Promise((resolve, reject) => {
           batches.push({
@@ -106,23 +107,48 @@ describe('ChangeBatcher', () => {
     expect(changesOf().at(-1)).toEqual(['e']);
   });
 
-  it('makes each change alone when their batch fails, so that only the wrong one fails', async () => {
+  it('makes each half for itself when a batch fails, so that only the wrong one fails', async () => {
     const batcher = batcherOf();
     const wrong = new Error('wrong');
 
-    const made = Promise.allSettled(['a', 'b', 'c'].map((change) => batcher.make(change, soon())));
+    const made = Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map((change) => batcher.make(change, soon())));
     await turn();
     await batches[0]!.fail(wrong);
-    await batches[1]!.answer();
-    await batches[2]!.fail(wrong);
-    await batches[3]!.answer([]);
+    await batches[1]!.fail(wrong);
+    await batches[2]!.answer();
+    await batches[3]!.fail(wrong);
+    await batches[4]!.answer(['d']);
 
-    expect(changesOf()).toEqual([['a', 'b', 'c'], ['a'], ['b'], ['c']]);
+    expect(changesOf()).toEqual([['a', 'b', 'c', 'd', 'e'], ['a', 'b', 'c'], ['a', 'b'], ['c'], ['d', 'e']]);
     expect(await made).toEqual([
       { status: 'fulfilled', value: 'made a' },
+      { status: 'fulfilled', value: 'made b' },
       { status: 'rejected', reason: wrong },
+      { status: 'fulfilled', value: 'made d' },
       { status: 'fulfilled', value: undefined },
     ]);
+  });
+
+  it('makes one change in a hundred alone when it always fails, with few batches', async () => {
+    const changes = Array.from({ length: 100 }, (_, index) => String.fromCharCode(200 + index));
+    const wrong = new Error('wrong');
+    let made = 0;
+    const batcher = batcherOf({
+      make: (all) => {
+        made++;
+        return all.includes(changes[37]!)
+          ? Promise.reject(wrong)
+          : Promise.resolve(new Map(all.map((key) => [key, key])));
+      },
+    });
+
+    const answers = Promise.allSettled(changes.map((change) => batcher.make(change, soon())));
+    await turn();
+
+    expect((await answers).filter(({ status }) => status === 'rejected')).toEqual([
+      { status: 'rejected', reason: wrong },
+    ]);
+    expect(made).toBeLessThan(16);
   });
 
   it('repeats nothing when the outcome of a batch is unknown', async () => {
@@ -151,7 +177,7 @@ describe('ChangeBatcher', () => {
     expect(batches[0]!.timeout).toBe(300);
   });
 
-  it('does not make a change whose time is over, neither while it waits nor alone', async () => {
+  it('does not make a change whose time is over, neither while it waits nor again', async () => {
     const batcher = batcherOf({ maxInFlight: 1 });
     const made = Promise.allSettled([batcher.make('a', soon(1000)), batcher.make('b', soon(5000))]);
     await turn();
@@ -167,6 +193,23 @@ describe('ChangeBatcher', () => {
       { status: 'rejected', reason: expect.objectContaining({ code: 'unavailable' }) },
       { status: 'fulfilled', value: 'made b' },
     ]);
+  });
+
+  it('rejects a change that has too little time left for a batch', async () => {
+    const batcher = batcherOf({ maxInFlight: 1 });
+    const late = { status: 'rejected', reason: expect.objectContaining({ code: 'unavailable' }) };
+    const made = Promise.allSettled([batcher.make('a', soon(99)), batcher.make('b', soon(2000))]);
+    await turn();
+    const waiting = Promise.allSettled([batcher.make('c', soon(1000)), batcher.make('d', soon(1100))]);
+
+    await jest.advanceTimersByTimeAsync(901);
+    await batches[0]!.answer();
+    await batches[1]!.answer();
+
+    expect(changesOf()).toEqual([['b'], ['d']]);
+    expect(batches[1]!.timeout).toBeGreaterThan(100);
+    expect(await made).toEqual([late, { status: 'fulfilled', value: 'made b' }]);
+    expect(await waiting).toEqual([late, { status: 'fulfilled', value: 'made d' }]);
   });
 
   it('rejects changes when too many wait', async () => {

@@ -13,6 +13,8 @@ export interface ChangeBatcherOptions<Change, Result> {
    * @returns the results of the changes that were made, by their keys
    */
   readonly make: (changes: readonly Change[], timeout: number) => Promise<ReadonlyMap<string, Result>>;
+  /** The time of a request, in milliseconds. A change that has less than a tenth of it left is rejected. */
+  readonly limit: number;
   /** The most changes per batch. @default 128 */
   readonly maxBatchSize?: number;
   /** The most batches that run at once. @default 2 */
@@ -33,7 +35,11 @@ interface Waiting<Change, Result> {
 
 /**
  * Combines the changes of one moment into one batch, which waits for the disk once. While batches run, further changes wait
- * and make the next batch larger. If a batch of several changes fails, each is made alone, so that none fails for another.
+ * and make the next batch larger. If a batch of several changes fails, each half of it is made for itself, and so on, so that
+ * none fails for another.
+ *
+ * A batch has the time of the change that has the least. So a change is rejected a little before its deadline: after a stall, or
+ * under more load than the database can take, those that wait longest would have no time left for a batch, and all batches would fail.
  */
 export class ChangeBatcher<Change, Result> {
   /** In the order in which they came. */
@@ -43,6 +49,8 @@ export class ChangeBatcher<Change, Result> {
   private readonly maxBatchSize: number;
   private readonly maxInFlight: number;
   private readonly maxQueued: number;
+  /** The least time that a change needs, in milliseconds. */
+  private readonly least: number;
   /** Batches run in the async context of the application, because they serve many requests. */
   private readonly context = new AsyncResource('SigraChangeBatcher');
 
@@ -50,6 +58,7 @@ export class ChangeBatcher<Change, Result> {
     this.maxBatchSize = options.maxBatchSize ?? 128;
     this.maxInFlight = options.maxInFlight ?? 2;
     this.maxQueued = options.maxQueued ?? 20_000;
+    this.least = options.limit / 10;
   }
 
   /**
@@ -63,11 +72,13 @@ export class ChangeBatcher<Change, Result> {
     if (this.queue.size >= this.maxQueued) {
       return Promise.reject(refuse('unavailable', 'Too many requests are waiting for the database.'));
     }
+    const patience = deadline.left - this.least;
+    if (patience <= 0) return Promise.reject(late());
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.queue.delete(waiting);
         reject(late());
-      }, deadline.left);
+      }, patience);
       const waiting = { change, key: this.options.keyOf(change), deadline, resolve, reject, timer };
       this.queue.add(waiting);
       this.scheduleDispatch();
@@ -100,15 +111,13 @@ export class ChangeBatcher<Change, Result> {
 
   private async run(batch: readonly Waiting<Change, Result>[]): Promise<void> {
     this.inFlight++;
-    const failed = await this.tryTogether(batch);
-    for (const waiting of failed) await this.tryAlone(waiting);
+    await this.makeTogether(batch);
     this.inFlight--;
     this.scheduleDispatch();
   }
 
-  /** @returns the changes to make alone */
-  private async tryTogether(batch: readonly Waiting<Change, Result>[]): Promise<readonly Waiting<Change, Result>[]> {
-    // The one with the least time must not be made late; the others are repeated.
+  private async makeTogether(batch: readonly Waiting<Change, Result>[]): Promise<void> {
+    // The one with the least time must not be made late.
     const timeout = Math.min(...batch.map(({ deadline }) => deadline.left));
     try {
       const made = await this.options.make(
@@ -119,14 +128,19 @@ export class ChangeBatcher<Change, Result> {
     } catch (error) {
       // Only when it is known that nothing has changed, it can be repeated.
       const isKnown = !(error instanceof SigraError && error.code === 'outcome_unknown');
-      if (isKnown && batch.length > 1) return batch;
-      for (const { reject } of batch) reject(error);
+      if (isKnown && batch.length > 1) await this.repeat(batch);
+      else for (const { reject } of batch) reject(error);
     }
-    return [];
   }
 
-  private async tryAlone(waiting: Waiting<Change, Result>): Promise<void> {
-    if (waiting.deadline.isOver) waiting.reject(late());
-    else await this.tryTogether([waiting]);
+  /** One change that always fails costs the others two batches for each time that their number can be halved. */
+  private async repeat(batch: readonly Waiting<Change, Result>[]): Promise<void> {
+    const half = Math.ceil(batch.length / 2);
+    for (const part of [batch.slice(0, half), batch.slice(half)]) {
+      const isLate = ({ deadline }: Waiting<Change, Result>) => deadline.left < this.least;
+      for (const { reject } of part.filter(isLate)) reject(late());
+      const others = part.filter((waiting) => !isLate(waiting));
+      if (others.length > 0) await this.makeTogether(others);
+    }
   }
 }

@@ -4,9 +4,9 @@ import { Clock, replacedTime } from '../common/clock.js';
 import type { TokenKinds } from '../common/token-kinds.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { currentTime } from './columns.js';
+import { RecordList } from './record-list.js';
 import { SigraDatabase } from './sigra-database.js';
 import { Parameters, Sql } from './sql.js';
-import type { NewRowOf } from './table.js';
 import { type ApiToken, apiTokens, type IdempotencyKeyRow, idempotencyKeys } from './tables.js';
 
 /** A kept answer, and its token. */
@@ -15,12 +15,18 @@ export interface KeptAnswer {
   readonly token: ApiToken;
 }
 
-type NewAnswer = Omit<NewRowOf<typeof idempotencyKeys.columns>, 'expiresAt'>;
+type NewAnswer = Omit<IdempotencyKeyRow, 'expiresAt'> & { readonly keyHash: string };
+
+const { keyHash, requestHash, tokenId, sealedToken } = idempotencyKeys.columns;
+const given = new RecordList('given', { keyHash, requestHash, tokenId, sealedToken });
 
 /** How long an answer can be repeated. */
 const KEPT_SECONDS = 600;
 /** A request with a key deletes more expired answers than it adds, so that no sealed token stays long. */
 const EXPIRED_PER_REQUEST = 10;
+
+/** SQL of hashes, which the first parameter lists in hex. */
+const HASHES = `ARRAY(SELECT decode(hash, 'hex') FROM unnest($1::text[]) AS hash)`;
 
 /** Reads and writes `sigra_idempotency_keys`. */
 @Injectable()
@@ -49,19 +55,31 @@ export class IdempotencyKeyRepository {
     return row && { answer: idempotencyKeys.unpack(row.answer), token: this.kinds.label(apiTokens.unpack(row.token)) };
   }
 
-  /** Keeps an answer for ten minutes, and deletes some that have expired. */
-  async insert(manager: EntityManager, answer: NewAnswer): Promise<void> {
+  /** Which of these hashes have an answer, within ten minutes. */
+  async findKept(manager: EntityManager, keyHashes: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ keyHash: string }>(
+      `SELECT encode(key_hash, 'hex') AS "keyHash" FROM ${this.table}
+       WHERE key_hash = ANY (${HASHES}) AND expires_at > ${currentTime('$2')}`,
+      [keyHashes, replacedTime(this.clock)],
+      manager,
+    );
+    return new Set(rows.map(({ keyHash }) => keyHash));
+  }
+
+  /** Keeps answers for ten minutes, and deletes some that have expired. */
+  async insertAll(manager: EntityManager, answers: readonly NewAnswer[]): Promise<void> {
     const replaced = replacedTime(this.clock);
     await this.database.query(
-      `DELETE FROM ${this.table} WHERE expires_at <= ${currentTime('$2')} AND (key_hash = decode($1, 'hex') OR key_hash IN (
+      `DELETE FROM ${this.table} WHERE expires_at <= ${currentTime('$2')} AND (key_hash = ANY (${HASHES}) OR key_hash IN (
          SELECT key_hash FROM ${this.table} WHERE expires_at <= ${currentTime('$2')}
-         ORDER BY expires_at LIMIT ${EXPIRED_PER_REQUEST} FOR UPDATE SKIP LOCKED))`,
-      [answer.keyHash, replaced],
+         ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))`,
+      [answers.map(({ keyHash }) => keyHash), replaced, EXPIRED_PER_REQUEST * answers.length],
       manager,
     );
     const parameters = new Parameters();
+    const source = given.from(parameters.add(JSON.stringify(answers.map((answer) => given.encode(answer)))));
     const expiresAt = new Sql(`${currentTime(parameters.add(replaced))} + make_interval(secs => ${KEPT_SECONDS})`);
-    const insert = idempotencyKeys.insert(this.table, [{ ...answer, expiresAt }], parameters);
+    const insert = idempotencyKeys.insertFrom(source, this.table, { ...given.values, expiresAt }, parameters);
     await this.database.query(insert, parameters.values, manager);
   }
 }

@@ -156,10 +156,12 @@ export class OwnerRepository {
     return unpack(row);
   }
 
+  /** Inserts the rows of new owners. For an existing row it would wait until a transaction that changes it has ended. */
   private async ensure(manager: EntityManager, owners: readonly Owner[]): Promise<void> {
     await this.database.query(
       `INSERT INTO ${this.table} (owner_type, owner_id, token_epoch, family_epoch)
        SELECT wanted.type, wanted.id, 0, 0 FROM unnest($1::text[], $2::text[]) AS wanted(type, id)
+       WHERE NOT EXISTS (SELECT FROM ${this.table} o WHERE o.owner_type = wanted.type AND o.owner_id = wanted.id)
        ORDER BY wanted.type, wanted.id
        ON CONFLICT DO NOTHING`,
       [owners.map(({ type }) => type), owners.map(({ id }) => id)],

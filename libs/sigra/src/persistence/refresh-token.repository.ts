@@ -128,6 +128,7 @@ export class RefreshTokenRepository {
     this.batcher = new ChangeBatcher({
       keyOf: ({ familyId }) => familyId,
       make: (changes, timeout) => this.rotateTogether(changes, timeout),
+      limit: config.lookupTimeout,
     });
     // Another kind of owners can have the same ids in the same tables.
     const { key, ...lookups } = byTokenHash(this.withFamily, `f.owner_type = ${literal(this.ownerType)}`);
@@ -160,11 +161,17 @@ export class RefreshTokenRepository {
     return this.reader.findRecord(tokenHash);
   }
 
-  /** The id of a refresh token's family. */
-  async familyIdOf(tokenHash: string): Promise<string | undefined> {
+  /**
+   * The id of a refresh token's family.
+   *
+   * @param timeout in milliseconds
+   */
+  async familyIdOf(tokenHash: string, timeout: number): Promise<string | undefined> {
     const [row] = await this.database.query<{ familyId: string }>(
       `SELECT t.family_id AS "familyId" FROM ${this.withFamily} WHERE t.token_hash = decode($1, 'hex') AND f.owner_type = $2`,
       [tokenHash, this.ownerType],
+      undefined,
+      timeout,
     );
     return row?.familyId;
   }

@@ -47,6 +47,11 @@ type Outcome =
   | { readonly kind: 'issued'; readonly issued: IssuedApiToken }
   | { readonly kind: 'refused'; readonly error: SigraError };
 
+/** Requests with the same idempotency key issue one token. */
+function keyOf({ id, idempotent }: TokenCreation): string {
+  return idempotent?.keyHash ?? id;
+}
+
 /** Rolls back: nothing was made, so the outcome is known even if the connection ends now. */
 class NothingMade extends Error {
   constructor(readonly outcomes: ReadonlyMap<string, Outcome>) {
@@ -55,18 +60,14 @@ class NothingMade extends Error {
 }
 
 /**
- * Creates API tokens. Those of one moment share a transaction, and wait for the disk once. Two kinds are created alone: what a
- * credential makes, because it needs further queries, and the tokens of an owner whose row is locked.
+ * Creates API tokens. Those of one moment share a transaction, and wait for the disk once. Three kinds are created alone: what a
+ * credential makes, because it needs further queries; the tokens of an owner whose row is locked; and the repetition of a
+ * request, which finds the answer to the first one.
  */
 @Injectable()
 export class ApiTokenCreator {
   private readonly cap: number;
-  private readonly batcher = new ChangeBatcher<TokenCreation, Outcome>({
-    keyOf: ({ id }) => id,
-    make: (creations, timeout) => this.createTogether(creations, timeout),
-    // A second one would find the rows of the same owners locked.
-    maxInFlight: 1,
-  });
+  private readonly batcher: ChangeBatcher<TokenCreation, Outcome>;
 
   constructor(
     @InjectSigraConfig() private readonly config: SigraConfig,
@@ -79,6 +80,13 @@ export class ApiTokenCreator {
     private readonly audit: AuditWriter,
   ) {
     this.cap = config.apiTokens.maxActivePerOwner;
+    this.batcher = new ChangeBatcher({
+      keyOf,
+      make: (creations, timeout) => this.createTogether(creations, timeout),
+      limit: config.lookupTimeout,
+      // A second one would find the rows of the same owners locked.
+      maxInFlight: 1,
+    });
   }
 
   /** Creates a token, its audit row, and the answer for a repetition, or nothing. */
@@ -138,7 +146,7 @@ export class ApiTokenCreator {
   }
 
   private async createAlone(creation: TokenCreation, deadline: Deadline): Promise<IssuedApiToken> {
-    const { id, owner, since, caller, kind } = creation;
+    const { owner, since, caller, kind } = creation;
     const create = async (manager: EntityManager) => {
       const mint = await this.gate.admit(manager, 'api_token', owner, since, caller);
       // Read after the lock, because the wait can take long.
@@ -148,7 +156,7 @@ export class ApiTokenCreator {
       await this.assertBelowCap(manager, owner, now);
       return this.insert(manager, [draft]);
     };
-    const issued = (await this.database.transaction(create, deadline.left, { settles: false })).get(id);
+    const issued = (await this.database.transaction(create, deadline.left, { settles: false })).get(keyOf(creation));
     if (!issued) throw new Error('sigra: the token was not inserted');
     return issued;
   }
@@ -164,7 +172,13 @@ export class ApiTokenCreator {
       }));
       // A row that another transaction keeps locked must not delay the tokens of all other owners.
       const epochs = await this.owners.lockFree(manager, distinctOwners(wanted.flatMap(({ owners }) => owners)));
-      const locked = wanted.filter(({ owners }) => owners.every((owner) => epochs.has(keyOfOwner(owner))));
+      const free = wanted.filter(({ owners }) => owners.every((owner) => epochs.has(keyOfOwner(owner))));
+      // Requests with the same key have the same owner, so none of them commits in between.
+      const answered = await this.replayer.answered(
+        manager,
+        free.map(({ creation }) => creation.idempotent),
+      );
+      const locked = free.filter(({ creation }) => !answered.has(keyOf(creation)));
       const now = this.clock.now();
       const counts = new Map(
         await this.tokens.countActiveOf(
@@ -189,11 +203,11 @@ export class ApiTokenCreator {
           counts.set(key, count + 1);
         } catch (error) {
           if (!(error instanceof SigraError)) throw error;
-          outcomes.set(creation.id, { kind: 'refused', error });
+          outcomes.set(keyOf(creation), { kind: 'refused', error });
         }
       }
       if (drafts.length === 0) throw new NothingMade(outcomes);
-      for (const [id, issued] of await this.insert(manager, drafts)) outcomes.set(id, { kind: 'issued', issued });
+      for (const [key, issued] of await this.insert(manager, drafts)) outcomes.set(key, { kind: 'issued', issued });
       return outcomes;
     };
     try {
@@ -218,20 +232,18 @@ export class ApiTokenCreator {
     return { creation, ...this.draft(kind, mint, owner, granted) };
   }
 
-  /** Inserts tokens, their audit rows, and the answers for repetitions. Returns what was issued, by the ids of the tokens. */
+  /** Inserts tokens, their audit rows, and the answers for repetitions. Returns what was issued, by `keyOf`. */
   private async insert(manager: EntityManager, drafts: readonly Draft[]): Promise<ReadonlyMap<string, IssuedApiToken>> {
     const [first, ...others] = drafts.map(({ row }) => row);
     if (!first) return new Map();
     const tokens = await this.tokens.insertAll(manager, [first, ...others]);
     await this.audit.append(manager, ...drafts.map(({ creation, row }) => this.eventOf(creation, row)));
-    const issued = new Map<string, IssuedApiToken>();
-    for (const { creation, rawToken } of drafts) {
+    const issues = drafts.flatMap(({ creation, rawToken }) => {
       const token = tokens.get(creation.id);
-      if (!token) continue;
-      issued.set(creation.id, { rawToken, token });
-      await this.replayer.keep(manager, creation.idempotent, { rawToken, token });
-    }
-    return issued;
+      return token ? { creation, request: creation.idempotent, issued: { rawToken, token } } : [];
+    });
+    await this.replayer.keep(manager, ...issues);
+    return new Map(issues.map(({ creation, issued }) => [keyOf(creation), issued]));
   }
 
   private eventOf({ id, owner, kind, caller }: TokenCreation, row: NewApiToken): NewAuditEvent {

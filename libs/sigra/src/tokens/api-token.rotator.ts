@@ -90,7 +90,7 @@ export class ApiTokenRotator {
           );
           made = issued;
           if (!isComplete) left = ownerOf(issued.token);
-          await this.replayer.keep(manager, idempotent, issued);
+          await this.replayer.keep(manager, { request: idempotent, issued });
           return issued;
         };
         const answer = await this.replayer.once(idempotent, caller, deadline, () =>

@@ -28,6 +28,12 @@ export interface IdempotentRequest {
   readonly owner: OwnerFilter;
 }
 
+/** A token, and the request that it is issued for. */
+export interface Issue {
+  readonly request: IdempotentRequest | undefined;
+  readonly issued: IssuedApiToken;
+}
+
 /** What a token is issued for: the owner of a new one, or the token that is rotated. */
 export type IssueSubject =
   { readonly kind: 'create'; readonly ownerId: string } | { readonly kind: 'rotate'; readonly tokenId: string };
@@ -104,16 +110,23 @@ export class IssueReplayer {
     }
   }
 
-  /** Keeps the answer, in the transaction that issues the token. */
-  async keep(
+  /** Keeps the answers to requests with a key, in the transaction that issues the tokens. */
+  async keep(manager: EntityManager, ...issues: readonly Issue[]): Promise<void> {
+    const answers = issues.flatMap(({ request, issued: { rawToken, token } }) => {
+      if (!request) return [];
+      const { key, keyHash, requestHash } = request;
+      return { keyHash, requestHash, tokenId: token.id, sealedToken: seal(rawToken, key, 'idempotent answer') };
+    });
+    if (answers.length > 0) await this.answers.insertAll(manager, answers);
+  }
+
+  /** The hashes of the keys of requests that have an answer already. */
+  async answered(
     manager: EntityManager,
-    request: IdempotentRequest | undefined,
-    { rawToken, token }: IssuedApiToken,
-  ): Promise<void> {
-    if (!request) return;
-    const { key, keyHash, requestHash } = request;
-    const sealedToken = seal(rawToken, key, 'idempotent answer');
-    await this.answers.insert(manager, { keyHash, requestHash, tokenId: token.id, sealedToken });
+    requests: readonly (IdempotentRequest | undefined)[],
+  ): Promise<ReadonlySet<string>> {
+    const keyHashes = requests.flatMap((request) => request?.keyHash ?? []);
+    return keyHashes.length > 0 ? this.answers.findKept(manager, keyHashes) : new Set();
   }
 
   /** Identifies a key of a credential for a subject. */
