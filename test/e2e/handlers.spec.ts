@@ -1,8 +1,10 @@
+import { inspect } from 'node:util';
 import { Controller, Get, Head, Inject, Options, Post, Redirect, Scope, Sse } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes } from 'nestjs-sigra';
 import { Observable, of } from 'rxjs';
+import { QueryLog } from '../support/query-log.js';
 import { ADAPTERS, startTestApp, type TestApp, User } from '../support/test-app.js';
 import { answerOf, insufficientScope, UNAUTHORIZED } from '../support/answers.js';
 
@@ -56,6 +58,13 @@ class HandlerController {
     return of({ data: email });
   }
 
+  @Get('token')
+  token(@CurrentPrincipal() principal: Principal) {
+    const { name, description, metadata } = principal.token ?? {};
+    const shown = [JSON.stringify(principal), inspect(principal), inspect({ ...principal }, { showHidden: true })];
+    return { name, description, metadata, isShown: shown.some((text) => text.includes('acme')) };
+  }
+
   @Post('mutate')
   mutate(@CurrentUser() user: User) {
     user.email = 'changed@example.com';
@@ -103,6 +112,19 @@ describe.each(ADAPTERS)('Handlers behind the guard on %s', (adapter) => {
     expect(bodies.slice(1)).toEqual(
       Array.from({ length: 20 }, () => expect.objectContaining({ email: 'ada@example.com' })),
     );
+  });
+
+  it('get the texts and metadata of the API token with the query of the guard, and do not show them by accident', async () => {
+    const noted = { name: 'CI', description: 'Deploys for acme', metadata: { customer: 'acme' } };
+    const { rawToken } = await test.tokens.create(test.user, { ...noted, scopes: ['read:notes'] });
+    const log = QueryLog.of(test.dataSource);
+
+    const answer = await send('/handlers/token', { headers: { authorization: `Bearer ${rawToken}` } });
+
+    expect(await answer.json()).toEqual({ ...noted, isShown: false });
+    expect(log.queries).toHaveLength(1);
+    const inSession = await send('/handlers/token', { headers: { 'x-session-user': test.user.id } });
+    expect(await inSession.json()).toEqual({ isShown: false });
   });
 
   it('see the principal when they are request-scoped', async () => {

@@ -119,7 +119,14 @@ export type { HttpRequest } from './auth/http-exchange.js';
 export { CachesPerPrincipal, perPrincipal } from './auth/response-cache.js';
 export { SigraExceptionFilter } from './auth/sigra-exception.filter.js';
 export type { HttpRefusalBody } from './auth/http-refusal.js';
-export type { AnyPrincipal, AuthMethod, OwnerPrincipal, Principal, PrincipalOwner } from './common/principal.js';
+export type {
+  AnyPrincipal,
+  AuthMethod,
+  OwnerPrincipal,
+  Principal,
+  PrincipalOwner,
+  PrincipalToken,
+} from './common/principal.js';
 export { ownerRef, type OwnerReference } from './common/owner-reference.js';
 export type { Caller } from './common/caller.js';
 

@@ -153,7 +153,7 @@ export class Authenticator {
     }
     const issuer = this.foreignTokens.issuerOf(credential);
     if (issuer !== undefined) {
-      return this.once(call, credential, () => this.byForeignToken(credential, issuer, signed?.foreign));
+      return this.once(call, credential, () => this.byForeignToken(credential, issuer, request, signed?.foreign));
     }
     return this.byHost(request, call, false, () => {
       if (this.accessTokens.recognizes(credential)) {
@@ -250,12 +250,14 @@ export class Authenticator {
   private async byForeignToken(
     credential: string,
     issuer: string,
+    request: HttpRequest,
     signed: ForeignToken | undefined,
   ): Promise<AnyPrincipal> {
-    const { token, user, record, scopes, resources } = await this.foreignTokens.verify(credential, issuer, signed);
+    const verified = await this.foreignTokens.verify(credential, issuer, new HttpCaller(request), signed);
+    const { token, user, record, scopes, allowedIps, resources } = verified;
     const made = { method: 'jwt', scopes, issuer, ...(resources && { resources }) } as const;
     const jwtHash = hashSecret(credential);
-    return ofOwner(user, record, made, { endsAt: token.endsAt, jwtHash }, this.type);
+    return ofOwner(user, record, made, { endsAt: token.endsAt, jwtHash, allowedIps }, this.type);
   }
 
   /**

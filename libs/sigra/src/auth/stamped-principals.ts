@@ -1,11 +1,31 @@
 import type { Caller } from '../common/caller.js';
-import { type AnyPrincipal, OwnerWithEntity, type Principal, type Stamp, stamped } from '../common/principal.js';
+import {
+  type AnyPrincipal,
+  OwnerWithEntity,
+  type Principal,
+  type PrincipalToken,
+  type Stamp,
+  stamped,
+} from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { hashSecret } from '../common/secret.js';
 import { isUuid } from '../common/uuid.js';
 import type { VerifiedAccessToken } from '../jwt/access-token.verifier.js';
 import type { OwnerState } from '../persistence/owner-state.reader.js';
 import type { VerifiedApiToken } from '../tokens/api-token.verifier.js';
+
+/** JSON and copies leave out the getter: the metadata of a token must not reach answers and logs by accident. */
+export class WithToken {
+  readonly #token: PrincipalToken;
+
+  constructor(token: PrincipalToken) {
+    this.#token = token;
+  }
+
+  get token(): PrincipalToken {
+    return this.#token;
+  }
+}
 
 /**
  * The principal of an API token.
@@ -28,8 +48,9 @@ export function ofApiToken(
     tokenId,
     ...(kind !== null && { tokenKind: kind }),
   } as const;
-  const principal = type === usersType ? { user, userId: ownerId, ...facts } : facts;
-  return stamped<AnyPrincipal>(principal, { owner, tokenEpoch, familyEpoch, tokenId, allowedIps, from });
+  const members = type === usersType ? { user, userId: ownerId, ...facts } : facts;
+  const principal: AnyPrincipal = Object.assign(new WithToken(token), members);
+  return stamped(principal, { owner, tokenEpoch, familyEpoch, tokenId, allowedIps, from });
 }
 
 /**
@@ -70,7 +91,7 @@ export function ofOwner(
   user: object,
   { ownerId: userId, tokenEpoch, familyEpoch }: OwnerState,
   made: Pick<Principal, 'method' | 'scopes' | 'resources' | 'issuer' | 'credentialId'>,
-  origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash'>,
+  origin: Pick<Stamp, 'endsAt' | 'isLive' | 'jwtHash' | 'allowedIps'>,
   type: string,
 ): Principal {
   const owner = { type, id: userId };

@@ -76,12 +76,25 @@ interface CredentialFacts {
    * one, also if an API token got it.
    */
   readonly tokenKind?: string;
+  /**
+   * The texts and metadata of the API token, read for this request, when `method` is `api_token`. Missing with a JWT, also if
+   * an API token got it. JSON and copies of the principal omit it.
+   */
+  readonly token?: PrincipalToken;
   /** The id of the JWT's refresh family, when `method` is `jwt` and no API token got the JWT. */
   readonly familyId?: string;
   /** The issuer of a JWT of `trustedIssuers`. Missing for JWTs of this application. */
   readonly issuer?: string;
   /** The id that `credentials.resolve` gave the credential, when `method` is `host`. Missing if it gave none. */
   readonly credentialId?: string;
+}
+
+/** What is noted about the API token of a principal. */
+export interface PrincipalToken {
+  readonly name: string;
+  readonly description: string | null;
+  /** Data of the application. */
+  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 /** The members of a principal that identify its credential. */

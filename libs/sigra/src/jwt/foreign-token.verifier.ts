@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { admitsIp, isAllowedIps } from '../common/allowed-ips.js';
+import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { isResourceList } from '../common/resource-limit.js';
 import { isScope, isScopeList } from '../common/scope-grammar.js';
@@ -14,15 +16,21 @@ import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { unverifiedClaims } from './compact-jws.reader.js';
 
+/** The claims with which another server with Sigra limits a token. Undefined without a limit. */
+interface ForeignLimits {
+  /** `allowed_ips`. */
+  readonly allowedIps: readonly string[] | undefined;
+  /** `allowed_resources`. */
+  readonly resources: readonly string[] | undefined;
+}
+
 /** A valid token of another issuer and its user. */
-export interface VerifiedForeignToken {
+export interface VerifiedForeignToken extends ForeignLimits {
   readonly token: ForeignToken;
   readonly user: object;
   readonly record: OwnerState;
   /** The registered scopes of the token that the user can have now. */
   readonly scopes: readonly string[];
-  /** Its claim `allowed_resources`, which another server with Sigra sets. Undefined without a limit. */
-  readonly resources: readonly string[] | undefined;
 }
 
 /**
@@ -68,25 +76,28 @@ export class ForeignTokenVerifier {
    * Verifies a token.
    *
    * @param issuer the result of `issuerOf`
+   * @param caller where the token was presented
    * @param signed the result of `read` for this token, which is then not called again. @default it is called
    * @throws SigraError `invalid_token`, `token_expired`, `epoch_mismatch`, `unavailable`
    */
-  verify(jwt: string, issuer: string, signed?: ForeignToken): Promise<VerifiedForeignToken> {
+  verify(jwt: string, issuer: string, caller: Caller, signed?: ForeignToken): Promise<VerifiedForeignToken> {
     return traced(
       jwtChannels.verify,
       {},
-      () => this.check(jwt, issuer, signed),
+      () => this.check(jwt, issuer, caller, signed),
       ({ token: { claims }, record }) => ({ sub: record.ownerId, jti: claims.jti, iss: issuer }),
     );
   }
 
-  private async check(jwt: string, issuer: string, signed?: ForeignToken): Promise<VerifiedForeignToken> {
+  private async check(
+    jwt: string,
+    issuer: string,
+    caller: Caller,
+    signed?: ForeignToken,
+  ): Promise<VerifiedForeignToken> {
     const token = signed ?? (await this.read(jwt, issuer));
     const scopes = this.registeredOf(token.scopes);
-    const { allowed_resources: resources } = token.claims;
-    if (resources !== undefined && !isResourceList(resources)) {
-      throw refuse('invalid_token', 'allowed_resources is not a list of resources.');
-    }
+    const limits = limitsOf(token, caller);
     // An issuer can have another spelling of the id than the tables, such as an upper-case UUID.
     const hasEnded = ({ familyEpochAt }: OwnerState) => familyEpochAt !== null && token.issuedAt <= familyEpochAt;
     const found = await this.owners.findWithEpochTime(
@@ -98,7 +109,7 @@ export class ForeignTokenVerifier {
     if (hasEnded(record)) {
       throw refuse('epoch_mismatch', 'The user has signed out everywhere since the token was issued.');
     }
-    return { token, user, record, scopes: this.ceiling.limit(user, scopes), resources };
+    return { token, user, record, scopes: this.ceiling.limit(user, scopes), ...limits };
   }
 
   /** Issuers have scopes of their own beside those of this application, such as `openid`. */
@@ -107,4 +118,16 @@ export class ForeignTokenVerifier {
     if (isScopeList(scopes)) return scopes;
     throw refuse('invalid_token', 'The token has too many scopes.');
   }
+}
+
+/** @throws SigraError `invalid_token`, also when the token is not accepted from the address of the caller */
+function limitsOf({ claims }: ForeignToken, caller: Caller): ForeignLimits {
+  const { allowed_ips: allowedIps, allowed_resources: resources } = claims;
+  if (resources !== undefined && !isResourceList(resources)) {
+    throw refuse('invalid_token', 'allowed_resources is not a list of resources.');
+  }
+  if (allowedIps === undefined) return { allowedIps, resources };
+  if (!isAllowedIps(allowedIps)) throw refuse('invalid_token', 'allowed_ips is not a list of addresses.');
+  if (admitsIp(allowedIps, caller.ipAddress)) return { allowedIps, resources };
+  throw refuse('invalid_token', 'The token is not accepted from this address.');
 }

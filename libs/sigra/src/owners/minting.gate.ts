@@ -205,7 +205,12 @@ export class MintingGate {
     if (familyId === undefined) {
       if (!isKnown(principal)) throw revoked();
       if (hasExpired(endsAt ?? null, this.clock.now())) throw expired();
-      return { ...IN_PERSON, endsAt: endsAt ?? null, resources: resourcesOf(principal) };
+      return {
+        ...IN_PERSON,
+        endsAt: endsAt ?? null,
+        allowedIps: addressesOf(stamp),
+        resources: resourcesOf(principal),
+      };
     }
     const family = await this.families.lock(manager, familyId, owner);
     if (family?.epoch !== epochs.familyEpoch || family.revokedAt) throw revoked();

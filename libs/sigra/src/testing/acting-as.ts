@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { type AdmissionSettings, admit } from '../auth/admit.js';
 import { EnforcesScopes } from '../auth/auth.decorators.js';
+import { WithToken } from '../auth/stamped-principals.js';
 import {
   type AnyPrincipal,
   type AuthMethod,
   type Owner,
   OwnerWithEntity,
   type Principal,
+  type PrincipalToken,
 } from '../common/principal.js';
 
 /** The credential of the acting principal. Every property has a default. */
@@ -22,6 +24,8 @@ export interface ActingCredential {
   readonly tokenId?: string;
   /** Only with the method `api_token`: the kind of the token. @default none */
   readonly tokenKind?: string;
+  /** Only with the method `api_token`: what is noted about the token. @default the name `test` and no metadata */
+  readonly token?: Partial<PrincipalToken>;
   /** Only with the method `jwt`. @default a random UUID */
   readonly familyId?: string;
   /** Only with the method `host`. @default none */
@@ -118,12 +122,17 @@ function toPrincipal(acting: ActingPrincipal): AnyPrincipal {
   if (owner) {
     if (credential.method !== 'api_token')
       throw new TypeError('actingAs(): an owner besides users has API tokens only');
-    return { owner: new OwnerWithEntity(owner, owner.entity ?? { id: owner.id }), ...facts };
+    return withToken({ owner: new OwnerWithEntity(owner, owner.entity ?? { id: owner.id }), ...facts }, acting);
   }
   const userId = acting.userId ?? idOf(acting.user);
   if (userId === undefined) throw new TypeError('actingAs() needs a userId, or a user with an id');
   const { user = { id: userId } } = acting;
-  return { user, userId, ...facts };
+  return withToken({ user, userId, ...facts }, acting);
+}
+
+function withToken(principal: AnyPrincipal, { token }: ActingPrincipal): AnyPrincipal {
+  if (principal.method !== 'api_token') return principal;
+  return Object.assign(new WithToken({ name: 'test', description: null, metadata: {}, ...token }), principal);
 }
 
 /** Exactly the properties that a real principal of the method has. */
