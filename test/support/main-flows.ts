@@ -1,4 +1,11 @@
-import { AuditService, CredentialService, type IssuedApiToken, SigraError, TokenCleanupService } from 'nestjs-sigra';
+import {
+  ApiTokenAdminService,
+  AuditService,
+  CredentialService,
+  type IssuedApiToken,
+  SigraError,
+  TokenCleanupService,
+} from 'nestjs-sigra';
 import { flushBackgroundWrites } from 'nestjs-sigra/testing';
 import { familyIdOf, type JwtApp } from './jwt-app.js';
 import type { EntityManager } from 'typeorm';
@@ -36,6 +43,7 @@ export const MAIN_RESULTS = {
       { createdAt: at(0.001), lastUsedAt: at(0.002), lastUsedIp: null },
     ],
     pages: [[NAME, 'second'], ['third'], null],
+    found: ['second active', null],
     session: { status: 200, body: { email: 'ada@example.com', method: 'session', scopes: ['*'] } },
     token: { status: 200, body: { email: 'ada@example.com', method: 'api_token', scopes: ['read:notes', 'admin'] } },
     inGrace: { revokedAt: null, expiresAt: at(30.002) },
@@ -98,6 +106,7 @@ async function apiTokens(test: JwtApp) {
   await flushBackgroundWrites(test.app);
   const page = await tokens.listActive(user, { limit: 2 });
   const last = await tokens.listActive(user, { limit: 2, cursor: page.nextCursor! });
+  const found = await test.get(ApiTokenAdminService).search({ name: 'second', limit: 2 });
   const session = await answerOf(test, { 'x-session-user': user.id });
   const token = await answerOf(test, { authorization: `Bearer ${first.rawToken}` });
 
@@ -117,6 +126,7 @@ async function apiTokens(test: JwtApp) {
     verified: pick(verified, 'name', 'scopes', 'createdAt', 'expiresAt', 'lastUsedAt'),
     used: page.tokens.map((each) => pick(each, 'createdAt', 'lastUsedAt', 'lastUsedIp')),
     pages: [page.tokens.map(({ name }) => name), last.tokens.map(({ name }) => name), last.nextCursor],
+    found: [...found.tokens.map(({ token: { name }, state }) => `${name} ${state}`), found.nextCursor],
     session,
     token,
     inGrace: pick(inGrace, 'revokedAt', 'expiresAt'),

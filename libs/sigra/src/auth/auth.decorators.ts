@@ -154,6 +154,6 @@ function principalOf(context: ExecutionContext, decorator: string): AnyPrincipal
 
 /** The `Caller` of the request, for the services that a handler calls. */
 export const CurrentCaller = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
-  const { principal, ipAddress, userAgent, waited } = new HttpCaller(requestOf(context));
-  return { principal, ipAddress, userAgent, waited };
+  const { principal, ipAddress, userAgent, waitingSince } = new HttpCaller(requestOf(context));
+  return { principal, ipAddress, userAgent, waitingSince };
 });

@@ -98,17 +98,16 @@ function responseIn(context: unknown): unknown {
 
 /** The `Caller` of an HTTP request whose principal does not count. */
 export function callerOf(request: HttpRequest): Caller {
-  const { ipAddress, userAgent, waited } = new HttpCaller(request);
-  return { ipAddress, userAgent, waited };
+  const { ipAddress, userAgent, waitingSince } = new HttpCaller(request);
+  return { ipAddress, userAgent, waitingSince };
 }
 
 /** The `Caller` of an HTTP request. It reads its properties on demand: most requests never need them. */
 export class HttpCaller implements Caller {
   constructor(private readonly request: HttpRequest) {}
 
-  get waited(): number {
-    const since = this.request[GUARDED_SINCE];
-    return since === undefined ? 0 : performance.now() - since;
+  get waitingSince(): number | undefined {
+    return this.request[GUARDED_SINCE];
   }
 
   get principal(): AnyPrincipal | undefined {

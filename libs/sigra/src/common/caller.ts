@@ -22,8 +22,9 @@ export interface Caller {
   /** The client's `User-Agent`, for the audit trail. @default undefined */
   readonly userAgent?: string | undefined;
   /**
-   * How long the request has already waited for its guards, in milliseconds. A service waits for the database that much less, so
-   * that a request does not wait `lookupTimeout` for each of its steps. @default 0
+   * When the guards of the request began, in milliseconds of `performance.now()`. A service waits for the database until
+   * `lookupTimeout` after it, so that a request does not wait so long for each of its steps.
+   * @default the time of each call of a service
    */
-  readonly waited?: number | undefined;
+  readonly waitingSince?: number | undefined;
 }

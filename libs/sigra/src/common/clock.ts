@@ -32,6 +32,9 @@ export function replacedTime(clock: Clock): Date | null {
  */
 export const MAX_TIME = 253_402_300_799_999;
 
+/** The earliest time that PostgreSQL can store, in milliseconds: the beginning of the year 4713 BC. */
+export const MIN_TIME = -210_866_803_200_000;
+
 /**
  * How far the clocks of nodes can differ, in seconds: a row stays for so long after its end, because another node can take it for
  * valid.

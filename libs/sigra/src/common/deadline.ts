@@ -57,8 +57,9 @@ const SHORT_MS = 50;
  *
  * @param limit the time of a request, in milliseconds
  */
-export function deadlineOf({ waited = 0 }: Pick<Caller, 'waited'>, limit: number): Deadline {
-  return new Deadline(performance.now() + Math.max(limit - waited, Math.min(limit, LEAST_MS)));
+export function deadlineOf({ waitingSince }: Pick<Caller, 'waitingSince'>, limit: number): Deadline {
+  const now = performance.now();
+  return new Deadline(Math.max((waitingSince ?? now) + limit, now + Math.min(limit, LEAST_MS)));
 }
 
 /**
@@ -68,13 +69,19 @@ export function deadlineOf({ waited = 0 }: Pick<Caller, 'waited'>, limit: number
  * @param limit the time of a request, in milliseconds
  * @throws SigraError `unavailable` at the deadline; also the errors of the read
  */
-export function limitFurther<T>({ waited = 0 }: Pick<Caller, 'waited'>, limit: number, read: Promise<T>): Promise<T> {
-  return waited < SHORT_MS ? read : deadlineOf({ waited }, limit).limit(read);
+export function limitFurther<T>(caller: Pick<Caller, 'waitingSince'>, limit: number, read: Promise<T>): Promise<T> {
+  const { waitingSince = Infinity } = caller;
+  return performance.now() - waitingSince < SHORT_MS ? read : deadlineOf(caller, limit).limit(read);
 }
 
 /** The error for a call that the database did not answer in time: nothing has changed. */
 export function late(): SigraError {
   return refuse('unavailable', 'The database did not answer in time.');
+}
+
+/** The error for a call that waits for a function of the application. */
+export function unanswered(): SigraError {
+  return refuse('unavailable', 'The application did not answer in time.');
 }
 
 /** How long the start and the shutdown of the application wait for background work, in milliseconds. */

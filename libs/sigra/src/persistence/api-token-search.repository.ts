@@ -102,15 +102,15 @@ export class ApiTokenSearchRepository {
     const isLast = `t.seen = ${TOKENS_SEEN}`;
     // One token more than the limit shows that there are others. The last token of a full window shows where the next one begins:
     // a second statement would look at a window that others have changed meanwhile.
-    const rows = await this.database.query<{ token: string; state: ApiTokenState; matches: boolean; last: boolean }>(
-      `SELECT ${this.selected(now, parameters)}, ${matches} AS matches, ${isLast} AS last
+    const rows = await this.database.query<{ token: string; state: ApiTokenState; matches: string; last: string }>(
+      `SELECT ${this.selected(now, parameters)}, (${matches})::text AS matches, (${isLast})::text AS last
        FROM ${seen} WHERE ${matches} OR ${isLast} ${ordered} LIMIT ${parameters.add(limit + 1)}`,
       parameters.values,
       undefined,
       timeout,
     );
-    const last = rows.find((row) => row.last);
-    const found = rows.filter((row) => row.matches).map((row) => this.lookedUp(row));
+    const last = rows.find((row) => row.last === 'true');
+    const found = rows.filter((row) => row.matches === 'true').map((row) => this.lookedUp(row));
     const tokens = found.slice(0, limit);
     if (found.length > limit) return { tokens, next: tokens.at(-1)?.token };
     return { tokens, next: last && apiTokens.unpack(last.token) };

@@ -153,7 +153,8 @@ export class BatchLoader<Value> {
       for (const entry of batch.entries) entry.resolve(found.get(entry.key));
     } catch (cause) {
       failure = cause;
-      const error = new SigraError('unavailable', 'The database did not answer.', { cause });
+      const error =
+        cause instanceof SigraError ? cause : new SigraError('unavailable', 'The database did not answer.', { cause });
       for (const entry of batch.entries) entry.reject(error);
     } finally {
       this.signals.read(batch.entries.length, start, failure);

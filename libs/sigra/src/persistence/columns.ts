@@ -1,7 +1,7 @@
 import type { EntitySchemaColumnOptions } from 'typeorm';
 import { stringifyWithin } from '../common/bounded-json.js';
 import { clientAddress } from '../common/client-address.js';
-import { MAX_TIME } from '../common/clock.js';
+import { MAX_TIME, MIN_TIME } from '../common/clock.js';
 import { isLongerThan, isStorable, storablePart } from '../common/storable-text.js';
 import { elementsOf } from './composite-text.js';
 
@@ -48,6 +48,8 @@ export function uuid(): Column<string, true> {
  */
 export function text(max = Infinity): Column<string, true> {
   const encode = (value: string): string => {
+    // The driver would store another value as JSON, of any size.
+    if (typeof value !== 'string') throw new UnstorableValueError('a value that is not a string');
     if (isLongerThan(value, max)) {
       throw new UnstorableValueError(`a string of more than ${max} characters`);
     }
@@ -136,8 +138,9 @@ export function time(): Column<Date, true> {
     readable: true,
     entity: { type: 'timestamptz', precision: 3 },
     encode: (value) => {
+      const at = value.getTime();
       // Negated so that an invalid date, whose time is NaN, is rejected too.
-      if (!(Math.abs(value.getTime()) <= MAX_TIME)) throw new UnstorableValueError('an invalid date');
+      if (!(at >= MIN_TIME && at <= MAX_TIME)) throw new UnstorableValueError('an invalid date');
       return value;
     },
     decode: (text) => new Date(Math.round(Number(text) * 1000)),

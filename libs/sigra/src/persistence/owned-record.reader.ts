@@ -124,7 +124,7 @@ export class OwnedRecordReader<R extends OwnerKey> {
     }
     const { decode, ownerIdOf } = this.source;
     const loading = this.loader.load(key);
-    const since = performance.now();
+    const waitingSince = performance.now();
     const provided =
       ownerIdOf && this.owners.joins(this.source.ownerId).length === 0
         ? Promise.resolve(this.owners.activeOwner({}, { ownerId: ownerIdOf(key) }))
@@ -138,8 +138,7 @@ export class OwnedRecordReader<R extends OwnerKey> {
     const user = provided ?? this.owners.activeOwner(row, record);
     // Only a promise is awaited: every await costs a request a turn of the microtask queue.
     if (!types.isPromise(user)) return { record, user };
-    const waited = performance.now() - since;
-    return { record, user: await limitFurther({ waited }, this.timeout, user as Promise<object | undefined>) };
+    return { record, user: await limitFurther({ waitingSince }, this.timeout, user as Promise<object | undefined>) };
   }
 
   /**
@@ -153,7 +152,7 @@ export class OwnedRecordReader<R extends OwnerKey> {
   }
 
   private async findAtStandby(key: string, admits: (record: R) => boolean): Promise<OwnedRecord<R> | undefined> {
-    const since = performance.now();
+    const waitingSince = performance.now();
     let row: Row | undefined;
     try {
       row = await this.standbyLoader?.load(key);
@@ -164,9 +163,8 @@ export class OwnedRecordReader<R extends OwnerKey> {
     const record = this.source.decode(row);
     if (!admits(record)) return undefined;
     const active = this.owners.activeOwner(row, record);
-    const waited = performance.now() - since;
     const user = types.isPromise(active)
-      ? await limitFurther({ waited }, this.timeout, active as Promise<object | undefined>)
+      ? await limitFurther({ waitingSince }, this.timeout, active as Promise<object | undefined>)
       : active;
     return user && { record, user };
   }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { deadlineOf } from '../common/deadline.js';
+import { deadlineOf, unanswered } from '../common/deadline.js';
 import type { Principal } from '../common/principal.js';
-import { refuse, type SigraError } from '../common/sigra-error.js';
+import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import type { HostRequest } from '../config/sigra-options.js';
 import { assertScopes } from '../scopes/assert-scopes.js';
@@ -49,8 +49,4 @@ export class AdministratorGate {
   private limit<T>(caller: Caller, answer: T | Promise<T>): Promise<T> {
     return deadlineOf(caller, this.config.lookupTimeout).limit(Promise.resolve(answer), unanswered);
   }
-}
-
-function unanswered(): SigraError {
-  return refuse('unavailable', 'The application did not answer in time.');
 }

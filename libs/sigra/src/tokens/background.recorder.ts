@@ -13,7 +13,10 @@ export abstract class BackgroundRecorder implements BeforeApplicationShutdown, O
    * @param loss what is lost when a write fails, for the log
    * @param intervalMs the longest time from a record to its write, in milliseconds. @default 2000
    */
-  constructor(loss: string, intervalMs = FLUSH_INTERVAL_MS) {
+  constructor(
+    private readonly loss: string,
+    intervalMs = FLUSH_INTERVAL_MS,
+  ) {
     this.writing = new BackgroundTask(
       intervalMs,
       () => this.write(),
@@ -33,7 +36,11 @@ export abstract class BackgroundRecorder implements BeforeApplicationShutdown, O
   /** Again: requests that were in flight have ended by now. */
   async onApplicationShutdown(): Promise<void> {
     await this.flush();
+    if (this.unwritten > 0) this.logger.warn(`${this.loss}: ${this.unwritten} token(s) when the application ended`);
   }
+
+  /** The number of tokens whose records wait. */
+  protected abstract get unwritten(): number;
 
   /** Asks for a write within the interval. */
   protected requestWrite(): void {

@@ -42,6 +42,10 @@ export class LastUsedRecorder extends BackgroundRecorder {
     this.requestWrite();
   }
 
+  protected get unwritten(): number {
+    return this.pending.size;
+  }
+
   protected async write(): Promise<void> {
     const uses = [...this.pending.values()];
     this.pending = new Map();

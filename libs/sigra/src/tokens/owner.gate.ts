@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../common/caller.js';
-import { deadlineOf } from '../common/deadline.js';
+import { deadlineOf, unanswered } from '../common/deadline.js';
 import { type OwnerReference, ownerRef } from '../common/owner-reference.js';
 import { isOwnerId } from '../common/principal.js';
-import { refuse, SigraError } from '../common/sigra-error.js';
+import { SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { OwnerDirectories } from '../persistence/owner-directories.js';
 
@@ -41,8 +41,4 @@ export class OwnerGate {
 /** One description, because the answer must not reveal which owners exist. */
 function notFound(): SigraError {
   return new SigraError('not_found', 'There is no such owner.');
-}
-
-function unanswered(): SigraError {
-  return refuse('unavailable', 'The application did not answer in time.');
 }

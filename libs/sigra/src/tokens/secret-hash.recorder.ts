@@ -24,9 +24,18 @@ export class SecretHashRecorder extends BackgroundRecorder {
     this.requestWrite();
   }
 
+  protected get unwritten(): number {
+    return this.pending.size;
+  }
+
   protected async write(): Promise<void> {
     const secrets = [...this.pending.values()];
     this.pending = new Map();
-    if (secrets.length > 0) await this.tokens.setSecrets(secrets);
+    if (secrets.length === 0) return;
+    try {
+      await this.tokens.setSecrets(secrets);
+    } catch (cause) {
+      throw new Error(`${secrets.length} token(s): ${String(cause)}`, { cause });
+    }
   }
 }

@@ -39,6 +39,10 @@ export class UsageRecorder extends BackgroundRecorder {
     this.requestWrite();
   }
 
+  protected get unwritten(): number {
+    return [...this.pending.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   protected async write(): Promise<void> {
     const days = [...this.pending];
     this.pending = new Map();
