@@ -36,8 +36,6 @@ interface Progress {
 /** One batch of a sweep. */
 interface Batch {
   readonly rows: number;
-  /** Whether it ended or narrowed a credential that was valid. */
-  readonly restricts: boolean;
   /** Undefined when nothing is left to do. */
   readonly next: Progress | undefined;
 }
@@ -97,6 +95,8 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
    */
   async begin(owner: Owner, deadline: Deadline): Promise<void> {
     await this.start(FIRST_BATCHES, deadline, owner);
+    // Once for all batches, and for those that another node has processed.
+    await this.database.settled();
   }
 
   /** Continues the sweeps that an earlier process has left behind. */
@@ -179,12 +179,8 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
           except,
           owner ?? { type: this.config.ownerTypes.map(({ type }) => type) },
         );
-        const done = sweep && (await this.process(manager, sweep));
-        // With an owner, the caller of the revocation waits for it.
-        if (owner && done?.restricts) this.database.restrict(manager);
-        return done;
+        return sweep && (await this.process(manager, sweep));
       };
-      // The rows of an epoch that has ended are refused before they are marked.
       batch = await this.database.transaction(process, timeout, { settles: false });
     } catch (error) {
       if (!sweep) throw error;
@@ -212,12 +208,11 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     const { stage, position: after } = this.progress.get(sweep.id) ?? { stage: 0 };
     const { batchSize } = this.config.cleanup;
     const { count, makerIds, position } = await this.sweeps.process(manager, sweep, stage, batchSize, after);
-    const made = await this.lineage.revokeMadeBy(manager, ownerOf(sweep), makerIds, sweep.requestedAt, {});
-    const restricts = made.count > 0;
-    if (position) return { rows: count, restricts, next: { stage, position } };
+    await this.lineage.revokeMadeBy(manager, ownerOf(sweep), makerIds, sweep.requestedAt, {});
+    if (position) return { rows: count, next: { stage, position } };
     // Rows that were locked are left: the stage begins again.
     const next = (await this.sweeps.hasRows(manager, sweep, stage)) ? stage : stage + 1;
-    return { rows: count, restricts, next: next < this.sweeps.stagesOf(sweep) ? { stage: next } : undefined };
+    return { rows: count, next: next < this.sweeps.stagesOf(sweep) ? { stage: next } : undefined };
   }
 
   /** The rest becomes a sweep of its own. */
@@ -227,6 +222,6 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
     const { count } = endsAt
       ? await this.lineage.limitMadeBy(manager, owner, makerId, endsAt, requestedAt)
       : await this.lineage.revokeMadeBy(manager, owner, [makerId], requestedAt, {});
-    return { rows: count, restricts: count > 0, next: undefined };
+    return { rows: count, next: undefined };
   }
 }

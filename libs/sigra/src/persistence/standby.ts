@@ -1,16 +1,13 @@
 import { Deadline } from '../common/deadline.js';
 import { requestCancel } from './cancel-request.js';
 import { isNotKept } from './database-error.js';
-import { PROOF, type PrimaryPosition, type ProofRow } from './primary-position.js';
+import { type PrimaryPosition, type ProofRow } from './primary-position.js';
 import type { PreparedStatement, Row } from './prepared-statement.js';
 import { type PgDriver, type Pool, type PooledClient, sendTogether } from './proven-read.js';
 
 /** How long a standby that failed is left, in milliseconds: it doubles with each failure in a row. */
 const FIRST_REST_MS = 100;
 const LONGEST_REST_MS = 2000;
-
-/** With a name of its own, because the driver does not know that it is prepared. */
-const SENT_AHEAD: PreparedStatement = { name: `${PROOF.name}_p`, text: PROOF.text };
 
 /** What a standby has said of itself. */
 export interface StandbyAnswer {
@@ -29,12 +26,15 @@ export class Standby {
   /** The connections that have prepared the proof. */
   private readonly prepared = new WeakSet<PooledClient>();
   private readonly pool: Pool;
+  /** The same with a name of its own, because the driver does not know that it is prepared. */
+  private readonly sentAhead: PreparedStatement;
   private failures = 0;
   private restsUntil = -Infinity;
 
   /**
    * @param name for messages
    * @param patience how long an answer can take, in milliseconds
+   * @param proof see `proofOf`
    */
   constructor(
     readonly name: string,
@@ -42,7 +42,9 @@ export class Standby {
     options: Readonly<Record<string, unknown>>,
     private readonly patience: number,
     private prepares: boolean,
+    private readonly proof: PreparedStatement,
   ) {
+    this.sentAhead = { name: `${proof.name}_p`, text: proof.text };
     this.pool = new driver.Pool({ ...options, connectionTimeoutMillis: patience });
     // A connection that breaks while it is idle: the next read finds out.
     this.pool.on('error', () => undefined);
@@ -56,7 +58,7 @@ export class Standby {
   /** Asks what it has replayed. @throws when it does not answer in time */
   probe(point: PrimaryPosition): Promise<StandbyAnswer> {
     return this.use(async (client) => {
-      const { rows } = await client.query({ ...this.bound(PROOF), values: [point.lsn] });
+      const { rows } = await client.query({ ...this.bound(this.proof), values: [point.lsn] });
       return judge(rows, point);
     });
   }
@@ -65,7 +67,7 @@ export class Standby {
   read(statement: PreparedStatement, values: readonly unknown[], point: PrimaryPosition): Promise<StandbyAnswer> {
     return this.use(async (client) => {
       const isKnown = this.prepares && this.prepared.has(client);
-      const proof = { ...this.bound(SENT_AHEAD), values: [point.lsn], isKnown };
+      const proof = { ...this.bound(this.sentAhead), values: [point.lsn], isKnown };
       const [proven, rows] = await sendTogether(this.driver, client, proof, { ...this.bound(statement), values });
       this.prepared.add(client);
       return judge(proven, point, rows);

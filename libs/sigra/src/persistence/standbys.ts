@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { BackgroundTask } from '../common/background-task.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
-import { includes, POSITION, type PositionRow, positionOf, type PrimaryPosition } from './primary-position.js';
+import { includes, POSITION, type PositionRow, positionOf, proofOf, type PrimaryPosition } from './primary-position.js';
 import { standbyRead, type StandbyRead } from '../telemetry/channels.js';
 import type { PreparedStatement, Row } from './prepared-statement.js';
 import { pgDriverOf } from './proven-read.js';
@@ -46,10 +46,11 @@ export class Standbys implements OnApplicationShutdown {
     if (urls.length > 0 && !driver) {
       throw new SigraConfigError('replicas.urls', 'needs the driver "pg" in JavaScript, without pg-native');
     }
+    const proof = proofOf(database.names.owners);
     this.standbys = driver
       ? urls.map((url) => {
           const options = { ...connectionOptions(database), connectionString: url, max: MAX_CONNECTIONS };
-          return new Standby(new URL(url).host, driver, options, this.lease, preparedStatements);
+          return new Standby(new URL(url).host, driver, options, this.lease, preparedStatements, proof);
         })
       : [];
   }
