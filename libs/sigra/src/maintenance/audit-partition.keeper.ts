@@ -13,8 +13,11 @@ const MONTHS_AHEAD = 3;
 /** What has become of the partitions of the audit events. */
 export interface KeptPartitions {
   readonly dropped: number;
-  /** Those without a beginning, whose rows have to be deleted: one with all earlier events, and the default one. */
-  readonly endless: readonly AuditPartition[];
+  /**
+   * Those whose rows have to be deleted: the one with all earlier events and the default one, which have no beginning. Undefined for all:
+   * one that has ended could not be dropped.
+   */
+  readonly endless: readonly AuditPartition[] | undefined;
 }
 
 /** Makes the partitions of the audit events ahead, and drops those that have ended. */
@@ -31,17 +34,24 @@ export class AuditPartitionKeeper {
   async keep(run: CleanupSteps, now: Date, endedAt: Date | undefined): Promise<KeptPartitions | undefined> {
     const found = await run.tried(() => this.partitions.find());
     if (!found) return undefined;
+    if (!found.isOwned) {
+      this.logger.warn(
+        'Partitions of the audit events could not be made or dropped: the role needs to own the table. Run `npx sigra cleanup` with one that does',
+      );
+      return { dropped: 0, endless: undefined };
+    }
     for (let month = 0; month <= MONTHS_AHEAD; month++) {
       const [from, to] = [firstOfMonth(now, month), firstOfMonth(now, month + 1)];
       if (!isCovered(found.all, from)) await this.attempt(run, 'made', () => this.partitions.add(found, from, to));
     }
-    const left: AuditPartition[] = [];
-    for (const partition of found.all) {
-      const hasEnded = endedAt !== undefined && partition.to !== null && partition.to <= endedAt;
-      const isDropped = hasEnded && (await this.attempt(run, 'dropped', () => this.partitions.drop(partition)));
-      if (!isDropped) left.push(partition);
+    const hasEnded = ({ to }: AuditPartition) => endedAt !== undefined && to !== null && to <= endedAt;
+    const ended = found.all.filter(hasEnded);
+    let dropped = 0;
+    for (const partition of ended) {
+      if (await this.attempt(run, 'dropped', () => this.partitions.drop(partition))) dropped++;
     }
-    return { dropped: found.all.length - left.length, endless: left.filter(({ from }) => from === null) };
+    const endless = found.all.filter((partition) => partition.from === null && !hasEnded(partition));
+    return { dropped, endless: dropped === ended.length ? endless : undefined };
   }
 
   /** Nothing is lost without it: the default partition gets the events, and the next run tries again. */
@@ -51,8 +61,7 @@ export class AuditPartitionKeeper {
     } catch (error) {
       const reason = error instanceof SigraError ? (error.cause ?? error) : error;
       this.logger.warn(
-        `A partition of the audit events could not be ${what}: ${String(reason)}. The role needs to own the table; ` +
-          'or run `npx sigra cleanup` with one that does',
+        `A partition of the audit events could not be ${what}: ${String(reason)}. The next clean-up tries again`,
       );
       return false;
     }

@@ -18,6 +18,10 @@ export interface AuditPartitions {
   readonly schema: string;
   /** The name of the table, without quotes. */
   readonly table: string;
+  /** The name of its owner, quoted. */
+  readonly owner: string;
+  /** Whether the role of the connection has the rights of that owner. */
+  readonly isOwned: boolean;
   readonly all: readonly AuditPartition[];
 }
 
@@ -35,7 +39,8 @@ export class AuditPartitionRepository {
     const bound = (word: string) =>
       `floor(extract(epoch FROM (regexp_match(pg_get_expr(p.relpartbound, p.oid), '${word} \\(''([^'']+)''\\)'))[1]::timestamptz) * 1000)`;
     const [row] = await this.database.query<{ found: string }>(
-      `SELECT json_build_object('schema', n.nspname, 'table', c.relname, 'all', (
+      `SELECT json_build_object('schema', n.nspname, 'table', c.relname, 'owner', quote_ident(pg_get_userbyid(c.relowner)),
+         'isOwned', pg_has_role(c.relowner, 'USAGE'), 'all', (
          SELECT coalesce(json_agg(json_build_object(
            'schema', s.nspname, 'name', p.relname, 'from', ${bound('FROM')}, 'to', ${bound('TO')}) ORDER BY p.relname), '[]')
          FROM pg_catalog.pg_inherits i
@@ -47,11 +52,10 @@ export class AuditPartitionRepository {
       [this.database.names.auditEvents],
     );
     if (!row) return undefined;
-    const { schema, table, all } = JSON.parse(row.found) as FoundPartitions;
+    const { all, ...partitioned } = JSON.parse(row.found) as FoundPartitions;
     const timeOf = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds));
     return {
-      schema,
-      table,
+      ...partitioned,
       all: all.map(({ schema: own, name, from, to }) => ({
         name: qualified(own, name),
         from: timeOf(from),
@@ -65,13 +69,15 @@ export class AuditPartitionRepository {
    *
    * @throws SigraError `unavailable`, also when the role may not, or a lock is not free
    */
-  async add({ schema, table, all }: AuditPartitions, from: Date, to: Date): Promise<void> {
+  async add({ schema, table, owner, all }: AuditPartitions, from: Date, to: Date): Promise<void> {
     const { auditEvents } = this.database.names;
     const partition = qualified(schema, `${table}_${from.toISOString().slice(0, 7).replace('-', '_')}`);
     const others = all.find((each) => each.to === null);
     const bounds = [from, to].map((time) => literal(time.toISOString()));
     await this.change([
       `CREATE TABLE ${partition} (LIKE ${auditEvents} INCLUDING DEFAULTS)`,
+      // Otherwise only the role of this clean-up could drop it.
+      `ALTER TABLE ${partition} OWNER TO ${owner}`,
       ...(others
         ? [
             `WITH moved AS (
