@@ -210,6 +210,18 @@ describe.each(Object.entries(RULES))('an invalid %s', (path, { wrong, remedy }) 
 });
 
 describe('resolveConfig', () => {
+  it('refuses to delete revoked tokens that a report of a leak has to find, and only with such reports', () => {
+    const cleanup = { revokedRetention: 7199 };
+
+    const { option, message } = problemWith({ cleanup, leaks: { rotatedWithin: 7200 } });
+
+    expect(option).toBe('cleanup.revokedRetention');
+    expect(message).toMatch(/is shorter than leaks\.rotatedWithin, .*; make it at least 7200$/);
+    expect(problemWith({ cleanup: { revokedRetention: 3599 }, leaks: {} }).option).toBe('cleanup.revokedRetention');
+    expect(resolve({ cleanup, leaks: { rotatedWithin: 7199 } }).cleanup).toMatchObject(cleanup);
+    expect(resolve({ cleanup: { revokedRetention: 0 } }).cleanup).toMatchObject({ revokedRetention: 0 });
+  });
+
   it.each([['standby:5432/app'], ['https://s/app'], ['postgres://s'], ['postgres:///app'], [42]])(
     'refuses the standby %p without repeating it',
     (url) => {

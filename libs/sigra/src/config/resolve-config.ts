@@ -116,7 +116,18 @@ export function resolveConfig(options: SigraModuleOptions) {
   if (extra !== undefined) {
     throw new SigraConfigError(extra, 'shapes the module itself; give it beside useFactory, not in what that returns');
   }
-  return sigraSection.resolve('', options);
+  const config = sigraSection.resolve('', options);
+  if (options.leaks) assertReportable(config);
+  return config;
+}
+
+/** Without reports, revoked tokens can be deleted at once. @throws SigraConfigError */
+function assertReportable({ cleanup, leaks }: ReturnType<typeof sigraSection.resolve>): void {
+  if (cleanup.revokedRetention >= leaks.rotatedWithin) return;
+  throw new SigraConfigError(
+    'cleanup.revokedRetention',
+    `is shorter than leaks.rotatedWithin, for which a report has to find rotated tokens; make it at least ${leaks.rotatedWithin}`,
+  );
 }
 
 function changeHook() {

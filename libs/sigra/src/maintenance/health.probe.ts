@@ -6,7 +6,7 @@ import { SigraConfigError } from '../config/sigra-config-error.js';
 import { TOLERATED_CLOCK_DIFFERENCE } from '../persistence/clock-difference.js';
 import { HealthRepository } from '../persistence/health.repository.js';
 import { SchemaCheck } from '../persistence/schema.check.js';
-import { isOverdue } from './overdue.js';
+import { isOverdue, keptAfterRotation } from './overdue.js';
 
 /** The health of Sigra in this process. It contains no secrets, names, addresses or messages of errors. */
 export interface HealthReport {
@@ -79,7 +79,9 @@ export class HealthProbe {
       this.nextSchemaCheck = 0;
       throw error;
     });
-    const overdue = oldestExpiry !== undefined && isOverdue(this.config.cleanup.schedule, oldestExpiry, now);
+    const { schedule } = this.config.cleanup;
+    const overdue =
+      oldestExpiry !== undefined && isOverdue(schedule, oldestExpiry, now, keptAfterRotation(this.config));
     const isApart = Math.abs(clockDifference) > TOLERATED_CLOCK_DIFFERENCE;
     return {
       status: overdue || isApart ? 'degraded' : 'up',

@@ -19,4 +19,11 @@ describe('isOverdue', () => {
   ])('%s', (_name, schedule, expiry, now, expected) => {
     expect(isOverdue(schedule, at(expiry), at(now))).toBe(expected);
   });
+
+  it.each([
+    ['2030-01-09T03:01', true],
+    ['2030-01-09T02:59', false],
+  ])('allows for tokens that are kept for a week, at %s', (now, expected) => {
+    expect(isOverdue('0 3 * * *', at('2030-01-01T00:00'), at(now), 7 * 86_400)).toBe(expected);
+  });
 });

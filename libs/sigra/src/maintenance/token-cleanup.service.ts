@@ -16,6 +16,7 @@ import { cleanupChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
 import { AuditPartitionKeeper, type KeptPartitions } from './audit-partition.keeper.js';
 import { FormerOwnerCleaner } from './former-owner.cleaner.js';
+import { keptAfterRotation } from './overdue.js';
 
 /** The options of one clean-up run. */
 export interface CleanupRequest {
@@ -81,7 +82,8 @@ export class TokenCleanupService implements OnApplicationShutdown {
    * Deletes tokens that expired an hour ago or earlier, with those that `idleTtl` ended and that made nothing that lives,
    * tokens that were revoked longer ago than `cleanup.revokedRetention`, counts of usage older than
    * `apiTokens.usage.retention`, audit events older than `audit.retention`, and refusals of API tokens older than
-   * `audit.failureRetention`. Refresh families are deleted with all their tokens an hour after their absolute expiry; until
+   * `audit.failureRetention`. Expired tokens that a rotation replaced stay for `leaks.rotatedWithin`, if that is longer.
+   * Refresh families are deleted with all their tokens an hour after their absolute expiry; until
    * then even consumed tokens stay, so that their reuse is detected. Owners that no longer exist are forgotten, an hour
    * after their first credential at the earliest, and sweeps that other nodes left behind are continued. With
    * `enforceOnExisting`, what tokens outside the rules made ends with them. Runs by `cleanup.schedule`; call it to run it
@@ -122,12 +124,15 @@ export class TokenCleanupService implements OnApplicationShutdown {
     const ago = (seconds: number) => later(now, -seconds);
     // A credential can also be older than the transaction that creates its user.
     const ended = ago(CLOCK_MARGIN_SECONDS);
+    const replacedBefore = ago(keptAfterRotation(this.config));
     const revokedBefore = ago(this.config.cleanup.revokedRetention);
     const { retention, failureRetention } = this.config.audit;
 
     await run.tried(() => this.limiter.limit());
     await run.tried(() => this.sweeper.drain());
-    const endedTokens = await run.drain((manager, limit) => rows.deleteExpiredTokens(manager, ended, limit));
+    const endedTokens = await run.drain((manager, limit) =>
+      rows.deleteExpiredTokens(manager, ended, replacedBefore, limit),
+    );
     const unusedTokens = await this.deleteUnused(run, ended);
     const revokedTokens = await run.drain((manager, limit) => rows.deleteRevokedTokens(manager, revokedBefore, limit));
     const refreshTokens = await run.drain((manager, limit) => rows.deleteEndedRefreshTokens(manager, ended, limit));
@@ -159,7 +164,7 @@ export class TokenCleanupService implements OnApplicationShutdown {
 
   /** The events of a month are dropped together, with their partition. */
   private deleteEvents(run: Run, before: Date, partitions: KeptPartitions | undefined): Promise<number> {
-    const tables = partitions?.endless.map(({ name }) => name) ?? [undefined];
+    const tables = partitions?.endless?.map(({ name }) => name) ?? [undefined];
     return run.repeat(async (manager, limit) => {
       const count = await this.rows.deleteAuditEvents(manager, before, limit, tables[0]);
       if (count < limit) tables.shift();

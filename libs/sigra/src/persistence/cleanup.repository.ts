@@ -18,6 +18,8 @@ interface ObsoleteRows {
   readonly table: string;
   /** FROM and WHERE, with `table` as `t` and with `$1` as the time up to which rows are obsolete. */
   readonly from: string;
+  /** Its parameters from `$3` on. @default none */
+  readonly parameters?: readonly unknown[];
   readonly orderBy: string;
   /** Columns that identify a row. @default id */
   readonly key?: readonly string[];
@@ -83,17 +85,21 @@ export class CleanupRepository {
     ]);
   }
 
-  /** Deletes up to `limit` unrevoked tokens that expired at `now` or earlier. */
-  deleteExpiredTokens(manager: EntityManager, now: Date, limit: number): Promise<number> {
+  /**
+   * Deletes up to `limit` unrevoked tokens that expired at `now` or earlier; those that a rotation replaced, at
+   * `replacedBefore` or earlier.
+   */
+  deleteExpiredTokens(manager: EntityManager, now: Date, replacedBefore: Date, limit: number): Promise<number> {
     const table = this.database.names.apiTokens;
-    const from = `${table} t WHERE ${this.ofTypes('t')} AND t.revoked_at IS NULL AND t.expires_at <= $1`;
-    return this.take(manager, { table, from, orderBy: 't.expires_at' }, now, limit);
+    const from = `${table} t WHERE ${this.ofTypes('t')} AND t.revoked_at IS NULL AND t.expires_at <= $1
+      AND (t.replaced_by IS NULL OR t.expires_at <= $3)`;
+    return this.take(manager, { table, from, parameters: [replacedBefore], orderBy: 't.expires_at' }, now, limit);
   }
 
   /**
    * Deletes those of the next `limit` tokens that `idleTtl` ended at `now` or earlier. In the order of the ids, because an
    * index of last uses would make each recording of a use dearer. A token with living descendants stays, so that they can be
-   * revoked with it.
+   * revoked with it, and so does one that a rotation replaced: it also expires.
    *
    * @param after the id after which it begins
    * @returns the number of deleted rows, and the id of the last row that was looked at; null when there was none
@@ -105,11 +111,10 @@ export class CleanupRepository {
     limit: number,
   ): Promise<{ readonly count: number; readonly last: string | null }> {
     const { apiTokens: table, refreshFamilies } = this.database.names;
-    const isUnused = `${this.ofTypes('t')} AND t.revoked_at IS NULL
+    const isUnused = `${this.ofTypes('t')} AND t.revoked_at IS NULL AND t.replaced_by IS NULL
       AND ${idleEndSql('t', this.config.apiTokens)} <= $1`;
-    // What a replaced token made belongs to its successor.
-    const hasMade = (credentials: string) => `(t.replaced_by IS NULL AND EXISTS (SELECT FROM ${credentials} made
-      WHERE made.descends_from && ARRAY[coalesce(t.origin_id, t.id)] AND made.descends_from <> '{}' AND made.revoked_at IS NULL))`;
+    const hasMade = (credentials: string) => `EXISTS (SELECT FROM ${credentials} made
+      WHERE made.descends_from && ARRAY[coalesce(t.origin_id, t.id)] AND made.descends_from <> '{}' AND made.revoked_at IS NULL)`;
     const { count, last } = await this.database.queryOne<{ count: number | string; last: string | null }>(
       `WITH seen AS MATERIALIZED (
          SELECT t.id, ${isUnused} AS is_unused FROM ${table} t WHERE t.id > $3 ORDER BY t.id LIMIT $2
@@ -221,7 +226,7 @@ export class CleanupRepository {
   /** @returns the number of rows deleted or updated */
   private async take(
     manager: EntityManager,
-    { table, from, orderBy, key = ['id'], set }: ObsoleteRows,
+    { table, from, parameters = [], orderBy, key = ['id'], set }: ObsoleteRows,
     until: Date,
     limit: number,
   ): Promise<number> {
@@ -236,7 +241,7 @@ export class CleanupRepository {
          ORDER BY ${orderBy} LIMIT $2 FOR UPDATE OF t SKIP LOCKED
        ), taken AS (${change} RETURNING 1)
        SELECT count(*)::int AS count FROM taken`,
-      [until, limit],
+      [until, limit, ...parameters],
       manager,
     );
     return Number(count);

@@ -15,7 +15,7 @@ import { SetUpReader } from '../../persistence/set-up.reader.js';
 import { SigraDatabase } from '../../persistence/sigra-database.js';
 import { describeOwnerEntities } from '../../persistence/user-entity.js';
 import { isMadeAhead } from '../audit-partition.keeper.js';
-import { isOverdue } from '../overdue.js';
+import { isOverdue, keptAfterRotation } from '../overdue.js';
 import { clockCheck, connectionChecks, dataSourceChecks, poolSizeOf, statementCheck } from './connection.checks.js';
 import { Diagnosis, type DiagnosisReport, findingOfOption, NotChecked } from './diagnosis.js';
 import { type Check, type Finding, findingsOf } from './finding.js';
@@ -155,7 +155,7 @@ async function examineState(
     const { config, database } = known();
     const { schedule } = config.cleanup;
     const { now, oldestExpiry } = await new HealthRepository(config, new SystemClock(), database).read();
-    const overdue = oldestExpiry !== undefined && isOverdue(schedule, oldestExpiry, now);
+    const overdue = oldestExpiry !== undefined && isOverdue(schedule, oldestExpiry, now, keptAfterRotation(config));
     return findingsOf([cleanupCheck], { schedule, isOverdue: overdue });
   });
   await diagnosis.make([ownerTypeCheck.code], async () => {
