@@ -242,6 +242,21 @@ describe.each(ADAPTERS)('describeSigra on %s', (adapter) => {
     expect(paths['/tokens']!.post).toHaveProperty('summary', 'Create a token');
   });
 
+  it('lists the refusals of bodies where a route reads one', async () => {
+    const { paths } = documentOf(await start());
+
+    const [create, list, token] = [paths['/tokens']!.post!, paths['/tokens']!.get!, paths['/oauth/token']!.post!];
+    expect(create.responses).toMatchObject({
+      413: { description: '`body_too_large`.' },
+      415: { description: '`unsupported_encoding`.' },
+    });
+    expect(Object.keys(list.responses)).not.toEqual(expect.arrayContaining(['413']));
+    expect(token.responses).toMatchObject({
+      413: { content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } } },
+      415: { description: 'invalid_request.' },
+    });
+  });
+
   it('changes nothing where no guard reads a credential', async () => {
     const { paths } = documentOf(await start({ guard: null, controllers: [FreeController] }));
 

@@ -52,6 +52,8 @@ const introspection = record({
     exp: { type: 'integer', description: 'Seconds since 1970.' },
     token_type: { type: 'string' },
     allowed_ips: { type: 'array', items: { type: 'string' }, description: 'Where it is accepted from.' },
+    allowed_resources: { type: 'array', items: { type: 'string' }, description: 'What its scopes are limited to.' },
+    token_kind: { type: 'string', description: 'The kind of an API token.' },
   },
 });
 

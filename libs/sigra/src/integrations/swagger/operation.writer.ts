@@ -1,3 +1,4 @@
+import { ERROR_CODES, type SigraErrorCode } from '../../common/sigra-error.js';
 import { type Answer, codesOfGuards, HEADERS, refusalsOf } from './refusals.js';
 import type { Parameter } from './operation.js';
 import type { ReadyMadeOperation } from './ready-made.operations.js';
@@ -22,6 +23,9 @@ interface DocumentedAnswer {
   headers?: object;
   content?: Record<string, { schema?: object }>;
 }
+
+/** The codes of bodies that are refused before they are parsed. */
+const BODY_CODES: readonly SigraErrorCode[] = ['body_too_large', 'unsupported_encoding'];
 
 const JSON_TYPE = 'application/json';
 
@@ -66,8 +70,9 @@ export class OperationWriter {
     if (accepts) operation.security = accepts.flatMap((group) => this.alternatives(group));
     else if (isOpen || guards.authenticate) operation.security ??= guards.security(this.schemes);
     if (guards.authenticate) this.require(operation, guards);
-    const codes = [...codesOfGuards(guards, method), ...refusals];
-    const answers = oauthErrors ? oauthAnswers(oauthErrors) : refusalsOf(codes, exceptions);
+    const ofBody = described?.body ? BODY_CODES : [];
+    const codes = [...codesOfGuards(guards, method), ...refusals, ...ofBody];
+    const answers = oauthErrors ? oauthAnswers(oauthErrors, ofBody) : refusalsOf(codes, exceptions);
     for (const [status, answer] of Object.entries(answers)) {
       operation.responses[status] = this.completed(operation.responses[status], answer);
     }
@@ -123,13 +128,21 @@ export class OperationWriter {
   }
 }
 
-function oauthAnswers(errors: Readonly<Record<number, string>>): Readonly<Record<string, Answer>> {
+/** @param ofBody the codes of bodies that are refused, which RFC 6749 calls `invalid_request` */
+function oauthAnswers(
+  errors: Readonly<Record<number, string>>,
+  ofBody: readonly SigraErrorCode[],
+): Readonly<Record<string, Answer>> {
   const headersOf = (status: string): Answer['headers'] => {
     if (status === '401' || status === '403') return ['WWW-Authenticate'];
     return status === '503' ? ['Retry-After'] : [];
   };
+  const all: Readonly<Record<string, string>> = {
+    ...errors,
+    ...Object.fromEntries(ofBody.map((code) => [String(ERROR_CODES[code].status), 'invalid_request.'])),
+  };
   return Object.fromEntries(
-    Object.entries(errors).map(([status, description]) => [
+    Object.entries(all).map(([status, description]) => [
       status,
       { description, headers: headersOf(status), schema: oauthError },
     ]),

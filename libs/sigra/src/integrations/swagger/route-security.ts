@@ -1,4 +1,5 @@
 import type { ApplicationConfig } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
 import { BearerAuthGuard, SessionAuthGuard } from '../../auth/auth.guards.js';
 import type { Target } from '../../auth/route-metadata.js';
 import { authenticates, enforcesScopes, guardsOf, rulesOf, type RouteRules } from '../../auth/route-rules.js';
@@ -11,11 +12,16 @@ export type Security = Record<string, string[]>[];
 /** The most combinations of scopes that a document lists. More stand in the description only. */
 const MAX_COMBINATIONS = 64;
 
+/** The guard in front of `BearerStrategy`: Passport makes one class for each name of a strategy. */
+const PassportBearerGuard = AuthGuard('bearer');
+
 /** What the guards of a route demand. */
 export class RouteGuards {
   readonly rules: RouteRules;
-  /** Whether one of them reads a credential. */
+  /** Whether a guard of Sigra is among them, or that of Passport in front of `BearerStrategy`. */
   readonly authenticate: boolean;
+  /** Whether one of them has a strategy of the application, which decides what they accept. */
+  private readonly acceptOthers: boolean;
   /** Whether one of them limits requests, and whether it is that of Sigra. */
   readonly throttle: 'sigra' | 'other' | undefined;
   readonly acceptsBearer: boolean;
@@ -36,13 +42,14 @@ export class RouteGuards {
       ...guardsOf(controller),
     ];
     const isOpen = this.rules.access === 'anonymous';
-    this.authenticate = !isOpen && guards.some(authenticates);
+    this.authenticate = !isOpen && guards.some((guard) => authenticates(guard) && !hasOtherStrategy(guard));
+    this.acceptOthers = guards.some(hasOtherStrategy);
     const throttlers = guards.filter(throttles);
     this.throttle = throttlers.some(enforcesScopes) ? 'sigra' : throttlers.length > 0 ? 'other' : undefined;
     // Every guard has to accept the credential.
     this.acceptsBearer = !guards.some((guard) => isOf(guard, SessionAuthGuard));
-    this.acceptsSession =
-      this.acceptsUsers && kinds.length === 0 && !guards.some((guard) => isOf(guard, BearerAuthGuard));
+    const bearerOnly = [BearerAuthGuard, PassportBearerGuard].some((type) => guards.some((guard) => isOf(guard, type)));
+    this.acceptsSession = this.acceptsUsers && kinds.length === 0 && !bearerOnly;
     const types = this.acceptsBearer ? config.ownerTypes.map(({ type }) => type) : [config.users.type];
     this.refusesOwners = types.some((type) => !(owners ?? [config.users.type]).includes(type));
   }
@@ -58,8 +65,12 @@ export class RouteGuards {
     return combined;
   }
 
-  /** @param schemes the names of the schemes of the document */
-  security(schemes: SchemeNames): Security {
+  /**
+   * @param schemes the names of the schemes of the document
+   * @returns undefined if the application has to describe the credentials, which a strategy of its own reads
+   */
+  security(schemes: SchemeNames): Security | undefined {
+    if (this.acceptOthers) return undefined;
     if (!this.authenticate) return [];
     const { access, kinds } = this.rules;
     const onlyTokens = kinds.length > 0 || !this.acceptsUsers;
@@ -92,6 +103,11 @@ function quoted(names: readonly string[], separator: string): string {
 function isOf(guard: unknown, type: Target): boolean {
   const given: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
   return typeof given === 'function' && (given === type || given.prototype instanceof type);
+}
+
+/** Whether it is a guard of Passport with another strategy than `BearerStrategy`. */
+function hasOtherStrategy(guard: unknown): boolean {
+  return authenticates(guard) && !enforcesScopes(guard) && !isOf(guard, PassportBearerGuard);
 }
 
 /** A guard of `@nestjs/throttler`, which is an optional package. */
