@@ -8,6 +8,8 @@ export type Results = Readonly<Record<Adapter, Readonly<Record<HttpContestantNam
 export const LABELS: Readonly<Record<HttpContestantName, string>> = {
   bare: 'no guard',
   'sigra-token': 'Sigra, API token (token and user)',
+  'sigra-observed': 'Sigra, API token, OpenTelemetry without an SDK',
+  'sigra-metrics': 'Sigra, API token, OpenTelemetry with metrics',
   'sigra-jwt-stateless': 'Sigra, JWT stateless (no read)',
   'sigra-jwt-epoch': 'Sigra, JWT epoch (epoch and user)',
   'sigra-session': 'Sigra, session (user)',
@@ -31,6 +33,13 @@ export function demandsOf({ fastify, express }: Results): Demand[] {
     unit: 'times',
     measured,
   });
+  const cost = (name: 'sigra-observed' | 'sigra-metrics', sdk: string, limit: number): Demand => ({
+    what: `CPU with OpenTelemetry ${sdk}, against without, on Fastify`,
+    bound: 'at most',
+    limit,
+    unit: 'times',
+    measured: totalCpu(fastify[name]) / totalCpu(fastify['sigra-token']),
+  });
   const against = 'against what the hand-written guard adds,';
   const token = 'requests with token and user, against the hand-written guard,';
   return [
@@ -48,6 +57,8 @@ export function demandsOf({ fastify, express }: Results): Demand[] {
       1,
       fastify['sigra-jwt-stateless'].rate / fastify['plain-jwt'].rate,
     ),
+    cost('sigra-observed', 'and no SDK', 1.01),
+    cost('sigra-metrics', 'and its metrics SDK', 1.05),
   ];
 }
 

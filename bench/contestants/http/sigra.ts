@@ -6,7 +6,7 @@ import { rawToken, userId } from '../../harness/tokens.js';
 import { JWT_OPTIONS, sigraModule, typeOrmModule } from '../host.js';
 
 /** The dual guard for all routes, for every kind of credential. */
-const sigra = (databaseUrl: string, check?: JwtCheck): HttpContestant['module'] => ({
+export const sigra = (databaseUrl: string, check?: JwtCheck): HttpContestant['module'] => ({
   imports: [typeOrmModule(databaseUrl), sigraModule(check ? { jwt: { ...JWT_OPTIONS, check } } : {})],
   providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
 });
