@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { CreateApiToken } from 'nestjs-sigra';
 import { flushBackgroundWrites } from 'nestjs-sigra/testing';
 import { auditRows } from '../support/audit-rows.js';
+import { type HostApp, startHost } from '../support/host-app.js';
 import { sendFrom, type SentRequest } from '../support/send-from.js';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 import { TokenClient } from '../support/token-client.js';
@@ -139,14 +139,18 @@ describe.each(ADAPTERS)('API tokens that are limited to addresses, on %s', (adap
   });
 });
 
-describe('API tokens that are limited to addresses, behind a proxy', () => {
+describe.each(ADAPTERS)('API tokens that are limited to addresses, behind a proxy, on %s', (adapter) => {
   let test: TestApp;
+  let host: HostApp;
 
   beforeAll(async () => {
     test = await startTestApp();
-    (test.app as NestExpressApplication).set('trust proxy', 'loopback');
+    host = await startHost({ adapter, databaseUrl: test.databaseUrl, trustProxy: 'loopback' });
   });
-  afterAll(() => test.close());
+  afterAll(async () => {
+    await host.close();
+    await test.close();
+  });
 
   it.each([
     ['192.0.2.7', 200],
@@ -163,8 +167,8 @@ describe('API tokens that are limited to addresses, behind a proxy', () => {
       allowedIps: ['192.0.2.0/24'],
     });
 
-    const answer = await sendFrom('127.0.0.1', test.url, {
-      path: '/notes/me',
+    const answer = await sendFrom('127.0.0.1', host.url, {
+      path: '/api/tokens',
       headers: { authorization: `Bearer ${rawToken}`, 'x-forwarded-for': forwarded },
     });
 

@@ -1,7 +1,15 @@
 import { Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CurrentPrincipal, CurrentUser, type Principal, RequireScopes, ScopeGuard } from 'nestjs-sigra';
+import {
+  CurrentPrincipal,
+  CurrentUser,
+  ownerRef,
+  type Principal,
+  RequireScopes,
+  type ResourceFinder,
+  ScopeGuard,
+} from 'nestjs-sigra';
 import { ADAPTERS, startTestApp, type TestApp, withoutGlobalGuard } from '../support/test-app.js';
 import {
   answerOf,
@@ -13,6 +21,13 @@ import {
   UNAUTHORIZED,
 } from '../support/answers.js';
 import { sendRaw } from '../support/raw-http.js';
+import { sendFrom } from '../support/send-from.js';
+
+const ORGANIZATIONS = { findByIds: (ids: readonly string[]) => Promise.resolve(ids.map((id) => ({ id }))) };
+const noteOf: ResourceFinder = (context) => {
+  const { params } = context.switchToHttp().getRequest<{ params: Readonly<Record<string, string>> }>();
+  return `note:${params.id}`;
+};
 
 @Controller('passport')
 @UseGuards(AuthGuard('bearer'), ScopeGuard)
@@ -25,6 +40,12 @@ class PassportController {
   @Get('scoped')
   @RequireScopes('write:notes')
   scoped() {
+    return { ok: true };
+  }
+
+  @Get('note/:id')
+  @RequireScopes('read:notes', { resource: noteOf })
+  note() {
     return { ok: true };
   }
 
@@ -52,6 +73,7 @@ describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapte
       adapter,
       controllers: [PassportController, PassportAloneController],
       configure: withoutGlobalGuard,
+      sigra: { owners: { organization: { provider: ORGANIZATIONS } } },
     });
     ({ rawToken } = await test.tokens.create(test.user, { name: 'CI', scopes: ['read:notes'] }));
   });
@@ -95,6 +117,35 @@ describe.each(ADAPTERS)("AuthGuard('bearer') of @nestjs/passport on %s", (adapte
 
   it('answers 403 through ScopeGuard, with the missing scopes', async () => {
     expect(await send('/passport/scoped', bearer())).toEqual(insufficientScope(['write:notes'], ['write:notes']));
+  });
+
+  it('refuses a token of an organization, whose id can be that of a user', async () => {
+    const organization = ownerRef('organization', test.user.id);
+    const ofOrganization = await test.tokens.create(organization, { name: 'CI', scopes: ['*'] });
+
+    for (const path of ['/passport', '/passport-alone']) {
+      const { status, body } = await send(path, bearer(ofOrganization.rawToken));
+      expect([status, (body as { error: string }).error]).toEqual([403, 'owner_not_allowed']);
+    }
+  });
+
+  it('refuses a token that is limited to resources through ScopeGuard, where a route names none', async () => {
+    const limited = await test.tokens.create(test.user, { name: 'CI', scopes: ['*'], resources: ['note:1'] });
+    const statusOf = async (id: number) => (await send(`/passport/note/${id}`, bearer(limited.rawToken))).status;
+
+    const { status, body } = await send('/passport/scoped', bearer(limited.rawToken));
+
+    expect([status, (body as { error: string }).error]).toEqual([403, 'resource_not_allowed']);
+    expect([await statusOf(1), await statusOf(2)]).toEqual([200, 403]);
+  });
+
+  it('refuses a token that is limited to addresses from elsewhere', async () => {
+    const limited = await test.tokens.create(test.user, { name: 'CI', scopes: ['*'], allowedIps: ['127.0.0.1'] });
+
+    for (const path of ['/passport', '/passport-alone']) {
+      expect((await sendFrom('127.0.0.1', test.url, { path, ...bearer(limited.rawToken) })).status).toBe(200);
+      expect(await sendFrom('127.0.0.2', test.url, { path, ...bearer(limited.rawToken) })).toEqual(INVALID_TOKEN);
+    }
   });
 
   it('answers 400 to a malformed or repeated header, where Passport would answer 401', async () => {

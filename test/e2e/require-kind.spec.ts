@@ -1,5 +1,8 @@
-import { Controller, Get, type Type, UseGuards } from '@nestjs/common';
+import { Controller, Get, type INestApplication, type Type, UseGuards } from '@nestjs/common';
+import { Mutation, Query, Resolver, Subscription } from '@nestjs/graphql';
 import { MessagePattern } from '@nestjs/microservices';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   AllowAnonymous,
@@ -14,8 +17,8 @@ import {
 } from 'nestjs-sigra';
 import { type Answer, answerOf, INVALID_TOKEN, insufficientScope, UNAUTHORIZED } from '../support/answers.js';
 import { CONTEXTS } from '../support/context-clients.js';
-import { type ContextHosts, startTcp } from '../support/context-hosts.js';
-import { type HostApp, startHost } from '../support/host-app.js';
+import { apollo, type ContextHosts, Me, mercurius, startTcp } from '../support/context-hosts.js';
+import { startHost } from '../support/host-app.js';
 import { JWT, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { ADAPTERS } from '../support/test-app.js';
 
@@ -97,13 +100,46 @@ class InheritingController extends KindController {
   }
 }
 
+const ME: Me = { userId: '1', method: 'api_token', email: 'ada@example.com' };
+
 @Controller()
 @UseGuards(BearerAuthGuard)
 class Messages {
   @MessagePattern({ cmd: 'scoped' })
   @RequireKind('live')
   scoped() {
-    return OK;
+    return ME;
+  }
+}
+
+@Resolver(() => Me)
+class KindResolver {
+  @Query(() => Me)
+  @RequireKind('live')
+  scoped() {
+    return ME;
+  }
+
+  @Mutation(() => Me, { name: 'scopedChanged' })
+  @RequireKind('live')
+  change() {
+    return ME;
+  }
+
+  @Subscription(() => Me, { name: 'scopedChanged', resolve: (value: Me) => value })
+  @RequireKind('live')
+  async *changes() {
+    yield ME;
+  }
+}
+
+@WebSocketGateway()
+@UseGuards(SigraAuthGuard)
+class KindGateway {
+  @SubscribeMessage('scoped')
+  @RequireKind('live')
+  scoped() {
+    return { event: 'answer', data: ME };
   }
 }
 
@@ -173,38 +209,53 @@ describe.each(ADAPTERS)('@RequireKind() on %s', (adapter) => {
   });
 });
 
-describe('@RequireKind() in messages', () => {
+describe('@RequireKind() outside of HTTP', () => {
   let test: JwtApp;
-  let host: HostApp;
-  let tcpPort: number;
+  let hosts: ContextHosts;
 
   beforeAll(async () => {
     test = await startJwtApp({}, { sigra: APP });
-    host = await startHost({
+    const { databaseUrl } = test;
+    const shared = { databaseUrl, sigra: { ...APP, jwt: JWT }, adapter: 'fastify' as const };
+    const express = await startHost({
+      ...shared,
       adapter: 'express',
-      databaseUrl: test.databaseUrl,
-      sigra: { ...APP, jwt: JWT },
       controllers: [Messages],
+      providers: [KindResolver, KindGateway],
+      imports: [apollo()],
     });
-    tcpPort = await startTcp(host.app);
+    const tcpPort = await startTcp(express.app);
+    const fastify = await startHost({ ...shared, providers: [KindResolver], imports: [mercurius()] });
+    const prepare = (app: INestApplication) => void app.useWebSocketAdapter(new WsAdapter(app));
+    const sockets = await startHost({ ...shared, providers: [KindGateway], prepare });
+    const close = async () => {
+      for (const host of [sockets, fastify, express]) await host.close();
+    };
+    hosts = { express, fastify, sockets, tcpPort, close };
   });
   afterAll(async () => {
-    await host.close();
+    await hosts.close();
     await test.close();
   });
 
-  it.each(CONTEXTS.filter(({ context }) => context === 'TCP'))('is enforced in $context', async ({ connect }) => {
-    const outcomeFor = async (kind: string) => {
-      const { rawToken } = await test.tokens.create(test.user, { name: kind, scopes: ['*'], kind });
-      const client = await connect({ tcpPort } as ContextHosts, { token: rawToken });
-      const outcome = await client.ask('scoped');
-      await client.close();
-      return outcome;
-    };
+  it.each(CONTEXTS.filter(({ context }) => !context.startsWith('HTTP')))(
+    'is enforced in the context $context',
+    async ({ connect }) => {
+      const outcomeFor = async (token: string) => {
+        const client = await connect(hosts, { token });
+        const outcome = await client.ask('scoped');
+        await client.close();
+        return outcome;
+      };
+      const outcomeForKind = async (kind: string) =>
+        outcomeFor((await test.tokens.create(test.user, { name: kind, scopes: ['*'], kind })).rawToken);
 
-    expect(await outcomeFor('live')).toEqual(OK);
-    expect(await outcomeFor('ci')).toEqual(otherKind('live').body);
-  });
+      expect(await outcomeForKind('live')).toEqual(ME);
+      expect(await outcomeForKind('ci')).toEqual(otherKind('live').body);
+      const { accessToken } = await test.jwt.generateTokens(test.user, ['*']);
+      expect(await outcomeFor(accessToken)).toEqual(otherKind('live').body);
+    },
+  );
 });
 
 describe('The check at boot of @RequireKind()', () => {

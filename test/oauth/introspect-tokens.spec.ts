@@ -144,5 +144,18 @@ describe.each(ADAPTERS)('According to POST /oauth/introspect on %s,', (adapter) 
       ]);
       expect(inactive).toEqual([INACTIVE, INACTIVE]);
     });
+
+    it('has its kind, if the application has kinds', async () => {
+      const apiTokens = { scopes: ['admin'], kinds: { live: { prefix: 'sk_live_' }, test: { prefix: 'sk_test_' } } };
+      const app = await startOAuthApp({}, { adapter, sigra: { apiTokens } });
+      const create = (kind: string, scopes: string[]) => app.tokens.create(app.user, { name: 'CI', scopes, kind });
+      const [asker, asked] = [await create('live', ['oauth:introspect']), await create('test', ['admin'])];
+      const client = { client_id: asker.token.id, client_secret: asker.rawToken };
+
+      const { body } = await app.post('introspect', { token: asked.rawToken, ...client });
+      await app.close();
+
+      expect(body).toMatchObject({ active: true, jti: asked.token.id, token_kind: 'test' });
+    });
   });
 });

@@ -256,6 +256,30 @@ describe('ApiTokenService.update of a token that has made others', () => {
     expect(await scopesOf(other.rawToken)).toEqual(['*']);
   });
 
+  it('records how many other credentials the change has narrowed, each once, in its audit row', async () => {
+    const old = await test.tokens.create(test.user, { name: 'root', scopes: ['*'] });
+    const { rawToken, token } = await test.tokens.rotate(old.token.id, { graceSeconds: 3600 });
+    const child = await make(rawToken, ['*']);
+    const within = await make(child.rawToken, ['read:notes']);
+    const principal = { user: test.user, userId: test.user.id, method: 'api_token', scopes: ['*'], tokenId: token.id };
+    await test.jwt.generateTokens(test.user, ['*'], { principal: principal as Principal });
+    const narrowedBy = async (changes: UpdateApiToken) => {
+      await test.tokens.update(token.id, changes);
+      return (await auditRows(test.dataSource, token.id)).at(-1)?.metadata.narrowed;
+    };
+
+    const counts = [
+      await narrowedBy({ name: 'renamed' }),
+      await narrowedBy({ scopes: ['read:notes', 'api_tokens:write'], resources: ['note:1'] }),
+      await narrowedBy({ scopes: ['api_tokens:write'] }),
+      await narrowedBy({ scopes: ['read:notes', 'api_tokens:write'], resources: null }),
+    ];
+
+    // Of the earlier token, the child, what the child made and the family.
+    expect(counts).toEqual([undefined, 4, 4, undefined]);
+    expect(await scopesOf(within.rawToken)).toEqual([]);
+  });
+
   it('leaves a token that has no scope in common without one', async () => {
     const { rawToken, token } = await test.tokens.create(test.user, { name: 'root', scopes: ['*'] });
     const child = await make(rawToken, ['admin']);

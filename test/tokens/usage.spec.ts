@@ -82,6 +82,18 @@ describe('the usage of a token', () => {
     expect(await refusalOf(test.tokens.usage('no uuid'))).toBe('not_found');
   });
 
+  it.each([new Date('no date'), new Date('-000001-01-01'), new Date(8.64e15), '2026-03-01' as never])(
+    'is not read for the day of %p',
+    async (time) => {
+      const { token } = await create();
+
+      for (const range of [{ from: time }, { to: time }]) {
+        expect(await refusalOf(test.tokens.usage(token.id, range))).toBe('invalid_filter');
+      }
+      expect(await test.tokens.usage(token.id, { from: new Date('0001-01-01') })).toEqual([]);
+    },
+  );
+
   it('ends with its token, also while it is written', async () => {
     const { rawToken, token } = await create();
     const { rawToken: kept, token: keptToken } = await create();

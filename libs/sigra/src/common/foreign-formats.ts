@@ -6,7 +6,7 @@ import { looksLikeJwt } from './token-format.js';
 export const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const;
 /** The most characters of a raw token of another system. A longer string is not matched at all. */
 export const MAX_FOREIGN_LENGTH = 512;
-/** So many slow digests are computed at a time: half of the threads that Node has for them by default. */
+/** So many digests of functions, which can be slow, are computed at a time: half of the threads that Node has by default. */
 const DIGESTS_AT_ONCE = 2;
 const MOST_WAITING = 64;
 /** No space, quote or comma, which separate credentials in headers. */
@@ -55,7 +55,7 @@ export function secretHashOf({ name }: Pick<ForeignFormat, 'name'>, secret: stri
 export interface ForeignTokenHashes {
   /** The `secret_hash`, which a row has after the first use; undefined if its format has no `rehash`. */
   readonly secretHash: string | undefined;
-  /** Computes the `token_hash`. @throws SigraError `unavailable` when too many slow digests are waiting */
+  /** Computes the `token_hash`. @throws SigraError `unavailable` when too many digests of functions are waiting */
   readonly tokenHash: () => Promise<string>;
 }
 
@@ -84,9 +84,11 @@ export class ForeignFormats {
     if (!matched) return undefined;
     const { format, secret } = matched;
     const digest = () => hashWith(format, secret);
-    return format.rehash
-      ? { secretHash: secretHashOf(format, secret), tokenHash: () => this.slow.run(digest) }
-      : { secretHash: undefined, tokenHash: digest };
+    return {
+      secretHash: format.rehash ? secretHashOf(format, secret) : undefined,
+      // Anyone can send a string that has the form of a token.
+      tokenHash: typeof format.digest === 'function' ? () => this.slow.run(digest) : digest,
+    };
   }
 
   /** The first format that matches. A string that begins like a JWT, or is too long, has none. */

@@ -213,19 +213,13 @@ describe('the recipes for loggers', () => {
   it('redact what pino writes', () => {
     const written: string[] = [];
     const stream = { write: (line: string) => void written.push(line) };
-    const logger = pino(
-      {
-        hooks: {
-          logMethod(args, method) {
-            method.apply(this, args.map(redact) as typeof args);
-          },
-        },
-      },
-      stream,
-    );
+    const logger = pino({ hooks: { streamWrite: (line) => `${JSON.stringify(redact(JSON.parse(line)))}\n` } }, stream);
 
     logger.info({ request: { headers: { authorization: `Bearer ${TOKEN}` } } }, 'with %s', JWT);
-    logger.error(new Error(REFRESH));
+    logger.error(new Error(REFRESH, { cause: new Error(CI) }));
+    // As middleware does that logs a request.
+    const child = logger.child({ req: { headers: { authorization: JWT } } }, { serializers: { res: () => TOKEN } });
+    child.info({ res: {} }, 'request completed');
 
     expect(written.join('')).toContain('[redacted]');
     expect(JSON.parse(written[1]!)).toMatchObject({ err: { message: '[redacted]' } });

@@ -171,13 +171,12 @@ export interface ForeignFormatOptions {
   pattern: RegExp;
   /**
    * How the other system hashes the secret: SHA-256 or SHA-512 of its UTF-8, or a function, which gets the same bytes for the same
-   * secret.
+   * secret. Two calls of a function run at a time; when 64 are waiting, further tokens are refused with `unavailable`.
    */
   digest: 'sha256' | 'sha512' | ((secret: string) => Uint8Array | Promise<Uint8Array>);
   /**
    * Whether the first use of a token stores SHA-256 of its secret beside the hash that was imported, so that a slow `digest` is
-   * computed for later uses no more. Other tokens wait for one of two digests at a time; when 64 are waiting, further ones are
-   * refused with `unavailable`. Only for a `digest` that is a function, and for random secrets. @default false
+   * computed for later uses no more. Only for a `digest` that is a function, and for random secrets. @default false
    */
   rehash?: boolean;
   /** The kind that the tokens belong to: required with `apiTokens.kinds`. @default none */

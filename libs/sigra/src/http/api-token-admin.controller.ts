@@ -92,7 +92,7 @@ export class ApiTokenAdminController {
     @Req() request: HostRequest,
     @Param('id') id: string,
   ): Promise<void> {
-    await this.gate.stepUp(principal, request, caller);
+    await this.confirm(principal, request, caller);
     await this.tokens.revoke(id, caller);
   }
 
@@ -116,7 +116,13 @@ export class ApiTokenAdminController {
     if ((dryRun !== undefined && dryRun !== false) || typeof expected !== 'string') {
       throw refuse('invalid_request', 'Send either dryRun: true, or digest, the digest of the dry run.');
     }
-    await this.gate.stepUp(principal, request, caller);
+    await this.confirm(principal, request, caller);
     return this.tokens.revokeMatching(filter, expected, caller);
+  }
+
+  /** Only an administrator is asked to authenticate again. */
+  private async confirm(principal: Principal, request: HostRequest, caller: Caller): Promise<void> {
+    await this.gate.admit(caller);
+    await this.gate.stepUp(principal, request, caller);
   }
 }

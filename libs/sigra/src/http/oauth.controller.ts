@@ -139,7 +139,9 @@ export class OAuthController {
     );
   }
 
+  /** `sub` alone would not say that it is not the id of a user, so only tokens of users are active. */
   private async introspectApiToken(rawToken: string, presented: Caller): Promise<IntrospectedToken | undefined> {
+    if (await this.isOfOtherOwner(rawToken)) return undefined;
     const token = await this.apiTokens.verify(rawToken, presented).catch(unlessOutage);
     return (
       token && {
@@ -150,8 +152,17 @@ export class OAuthController {
         ...(token.expiresAt && { exp: Math.floor(token.expiresAt.getTime() / 1000) }),
         ...(token.allowedIps && { allowed_ips: token.allowedIps }),
         ...(token.resources && { allowed_resources: token.resources }),
+        ...(token.kind !== null && { token_kind: token.kind }),
         token_type: 'Bearer',
       }
     );
+  }
+
+  /** Whether a token belongs to an owner that is not a user. Unlike a verification, it does not count as a use. */
+  private async isOfOtherOwner(rawToken: string): Promise<boolean> {
+    const { ownerTypes, users } = this.config;
+    if (ownerTypes.length === 1) return false;
+    const found = await this.apiTokens.lookup(rawToken);
+    return found !== undefined && found.token.ownerType !== users.type;
   }
 }

@@ -30,6 +30,11 @@ export interface LineageChange {
   readonly isComplete: boolean;
 }
 
+/** What a transaction has let expire with its maker. */
+export interface LimitedLineage extends LineageChange {
+  readonly ids: readonly string[];
+}
+
 /**
  * Revokes what revoked credentials have made, to any depth, with an audit row for each: the first thousand in the
  * transaction that revokes the maker, the others in sweeps. Credentials also expire with their maker, and lose the scopes,
@@ -134,9 +139,9 @@ export class LineageRevoker {
     token: ApiToken,
     endsAt: Date | null,
     at: Date,
-  ): Promise<LineageChange> {
+  ): Promise<LimitedLineage> {
     const { expiresAt } = token;
-    if (endsAt === null || (expiresAt !== null && expiresAt <= endsAt)) return { count: 0, isComplete: true };
+    if (endsAt === null || (expiresAt !== null && expiresAt <= endsAt)) return { ids: [], count: 0, isComplete: true };
     return this.limitMadeBy(manager, ownerOf(token), makerIdOf(token), endsAt, at);
   }
 
@@ -147,16 +152,16 @@ export class LineageRevoker {
     makerId: string,
     endsAt: Date,
     at: Date,
-  ): Promise<LineageChange> {
-    let count = 0;
+  ): Promise<LimitedLineage> {
+    const ids: string[] = [];
     let unfinished: readonly string[] = [makerId];
-    for (let pass = 0; pass < MAX_PASSES && count < AT_ONCE && unfinished.length > 0; pass++) {
-      const limited = await this.lineage.limitDescendants(manager, unfinished, endsAt, AT_ONCE - count);
-      count += limited.count;
+    for (let pass = 0; pass < MAX_PASSES && ids.length < AT_ONCE && unfinished.length > 0; pass++) {
+      const limited = await this.lineage.limitDescendants(manager, unfinished, endsAt, AT_ONCE - ids.length);
+      ids.push(...limited.ids);
       unfinished = await this.lineage.haveDescendants(manager, [...unfinished, ...limited.originIds], endsAt);
     }
     await this.request(manager, () => owner, unfinished, { task: 'limit_made', endsAt, requestedAt: at });
-    return { count, isComplete: unfinished.length === 0 };
+    return { ids, count: ids.length, isComplete: unfinished.length === 0 };
   }
 
   /** Requests a sweep that lets what a maker made, to any depth, expire with it. */
@@ -169,32 +174,30 @@ export class LineageRevoker {
    * narrows the maker.
    *
    * @param left those that the maker still has; undefined when it has lost none
+   * @returns the ids of the credentials that have lost some
    */
   async narrowMadeBy(
     manager: EntityManager,
     makerId: string,
     { scopes, allowedIps, resources }: Partial<Pick<ApiToken, 'scopes' | 'allowedIps' | 'resources'>>,
-  ): Promise<void> {
+  ): Promise<ReadonlySet<string>> {
     const { rules } = this.config.apiTokens;
-    if (scopes) {
-      await this.narrow(manager, makerId, {
-        column: 'scopes',
-        keep: (granted) => commonScopes(granted, scopes, rules),
-      });
-    }
-    if (allowedIps) {
-      await this.narrow(manager, makerId, { column: 'allowed_ips', keep: (list) => commonIps(list, allowedIps) });
-    }
-    if (resources) {
-      await this.narrow(manager, makerId, { column: 'resources', keep: (list) => commonResources(list, resources) });
-    }
+    const narrowings: Narrowing[] = [];
+    if (scopes) narrowings.push({ column: 'scopes', keep: (granted) => commonScopes(granted, scopes, rules) });
+    if (allowedIps) narrowings.push({ column: 'allowed_ips', keep: (list) => commonIps(list, allowedIps) });
+    if (resources) narrowings.push({ column: 'resources', keep: (list) => commonResources(list, resources) });
+    const ids = new Set<string>();
+    for (const narrowing of narrowings) await this.narrow(manager, makerId, narrowing, ids);
+    return ids;
   }
 
-  private async narrow(manager: EntityManager, makerId: string, narrowing: Narrowing): Promise<void> {
+  /** @param ids gets those of the credentials that have lost some */
+  private async narrow(manager: EntityManager, makerId: string, narrowing: Narrowing, ids: Set<string>): Promise<void> {
     const makers = new Set([makerId]);
     for (let count = 1; count > 0;) {
       const narrowed = await this.lineage.narrowDescendants(manager, [...makers], narrowing);
       for (const id of narrowed.originIds) makers.add(id);
+      for (const id of narrowed.ids) ids.add(id);
       ({ count } = narrowed);
     }
   }

@@ -25,9 +25,12 @@ export interface RevokedDescendant {
 export interface ChangedDescendants {
   /** Of credentials; of different lists that were too wide. */
   readonly count: number;
+  readonly ids: readonly string[];
   /** See `RevokedDescendant.originId`. */
   readonly originIds: readonly string[];
 }
+
+type ChangedDescendant = Pick<RevokedDescendant, 'id' | 'originId'>;
 
 /** How the arrays in a column become narrower. Each returns its argument when nothing is to be taken away. */
 export type Narrowing =
@@ -145,18 +148,18 @@ export class LineageRepository {
     until: Date,
     limit: number,
   ): Promise<ChangedDescendants> {
-    const limited: { readonly originId: string | null }[] = [];
+    const limited: ChangedDescendant[] = [];
     for (const kind of KINDS) {
-      const rows = await this.database.query<{ originId: string | null }>(
+      const rows = await this.database.query<ChangedDescendant>(
         `UPDATE ${this.tableOf(kind)} t SET ${endColumnOf(kind)} = $3 WHERE t.id = ANY (ARRAY(
            SELECT t.id FROM ${this.descendants(kind)} AND ${endsAfter(kind, '$3')} LIMIT $2))
-         RETURNING ${currentOrigin(kind)} AS "originId"`,
+         RETURNING t.id, ${currentOrigin(kind)} AS "originId"`,
         [makerIds, limit, until],
         manager,
       );
       limited.push(...rows);
     }
-    return { count: limited.length, originIds: limited.flatMap(({ originId }) => originId ?? []) };
+    return { count: limited.length, ...idsOf(limited) };
   }
 
   /**
@@ -171,7 +174,7 @@ export class LineageRepository {
     const { column } = narrowing;
     // The text of an array is never empty.
     const text = `coalesce(t.${column}::text, '')`;
-    const originIds: string[] = [];
+    const narrowed: ChangedDescendant[] = [];
     let count = 0;
     for (const kind of KINDS) {
       const lists = await this.database.query<{ list: string }>(
@@ -185,18 +188,19 @@ export class LineageRepository {
       });
       count += changes.length;
       if (changes.length === 0) continue;
-      const rows = await this.database.query<{ originId: string | null }>(
+      const rows = await this.database.query<ChangedDescendant>(
         // One statement for all lists, because a thief can have made many. The row is compared again after a wait for it.
         `UPDATE ${this.tableOf(kind)} t SET ${column} = ARRAY(SELECT jsonb_array_elements_text(change.kept))
          FROM jsonb_to_recordset($2::jsonb) AS change(list text, kept jsonb)
          WHERE t.id = ANY (ARRAY(SELECT t.id FROM ${this.descendants(kind)})) AND ${text} = change.list
-         RETURNING ${currentOrigin(kind)} AS "originId"`,
+         RETURNING t.id, ${currentOrigin(kind)} AS "originId"`,
         [makerIds, JSON.stringify(changes)],
         manager,
       );
-      originIds.push(...rows.flatMap(({ originId }) => originId ?? []));
+      // The arguments of a call are limited.
+      for (const row of rows) narrowed.push(row);
     }
-    return { count, originIds };
+    return { count, ...idsOf(narrowed) };
   }
 
   /**
@@ -260,6 +264,10 @@ function keptOf(narrowing: Narrowing, list: string | null): readonly string[] | 
   const array = list === null ? null : (elementsOf(list) as readonly string[]);
   const kept = narrowing.column === 'scopes' ? narrowing.keep(array ?? []) : narrowing.keep(array);
   return kept === array ? undefined : kept;
+}
+
+function idsOf(changed: readonly ChangedDescendant[]): Pick<ChangedDescendants, 'ids' | 'originIds'> {
+  return { ids: changed.map(({ id }) => id), originIds: changed.flatMap(({ originId }) => originId ?? []) };
 }
 
 function endColumnOf(kind: CredentialKind): string {

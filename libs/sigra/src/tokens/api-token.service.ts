@@ -282,7 +282,7 @@ export class ApiTokenService {
    * of the last minute can be missing.
    *
    * @returns nothing for the time in which `apiTokens.usage.enabled` was not set
-   * @throws SigraError `not_found`
+   * @throws SigraError `not_found`, `invalid_filter`
    */
   async usage(tokenId: string, range: UsageRange = {}, caller: Caller = {}): Promise<readonly TokenUsage[]> {
     return this.usageReader.read(tokenId, range, caller, this.owners.anyOwner);
@@ -291,7 +291,7 @@ export class ApiTokenService {
   /**
    * Like `usage`, for a token of this user. A token of another user counts as missing.
    *
-   * @throws SigraError `not_found`
+   * @throws SigraError `not_found`, `invalid_filter`
    */
   async usageForUser(
     user: OwnerRef,

@@ -124,6 +124,11 @@ export class ApiTokenUpdater {
     if (names.length === 0) return { token: old };
     const pick = (from: Changes) => Object.fromEntries(names.map((name) => [name, from[name]]));
     const token = await this.tokens.update(manager, old.id, pick(changes));
+    const isInherited = names.some((name) => INHERITED.includes(name));
+    const predecessors = isInherited ? await this.narrowPredecessors(manager, locked, token) : [];
+    const made = await this.lineage.narrowMadeBy(manager, makerIdOf(old), pick(token));
+    const limited = await this.lineage.limitMadeByToken(manager, old, token.expiresAt, now);
+    const narrowed = new Set([...predecessors, ...made, ...limited.ids]).size;
     await this.audit.record(
       manager,
       {
@@ -131,29 +136,34 @@ export class ApiTokenUpdater {
         targetId: old.id,
         targetType: 'api_token',
         owner,
-        metadata: { ...kindMember(old), before: pick(old), after: pick(token) },
+        metadata: { ...kindMember(old), before: pick(old), after: pick(token), ...(narrowed > 0 && { narrowed }) },
       },
       caller,
     );
-    if (names.some((name) => INHERITED.includes(name))) await this.narrowPredecessors(manager, locked, token);
-    await this.lineage.narrowMadeBy(manager, makerIdOf(old), pick(token));
-    const { isComplete } = await this.lineage.limitMadeByToken(manager, old, token.expiresAt, now);
-    return { token, ...(!isComplete && { left: owner }) };
+    return { token, ...(!limited.isComplete && { left: owner }) };
   }
 
   /**
    * In their grace period, the tokens that led to this one lose what it loses, and end with it. They can have lost more, because
    * another credential can have made them.
+   *
+   * @returns the ids of those that have lost something
    */
   private async narrowPredecessors(manager: EntityManager, { token: old, owner }: LockedToken, token: ApiToken) {
-    if (old.originId === null) return;
+    const ids: string[] = [];
+    if (old.originId === null) return ids;
     for (const each of await this.tokens.lockRotations(manager, old.originId, owner)) {
       if (each.id === token.id) continue;
-      const expiresAt = earliest(each.expiresAt, token.expiresAt);
-      const scopes = commonScopes(each.scopes, token.scopes, this.config.apiTokens.rules);
-      const allowedIps = commonIps(each.allowedIps, token.allowedIps);
-      const resources = commonResources(each.resources, token.resources);
-      await this.tokens.update(manager, each.id, { scopes, allowedIps, resources, expiresAt });
+      const left = {
+        scopes: commonScopes(each.scopes, token.scopes, this.config.apiTokens.rules),
+        allowedIps: commonIps(each.allowedIps, token.allowedIps),
+        resources: commonResources(each.resources, token.resources),
+        expiresAt: earliest(each.expiresAt, token.expiresAt),
+      };
+      if (isDeepStrictEqual({ ...each, ...left }, each)) continue;
+      await this.tokens.update(manager, each.id, left);
+      ids.push(each.id);
     }
+    return ids;
   }
 }

@@ -5,6 +5,7 @@ import { isUuid } from '../common/uuid.js';
 import type { OwnerFilter } from '../persistence/owner.repository.js';
 import { SigraDatabase } from '../persistence/sigra-database.js';
 import { TokenUsageRepository } from '../persistence/token-usage.repository.js';
+import { invalid } from './api-token.filter.js';
 import { notFound } from './api-token.locker.js';
 import { dayOf } from './usage.recorder.js';
 
@@ -23,7 +24,7 @@ export interface TokenUsage {
   readonly requests: number;
 }
 
-const FIRST_DAY = new Date(0);
+const FIRST_DAY = new Date('0001-01-01');
 const LAST_DAY = new Date(MAX_TIME);
 
 /** Reads the counts of requests. See `ApiTokenService.usage`. */
@@ -36,7 +37,7 @@ export class UsageReader {
 
   /**
    * @param owner without an id, a token of any owner of the type
-   * @throws SigraError `not_found`
+   * @throws SigraError `not_found`, `invalid_filter`
    */
   async read(
     tokenId: string,
@@ -44,11 +45,18 @@ export class UsageReader {
     caller: Caller,
     owner: OwnerFilter,
   ): Promise<readonly TokenUsage[]> {
+    const days = [parseDay('from', from), parseDay('to', to)] as const;
     // PostgreSQL would reject a string that is not a UUID.
     if (!isUuid(tokenId)) throw notFound();
     const { left } = this.database.deadlineOf(caller);
-    const rows = await this.usage.find(tokenId, owner, dayOf(from), dayOf(to), left);
+    const rows = await this.usage.find(tokenId, owner, ...days, left);
     if (!rows) throw notFound();
     return rows.map(({ day, requests }) => ({ day, requests }));
   }
+}
+
+function parseDay(name: keyof UsageRange, time: Date): string {
+  // An invalid date is neither before nor after another one.
+  if (time instanceof Date && time >= FIRST_DAY && time <= LAST_DAY) return dayOf(time);
+  throw invalid(`${name} is a time between the years 1 and 9999.`);
 }

@@ -1,4 +1,4 @@
-import type { Meter } from '@opentelemetry/api';
+import type { Attributes, Meter } from '@opentelemetry/api';
 import {
   type AuditLogSafeError,
   auditLogSafeError,
@@ -90,13 +90,19 @@ function recordEvents(meter: Meter): () => void {
     listen(ownersKept, ({ reason }: OwnersKept) => {
       kept.add(1, { 'sigra.reason': reason });
     }),
-    listen(standbyRead, ({ standby: server, outcome }: StandbyRead) => {
-      standby.add(1, { 'server.address': server, 'sigra.outcome': outcome });
+    listen(standbyRead, ({ standby: host, outcome }: StandbyRead) => {
+      standby.add(1, { ...serverOf(host), 'sigra.outcome': outcome });
     }),
     listen(auditLogSafeError, ({ reason, actions }: AuditLogSafeError) => {
       lost.add(actions.length, { 'sigra.reason': reason });
     }),
   ]);
+}
+
+/** Splits the host of a URL, with brackets around an IPv6 address. Without a port, it is the default one. */
+function serverOf(standby: string): Attributes {
+  const [, address = standby, port] = /^\[?(.+?)\]?(?::(\d+))?$/.exec(standby) ?? [];
+  return { 'server.address': address, ...(port !== undefined && { 'server.port': Number(port) }) };
 }
 
 function recordCleanup(meter: Meter): () => void {
