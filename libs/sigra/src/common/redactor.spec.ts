@@ -222,7 +222,7 @@ describe('the recipes for loggers', () => {
     child.info({ res: {} }, 'request completed');
 
     expect(written.join('')).toContain('[redacted]');
-    expect(JSON.parse(written[1]!)).toMatchObject({ err: { message: '[redacted]' } });
+    expect(JSON.parse(written[1]!)).toMatchObject({ err: { message: '[redacted]: [redacted]' } });
     for (const secret of all) expect(written.join('')).not.toContain(secret);
   });
 
