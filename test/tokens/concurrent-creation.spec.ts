@@ -20,6 +20,11 @@ const CAP = 30;
 const SIGRA = { apiTokens: { scopes: ['read:notes'], maxActivePerOwner: CAP } };
 const REQUEST = { name: 'CI', scopes: ['read:notes'] };
 
+/** What waits for the next batch. */
+interface Batching {
+  readonly batcher: { readonly queue: ReadonlySet<unknown> };
+}
+
 /** A handler that takes time before it creates a token for the session. */
 @Controller('slow')
 class SlowController {
@@ -60,13 +65,13 @@ describe('API tokens that are created at the same time', () => {
     meanwhile: () => Promise<unknown> = () => Promise.resolve(),
   ) => {
     const runner = test.dataSource.createQueryRunner();
-    const queue = test.get<ApiTokenCreator>(ApiTokenCreator)['batcher']['queue'];
+    const { batcher } = test.get<ApiTokenCreator>(ApiTokenCreator) as unknown as Batching;
     await runner.query('SELECT pg_advisory_lock(1)');
     try {
       const blocking = create(users[2], { name: 'blocking' });
       await untilWaiting(test.dataSource, 1);
       const made = Promise.all(creates.map((each) => each()));
-      await eventually(() => Promise.resolve(queue.size === creates.length));
+      await eventually(() => Promise.resolve(batcher.queue.size === creates.length));
       await meanwhile();
       await runner.query('SELECT pg_advisory_unlock(1)');
       await blocking;

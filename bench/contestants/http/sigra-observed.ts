@@ -20,7 +20,7 @@ const observed =
     };
   };
 
-/** Without an SDK, as where nobody collects anything. */
+/** Without an SDK, as in an application that collects no metrics. */
 export const sigraObserved = observed(() => ({}));
 
 /** With the SDK for metrics, which are read every second. */

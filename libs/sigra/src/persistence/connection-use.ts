@@ -12,8 +12,8 @@ export interface PgClient extends Cancellable {
   query(statement: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
   end(): Promise<void>;
   on(event: 'notice', listener: (notice: Notice) => void): unknown;
-  off(event: 'notice', listener: (notice: Notice) => void): unknown;
   on(event: 'error', listener: () => void): unknown;
+  off(event: 'notice', listener: (notice: Notice) => void): unknown;
   listenerCount(event: 'error'): number;
 }
 
@@ -103,7 +103,7 @@ export function useConnection<C extends TakenConnection, T>(
     };
     worked.then(
       (result) => end().then(() => resolve(result), reject),
-      (error: Error) => end().then(() => reject(error), reject),
+      (error: unknown) => end().then(() => reject(error as Error), reject),
     );
   });
 }

@@ -40,7 +40,7 @@ export abstract class BackgroundRecorder implements BeforeApplicationShutdown, O
   }
 
   /** The number of tokens whose records wait. */
-  protected abstract get unwritten(): number;
+  protected abstract readonly unwritten: number;
 
   /** Asks for a write within the interval. */
   protected requestWrite(): void {

@@ -54,9 +54,7 @@ export class VerifyFailureRecorder extends BackgroundRecorder {
   }
 
   /** `AuditWriter.logSafe` reports what fails. */
-  protected get unwritten(): number {
-    return 0;
-  }
+  protected readonly unwritten = 0;
 
   protected async write(): Promise<void> {
     const rows = this.takesAll ? this.counter.takeAll() : this.counter.takeDue(this.clock.now());
