@@ -183,6 +183,24 @@ describe('A node with replicas', () => {
     expect(usesStandby(reader)).toBe(true);
   }, 120_000);
 
+  it('leaves a standby from whose role row-level security begins to hide owners', async () => {
+    const grant = 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO limited';
+    await onServer(scene.primary, `CREATE ROLE limited LOGIN PASSWORD 'limited' IN ROLE pg_read_all_stats; ${grant}`);
+    reader = await scene.reader([
+      Object.assign(new URL(standby.url), { username: 'limited', password: 'limited' }).href,
+    ]);
+    await untilUsed(reader);
+
+    await onServer(scene.primary, 'ALTER TABLE sigra_owners ENABLE ROW LEVEL SECURITY');
+
+    try {
+      await duringLeases(reader, 2);
+      expect(await duringLeases(reader, 3)).toBe(false);
+    } finally {
+      await onServer(scene.primary, 'ALTER TABLE sigra_owners DISABLE ROW LEVEL SECURITY');
+    }
+  }, 120_000);
+
   it('does not use a standby whose role has another isolation level', async () => {
     const url = new URL(standby.url);
     url.searchParams.set('options', '-c default_transaction_isolation=repeatable\\ read');

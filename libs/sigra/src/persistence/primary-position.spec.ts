@@ -19,6 +19,6 @@ describe('positionOf', () => {
   it('reads the timeline from the name of the file, in hexadecimal', () => {
     const { witness } = positionOf({ lsn: '0/0', file: '0000001A0000000000000003', system: '7 app' }, 0, 0);
 
-    expect(witness).toBe('26 7 app read committed');
+    expect(witness).toBe('26 7 app read committed all owners');
   });
 });
