@@ -23,11 +23,13 @@ describe.each(ADAPTERS)('One deadline for a request, on %s', (adapter) => {
   let test: FaultyApp;
   let issued: IssuedApiToken;
   let bearer: Record<string, string>;
+  let claimsHang = false;
 
   beforeAll(async () => {
+    const claims = () => (claimsHang ? new Promise<never>(() => undefined) : {});
     test = await startFaultyApp(adapter, {
       sigra: {
-        jwt: { ...JWT, dpop: { mode: 'optional', baseUrls: [BASE] } },
+        jwt: { ...JWT, claims, dpop: { mode: 'optional', baseUrls: [BASE] } },
         controllers: { tokens: 'api/tokens', oauth: 'oauth', jwt: 'api/jwt' },
       },
     });
@@ -77,6 +79,26 @@ describe.each(ADAPTERS)('One deadline for a request, on %s', (adapter) => {
     const { refreshToken } = await jwt.generateTokens(test.sound.user, ['read:notes']);
 
     await expectInTime(() => send('POST', '/oauth/introspect', bearer, new URLSearchParams({ token: refreshToken })));
+  });
+
+  it('answers a revocation by a client in time, whatever it reads', async () => {
+    const { refreshToken } = await test.host.app.get(SigraJwtService).generateTokens(test.sound.user, ['read:notes']);
+    const client = Buffer.from(`${issued.token.id}:${issued.rawToken}`).toString('base64');
+    const headers = { authorization: `Basic ${client}` };
+
+    await expectInTime(() => send('POST', '/oauth/revoke', headers, new URLSearchParams({ token: refreshToken })));
+  });
+
+  it('answers a refresh in time when the claims of the application do not come', async () => {
+    const { refreshToken } = await test.host.app.get(SigraJwtService).generateTokens(test.sound.user, ['read:notes']);
+    const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken });
+    claimsHang = true;
+
+    const { status, took } = await timed(() => send('POST', '/oauth/token', {}, form));
+
+    claimsHang = false;
+    expect(status).toBe(503);
+    expect(took).toBeLessThan(LOOKUP_TIMEOUT + LEAST + MARGIN);
   });
 
   it('answers a request in time when the database falls silent before it has recorded the proof', async () => {
