@@ -158,6 +158,42 @@ describe('The audit trail with partitions', () => {
     expect(await actionsOf(app)).toEqual(['note.add']);
   });
 
+  it('deletes the events of a month one by one when it cannot drop it', async () => {
+    await migrator.runMigrations();
+    const app = await start();
+    await run(app);
+    await putAuditEvents(app, 4, month(2));
+    await putAuditEvents(app, 1, month(3));
+    app.clock.set(new Date(month(3).getTime() + YEAR * 1000));
+    const reader = app.dataSource.createQueryRunner();
+    await reader.query('BEGIN');
+    // As a backup does.
+    await reader.query(`LOCK TABLE ${nameOf(2)} IN ACCESS SHARE MODE`);
+
+    const report = await run(app);
+    await reader.query('ROLLBACK');
+    await reader.release();
+    const later = await run(app);
+
+    expect(report).toMatchObject({ auditEvents: 4, auditPartitions: 1, complete: true });
+    expect(await actionsOf(app)).toEqual(['note.add']);
+    expect(later).toMatchObject({ auditEvents: 0, auditPartitions: 1 });
+  });
+
+  it('lets the owner of the table drop what another role has made', async () => {
+    await migrator.runMigrations();
+    const role = await addRole();
+    await migrator.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}; GRANT CREATE ON SCHEMA public TO ${role};
+      ALTER TABLE sigra_audit_events OWNER TO ${role}`);
+
+    await run(await start());
+
+    const owners = await migrator.query<{ owner: string }[]>(
+      `SELECT pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname = '${nameOf(3)}'`,
+    );
+    expect(owners).toEqual([{ owner: role }]);
+  });
+
   it('keeps all events without a retention, except old refusals', async () => {
     await migrator.runMigrations();
     const app = await start({ failureRetention: YEAR });
