@@ -25,6 +25,8 @@ export interface Acknowledged {
   readonly created: string[];
   /** Old and new ids. */
   readonly rotated: (readonly [string, string])[];
+  /** Ids, and the descriptions that they got, which are unique. */
+  readonly changed: (readonly [string, string])[];
   readonly revoked: string[];
   /** Ids of owners, once for each call. */
   readonly revokedAll: string[];
@@ -72,6 +74,7 @@ export class CredentialLoad {
   readonly acknowledged: Acknowledged = {
     created: [],
     rotated: [],
+    changed: [],
     revoked: [],
     revokedAll: [],
     lockedOut: [],
@@ -208,8 +211,9 @@ class Client {
     if (roll < 0.3) return this.use(this.pick(this.live), true);
     if (roll < 0.4 && this.dead.length > 0) return this.use(this.pick(this.dead), false);
     if (roll < 0.5) return this.usePair();
-    if (roll < 0.65) return this.live.length < MOST_TOKENS ? this.create() : this.revoke();
-    if (roll < 0.78) return this.rotate();
+    if (roll < 0.56) return this.change();
+    if (roll < 0.68) return this.live.length < MOST_TOKENS ? this.create() : this.revoke();
+    if (roll < 0.79) return this.rotate();
     if (roll < 0.85) return this.revoke();
     if (roll < 0.97) return this.refresh();
     return roll < 0.985 ? this.revokeAll() : this.lockOut();
@@ -267,6 +271,15 @@ class Client {
     this.load.acknowledged.rotated.push([token.id, id]);
     this.live.push({ id, rawToken: reply.body.rawToken! });
     this.dead.push(token);
+  }
+
+  private async change(
+    { id }: Pick<Token, 'id'> = this.pick(this.live),
+    description: string = randomUUID(),
+  ): Promise<void> {
+    const reply = await this.load.send('change', 'PATCH', `/api/tokens/${id}`, this.session, { description });
+    const repeat = () => this.change({ id }, description);
+    if (this.outcome(reply, 200, `the change of ${id}`, repeat)) this.load.acknowledged.changed.push([id, description]);
   }
 
   private async revoke(token = this.take()): Promise<void> {

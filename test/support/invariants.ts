@@ -17,6 +17,19 @@ const CONTRADICTIONS: Readonly<Record<string, string>> = {
     SELECT t.id FROM sigra_api_tokens t WHERE t.replaced_by IS NOT NULL AND (
       SELECT count(*) FROM sigra_audit_events e
       WHERE e.action = 'api.token_rotate' AND e.target_id = t.id::text) <> 1`,
+  'a change without exactly one audit row': `
+    SELECT e.metadata->'after'->>'description' FROM sigra_audit_events e WHERE e.action = 'api.token_update'
+    GROUP BY 1 HAVING count(*) <> 1`,
+  'a description without the audit row of its change': `
+    SELECT t.id FROM sigra_api_tokens t LEFT JOIN sigra_audit_events e
+      ON e.action = 'api.token_update' AND e.metadata->'after'->>'description' = t.description
+    WHERE t.description IS NOT NULL AND e.id IS NULL`,
+  'the audit row of a change that its token lacks': `
+    SELECT t.id FROM sigra_api_tokens t JOIN (
+      SELECT DISTINCT ON (e.target_id) e.target_id, e.metadata->'after'->>'description' AS description
+      FROM sigra_audit_events e WHERE e.action = 'api.token_update'
+      ORDER BY e.target_id, e.occurred_at DESC, e.id DESC) last ON last.target_id = t.id::text
+    WHERE t.description IS DISTINCT FROM last.description`,
   'a revoked token without exactly one audit row': `
     SELECT t.id FROM sigra_api_tokens t WHERE t.revoke_reason = 'revoked' AND (
       SELECT count(*) FROM sigra_audit_events e
@@ -66,7 +79,7 @@ export async function contradictions(databaseUrl: string, acknowledged: Acknowle
       const { rows } = await client.query<{ id: string }>(sql, [values]);
       if (rows.length > 0) found.push(`${rows.length} times ${what} that was acknowledged is missing`);
     };
-    const { created, rotated, revoked, revokedAll, lockedOut, signedIn, refreshed } = acknowledged;
+    const { created, rotated, changed, revoked, revokedAll, lockedOut, signedIn, refreshed } = acknowledged;
     await missing(
       'a creation',
       'SELECT known.id FROM unnest($1::uuid[]) AS known(id) WHERE NOT EXISTS (SELECT FROM sigra_api_tokens t WHERE t.id = known.id)',
@@ -77,6 +90,13 @@ export async function contradictions(databaseUrl: string, acknowledged: Acknowle
       `SELECT known.id FROM unnest($1::text[]) AS known(id) WHERE NOT EXISTS (
          SELECT FROM sigra_api_tokens t WHERE t.id || ' ' || t.replaced_by = known.id AND t.revoked_at IS NOT NULL)`,
       rotated.map((ids) => ids.join(' ')),
+    );
+    await missing(
+      'a change',
+      `SELECT known.id FROM unnest($1::text[]) AS known(id) LEFT JOIN sigra_audit_events e
+         ON e.action = 'api.token_update' AND e.target_id || ' ' || (e.metadata->'after'->>'description') = known.id
+       WHERE e.id IS NULL`,
+      changed.map((change) => change.join(' ')),
     );
     await missing(
       'a revocation',
