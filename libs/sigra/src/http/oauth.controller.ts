@@ -141,7 +141,6 @@ export class OAuthController {
 
   /** `sub` alone would not say that it is not the id of a user, so only tokens of users are active. */
   private async introspectApiToken(rawToken: string, presented: Caller): Promise<IntrospectedToken | undefined> {
-    if (await this.isOfOtherOwner(rawToken)) return undefined;
     const token = await this.apiTokens.verify(rawToken, presented).catch(unlessOutage);
     return (
       token && {
@@ -156,13 +155,5 @@ export class OAuthController {
         token_type: 'Bearer',
       }
     );
-  }
-
-  /** Whether a token belongs to an owner that is not a user. Unlike a verification, it does not count as a use. */
-  private async isOfOtherOwner(rawToken: string): Promise<boolean> {
-    const { ownerTypes, users } = this.config;
-    if (ownerTypes.length === 1) return false;
-    const found = await this.apiTokens.lookup(rawToken);
-    return found !== undefined && found.token.ownerType !== users.type;
   }
 }

@@ -3,7 +3,6 @@ import type { Caller } from '../common/caller.js';
 import { Clock } from '../common/clock.js';
 import { pageOf, parsePageRequest, type ListOrder, parseOrder } from '../common/cursor.js';
 import { deadlineOf } from '../common/deadline.js';
-import { refuse } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ApiTokenRepository } from '../persistence/api-token.repository.js';
 import { OwnerDirectories, type OwnerRef } from '../persistence/owner-directories.js';
@@ -118,9 +117,7 @@ export class ApiTokenService {
    */
   async verify(rawToken: string, caller: Caller = {}, options: VerifyApiToken = {}): Promise<ApiToken> {
     const { owners = [this.config.users.type] } = options;
-    const { token } = await this.verifier.verify(rawToken, caller);
-    if (owners.includes(token.ownerType)) return token;
-    throw refuse('owner_not_allowed', 'The owner of the token is of another type.');
+    return (await this.verifier.verify(rawToken, caller, owners)).token;
   }
 
   /**

@@ -50,12 +50,17 @@ export class ApiTokenVerifier {
     return this.rules.rawTokens.recognizes(credential);
   }
 
-  /** Verifies a raw token. @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `unavailable` */
-  verify(rawToken: string, caller: Caller): Promise<VerifiedApiToken> {
-    return traced(apiTokenChannels.verify, {}, () => this.check(rawToken, caller), describe);
+  /**
+   * Verifies a raw token.
+   *
+   * @param owners the types of owners that are accepted; a refusal of another one is not recorded as a use. @default all
+   * @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `owner_not_allowed`, `unavailable`
+   */
+  verify(rawToken: string, caller: Caller, owners?: readonly string[]): Promise<VerifiedApiToken> {
+    return traced(apiTokenChannels.verify, {}, () => this.check(rawToken, caller, owners), describe);
   }
 
-  private async check(rawToken: string, caller: Caller): Promise<VerifiedApiToken> {
+  private async check(rawToken: string, caller: Caller, owners?: readonly string[]): Promise<VerifiedApiToken> {
     const hashes = this.rules.rawTokens.hashesOf(rawToken);
     if (hashes === undefined) throw refuse('invalid_token', 'The token is malformed.');
     const assertLive = (record: FoundApiToken) => {
@@ -74,6 +79,9 @@ export class ApiTokenVerifier {
     if (!user) {
       this.failures.recordKnown(token, 'user_inactive', caller);
       throw refuse('invalid_token', 'The owner of the token does not exist or is not active.');
+    }
+    if (owners?.includes(token.ownerType) === false) {
+      throw refuse('owner_not_allowed', 'The owner of the token is of another type.');
     }
     this.lastUsed.record(token, caller);
     this.usage.record(token.id);
