@@ -10,7 +10,7 @@ import { unauthorized } from '../scopes/assert-scopes.js';
 import { assertOwner } from './owner-requirement.js';
 import { withRules } from '../scopes/can.js';
 import { Authenticator } from './authenticator.js';
-import type { HttpRequest } from './http-exchange.js';
+import { countWait, type HttpRequest } from './http-exchange.js';
 import { throwRefusal } from './http-refusal.js';
 
 type PassportRequest = HttpRequest & { readonly app?: object; readonly server?: object };
@@ -74,6 +74,7 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
   }
 
   private async identify(request: PassportRequest): Promise<object> {
+    countWait(request);
     try {
       const principal = await this.authenticator.authenticate(request, BEARER_ONLY);
       if (!principal) throw unauthorized();
