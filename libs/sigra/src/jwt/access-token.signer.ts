@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { AllowedIps } from '../common/allowed-ips.js';
 import { MAX_JSON_DEPTH, stringifyWithin } from '../common/bounded-json.js';
 import { Clock, endsWithinSecond } from '../common/clock.js';
+import { type Deadline, unanswered } from '../common/deadline.js';
 import { DEFAULT_OWNER_TYPE, type Owner } from '../common/principal.js';
 import type { ResourceLimit } from '../common/resource-limit.js';
 import { refuse } from '../common/sigra-error.js';
@@ -64,11 +65,12 @@ export class AccessTokenSigner {
   /**
    * Gets the application's claims for a user from `jwt.claims`. Call it before any lock is taken, because it can take long.
    *
+   * @throws SigraError `unavailable` at the deadline
    * @throws TypeError when `jwt.claims` does not return a JSON object, or one that is too large for a token; also the errors
    * of `jwt.claims`
    */
-  async ownClaims(user: object): Promise<Readonly<Record<string, unknown>>> {
-    const claims = asJson(await this.config.jwt?.claims(user));
+  async ownClaims(user: object, deadline: Deadline): Promise<Readonly<Record<string, unknown>>> {
+    const claims = asJson(await deadline.limit(Promise.resolve(this.config.jwt?.claims(user)), unanswered));
     for (const claim of RESERVED_CLAIMS) Reflect.deleteProperty(claims, claim);
     return claims;
   }

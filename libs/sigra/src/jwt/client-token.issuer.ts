@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
-import { unanswered } from '../common/deadline.js';
 import { type Principal, stampOf } from '../common/principal.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { MintingGate } from '../owners/minting.gate.js';
@@ -61,7 +60,7 @@ export class ClientTokenIssuer {
       async () => {
         const deadline = this.database.deadlineOf(caller);
         const since = await deadline.limit(this.gate.enter(owner, by));
-        const ownClaims = await deadline.limit(this.signer.ownClaims(client.user), unanswered);
+        const ownClaims = await this.signer.ownClaims(client.user, deadline);
         const origin = { apiTokenId: tokenId, tokenEpoch: since.tokenEpoch };
         const claims = {
           owner,

@@ -4,7 +4,6 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, later } from '../common/clock.js';
-import { unanswered } from '../common/deadline.js';
 import { type Owner, stampOf } from '../common/principal.js';
 import { hashSecret } from '../common/secret.js';
 import { SigraError } from '../common/sigra-error.js';
@@ -70,7 +69,7 @@ export class RefreshTokenIssuer {
         // The owner that was found: `userRef` can be another spelling of its id.
         const owner = this.users.ownerOf(user);
         await deadline.limit(this.ceiling.assertMayHold(user, scopes));
-        const ownClaims = await deadline.limit(this.signer.ownClaims(user), unanswered);
+        const ownClaims = await this.signer.ownClaims(user, deadline);
         const { absoluteTtl } = enabledJwt(this.config);
         const endsAt = later(this.clock.now(), absoluteTtl);
         const origin = { familyId: id };

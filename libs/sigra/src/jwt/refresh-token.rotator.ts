@@ -6,7 +6,7 @@ import type { JwtAuditAction, NewAuditEvent } from '../audit/audit-event.js';
 import { AuditWriter } from '../audit/audit.writer.js';
 import type { Caller } from '../common/caller.js';
 import { Clock, earliest, endsWithinSecond, later } from '../common/clock.js';
-import { Deadline, unanswered } from '../common/deadline.js';
+import { Deadline } from '../common/deadline.js';
 import { seal, unseal } from '../common/sealing.js';
 import { hashSecret } from '../common/secret.js';
 import { refuse, SigraError } from '../common/sigra-error.js';
@@ -100,7 +100,7 @@ export class RefreshTokenRotator {
         Object.assign(trace, { userId: record.ownerId, familyId: record.family.id });
         if (!user) throw refuse('invalid_token', 'The user does not exist or is not active.');
         const granted = this.ceiling.limit(user, record.family.scopes);
-        const ownClaims = await deadline.limit(this.signer.ownClaims(user), unanswered);
+        const ownClaims = await this.signer.ownClaims(user, deadline);
         const { family } = record;
         const client = { dpopThumbprint, ipAddress: caller.ipAddress };
         const prepare = once(() => this.prepare(family, granted, requestedScopes, ownClaims, dpopThumbprint));
