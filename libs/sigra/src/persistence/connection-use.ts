@@ -53,8 +53,11 @@ export interface ConnectionUse {
   restricts: boolean;
 }
 
-/** The time until a connection that does not react to a cancel request is closed. */
-export const GRACE_MS = 1000;
+/**
+ * The time until a connection that does not react to a cancel request is closed. Callers are answered within `lookupTimeout` and a
+ * second, so a tenth of a second is left for a busy process.
+ */
+export const GRACE_MS = 900;
 
 /**
  * Runs `work` on a separate connection. At the timeout the caller is answered, the statement is cancelled on the server, and
