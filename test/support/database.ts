@@ -15,31 +15,41 @@ export interface TestDatabase {
  */
 export async function createDatabase(template = 'template1'): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  // Copying files is faster than the default, which writes all pages to the log.
-  await onServer(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
+  await onServer(async (client, version) => {
+    // Copying files is faster than the default since version 15, which writes all pages to the log.
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} ${version < 15 ? '' : 'STRATEGY FILE_COPY'}`);
+  });
   return {
     url: Object.assign(new URL(await serverUrl()), { pathname: name }).href,
-    drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    drop: () =>
+      onServer(async (client, version) => {
+        if (version < 13) await client.query(END_CONNECTIONS, [name]);
+        await client.query(`DROP DATABASE IF EXISTS ${name} ${version < 13 ? '' : 'WITH (FORCE)'}`);
+      }),
   };
 }
 
+const END_CONNECTIONS = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1';
+
 /** The type definitions of `pg` lack these. */
 type ReferencedClient = pg.Client & { ref(): void; unref(): void };
+type ServerWork = (client: pg.Client, version: number) => Promise<void>;
 
 let administrator: ReferencedClient | undefined;
+let version = 0;
 let statements: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs a statement outside of the databases of the tests. All of them use one connection, because to open one takes more
- * time than to create a database.
+ * Runs statements outside of the databases of the tests, with the major version of the server. All of them use one connection,
+ * because to open one takes more time than to create a database.
  */
-function onServer(sql: string): Promise<void> {
-  const work = async () => {
-    administrator ??= await connectToServer();
-    administrator.ref();
-    await administrator.query(sql).finally(() => administrator?.unref());
+function onServer(work: ServerWork): Promise<void> {
+  const run = async () => {
+    const client = (administrator ??= await connectToServer());
+    client.ref();
+    await work(client, version).finally(() => client.unref());
   };
-  const done = statements.then(work);
+  const done = statements.then(run);
   statements = done.catch(() => undefined);
   return done;
 }
@@ -50,6 +60,8 @@ async function connectToServer(): Promise<ReferencedClient> {
   const forget = () => (administrator = undefined);
   client.on('error', forget).on('end', forget);
   await client.connect();
+  const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+  version = Number.parseInt(rows[0]!.server_version, 10);
   return client;
 }
 

