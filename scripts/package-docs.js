@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const COPIES = ['CHANGELOG.md', 'LICENSE', 'docs'];
+/** Its configuration, and the pages of single errors. */
+const ONLY_FOR_THE_SITE = /docs\/(?:\.vitepress|errors)$/;
 
 /**
  * The README of the package: the repository's, with file names in place of relative links, which npm's page cannot follow.
@@ -21,8 +23,7 @@ export function writePackageDocs(folder = join(root, 'libs/sigra')) {
   writeFileSync(join(folder, 'README.md'), packageReadme());
   for (const path of COPIES) {
     rmSync(join(folder, path), { recursive: true, force: true });
-    // Without the configuration of the site.
-    cpSync(join(root, path), join(folder, path), { recursive: true, filter: (file) => !file.endsWith('.vitepress') });
+    cpSync(join(root, path), join(folder, path), { recursive: true, filter: (file) => !ONLY_FOR_THE_SITE.test(file) });
   }
 }
 

@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { errorSections } from './error-sections.js';
 import { pageOf } from './pages.js';
 
 /** The groups of the sidebar: what a reader wants to do, and the pages for it. */
@@ -30,7 +31,14 @@ const more = readdirSync(new URL('..', import.meta.url))
 
 export const groups = more.length > 0 ? { ...GROUPS, More: more } : GROUPS;
 
+/** The pages below a page. */
+const below = { errors: errorSections().map(({ code }) => ({ text: code, link: `/errors/${code}` })) };
+
 export const sidebar = Object.entries(groups).map(([text, names]) => ({
   text,
-  items: names.map((name) => ({ text: pageOf(name).title, link: `/${name}` })),
+  items: names.map((name) => ({
+    text: pageOf(name).title,
+    link: `/${name}`,
+    ...(below[name] && { collapsed: true, items: below[name] }),
+  })),
 }));

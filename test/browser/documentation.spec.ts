@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AxeResults, RunOptions } from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { ERROR_CODES } from '../../libs/sigra/src/common/sigra-error.js';
 import { DocsSite } from '../support/docs-site.js';
 import { launchBrowser, Visit } from '../support/site.js';
 
@@ -27,13 +28,19 @@ describe('the site of the documents', () => {
   let site: DocsSite;
   let browser: Browser;
   let axe: string;
+  /** All pages. */
   let names: readonly string[];
+  /** Those that differ in more than their text. */
+  let kinds: readonly string[];
 
   beforeAll(async () => {
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     site = await DocsSite.serve();
     browser = await launchBrowser();
-    names = readdirSync(DocsSite.folder).flatMap((file) => /^(?!404)(.+)\.html$/.exec(file)?.[1] ?? []);
+    names = readdirSync(DocsSite.folder, { recursive: true, encoding: 'utf8' }).flatMap(
+      (file) => /^(?!404)(.+)\.html$/.exec(file)?.[1] ?? [],
+    );
+    kinds = names.filter((name) => !name.startsWith('errors/') || name === 'errors/token_revoked');
   });
   afterAll(async () => {
     await browser.close();
@@ -63,22 +70,22 @@ describe('the site of the documents', () => {
         found.push(...violations.map(({ id, nodes }) => `${name} ${id}: ${nodes.map(({ html }) => html).join(' ')}`));
       };
 
-      for (const name of names) {
+      for (const name of kinds) {
         await page.emulateMedia({ colorScheme: 'light' });
         await page.goto(pathOf(name), { waitUntil: 'load' });
-        await photograph(page, `site-${screen}-${name}`);
+        await photograph(page, `site-${screen}-${name.replace('/', '-')}`);
         await page.evaluate(axe);
         await check(name, {});
         // The two schemes differ in colors only.
         await page.emulateMedia({ colorScheme: 'dark' });
-        await photograph(page, `site-${screen}-dark-${name}`);
+        await photograph(page, `site-${screen}-dark-${name.replace('/', '-')}`);
         await check(`${name} in dark`, { runOnly: ['color-contrast'] });
         const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
         if (overflow > 0) found.push(`${name} is ${overflow} pixels too wide`);
       }
       await reader.close();
 
-      expect(names.length).toBeGreaterThan(30);
+      expect(kinds.length).toBeGreaterThan(30);
       expect(found).toEqual([]);
       expect(reader.complaints).toEqual([]);
     },
@@ -146,6 +153,18 @@ describe('the site of the documents', () => {
     );
   });
 
+  it('has a page for each code of an error, with its cause and its remedy', async () => {
+    const reader = await visit();
+    const codes = names.flatMap((name) => /^errors\/(.+)$/.exec(name)?.[1] ?? []);
+    await reader.page.goto('/errors/reuse_detected', { waitUntil: 'load' });
+
+    const text = await reader.page.locator('main').innerText();
+    await reader.close();
+
+    expect(codes).toEqual(Object.keys(ERROR_CODES).sort());
+    expect(text).toContain('Remedy: Sign in again.');
+  });
+
   it('draws sequences without a script', async () => {
     const reader = await visit({ javaScriptEnabled: false });
     await reader.page.goto('/architecture', { waitUntil: 'load' });
@@ -177,7 +196,8 @@ describe('the site of the documents', () => {
       ['llms.txt', 'llms-full.txt'].map(async (name) => (await fetch(`${site.url}/${name}`)).text()),
     );
 
-    for (const name of names.filter((each) => each !== 'index')) expect(texts[0]).toContain(`](${name})`);
+    const listed = names.filter((name) => name !== 'index' && !name.startsWith('errors/'));
+    for (const name of listed) expect(texts[0]).toContain(`](${name})`);
     expect(texts[1]).toContain('# Incidents');
   });
 });
