@@ -1,6 +1,6 @@
 import base from '../../jest.config.js';
 
-/** `npm run test:browser`: apart from the others, because it needs a Chromium on the machine. */
+/** `npm run test:browser`: apart from the others, because it needs a Chromium and a Prometheus on the machine. */
 export default {
   ...base,
   rootDir: '../..',
