@@ -60,7 +60,7 @@ function visitors({ settings: { users, tokens } }: Stage): Visitor[] {
 async function startContestant(stage: Stage, adapter: Adapter, name: HttpContestantName): Promise<Contestant> {
   const databases = await stage.seeded();
   const server = await Child.start<HttpServer>(new URL('./workers/http-server.ts', import.meta.url), {
-    args: [adapter, name, databases.sigra, databases.betterAuth],
+    args: [adapter, name, databases.sigra, databases.policies, databases.betterAuth],
   });
   const load = await stage.load();
   const url = await server.call('url', undefined);

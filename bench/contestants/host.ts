@@ -8,6 +8,7 @@ import {
   type SigraModuleOptions,
 } from 'nestjs-sigra';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { TOKEN_PREFIX } from '../harness/tokens.js';
 import { HandWrittenToken } from './api-token.entity.js';
 
 /** The host's user, as in a typical application. */
@@ -48,6 +49,16 @@ export const typeOrmDataSource = (url: string) =>
   new DataSource({ ...connection(url), migrations: sigraMigrations }).initialize();
 
 export const SCOPES = ['read:projects', 'write:projects', 'admin'];
+
+/** Switches on every policy that verification checks; the tokens have addresses and resources, see `LIMITS`. */
+export const EVERY_POLICY: Partial<SigraModuleOptions<User>> = {
+  apiTokens: {
+    scopes: SCOPES,
+    kinds: { live: { prefix: TOKEN_PREFIX }, test: { prefix: 'sigra_test_' }, ci: { prefix: 'sigra_ci_' } },
+    idleTtl: 90 * 86_400,
+    usage: { enabled: true },
+  },
+};
 
 /** A typical setup of Sigra; other options have their defaults. */
 export const sigraModule = (options: Partial<SigraModuleOptions<User>> & SigraModuleExtras = {}) =>

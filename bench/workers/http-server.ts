@@ -5,7 +5,7 @@ import type { HttpContestant, Visitor } from '../contestants/http/contestant.js'
 import { serve } from '../harness/child-api.js';
 import type { Headers } from '../harness/load.js';
 
-/** `http-server.ts <adapter> <contestant> <url of Sigra's database> <url of better-auth's>`: one server. */
+/** `http-server.ts <adapter> <contestant> <url of Sigra's database> <url of that with policies> <url of better-auth's>`: one server. */
 export type Adapter = 'express' | 'fastify';
 
 /** The same for all contestants. The id shows that the guard has found the right user. */
@@ -17,9 +17,9 @@ class WhoAmIController {
   }
 }
 
-const [adapter, name = '', sigra = '', betterAuth = ''] = process.argv.slice(2);
+const [adapter, name = '', sigra = '', policies = '', betterAuth = ''] = process.argv.slice(2);
 const factory = await httpContestants[name as HttpContestantName]();
-const contestant: HttpContestant = factory({ sigra, betterAuth });
+const contestant: HttpContestant = factory({ sigra, policies, betterAuth });
 
 @Module({ ...contestant.module, controllers: [WhoAmIController] })
 class ServerModule {}

@@ -4,6 +4,7 @@ import type { HttpFactory } from './contestant.js';
 export const httpContestants = {
   bare: async () => (await import('./bare.js')).bare,
   'sigra-token': async () => (await import('./sigra.js')).sigraToken,
+  'sigra-policies': async () => (await import('./sigra.js')).sigraPolicies,
   'sigra-jwt-stateless': async () => (await import('./sigra.js')).sigraJwtStateless,
   'sigra-jwt-epoch': async () => (await import('./sigra.js')).sigraJwtEpoch,
   'sigra-observed': async () => (await import('./sigra-observed.js')).sigraObserved,

@@ -17,6 +17,6 @@ export interface HttpContestant {
   credential(visitor: Visitor, app: INestApplication): Headers | Promise<Headers>;
 }
 
-export type HttpFactory = (databases: Omit<SeededDatabases, 'policies'>) => HttpContestant;
+export type HttpFactory = (databases: SeededDatabases) => HttpContestant;
 
 export const bearer = (credential: string): Headers => ({ authorization: `Bearer ${credential}` });

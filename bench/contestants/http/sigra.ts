@@ -1,13 +1,13 @@
 import { APP_GUARD } from '@nestjs/core';
-import { type JwtCheck, SigraAuthGuard, SigraJwtService } from 'nestjs-sigra';
+import { type JwtCheck, SigraAuthGuard, SigraJwtService, type SigraModuleOptions } from 'nestjs-sigra';
 import type { HttpContestant, HttpFactory } from './contestant.js';
 import { bearer } from './contestant.js';
 import { rawToken, userId } from '../../harness/tokens.js';
-import { JWT_OPTIONS, sigraModule, typeOrmModule } from '../host.js';
+import { EVERY_POLICY, JWT_OPTIONS, sigraModule, typeOrmModule, type User } from '../host.js';
 
 /** The dual guard for all routes, for every kind of credential. */
-export const sigra = (databaseUrl: string, check?: JwtCheck): HttpContestant['module'] => ({
-  imports: [typeOrmModule(databaseUrl), sigraModule(check ? { jwt: { ...JWT_OPTIONS, check } } : {})],
+export const sigra = (databaseUrl: string, options?: Partial<SigraModuleOptions<User>>): HttpContestant['module'] => ({
+  imports: [typeOrmModule(databaseUrl), sigraModule(options)],
   providers: [{ provide: APP_GUARD, useExisting: SigraAuthGuard }],
 });
 
@@ -16,10 +16,15 @@ export const sigraToken: HttpFactory = (databases) => ({
   credential: ({ token }) => bearer(rawToken(token)),
 });
 
+export const sigraPolicies: HttpFactory = (databases) => ({
+  module: sigra(databases.policies, EVERY_POLICY),
+  credential: ({ token }) => bearer(rawToken(token)),
+});
+
 const jwt =
   (check: JwtCheck): HttpFactory =>
   (databases) => ({
-    module: sigra(databases.sigra, check),
+    module: sigra(databases.sigra, { jwt: { ...JWT_OPTIONS, check } }),
     credential: async ({ user }, app) => {
       const scopes = ['read:projects', 'write:projects'];
       return bearer((await app.get(SigraJwtService).generateTokens(userId(user), scopes)).accessToken);

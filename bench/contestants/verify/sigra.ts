@@ -1,20 +1,10 @@
 import { ApiTokenService, type SigraModuleOptions } from 'nestjs-sigra';
-import { TOKEN_PREFIX } from '../../harness/tokens.js';
-import { SCOPES, type User } from '../host.js';
+import { EVERY_POLICY, type User } from '../host.js';
 import { startSigra } from '../sigra-app.js';
 import type { VerifyContestant, VerifyFactory } from './contestant.js';
 
 /** One of the addresses that `seedTokens` allows. */
 const CALLER = { ipAddress: '203.0.113.7' };
-
-const EVERY_POLICY: Partial<SigraModuleOptions<User>> = {
-  apiTokens: {
-    scopes: SCOPES,
-    kinds: { live: { prefix: TOKEN_PREFIX }, test: { prefix: 'sigra_test_' }, ci: { prefix: 'sigra_ci_' } },
-    idleTtl: 90 * 86_400,
-    usage: { enabled: true },
-  },
-};
 
 const verifyWith =
   (options?: Partial<SigraModuleOptions<User>>): VerifyFactory =>
