@@ -309,9 +309,11 @@ export class Authenticator {
   private async bySession(request: HttpRequest, call: GuardedCall): Promise<AnyPrincipal | undefined> {
     const { session } = this.config;
     if (call.carrier === 'microservice') return undefined;
-    const id = await session?.userId(request as unknown as SessionRequest);
-    const given = ownerIdOf(id);
-    if (!session || given === undefined) return undefined;
+    if (!session) return undefined;
+    const known = call.session?.by === this ? call.session.userId : undefined;
+    const given = known ?? ownerIdOf(await session.userId(request as unknown as SessionRequest));
+    if (given === undefined) return undefined;
+    call.session = { by: this, userId: given };
     if (!mayActWithCookie(request, session.trustedOrigins, call.carrier)) {
       throw refuse('cross_origin', 'A session can change something only from the pages of this origin.');
     }

@@ -10,7 +10,8 @@ import { unauthorized } from '../scopes/assert-scopes.js';
 import { assertOwner } from './owner-requirement.js';
 import { withRules } from '../scopes/can.js';
 import { Authenticator } from './authenticator.js';
-import { countWait, type HttpRequest } from './http-exchange.js';
+import { callOfStrategy } from './call-request.js';
+import type { HttpRequest } from './http-exchange.js';
 import { throwRefusal } from './http-refusal.js';
 
 type PassportRequest = HttpRequest & { readonly app?: object; readonly server?: object };
@@ -74,9 +75,8 @@ export class BearerStrategy extends BearerStrategyBase implements OnModuleInit {
   }
 
   private async identify(request: PassportRequest): Promise<object> {
-    countWait(request);
     try {
-      const principal = await this.authenticator.authenticate(request, BEARER_ONLY);
+      const principal = await this.authenticator.authenticate(request, BEARER_ONLY, callOfStrategy(request));
       if (!principal) throw unauthorized();
       // Passport knows no handler, so it is not known which owners this one accepts.
       assertOwner(principal, undefined, this.config.users.type);

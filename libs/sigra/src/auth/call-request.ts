@@ -91,23 +91,46 @@ function ownArgument(context: ExecutionContext): object | undefined {
   }
 }
 
+/** On a context, and on the request of a call of HTTP. */
 const CALL = Symbol.for('nestjs-sigra:call');
+const STRATEGY_CALL = Symbol.for('nestjs-sigra:strategyCall');
+
+interface CallKeeper {
+  [CALL]?: GuardedCall | undefined;
+  /** What a strategy of Passport knows of the request. */
+  [STRATEGY_CALL]?: GuardedCall;
+}
 
 /**
  * What the guards of one call know. Nest gives all of them the same context, and handles a request, or a message of a
  * subscription, with a context of its own.
  */
 export function guardedCall(context: ExecutionContext, request: HttpRequest): GuardedCall {
-  const call = ((context as { [CALL]?: GuardedCall | undefined })[CALL] ??= {});
+  const call = ((context as CallKeeper)[CALL] ??= context.getType() === 'http' ? callOfHttp(request) : {});
   if (context.getType() !== 'http') call.carrier = carrierOf(context);
   // The request of a GraphQL operation can live as long as its connection.
   if (context.getType<string>() !== 'graphql') countWait(request);
   return call;
 }
 
+/**
+ * What guards know of a request that reaches a strategy of Passport, which gets no context. What one strategy has read counts
+ * for guards of HTTP only: the same request can stand for each message of a GraphQL connection.
+ */
+export function callOfStrategy(request: HttpRequest): GuardedCall {
+  countWait(request);
+  const keeper = request as CallKeeper;
+  return keeper[CALL] ?? (keeper[STRATEGY_CALL] = {});
+}
+
+function callOfHttp(request: HttpRequest): GuardedCall {
+  const keeper = request as CallKeeper;
+  return (keeper[CALL] ??= keeper[STRATEGY_CALL] ?? {});
+}
+
 /** Forgets what guards have read, so that they read it again. */
 export function renewCall(context: ExecutionContext): void {
-  (context as { [CALL]?: GuardedCall | undefined })[CALL] = undefined;
+  (context as CallKeeper)[CALL] = undefined;
 }
 
 function carrierOf(context: ExecutionContext): Carrier | undefined {

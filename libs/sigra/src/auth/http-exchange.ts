@@ -20,6 +20,8 @@ export interface GuardedCall {
     readonly credential: string;
     readonly principal: Promise<AnyPrincipal | undefined>;
   };
+  /** The id of the user in the session, without which a guard asks again. */
+  session?: { readonly by: object; readonly userId: string };
   /** The answer of the host: guards that follow must not ask about what the guards before them have added to the request. */
   host?: { readonly by: object; readonly credential: Promise<CheckedCredential | undefined> };
   /** For the next guard only. */
