@@ -181,6 +181,7 @@ export class CredentialSweeper implements OnApplicationBootstrap, OnApplicationS
         );
         return sweep && (await this.process(manager, sweep));
       };
+      // `begin` waits, once for all batches.
       batch = await this.database.transaction(process, timeout, { settles: false });
     } catch (error) {
       if (!sweep) throw error;
