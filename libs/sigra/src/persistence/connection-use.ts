@@ -55,9 +55,9 @@ export interface ConnectionUse {
 
 /**
  * The time until a connection that does not react to a cancel request is closed. Callers are answered within `lookupTimeout` and a
- * second, so a tenth of a second is left for a busy process.
+ * second, so a quarter of a second is left for a busy process.
  */
-export const GRACE_MS = 900;
+export const GRACE_MS = 750;
 
 /**
  * Runs `work` on a separate connection. At the timeout the caller is answered, the statement is cancelled on the server, and

@@ -15,6 +15,7 @@ import { ConfigModule, ConfigService } from '@nestjs/config';
 import { APP_FILTER, APP_GUARD, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { ThrottlerModule } from '@nestjs/throttler';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { jwtVerify } from 'jose';
@@ -29,6 +30,8 @@ import {
 } from 'nestjs-sigra';
 import type { Principal } from 'nestjs-sigra';
 import { trustIssuers } from 'nestjs-sigra/issuers';
+import { SigraOpenTelemetryModule } from 'nestjs-sigra/opentelemetry';
+import { SigraHealthIndicator } from 'nestjs-sigra/terminus';
 import { limitOf, SigraThrottlerGuard } from 'nestjs-sigra/throttler';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { CreateUsers, User } from './user.js';
@@ -90,6 +93,21 @@ export class OwnController {
   }
 }
 
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly sigra: SigraHealthIndicator,
+  ) {}
+
+  @Get()
+  @AllowAnonymous()
+  @HealthCheck()
+  check() {
+    return this.health.check([() => this.sigra.check()]);
+  }
+}
+
 @Catch()
 export class CatchAllFilter implements ExceptionFilter {
   constructor(private readonly host: HttpAdapterHost) {}
@@ -117,6 +135,8 @@ export class Jobs {
     ScheduleModule.forRoot(),
     ThrottlerModule.forRoot([{ ttl: 60_000, limit: limitOf((principal) => (principal ? 1000 : 10)) }]),
     PassportModule,
+    TerminusModule,
+    SigraOpenTelemetryModule.forRoot(),
     TypeOrmModule.forRootAsync({
       inject: [ConfigService],
       useFactory: (config: ConfigService) => ({
@@ -144,10 +164,11 @@ export class Jobs {
       }),
     }),
   ],
-  controllers: [ProjectsController, OwnController],
+  controllers: [ProjectsController, OwnController, HealthController],
   providers: [
     Jobs,
     OwnJwtStrategy,
+    SigraHealthIndicator,
     SigraThrottlerGuard,
     { provide: APP_GUARD, useExisting: SigraThrottlerGuard },
     { provide: APP_FILTER, useClass: CatchAllFilter },

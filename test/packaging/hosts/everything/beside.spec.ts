@@ -5,6 +5,7 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Test } from '@nestjs/testing';
 import { SignJWT } from 'jose';
+import { describeSigra } from 'nestjs-sigra/swagger';
 import { DataSource } from 'typeorm';
 import { AppModule, Jobs, OWN_SECRET } from './app.module.js';
 import { User } from './user.js';
@@ -62,10 +63,25 @@ describe('beside what an application has', () => {
     });
   });
 
-  it('describes the routes of the application', () => {
-    const { paths } = SwaggerModule.createDocument(app, new DocumentBuilder().build());
+  it('describes the routes of the application, with their scopes and refusals', () => {
+    const { paths, components } = describeSigra(app, SwaggerModule.createDocument(app, new DocumentBuilder().build()));
 
-    expect(Object.keys(paths)).toEqual(['/projects', '/own', '/own/error']);
+    expect(Object.keys(paths)).toEqual(['/projects', '/own', '/own/error', '/health']);
+    expect(paths['/projects']?.get).toMatchObject({ 'x-required-scopes': [['read:projects']] });
+    expect(Object.keys(paths['/projects']?.get?.responses ?? {})).toEqual(
+      expect.arrayContaining(['200', '401', '403', '503']),
+    );
+    expect(Object.keys(components?.securitySchemes ?? {})).toContain('apiToken');
+  });
+
+  it('reports its health through Terminus', async () => {
+    expect(await get('/health')).toEqual({
+      status: 200,
+      body: expect.objectContaining({
+        status: 'ok',
+        info: { sigra: expect.objectContaining({ status: 'up', migrations: 'complete' }) },
+      }),
+    });
   });
 
   it('limits requests by address without a credential', async () => {
