@@ -29,11 +29,12 @@ export class AddNameIndex1900000000001 extends OnlineMigration {
   ];
 }
 
-/** An example: a reference to another table. */
+/** An example: a reference to another table, with the index that finds what refers to a row that is deleted. */
 export class AddMaker1900000000002 extends OnlineMigration {
   readonly name = 'AddMaker1900000000002';
   protected readonly steps = [
     addColumn('refreshTokens', 'maker_id', 'uuid'),
+    addIndex('refreshTokens', 'sigra_refresh_tokens_of_maker', '(maker_id)'),
     addForeignKey('refreshTokens', 'sigra_refresh_tokens_maker', 'maker_id', 'apiTokens'),
   ];
 }
