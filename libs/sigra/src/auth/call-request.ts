@@ -114,8 +114,8 @@ export function guardedCall(context: ExecutionContext, request: HttpRequest): Gu
 }
 
 /**
- * What guards know of a request that reaches a strategy of Passport, which gets no context. What one strategy has read counts
- * for guards of HTTP only: the same request can stand for each message of a GraphQL connection.
+ * What guards know of a request that reaches a strategy of Passport, which gets no context. Guards of HTTP use the credential that a
+ * strategy has read. Other strategies do not: the same request can stand for each message of a GraphQL connection.
  */
 export function callOfStrategy(request: HttpRequest): GuardedCall {
   countWait(request);
