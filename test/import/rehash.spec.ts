@@ -5,6 +5,7 @@ import { CredentialService } from 'nestjs-sigra';
 import { secretHashOf } from '../../libs/sigra/src/common/foreign-formats.js';
 import { SecretHashRecorder } from '../../libs/sigra/src/tokens/secret-hash.recorder.js';
 import { eventually } from '../support/eventually.js';
+import { isOldestPostgres } from '../support/oldest-postgres.js';
 import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { startTestApp, type TestApp, type User } from '../support/test-app.js';
@@ -113,10 +114,9 @@ describe('A foreign format with rehash', () => {
 
     expect(statements).toHaveLength(2);
     for (const { sql, parameters } of statements) {
-      const plans = [
-        await test.dataSource.query<object[]>(`EXPLAIN ${sql}`, [...parameters]),
-        await test.dataSource.query<object[]>(`EXPLAIN (GENERIC_PLAN) ${sql}`),
-      ];
+      const plans = [await test.dataSource.query<object[]>(`EXPLAIN ${sql}`, [...parameters])];
+      // Since version 16.
+      if (!isOldestPostgres) plans.push(await test.dataSource.query<object[]>(`EXPLAIN (GENERIC_PLAN) ${sql}`));
       for (const plan of plans) expect(JSON.stringify(plan)).toContain('sigra_api_tokens_secret');
     }
   });

@@ -8,6 +8,7 @@ import { onEveryConnection } from '../support/every-connection.js';
 import { closeJwtApps, startJwtApp } from '../support/jwt-app.js';
 import { MAIN_JWT, MAIN_RESULTS, MAIN_SIGRA, mainFlows, START } from '../support/main-flows.js';
 import { USERS } from '../support/migrated-database.js';
+import { isOldestPostgres } from '../support/oldest-postgres.js';
 import { User } from '../support/test-app.js';
 
 /** The numbers of PostgreSQL types. */
@@ -36,6 +37,8 @@ interface Setting {
   readonly tables?: string;
   /** Runs on every connection of the pool when the application has started. */
   readonly later?: string;
+  /** Part of the error of the boot, with the oldest version of PostgreSQL. */
+  readonly refused?: string;
 }
 
 const asText: Parser = (text) => text;
@@ -155,7 +158,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   DateStyle: { session: { DateStyle: 'SQL, DMY' } },
   'DateStyle and TimeZone': { session: { DateStyle: 'Postgres, DMY', TimeZone: 'America/St_Johns' } },
   IntervalStyle: { session: { IntervalStyle: 'sql_standard' } },
-  extra_float_digits: { session: { extra_float_digits: '-15' } },
+  extra_float_digits: { session: { extra_float_digits: '-15' }, refused: 'round times' },
   bytea_output: { session: { bytea_output: 'escape' } },
   standard_conforming_strings: { session: { standard_conforming_strings: 'off' } },
   array_nulls: { session: { array_nulls: 'off' } },
@@ -221,6 +224,10 @@ describe('The main flows give the same results with', () => {
   });
 
   it.each(Object.entries(SETTINGS))('%s', async (_name, setting) => {
+    if (setting.refused && isOldestPostgres) {
+      await expect(start(setting)).rejects.toThrow(setting.refused);
+      return;
+    }
     const test = await start(setting);
     if (setting.later) await onEveryConnection(test.dataSource, setting.later);
 

@@ -7,11 +7,11 @@ import '../../tools/typescript/register.js';
  * Offers a PostgreSQL server to the workers. It starts when the first of them asks for its URL, so that specs without a
  * database do not wait for it, and it ends with this process, however this process ends.
  */
-export default async function offerDatabaseServer(_globalConfig, { globals }) {
+export default async function offerDatabaseServer() {
   const offer = createServer((_request, response) => {
     // A connection that stays open could be closed just as the next request arrives.
     response.setHeader('connection', 'close');
-    globalThis.sigraTestServer ??= startDatabaseServer(globals.postgres);
+    globalThis.sigraTestServer ??= startDatabaseServer();
     globalThis.sigraTestServer.then(
       ({ url }) => response.end(url),
       (error) => response.writeHead(500).end(String(error)),
@@ -24,14 +24,13 @@ export default async function offerDatabaseServer(_globalConfig, { globals }) {
   process.env.SIGRA_TEST_SERVER = `http://127.0.0.1:${offer.address().port}`;
 }
 
-/** @param {string} [binaries] the package of its binaries */
-async function startDatabaseServer(binaries) {
+async function startDatabaseServer() {
   const { scratchParent } = await import('./scratch-folder.ts');
   const { startLocalPostgres } = await import('../../tools/local-postgres/src/local-postgres.ts');
   const server = await startLocalPostgres({
     dataDir: await mkdtemp(join(scratchParent(), 'sigra-test-')),
     persistent: false,
-    binaries,
+    binaries: process.env.SIGRA_TEST_POSTGRES,
     // The log is in memory too.
     settings: { max_wal_size: '128MB' },
   });

@@ -1,13 +1,17 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { Clock, replacedTime } from '../common/clock.js';
+import { Clock, MAX_TIME, replacedTime } from '../common/clock.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { clockDifference, DATABASE_TIME, TOLERATED_CLOCK_DIFFERENCE } from './clock-difference.js';
+import { seconds } from './columns.js';
 import { SigraDatabase } from './sigra-database.js';
+
+/** The one that has the most digits. */
+const LAST_TIME = new Date(MAX_TIME).toISOString();
 
 /**
  * Looks at boot for settings around the database that are harmless until the day of an outage. It warns about those that
- * delay requests, and refuses the one that would report a change as safe that a fail-over loses.
+ * delay requests, and refuses those by which a change would be reported as safe that a fail-over loses, or times be wrong.
  */
 @Injectable()
 export class BootChecks implements OnModuleInit {
@@ -20,7 +24,7 @@ export class BootChecks implements OnModuleInit {
 
   /** @throws SigraConfigError */
   async onModuleInit(): Promise<void> {
-    await this.assertWarningsArrive();
+    await this.assertSettings();
     if (!hasConnectionTimeout(this.database.dataSource)) {
       this.logger.warn(
         'The DataSource has no connection timeout: while the database accepts no connections, callers wait forever, also ' +
@@ -36,18 +40,28 @@ export class BootChecks implements OnModuleInit {
     }
   }
 
-  /** A commit that a synchronous standby has not confirmed differs from any other only by a warning. */
-  private async assertWarningsArrive(): Promise<void> {
+  private async assertSettings(): Promise<void> {
     const found = await this.database
-      .queryOne<{ level: string }>(`SELECT current_setting('client_min_messages') AS level`, [])
+      .queryOne<{ level: string; time: string }>(
+        `SELECT current_setting('client_min_messages') AS level, ${seconds(`'${LAST_TIME}'::timestamptz`)}::text AS time`,
+        [],
+      )
       // The application boots without its database, too.
       .catch(() => undefined);
-    // The only level that hides them.
-    if (found?.level !== 'error') return;
-    throw new SigraConfigError(
-      'dataSource',
-      'has connections with client_min_messages = error, which hides that a synchronous standby has not confirmed a commit; set it to warning, or remove it from the options of the connection, the role and the database',
-    );
+    if (!found) return;
+    // The only level that hides the warning by which a commit that a synchronous standby has not confirmed differs from others.
+    if (found.level === 'error') {
+      throw new SigraConfigError(
+        'dataSource',
+        'has connections with client_min_messages = error, which hides that a synchronous standby has not confirmed a commit; set it to warning, or remove it from the options of the connection, the role and the database',
+      );
+    }
+    if (Math.round(Number(found.time) * 1000) !== MAX_TIME) {
+      throw new SigraConfigError(
+        'dataSource',
+        'has connections that round times: before PostgreSQL 14, extra_float_digits must be 0 or more; remove it from the options of the connection, the role and the database',
+      );
+    }
   }
 
   /** In milliseconds; undefined when it is not known. */

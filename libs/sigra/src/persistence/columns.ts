@@ -161,9 +161,9 @@ export function date(): Column<string, true> {
 
 /**
  * SQL for a time as seconds since 1970, which does not depend on `DateStyle` and `TimeZone` of the session. Not `date_part()`, whose
- * result is a float: its text depends on `extra_float_digits`.
+ * result is a float: its text depends on `extra_float_digits`. Before PostgreSQL 14 this one's does, too: see `BootChecks`.
  */
-function seconds(column: string): string {
+export function seconds(column: string): string {
   return `extract(epoch FROM ${column})`;
 }
 
