@@ -66,7 +66,7 @@ export class HealthProbe {
       this.isDown = false;
       return report;
     } catch (error) {
-      if (!this.isDown) this.logger.warn(`Sigra is down: ${String(error)}`);
+      if (!this.isDown) this.logger.warn(`Sigra is down: ${reasonOf(error)}`);
       this.isDown = true;
       return down(error);
     }
@@ -109,4 +109,11 @@ function down(error: unknown): HealthReport {
     clockDifference: null,
     cleanup: 'unknown',
   };
+}
+
+/** An error with its causes: that of Sigra says only that the database did not answer. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? String(error) : `${String(error)} ${reasonOf(cause)}`;
 }

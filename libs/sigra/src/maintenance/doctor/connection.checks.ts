@@ -76,7 +76,8 @@ export const connectionChecks: readonly Check<ConnectionState>[] = [
   {
     code: 'connection.superuser',
     severity: 'warning',
-    remedy: 'Connect with a role that has no more than SELECT, INSERT, UPDATE and DELETE on the tables.',
+    remedy:
+      'Connect with a role that has no more than SELECT, INSERT, UPDATE and DELETE on the tables: see "The role of the application" in docs/operations.md.',
     find: ({ isSuperuser }) =>
       isSuperuser
         ? 'The role is a superuser: an SQL injection anywhere in the application reads all files of the server.'

@@ -51,7 +51,8 @@ export const optionChecks: readonly Check<SigraConfig>[] = [
   {
     code: 'options.endless_tokens',
     severity: 'warning',
-    remedy: 'Set apiTokens.maxTtl, such as 31_536_000 for a year, or apiTokens.requireExpiry.',
+    remedy:
+      'Set apiTokens.maxTtl, such as 31_536_000 for a year, and apiTokens.defaultTtl for callers that send no expiry, or apiTokens.requireExpiry. They count for new tokens: see apiTokens.enforceOnExisting.',
     find: ({ apiTokens: { kinds } }) =>
       kinds.all.some(({ requireExpiry, maxTtl, idleTtl }) => !requireExpiry && (maxTtl ?? idleTtl) === undefined)
         ? 'API tokens can live forever: neither maxTtl, requireExpiry nor idleTtl is set.'
