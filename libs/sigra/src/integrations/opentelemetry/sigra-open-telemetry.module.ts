@@ -41,7 +41,7 @@ const SCOPE = 'nestjs-sigra';
 export class SigraOpenTelemetryModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   private subscriptions: readonly (() => void)[] = [];
 
-  constructor(@Inject(MODULE_OPTIONS_TOKEN) private readonly options: SigraOpenTelemetryOptions) {
+  constructor(@Inject(MODULE_OPTIONS_TOKEN) private readonly options: SigraOpenTelemetryOptions = {}) {
     super();
   }
 
