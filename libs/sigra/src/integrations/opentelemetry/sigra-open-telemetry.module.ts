@@ -1,5 +1,6 @@
 import {
   ConfigurableModuleBuilder,
+  type DynamicModule,
   Inject,
   Module,
   type OnApplicationShutdown,
@@ -35,13 +36,18 @@ const SCOPE = 'nestjs-sigra';
  * providers of their own, each one counts the events of all.
  *
  * @example
- * imports: [SigraOpenTelemetryModule.forRoot({})],
+ * imports: [SigraOpenTelemetryModule.forRoot()],
  */
 @Module({})
 export class SigraOpenTelemetryModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   private subscriptions: readonly (() => void)[] = [];
 
-  constructor(@Inject(MODULE_OPTIONS_TOKEN) private readonly options: SigraOpenTelemetryOptions = {}) {
+  /** @param options @default {} */
+  static override forRoot(options: SigraOpenTelemetryOptions = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  constructor(@Inject(MODULE_OPTIONS_TOKEN) private readonly options: SigraOpenTelemetryOptions) {
     super();
   }
 
