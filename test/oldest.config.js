@@ -13,5 +13,7 @@ export default {
     '**/test/faults/{busy-database,given-up,lost-commit,silence-midway}.spec.ts',
     '**/test/races/**/*.spec.ts',
   ],
+  // Plans are read with GENERIC_PLAN, since version 16.
+  testPathIgnorePatterns: [...base.testPathIgnorePatterns, '-plans\\.spec\\.ts$'],
   testTimeout: 120_000,
 };
