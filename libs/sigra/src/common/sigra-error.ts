@@ -198,3 +198,11 @@ export function withoutStack<T>(run: () => T): T {
 export function refuse(code: SigraErrorCode, message: string, options?: SigraErrorOptions): SigraError {
   return withoutStack(() => new SigraError(code, message, options));
 }
+
+/** The reason of PostgreSQL or the driver, where there is one, for logs. */
+export function reasonOf(error: unknown): string {
+  const source = error instanceof SigraError && error.cause instanceof Error ? error.cause : error;
+  // Of a name with several addresses. It has no message of its own.
+  if (source instanceof AggregateError) return source.errors.map(reasonOf).join(', ');
+  return source instanceof Error ? source.message : String(source);
+}

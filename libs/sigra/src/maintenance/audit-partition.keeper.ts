@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { SigraError } from '../common/sigra-error.js';
+import { reasonOf } from '../common/sigra-error.js';
 import {
   type AuditPartition,
   AuditPartitionRepository,
@@ -59,9 +59,8 @@ export class AuditPartitionKeeper {
     try {
       return (await run.tried(() => work().then(() => true))) ?? false;
     } catch (error) {
-      const reason = error instanceof SigraError ? (error.cause ?? error) : error;
       this.logger.warn(
-        `A partition of the audit events could not be ${what}: ${String(reason)}. The next clean-up tries again`,
+        `A partition of the audit events could not be ${what}: ${reasonOf(error)}. The next clean-up tries again`,
       );
       return false;
     }

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Deadline } from '../common/deadline.js';
-import { isOutage, SigraError } from '../common/sigra-error.js';
+import { isOutage, reasonOf, SigraError } from '../common/sigra-error.js';
 import { InjectSigraConfig, type SigraConfig } from '../config/sigra-config.js';
 import { SigraConfigError } from '../config/sigra-config-error.js';
 import { TOLERATED_CLOCK_DIFFERENCE } from '../persistence/clock-difference.js';
@@ -109,11 +109,4 @@ function down(error: unknown): HealthReport {
     clockDifference: null,
     cleanup: 'unknown',
   };
-}
-
-/** An error with its causes: that of Sigra says only that the database did not answer. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause === undefined ? String(error) : `${String(error)} ${reasonOf(cause)}`;
 }

@@ -1,4 +1,4 @@
-import { SigraError } from '../../common/sigra-error.js';
+import { reasonOf } from '../../common/sigra-error.js';
 import { SigraConfigError } from '../../config/sigra-config-error.js';
 import type { Finding } from './finding.js';
 
@@ -47,10 +47,4 @@ export function findingOfOption(error: unknown): readonly Finding[] {
   if (!(error instanceof SigraConfigError)) throw error;
   const remedy = 'Change the option that the problem names. The application does not boot with it.';
   return [{ code: 'options.invalid', severity: 'error', problem: `${error.message}.`, remedy }];
-}
-
-/** The reason of PostgreSQL or the driver, where there is one. */
-function reasonOf(error: unknown): string {
-  const source = error instanceof SigraError && error.cause instanceof Error ? error.cause : error;
-  return source instanceof Error ? source.message : String(source);
 }
