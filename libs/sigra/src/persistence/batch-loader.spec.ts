@@ -73,6 +73,29 @@ describe('BatchLoader', () => {
     expect(await answer).toBe('a!');
   });
 
+  it('sends the read of a lone caller at once after a query for one key, and combines what follows in that turn', async () => {
+    const loader = loaderOf();
+    const first = loader.load('a');
+    await turn();
+    await queries[0]!.answer();
+    await first;
+
+    const answers = [loader.load('b'), loader.load('c'), loader.load('d')];
+    const before = queries.map(({ keys }) => keys);
+    await turn();
+    await queries[1]!.answer();
+    await queries[2]!.answer();
+    await Promise.all(answers);
+    const next = loader.load('e');
+    const after = queries.map(({ keys }) => keys);
+    await turn();
+    await queries[3]!.answer();
+    await next;
+
+    expect(before).toEqual([['a'], ['b']]);
+    expect(after).toEqual([['a'], ['b'], ['c', 'd']]);
+  });
+
   it('reads a key once when several callers request it in one turn', async () => {
     const loader = loaderOf();
 

@@ -41,7 +41,8 @@ interface Batch<Value> {
 const MIN_SHARE = 16;
 
 /**
- * Combines the single-key reads of one event-loop turn into one query, or a few.
+ * Combines the single-key reads of one event-loop turn into one query, or a few. A read goes out at once while no other
+ * runs and the latest query had one key, because waiting for company costs a lone caller a fifth of its time.
  *
  * The query for a key always starts after the call of `load`, and no answer is kept, so a call sees everything that was
  * committed before it. A failed query rejects only its own callers. A caller that waits longer than the timeout, or
@@ -58,6 +59,8 @@ export class BatchLoader<Value> {
   /** Queries run in the async context of the application, because they serve many requests. */
   private readonly context = new AsyncResource('SigraBatchLoader');
   private dispatchScheduled = false;
+  /** The number of keys of the latest query. */
+  private lastSize = 0;
   private sweepTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: BatchLoaderOptions<Value>) {
@@ -105,12 +108,22 @@ export class BatchLoader<Value> {
 
   private scheduleDispatch(): void {
     if (this.dispatchScheduled || this.queue.size === 0 || !this.hasFreeSlot()) return;
+    if (this.isQuiet()) return this.dispatch();
     this.dispatchScheduled = true;
     setImmediate(() => {
       this.dispatchScheduled = false;
-      this.context.runInAsyncScope(() => {
-        while (this.queue.size > 0 && this.hasFreeSlot()) void this.run(this.takeBatch());
-      });
+      this.dispatch();
+    });
+  }
+
+  /** Whether the latest caller was alone, so that the next one probably waits for others in vain. */
+  private isQuiet(): boolean {
+    return this.inFlight.length === 0 && this.lastSize === 1;
+  }
+
+  private dispatch(): void {
+    this.context.runInAsyncScope(() => {
+      while (this.queue.size > 0 && this.hasFreeSlot()) void this.run(this.takeBatch());
     });
   }
 
@@ -134,6 +147,7 @@ export class BatchLoader<Value> {
     this.queue = new Map();
     for (const entry of entries.splice(size)) this.queue.set(entry.key, entry);
     this.setWaiting(this.waiting - callersOf(entries));
+    this.lastSize = entries.length;
     return { entries, abandoned: false };
   }
 
