@@ -113,6 +113,8 @@ interface Answer {
   readonly body: Record<string, never>;
 }
 
+/** The ids of the organizations that `canManage` was asked about. */
+const asked: string[] = [];
 const OPTIONS = {
   users: { entity: Person, isActive: ({ active }: Person) => active },
   owners: {
@@ -120,6 +122,7 @@ const OPTIONS = {
     robot: { provider: ROBOTS, scopes: () => ['read:notes'] },
   },
   canManage: ({ userId }: Principal, { type, id }: { type: string; id: string }) => {
+    asked.push(id);
     if (id === '6') throw new Error('the database of the host is down');
     return type === 'organization' && userId === '1' && id !== '2';
   },
@@ -297,6 +300,11 @@ describe('owners of several kinds', () => {
     expect(await tokens.revokeForUser(organization(1), token.id)).toMatchObject({ id: token.id });
   });
 
+  it.each([['01'], ['2147483648'], ['Ada']])('makes no token for the id "%s", which no owner can have', async (id) => {
+    expect(await refusalOf(tokens.create(id, REQUEST))).toBe('not_found');
+    expect(await refusalOf(tokens.create(ownerRef('organization', id), REQUEST))).toBe('not_found');
+  });
+
   it('finds tokens of all types by their id', async () => {
     const { token } = await tokens.create(organization(1), REQUEST);
 
@@ -375,6 +383,19 @@ describe('owners of several kinds', () => {
       expect(await statusOf('tokens/owners/organization/6', ada)).toBe(500);
       expect(await statusOf('tokens/owners/organization/4', {})).toBe(401);
     });
+
+    it.each(['01', '+1', '1.0', '1e0', '0x1', '-0', '2147483648', '99999999999999999999', 'acme', '1 '])(
+      'answers 404 for the id "%s", which no organization can have, and does not ask canManage',
+      async (id) => {
+        const path = `tokens/owners/organization/${encodeURIComponent(id)}`;
+        asked.length = 0;
+
+        const answers = [await send('GET', path, ada), await send('POST', path, ada, REQUEST)];
+
+        expect(answers.map(({ status }) => status)).toEqual([404, 404]);
+        expect(asked).toEqual([]);
+      },
+    );
 
     it('grants no scope that the maker does not hold, and ends what its token made', async () => {
       const { rawToken, token } = await tokens.create(1, { name: 'Maker', scopes: ['read:notes', 'api_tokens:write'] });

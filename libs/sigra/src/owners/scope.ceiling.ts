@@ -49,13 +49,16 @@ export class ScopeCeiling {
   /**
    * Checks the scopes of a new credential.
    *
-   * @throws SigraError `insufficient_scope`, `not_found` for a user that does not exist or is not active
+   * @throws SigraError `insufficient_scope`, `not_found` for an id that no user can have, and, with `users.scopes`, for a user that
+   * does not exist or is not active
    */
   async assertMayHold(ref: OwnerRef, scopes: readonly string[]): Promise<void> {
-    const { type } = this.directories.ownerOf(ref);
+    const { type, id } = this.directories.ownerOf(ref);
+    const missing = () => new SigraError('not_found', `There is no such active ${nounOf(type, this.config)}.`);
+    if (this.directories.of(type)?.canHold(id) === false) throw missing();
     if (!this.rulesOf(type)?.scopes) return;
     const owner = await this.owners.userOf(ref);
-    if (!owner) throw new SigraError('not_found', `There is no such active ${nounOf(type, this.config)}.`);
+    if (!owner) throw missing();
     const ceiling = this.of(owner, type) ?? [];
     assertCovers(
       ceiling,

@@ -108,7 +108,10 @@ export class BatchLoader<Value> {
 
   private scheduleDispatch(): void {
     if (this.dispatchScheduled || this.queue.size === 0 || !this.hasFreeSlot()) return;
-    if (this.isQuiet()) return this.dispatch();
+    if (this.isQuiet()) {
+      this.dispatch();
+      return;
+    }
     this.dispatchScheduled = true;
     setImmediate(() => {
       this.dispatchScheduled = false;

@@ -180,6 +180,11 @@ export class UserDirectory implements OwnerSource {
     return this.entity ? this.entity.id.canonical(id) : id;
   }
 
+  /** Whether the column of the ids can hold an id. A `UserProvider` knows its ids itself. */
+  canHold(id: string): boolean {
+    return !this.entity || this.entity.id.valuesOf(id).length > 0;
+  }
+
   private announce({ metadata: { name } }: UserEntity, reason: string): void {
     if (this.isAnnounced) return;
     this.isAnnounced = true;

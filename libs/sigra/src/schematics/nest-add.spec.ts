@@ -174,6 +174,57 @@ describe('nest add nestjs-sigra', () => {
     expect(tasks.map(({ name }) => name)).toEqual(['run-schematic']);
   });
 
+  it('gives a DataSource what Sigra needs, and leaves what it has', () => {
+    const tree = host({
+      'src/app.module.ts': DATABASE.replace('entities:', 'connectTimeoutMS: 500,\n        entities:'),
+      'src/account.ts': ACCOUNT,
+    });
+
+    add(tree, { user: 'Account' });
+
+    const root = tree.readText('src/app.module.ts');
+    expect(root.match(/connectTimeoutMS/g)).toHaveLength(1);
+    expect(root).toContain("migrations: [...sigraMigrations],\n        migrationsTransactionMode: 'each',");
+  });
+
+  it.each([
+    ['the application runs them', 'migrationsRun: true', false],
+    ['they do not run by themselves', 'migrationsRun: false', true],
+    ['nothing says who runs them', 'logging: false', true],
+  ])('names a command for the migrations unless the application runs them: %s', (_case, option, isNamed) => {
+    const tree = host({
+      'src/app.module.ts': DATABASE.replace('entities:', `${option},\n        entities:`),
+      'src/account.ts': ACCOUNT,
+    });
+
+    add(tree, { user: 'Account' });
+
+    const { text } = tasks.find(({ name }) => name === 'run-schematic')?.options.options as { text: string };
+    expect(text.includes('migration:run')).toBe(isNamed);
+    expect(text).toContain('run build\n');
+    expect(text).toContain('run start:prod\n');
+  });
+
+  it.each([
+    [
+      'a provider',
+      'src/app.module.ts',
+      MODULE.replace('@Module({', '@Module({\n  providers: [{ provide: APP_GUARD, useClass: MyGuard }],'),
+    ],
+    [
+      'main.ts',
+      'src/main.ts',
+      MAIN.replace('await app.listen', 'app.useGlobalGuards(new MyGuard());\nawait app.listen'),
+    ],
+  ])('warns of a global guard of %s', (_case, path, content) => {
+    const tree = host({ [path]: content });
+
+    add(tree);
+
+    const { text } = tasks.find(({ name }) => name === 'run-schematic')?.options.options as { text: string };
+    expect(text).toContain(`${path} has global guards`);
+  });
+
   it('works in an application of a monorepo', () => {
     const tree = host({
       'package.json': manifest('^12.0.1', {}, { 'start:prod': 'node dist/apps/shop/main' }),

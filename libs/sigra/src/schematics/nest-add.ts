@@ -117,6 +117,7 @@ class Addition {
     const { user, migration } = this;
     edited.addToDataSource('entities', [...(user.isNew ? [user.className] : []), '...sigraEntities']);
     edited.addToDataSource('migrations', [...(migration ? [migration.className] : []), '...sigraMigrations']);
+    for (const [property, value] of Object.entries(templates.DATA_SOURCE)) edited.defaultInDataSource(property, value);
     edited.addImport(['sigraEntities', 'sigraMigrations'], 'nestjs-sigra');
     if (migration) this.importInto(edited, migration);
     // The root module imports the user in any case.
@@ -177,13 +178,19 @@ class Addition {
     const output = this.host.outputFolder();
     const example = 'curl -i localhost:3000/sigra-example';
     const token = '-H "Authorization: Bearer $TOKEN"';
-    return `
+    const guarded = this.host.sources.find((file) => file.hasGlobalGuards());
+    const warning = guarded
+      ? `
+${guarded.path} has global guards, which run before that of the example. One that authenticates refuses its token until
+it leaves these routes to SigraAuthGuard or is replaced by it: see "A global guard of your own" in
+node_modules/nestjs-sigra/docs/existing-application.md
+`
+      : '';
+    return `${warning}
 Start the application, with the URL of your PostgreSQL:
 
   export DATABASE_URL=postgres://user:password@localhost:5432/my_api
-  ${packageManager} run build
-  ${hasDatabase ? 'npx typeorm migration:run -d …  # with your DataSource, or as you run your migrations' : `${packageManager} run migration:run`}
-  ${packageManager} run start:prod
+  ${[`${packageManager} run build`, ...this.migrationStep(packageManager, hasDatabase), `${packageManager} run start:prod`].join('\n  ')}
 
 Try it in another terminal:
 
@@ -197,6 +204,13 @@ Try it in another terminal:
 
 Then delete the folder ${this.host.path('sigra-example')}, and protect routes of your own.
 `;
+  }
+
+  /** The command that runs the migrations, unless the application does. */
+  private migrationStep(packageManager: string, hasDatabase: boolean): readonly string[] {
+    if (!hasDatabase) return [`${packageManager} run migration:run`];
+    if (this.host.sources.some((file) => file.runsMigrations())) return [];
+    return ['npx typeorm migration:run -d …  # with your DataSource, or as you run your migrations'];
   }
 
   private importInto(file: SourceFile, target: { readonly className: string; readonly path: string }): void {

@@ -72,6 +72,21 @@ export class SourceFile {
     return this.dataSourceOptions()?.type;
   }
 
+  /** Whether the options of a DataSource say that the application runs the migrations when it starts. */
+  runsMigrations(): boolean {
+    const options = this.dataSourceOptions()?.options;
+    const value = options && this.propertyOf(options, 'migrationsRun');
+    return value !== undefined && value.kind !== this.ts.SyntaxKind.FalseKeyword;
+  }
+
+  /** Whether it registers guards for all routes. */
+  hasGlobalGuards(): boolean {
+    const { ts } = this;
+    const isGuard = (node: ts.Node): node is ts.Identifier =>
+      ts.isIdentifier(node) && ['APP_GUARD', 'useGlobalGuards'].includes(node.text);
+    return this.find(isGuard) !== undefined;
+  }
+
   /** Adds an import, to that of the same module if there is one. */
   addImport(names: readonly string[], from: string): void {
     const { ts } = this;
@@ -105,6 +120,13 @@ export class SourceFile {
    */
   addToDataSource(property: string, elements: readonly string[]): void {
     this.addTo(() => this.dataSourceOptions()?.options, property, elements);
+  }
+
+  /** Adds a property to the options of a DataSource, unless they have it. */
+  defaultInDataSource(property: string, value: string): void {
+    const options = this.dataSourceOptions()?.options;
+    const isThere = options?.properties.some((each) => each.name?.getText(this.source) === property);
+    if (options && isThere !== true) this.insertProperty(options, `${property}: ${value}`);
   }
 
   private addTo(find: () => ts.ObjectLiteralExpression | undefined, property: string, elements: readonly string[]) {

@@ -37,6 +37,9 @@ export class CreateUsers${timestamp} implements MigrationInterface {
 }
 `;
 
+/** What Sigra needs of a DataSource besides its tables: a limit, in milliseconds, for a server that is away; and migrations that build indexes without locks. */
+export const DATA_SOURCE = { connectTimeoutMS: '2000', migrationsTransactionMode: "'each'" } as const;
+
 export const dataSource = (
   user: Imported,
   migration: Imported | undefined,
@@ -55,10 +58,10 @@ if (!url) {
 export const dataSourceOptions: DataSourceOptions = {
   type: 'postgres',
   url,
-  connectTimeoutMS: 2000,
+  connectTimeoutMS: ${DATA_SOURCE.connectTimeoutMS},
   entities: [${user.className}, ...sigraEntities],
   migrations: [${migration ? `${migration.className}, ` : ''}...sigraMigrations],
-  migrationsTransactionMode: 'each',
+  migrationsTransactionMode: ${DATA_SOURCE.migrationsTransactionMode},
 };
 
 /** For the command line of TypeORM. */

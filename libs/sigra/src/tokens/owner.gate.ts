@@ -19,7 +19,7 @@ export class OwnerGate {
    * Checks that the principal of a call can manage an owner.
    *
    * @returns the owner
-   * @throws SigraError `not_found` for an unknown type, and for an owner that the principal cannot manage; `unavailable` when the
+   * @throws SigraError `not_found` for an unknown type, an id that no owner can have, and an owner that the principal cannot manage; `unavailable` when the
    * application does not answer in time; also what `canManage` throws
    */
   async admit(type: string | undefined, id: string | undefined, caller: Caller): Promise<OwnerReference> {
@@ -28,6 +28,8 @@ export class OwnerGate {
     const { principal } = caller;
     if (!canManage || !directory || !principal?.user || !isOwnerId(id)) throw notFound();
     const owner = Object.freeze(directory.ownerOf(id));
+    // The query of the application would fail, or find the owner of another spelling.
+    if (!directory.canHold(owner.id)) throw notFound();
     const answer: unknown = await deadlineOf(caller, lookupTimeout).limit(
       Promise.resolve(canManage(principal, owner)),
       unanswered,
