@@ -1,5 +1,5 @@
 import type { HttpContestantName } from './contestants/http/all.js';
-import { type Figures, totalCpu } from './harness/rounds.js';
+import { byRound, type Figure, type Figures, totalCpu } from './harness/rounds.js';
 import type { Chart, Demand } from './harness/section.js';
 import type { Adapter } from './workers/http-server.js';
 
@@ -20,43 +20,60 @@ export const LABELS: Readonly<Record<HttpContestantName, string>> = {
   'better-auth': 'better-auth (key and user)',
 };
 
+/** Contestants that differ by a few percent: what is added to Sigra with an API token. */
+export const CLOSE = [
+  'sigra-token',
+  'sigra-policies',
+  'sigra-observed',
+  'sigra-metrics',
+] as const satisfies HttpContestantName[];
+export type CloseResults = Readonly<Record<(typeof CLOSE)[number], Figures>>;
+
+type Round = Readonly<Record<HttpContestantName, Figure>>;
+
 /** Of the server and PostgreSQL together: how much more the hand-written guard adds to a bare handler than Sigra. */
-function addedRatio(figures: Results[Adapter]): number {
-  const added = (name: HttpContestantName) => totalCpu(figures[name]) - totalCpu(figures.bare);
+function addedRatio(round: Round): number {
+  const added = (name: HttpContestantName) => totalCpu(round[name]) - totalCpu(round.bare);
   return added('hand-written') / added('sigra-token');
 }
 
-export function demandsOf({ fastify, express }: Results): Demand[] {
-  const times = (what: string, limit: number, measured: number): Demand => ({
-    what,
+const rateAgainst = (name: HttpContestantName, peer: HttpContestantName) => (round: Round) =>
+  round[name].rate / round[peer].rate;
+
+export function demandsOf(results: Results, close: CloseResults): Demand[] {
+  const times = (what: string, limit: number, adapter: Adapter, compare: (round: Round) => number): Demand => ({
+    what: `${what} on ${adapter === 'fastify' ? 'Fastify' : 'Express'}`,
     bound: 'at least',
     limit,
     unit: 'times',
-    measured,
+    measured: byRound(results[adapter], compare),
   });
-  const cost = (name: HttpContestantName, added: string, limit: number): Demand => ({
+  const cost = (name: (typeof CLOSE)[number], added: string, limit: number): Demand => ({
     what: `CPU with ${added}, against without, on Fastify`,
     bound: 'at most',
     limit,
     unit: 'times',
-    measured: totalCpu(fastify[name]) / totalCpu(fastify['sigra-token']),
+    measured: byRound(close, (round) => totalCpu(round[name]) / totalCpu(round['sigra-token'])),
   });
-  const against = 'against what the hand-written guard adds,';
-  const token = 'requests with token and user, against the hand-written guard,';
+  const requests = 'requests with token and user, against the hand-written guard,';
+  const added = 'CPU that the guard adds to a bare handler, against what the hand-written guard adds,';
+  const byHand = rateAgainst('sigra-token', 'hand-written');
   return [
-    times(`${token} on Fastify`, 8, fastify['sigra-token'].rate / fastify['hand-written'].rate),
-    times(`${token} on Express`, 4, express['sigra-token'].rate / express['hand-written'].rate),
-    times(`CPU that the guard adds to a bare handler, ${against} on Fastify`, 20, addedRatio(fastify)),
-    times(`CPU that the guard adds to a bare handler, ${against} on Express`, 18, addedRatio(express)),
+    times(requests, 8, 'fastify', byHand),
+    times(requests, 4, 'express', byHand),
+    times(added, 20, 'fastify', addedRatio),
+    times(added, 18, 'express', addedRatio),
     times(
-      'JWT `epoch` against a plain guard that reads the user, on Fastify',
+      'JWT `epoch` against a plain guard that reads the user,',
       3,
-      fastify['sigra-jwt-epoch'].rate / fastify['plain-jwt-user'].rate,
+      'fastify',
+      rateAgainst('sigra-jwt-epoch', 'plain-jwt-user'),
     ),
     times(
-      'JWT `stateless` against a plain guard that reads nothing, on Fastify',
+      'JWT `stateless` against a plain guard that reads nothing,',
       1,
-      fastify['sigra-jwt-stateless'].rate / fastify['plain-jwt'].rate,
+      'fastify',
+      rateAgainst('sigra-jwt-stateless', 'plain-jwt'),
     ),
     cost('sigra-policies', 'every policy', 1.15),
     cost('sigra-observed', 'OpenTelemetry and no SDK', 1.01),

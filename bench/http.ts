@@ -5,10 +5,10 @@ import { figuresTable } from './harness/figures-table.js';
 import type { Headers, HttpLoad } from './harness/load.js';
 import { type Figures, inTurn } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
-import type { Findings } from './harness/section.js';
+import type { Findings, Table } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
 import { rawToken, userId } from './harness/tokens.js';
-import { chartOf, demandsOf, LABELS, type Results } from './http-findings.js';
+import { chartOf, CLOSE, type CloseResults, demandsOf, LABELS, type Results } from './http-findings.js';
 import type { Adapter, HttpServer } from './workers/http-server.js';
 
 export const title = 'Requests over HTTP';
@@ -27,22 +27,33 @@ interface Contestant {
 }
 
 export async function run(stage: Stage): Promise<Findings> {
+  const { rounds, closeRounds, warmUp } = stage.settings;
   const results = {} as Record<Adapter, Record<HttpContestantName, Figures>>;
-  for (const adapter of ADAPTERS) results[adapter] = await runAdapter(stage, adapter);
-  return findings(results, await stage.load());
+  for (const adapter of ADAPTERS) {
+    results[adapter] = await runAdapter(stage, adapter, Object.keys(LABELS) as HttpContestantName[], {
+      rounds,
+      warmUp,
+    });
+  }
+  // Without warm-up: the turns of few contestants come close enough to each other.
+  const close = await runAdapter(stage, 'fastify', CLOSE, { rounds: closeRounds, warmUp: 0 });
+  return findings(results, close, await stage.load());
 }
 
-async function runAdapter(stage: Stage, adapter: Adapter): Promise<Record<HttpContestantName, Figures>> {
-  const { rounds, httpTurn, warmUp } = stage.settings;
-  const names = Object.keys(LABELS) as HttpContestantName[];
+async function runAdapter<Name extends HttpContestantName>(
+  stage: Stage,
+  adapter: Adapter,
+  names: readonly Name[],
+  series: { readonly rounds: number; readonly warmUp: number },
+): Promise<Record<Name, Figures>> {
   await Promise.all([stage.seeded(), stage.load()]);
   const contestants = await Promise.all(names.map((name) => startContestant(stage, adapter, name)));
   try {
-    stage.say(`http on ${adapter}: ${rounds} rounds of ${contestants.length} servers`);
+    stage.say(`http on ${adapter}: ${series.rounds} rounds of ${contestants.length} servers`);
     const turns = contestants.map(({ name, turn }) => [name, turn] as const);
     return await inTurn(
-      { rounds, turn: httpTurn, warmUp, server: await stage.server() },
-      Object.fromEntries(turns) as Record<HttpContestantName, Contestant['turn']>,
+      { ...series, turn: stage.settings.httpTurn, server: await stage.server() },
+      Object.fromEntries(turns) as Record<Name, Contestant['turn']>,
     );
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.stop()));
@@ -105,16 +116,13 @@ async function assertGuarded(
   );
 }
 
-function findings(results: Results, load: HttpLoad): Findings {
+function findings(results: Results, close: CloseResults, load: HttpLoad): Findings {
   return {
-    demands: demandsOf(results),
-    tables: ADAPTERS.map((adapter) =>
-      figuresTable(
-        adapter === 'fastify' ? 'Fastify' : 'Express',
-        'requests',
-        Object.entries(results[adapter]).map(([name, figures]) => [LABELS[name as HttpContestantName], figures]),
-      ),
-    ),
+    demands: demandsOf(results, close),
+    tables: [
+      ...ADAPTERS.map((adapter) => tableOf(adapter === 'fastify' ? 'Fastify' : 'Express', results[adapter])),
+      tableOf(`What is added to Sigra on Fastify, ${close['sigra-token'].turns.length} rounds`, close),
+    ],
     charts: ADAPTERS.map((adapter) => chartOf(adapter, results[adapter])),
     notes: [
       `${CONNECTIONS} keep-alive connections of ${load.name} in a second process, which share no credential at any moment. ` +
@@ -124,4 +132,12 @@ function findings(results: Results, load: HttpLoad): Findings {
         'would be faster.',
     ],
   };
+}
+
+function tableOf(title: string, figures: Readonly<Partial<Record<HttpContestantName, Figures>>>): Table {
+  return figuresTable(
+    title,
+    'requests',
+    Object.entries(figures).map(([name, each]) => [LABELS[name as HttpContestantName], each]),
+  );
 }

@@ -1,7 +1,7 @@
 import { Child } from './harness/child-process.js';
 import { DatabaseServer } from './harness/database.js';
 import { figuresTable } from './harness/figures-table.js';
-import { figuresOf, inTurn, totalCpu } from './harness/rounds.js';
+import { byRound, figuresOf, inTurn, totalCpu } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
 import { createTables } from './harness/seed.js';
@@ -50,14 +50,14 @@ async function measure(stage: Stage, server: DatabaseServer): Promise<Findings> 
         bound: 'at least',
         limit: 4,
         unit: 'times',
-        measured: figures.sigra.rate / figures.handWritten.rate,
+        measured: byRound(figures, ({ sigra, handWritten }) => sigra.rate / handWritten.rate),
       },
       {
         what: `refresh, ${FAMILIES} families in flight, CPU of a hand-written transaction against that of Sigra`,
         bound: 'at least',
         limit: 8,
         unit: 'times',
-        measured: totalCpu(figures.handWritten) / totalCpu(figures.sigra),
+        measured: byRound(figures, ({ sigra, handWritten }) => totalCpu(handWritten) / totalCpu(sigra)),
       },
       {
         what: `refresh of ${burst.families} families at once, p99 against p50`,

@@ -1,6 +1,6 @@
 import { Child } from './harness/child-process.js';
 import { figuresTable } from './harness/figures-table.js';
-import { type Figures, inTurn, totalCpu } from './harness/rounds.js';
+import { byRound, type Figure, type Figures, inTurn, totalCpu } from './harness/rounds.js';
 import type { Chart, Demand, Findings, Table } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
 import type { VerifyContestantName, VerifyWorker } from './workers/verify-worker.js';
@@ -66,26 +66,21 @@ export function startVerifyWorker(
   });
 }
 
-/** Ratios to peers. CPU is that of the process and of PostgreSQL together. */
-function times(what: string, limit: number, measured: number): Demand {
-  return {
-    what: `verify, ${JUDGED} in flight, against the ${what}`,
-    bound: 'at least',
-    limit,
-    unit: 'times',
-    measured,
-  };
-}
+const PEER = 'against a named statement of pg, which reads no user';
 
-function atMost(what: string, limit: number, measured: number): Demand {
-  const peer = 'against a named statement of pg, which reads no user';
-  return { what: `verify, ${what}, ${peer}`, bound: 'at most', limit, unit: 'times', measured };
+/** Of the contestants in a round. CPU is that of the process and of PostgreSQL together. */
+type Comparison = (round: Readonly<Record<Contestant, Figure>>) => number;
+
+function demand(bound: Demand['bound'], what: string, limit: number, measured: number): Demand {
+  return { what: `verify, ${what}`, bound, limit, unit: 'times', measured };
 }
 
 function findings(results: [number, Record<Contestant, Figures>][]): Findings {
   const of = (wanted: number) => results.find(([inFlight]) => inFlight === wanted)?.[1];
   const [judged, alone] = [of(JUDGED), of(1)];
   if (!judged || !alone) throw new Error('nothing to judge');
+  const atLeast = (what: string, limit: number, compare: Comparison) =>
+    demand('at least', `${JUDGED} in flight, ${what}`, limit, byRound(judged, compare));
   const tables = results.map(([inFlight, figures]): Table =>
     figuresTable(
       `${inFlight} in flight`,
@@ -102,20 +97,33 @@ function findings(results: [number, Record<Contestant, Figures>][]): Findings {
   };
   return {
     demands: [
-      times('CPU of a TypeORM findOneBy', 14, totalCpu(judged.typeorm) / totalCpu(judged.sigra)),
-      times('CPU of better-auth', 70, totalCpu(judged['better-auth']) / totalCpu(judged.sigra)),
-      times('CPU of a named statement of pg', 3.3, totalCpu(judged.pg) / totalCpu(judged.sigra)),
-      times('rate of TypeORM findOneBy', 6, judged.sigra.rate / judged.typeorm.rate),
-      times('rate of better-auth', 40, judged.sigra.rate / judged['better-auth'].rate),
-      atMost('1 in flight, CPU', 1.25, totalCpu(alone.sigra) / totalCpu(alone.pg)),
-      atMost('1 in flight, p50', 1.2, alone.sigra.p50 / alone.pg.p50),
-      {
-        what: `verify, ${JUDGED} in flight, CPU with every policy, against none`,
-        bound: 'at most',
-        limit: 1.15,
-        unit: 'times',
-        measured: totalCpu(judged['sigra-policies']) / totalCpu(judged.sigra),
-      },
+      atLeast(
+        'against the CPU of a TypeORM findOneBy',
+        14,
+        ({ typeorm, sigra }) => totalCpu(typeorm) / totalCpu(sigra),
+      ),
+      atLeast('against the CPU of better-auth', 70, (round) => totalCpu(round['better-auth']) / totalCpu(round.sigra)),
+      atLeast('against the CPU of a named statement of pg', 3.3, ({ pg, sigra }) => totalCpu(pg) / totalCpu(sigra)),
+      atLeast('against the rate of TypeORM findOneBy', 6, ({ typeorm, sigra }) => sigra.rate / typeorm.rate),
+      atLeast('against the rate of better-auth', 40, (round) => round.sigra.rate / round['better-auth'].rate),
+      demand(
+        'at most',
+        `1 in flight, CPU, ${PEER}`,
+        1.25,
+        byRound(alone, ({ pg, sigra }) => totalCpu(sigra) / totalCpu(pg)),
+      ),
+      demand(
+        'at most',
+        `1 in flight, p50, ${PEER}`,
+        1.2,
+        byRound(alone, ({ pg, sigra }) => sigra.p50 / pg.p50),
+      ),
+      demand(
+        'at most',
+        `${JUDGED} in flight, CPU with every policy, against none`,
+        1.15,
+        byRound(judged, (round) => totalCpu(round['sigra-policies']) / totalCpu(round.sigra)),
+      ),
     ],
     tables,
     charts: [chart],

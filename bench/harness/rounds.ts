@@ -2,8 +2,8 @@ import type { Sample } from './sample.js';
 import { type CpuTimes, usedBetween } from './server-cpu.js';
 import { median } from './statistics.js';
 
-/** Medians of a contestant over its turns. */
-export interface Figures {
+/** What a turn of a contestant shows. */
+export interface Figure {
   /** Operations per second. */
   readonly rate: number;
   /** CPU of the process under test per operation, in microseconds. */
@@ -15,19 +15,24 @@ export interface Figures {
   readonly p99: number;
 }
 
+/** Medians of a contestant over its turns. */
+export interface Figures extends Figure {
+  readonly turns: readonly Figure[];
+}
+
 /** How contestants take turns. */
 export interface Rounds {
   readonly rounds: number;
   /** Length of a turn, in seconds. */
   readonly turn: number;
-  /** Length of the warm-up right before each turn, which does not count, in seconds. */
+  /** Length of the warm-up right before each turn, which does not count, in seconds; 0 for none. */
   readonly warmUp: number;
   /** The server of all contestants. */
   readonly server: { cpu(): Promise<CpuTimes> };
 }
 
 /**
- * Runs contestants in turns, A B C, A B C, so that changes on the machine affect all of them. Each contestant warms up before
+ * Runs contestants in turns, A B C, C B A, so that changes on the machine affect all of them. Each contestant warms up before
  * each turn, because the system takes memory away from waiting processes.
  */
 export async function inTurn<Name extends string>(
@@ -37,8 +42,8 @@ export async function inTurn<Name extends string>(
   const entries = Object.entries(contestants) as [Name, (seconds: number) => Promise<Sample>][];
   const samples = new Map<Name, Sample[]>(entries.map(([name]) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const [name, run] of entries) {
-      await run(warmUp);
+    for (const [name, run] of round % 2 === 0 ? entries : entries.toReversed()) {
+      if (warmUp > 0) await run(warmUp);
       const before = await server.cpu();
       const sample = await run(turn);
       samples.get(name)?.push({ ...sample, databaseMicros: usedBetween(before, await server.cpu()) });
@@ -48,19 +53,47 @@ export async function inTurn<Name extends string>(
 }
 
 export function figuresOf(samples: readonly Sample[]): Figures {
-  const ofDatabase = samples.flatMap(({ operations, databaseMicros }) =>
-    databaseMicros === undefined ? [] : [databaseMicros / operations],
-  );
+  const turns = samples.map(figureOf);
+  const medianOf = (value: (turn: Figure) => number) => median(turns.map(value));
+  const isMeasured = turns.every(({ databaseCpu }) => databaseCpu !== undefined);
   return {
-    rate: median(samples.map(({ operations, seconds }) => operations / seconds)),
-    cpu: median(samples.map(({ operations, cpuMicros }) => cpuMicros / operations)),
-    databaseCpu: ofDatabase.length === samples.length ? median(ofDatabase) : undefined,
-    p50: median(samples.map(({ p50 }) => p50)),
-    p99: median(samples.map(({ p99 }) => p99)),
+    rate: medianOf(({ rate }) => rate),
+    cpu: medianOf(({ cpu }) => cpu),
+    databaseCpu: isMeasured ? medianOf(({ databaseCpu = NaN }) => databaseCpu) : undefined,
+    p50: medianOf(({ p50 }) => p50),
+    p99: medianOf(({ p99 }) => p99),
+    turns,
   };
 }
 
+function figureOf({ operations, seconds, cpuMicros, databaseMicros, p50, p99 }: Sample): Figure {
+  return {
+    rate: operations / seconds,
+    cpu: cpuMicros / operations,
+    databaseCpu: databaseMicros === undefined ? undefined : databaseMicros / operations,
+    p50,
+    p99,
+  };
+}
+
+/**
+ * Compares contestants in each round, and takes the median. The speed of a virtual machine changes from one minute to the next,
+ * so a ratio of medians can compare a slow minute of one contestant with a fast one of another.
+ */
+export function byRound<Name extends string>(
+  figures: Readonly<Record<Name, Figures>>,
+  compare: (round: Readonly<Record<Name, Figure>>) => number,
+): number {
+  const entries = Object.entries(figures) as [Name, Figures][];
+  const rounds = Math.min(...entries.map(([, { turns }]) => turns.length));
+  return median(
+    Array.from({ length: rounds }, (_, round) =>
+      compare(Object.fromEntries(entries.map(([name, { turns }]) => [name, turns[round]])) as Record<Name, Figure>),
+    ),
+  );
+}
+
 /** CPU of the process under test and of the database server together, per operation, in microseconds. */
-export function totalCpu({ cpu, databaseCpu }: Figures): number {
+export function totalCpu({ cpu, databaseCpu }: Figure): number {
   return cpu + (databaseCpu ?? NaN);
 }

@@ -4,6 +4,8 @@ export interface Settings {
   readonly quick: boolean;
   /** Turns of each contestant; the median counts. */
   readonly rounds: number;
+  /** Turns of contestants that differ by a few percent. */
+  readonly closeRounds: number;
   /** Length of one turn in process, in seconds. */
   readonly turn: number;
   /** Length of one turn over HTTP, in seconds. */
@@ -27,9 +29,10 @@ export interface Settings {
 
 export const FULL: Settings = {
   quick: false,
-  rounds: 3,
+  rounds: 7,
+  closeRounds: 41,
   turn: 1,
-  httpTurn: 2,
+  httpTurn: 1,
   warmUp: 0.6,
   users: 10_000,
   tokens: 1_000_000,
@@ -44,6 +47,7 @@ export const FULL: Settings = {
 export const QUICK: Settings = {
   quick: true,
   rounds: 2,
+  closeRounds: 2,
   turn: 0.2,
   httpTurn: 1,
   warmUp: 0.2,

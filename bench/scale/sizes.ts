@@ -1,6 +1,6 @@
 import { withClient } from '../harness/database.js';
 import { figuresTable } from '../harness/figures-table.js';
-import { type Figures, inTurn } from '../harness/rounds.js';
+import { byRound, type Figures, inTurn } from '../harness/rounds.js';
 import type { Findings, Table } from '../harness/section.js';
 import type { Stage } from '../harness/stage.js';
 import type { ScaleDatabases } from './seed-scale.js';
@@ -34,7 +34,7 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
         bound: 'at most',
         limit: 1.2,
         unit: 'times',
-        measured: (figures[first]?.rate ?? NaN) / (figures[last]?.rate ?? NaN),
+        measured: byRound(figures, (round) => (round[first]?.rate ?? NaN) / (round[last]?.rate ?? NaN)),
       },
     ],
     tables: [

@@ -183,6 +183,22 @@ describe('the subscriptions', () => {
     expect(await verified(recorded)).toBe(1);
   });
 
+  it('are none without an SDK', async () => {
+    await startJwtApp({}, { imports: [SigraOpenTelemetryModule.forRoot()] });
+
+    const channels = [...tracedChannels.flatMap(({ start, asyncEnd }) => [start, asyncEnd]), lookupBatch, lookupQueue];
+    expect(channels.filter(({ hasSubscribers }) => hasSubscribers)).toEqual([]);
+  });
+
+  it('make spans with a global SDK for traces alone', async () => {
+    trace.setGlobalTracerProvider(new BasicTracerProvider());
+    await startJwtApp({}, { imports: [SigraOpenTelemetryModule.forRoot()] });
+    trace.disable();
+
+    expect(tracedChannels.every(({ asyncEnd }) => asyncEnd.hasSubscribers)).toBe(true);
+    expect(lookupBatch.hasSubscribers).toBe(false);
+  });
+
   it('answer requests when the meter fails', async () => {
     Logger.overrideLogger(false);
     const fail = () => {

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { DataSource, EntityMetadata } from 'typeorm';
-import { ownCopy } from './own-copy.js';
+import { ownCopy } from '../common/own-copy.js';
 import { quote } from './qualified-names.js';
 import type { Row } from './prepared-statement.js';
 import type { UserEntity } from './user-entity.js';

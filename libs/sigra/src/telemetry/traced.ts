@@ -1,4 +1,5 @@
 import type { TracingChannel } from 'node:diagnostics_channel';
+import { ownCopy } from '../common/own-copy.js';
 import type { SigraTrace } from './channels.js';
 
 /**
@@ -28,7 +29,7 @@ async function publish<T>(
   const traced = async () => {
     operation = run();
     const described = await operation.then(describe).finally(() => Object.assign(published, message));
-    return structuredClone(described);
+    return ownCopy(described);
   };
   await channel.tracePromise(traced, published).catch(() => undefined);
   return operation ?? run();

@@ -2,7 +2,7 @@ import type { Attributes } from '@opentelemetry/api';
 import type { TracingChannel } from 'node:diagnostics_channel';
 import { SigraError } from '../../common/sigra-error.js';
 import { type SigraTrace, tracedChannels } from '../../telemetry/channels.js';
-import { stopAll } from './listen.js';
+import { listen, stopAll } from './listen.js';
 
 /** What is done at the start and at the end of each operation. */
 export interface OperationObserver<T> {
@@ -20,24 +20,16 @@ function observe<T>(channel: TracingChannel<object, SigraTrace>, observer: Opera
   const operation = operationOf(channel);
   // An operation has one message object from its start to its end.
   const running = new WeakMap<object, { readonly state: T }>();
-  const ignore = () => undefined;
-  const subscriber = {
-    start: (message: object) => {
+  return stopAll([
+    listen(channel.start, (message: object) => {
       const state = observer.started(operation);
       if (state !== undefined) running.set(message, { state });
-    },
-    end: ignore,
-    asyncStart: ignore,
-    asyncEnd: (message: SigraTrace) => {
+    }),
+    listen(channel.asyncEnd, (message: SigraTrace) => {
       const found = running.get(message);
       if (found) observer.ended(found.state, operation, message.error);
-    },
-    error: ignore,
-  };
-  channel.subscribe(subscriber);
-  return () => {
-    channel.unsubscribe(subscriber);
-  };
+    }),
+  ]);
 }
 
 /** `api_token.verify` for the channel `tracing:sigra:api_token:verify:start`. */

@@ -6,7 +6,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { type MeterProvider, metrics, trace, type TracerProvider } from '@opentelemetry/api';
+import { createNoopMeter, type MeterProvider, metrics, trace, type TracerProvider } from '@opentelemetry/api';
 import { subscribeOnce } from './subscribe-once.js';
 import { subscribeMeter } from './subscribe-meter.js';
 import { subscribeTracer } from './subscribe-tracer.js';
@@ -15,7 +15,7 @@ import { subscribeTracer } from './subscribe-tracer.js';
 export interface SigraOpenTelemetryOptions {
   /** Makes the instruments. @default the global one when the application starts: register the SDK before */
   readonly meterProvider?: MeterProvider | undefined;
-  /** Makes the spans. @default the global one */
+  /** Makes the spans. @default the global one when the application starts: register the SDK before */
   readonly tracerProvider?: TracerProvider | undefined;
 }
 
@@ -30,7 +30,7 @@ const SCOPE = 'nestjs-sigra';
 
 /**
  * Turns the diagnostics channels of this process into metrics and spans of OpenTelemetry, from the start of the application
- * to its shutdown. Their attributes have few values: no ids, addresses or tokens. Spans are made only within another span.
+ * to its shutdown. Without an SDK when the application starts, it does nothing. Their attributes have few values: no ids, addresses or tokens. Spans are made only within another span.
  *
  * The channels belong to the process. Applications with the same provider in one process count each event once; with
  * providers of their own, each one counts the events of all.
@@ -54,8 +54,12 @@ export class SigraOpenTelemetryModule extends ConfigurableModuleClass implements
   onModuleInit(): void {
     const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider() } = this.options;
     this.subscriptions = [
-      subscribeOnce(meterProvider, () => subscribeMeter(meterProvider.getMeter(SCOPE))),
-      subscribeOnce(tracerProvider, () => subscribeTracer(tracerProvider.getTracer(SCOPE))),
+      ...(isMeasuring(meterProvider)
+        ? [subscribeOnce(meterProvider, () => subscribeMeter(meterProvider.getMeter(SCOPE)))]
+        : []),
+      ...(isTracing(tracerProvider)
+        ? [subscribeOnce(tracerProvider, () => subscribeTracer(tracerProvider.getTracer(SCOPE)))]
+        : []),
     ];
   }
 
@@ -63,4 +67,20 @@ export class SigraOpenTelemetryModule extends ConfigurableModuleClass implements
     for (const unsubscribe of this.subscriptions) unsubscribe();
     this.subscriptions = [];
   }
+}
+
+/** The global provider of spans. */
+interface TracerProxy {
+  /** @returns undefined before an SDK is registered */
+  getDelegateTracer(name: string): unknown;
+}
+
+/** Whether there is an SDK. Without one, a subscription would cost each request something for nothing. */
+function isMeasuring(provider: MeterProvider): boolean {
+  return provider.getMeter(SCOPE) !== createNoopMeter();
+}
+
+/** As `isMeasuring`. The global provider is a proxy, before an SDK is registered and after it. */
+function isTracing(provider: TracerProvider & Partial<TracerProxy>): boolean {
+  return provider.getDelegateTracer === undefined || provider.getDelegateTracer(SCOPE) !== undefined;
 }
