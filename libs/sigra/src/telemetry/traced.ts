@@ -17,7 +17,7 @@ export function traced<T>(
   return channel.hasSubscribers ? publish(channel, message, run, describe) : run();
 }
 
-async function publish<T>(
+function publish<T>(
   channel: TracingChannel<object, SigraTrace>,
   message: SigraTrace,
   run: () => Promise<T>,
@@ -26,11 +26,20 @@ async function publish<T>(
   // A copy: subscribers can change, freeze or keep it without an effect on the operation.
   const published: SigraTrace = { ...message };
   let operation: Promise<T> | undefined;
-  const traced = async () => {
+  const outcome = () => operation ?? run();
+  // Few promises: with metrics, each verification passes here.
+  const traced = () => {
     operation = run();
-    const described = await operation.then(describe).finally(() => Object.assign(published, message));
-    return ownCopy(described);
+    return operation.then(
+      (result) => {
+        Object.assign(published, message);
+        return ownCopy(describe(result));
+      },
+      (error: unknown) => {
+        Object.assign(published, message);
+        throw error;
+      },
+    );
   };
-  await channel.tracePromise(traced, published).catch(() => undefined);
-  return operation ?? run();
+  return channel.tracePromise(traced, published).then(outcome, outcome);
 }
