@@ -3,7 +3,7 @@ import type { Visitor } from './contestants/http/contestant.js';
 import { Child } from './harness/child-process.js';
 import { figuresTable } from './harness/figures-table.js';
 import type { Headers, HttpLoad } from './harness/load.js';
-import { type Figures, inTurn } from './harness/rounds.js';
+import { type Figures, inTurn, repeated } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Findings, Table } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
@@ -27,7 +27,7 @@ interface Contestant {
 }
 
 export async function run(stage: Stage): Promise<Findings> {
-  const { rounds, closeRounds, warmUp } = stage.settings;
+  const { rounds, closeProcesses, closeRounds, warmUp } = stage.settings;
   const results = {} as Record<Adapter, Record<HttpContestantName, Figures>>;
   for (const adapter of ADAPTERS) {
     results[adapter] = await runAdapter(stage, adapter, Object.keys(LABELS) as HttpContestantName[], {
@@ -35,8 +35,9 @@ export async function run(stage: Stage): Promise<Findings> {
       warmUp,
     });
   }
-  // Without warm-up: the turns of few contestants come close enough to each other.
-  const close = await runAdapter(stage, 'fastify', CLOSE, { rounds: closeRounds, warmUp: 0 });
+  const close = await repeated(closeProcesses, () =>
+    runAdapter(stage, 'fastify', CLOSE, { rounds: closeRounds, warmUp }),
+  );
   return findings(results, close, await stage.load());
 }
 
@@ -121,7 +122,10 @@ function findings(results: Results, close: CloseResults, load: HttpLoad): Findin
     demands: demandsOf(results, close),
     tables: [
       ...ADAPTERS.map((adapter) => tableOf(adapter === 'fastify' ? 'Fastify' : 'Express', results[adapter])),
-      tableOf(`What is added to Sigra on Fastify, ${close['sigra-token'].turns.length} rounds`, close),
+      tableOf(
+        `What is added to Sigra on Fastify, ${close['sigra-token'].turns.length} rounds of several processes`,
+        close,
+      ),
     ],
     charts: ADAPTERS.map((adapter) => chartOf(adapter, results[adapter])),
     notes: [

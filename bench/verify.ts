@@ -1,6 +1,6 @@
 import { Child } from './harness/child-process.js';
 import { figuresTable } from './harness/figures-table.js';
-import { byRound, type Figure, type Figures, inTurn, totalCpu } from './harness/rounds.js';
+import { byRound, type Figure, type Figures, inTurn, repeated, totalCpu } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Chart, Demand, Findings, Table } from './harness/section.js';
 import type { Stage } from './harness/stage.js';
@@ -24,43 +24,58 @@ const LABELS = {
 } satisfies Partial<Record<VerifyContestantName, string>>;
 type Contestant = keyof typeof LABELS;
 const NAMES = Object.keys(LABELS) as Contestant[];
+/** Contestants that differ by a few percent. */
+const CLOSE = ['sigra', 'sigra-policies'] as const;
 
 export async function run(stage: Stage): Promise<Findings> {
-  const { tokens } = stage.settings;
-  const databases = await stage.seeded();
-  const server = await stage.server();
-  const workers = await Promise.all(
-    NAMES.map(async (name) => {
-      const url =
-        { 'better-auth': databases.betterAuth, 'sigra-policies': databases.policies }[name as string] ??
-        databases.sigra;
-      return [name, await startVerifyWorker(name, url)] as const;
-    }),
-  );
-  let seed = 0;
-
+  const { tokens, rounds, closeProcesses, closeRounds } = stage.settings;
+  const workers = await startAll(stage, NAMES);
   for (const [name, worker] of workers) {
     if (!(await worker.call('refusesUnknown', { tokens }))) throw new Error(`${name} accepts an unknown credential`);
   }
-  const measure = (inFlight: number, names: readonly Contestant[], rounds: number, warmUp: number, tokens: number) => {
-    stage.say(`verify, ${inFlight} in flight: ${rounds} rounds of ${names.length} contestants`);
-    const turns = workers
-      .filter(([name]) => names.includes(name))
-      .map(
-        ([name, worker]) =>
-          [name, (seconds: number) => worker.call('turn', { inFlight, seconds, tokens, seed: ++seed })] as const,
-      );
-    return inTurn(
-      { turn: stage.settings.turn, rounds, warmUp, server },
-      Object.fromEntries(turns) as Record<Contestant, (seconds: number) => Promise<Sample>>,
-    );
-  };
-  const { rounds, closeRounds, warmUp } = stage.settings;
   const results: [number, Record<Contestant, Figures>][] = [];
-  for (const inFlight of IN_FLIGHT) results.push([inFlight, await measure(inFlight, NAMES, rounds, warmUp, tokens)]);
-  const close = await measure(JUDGED, ['sigra', 'sigra-policies'], closeRounds, 0, IN_USE);
-  await Promise.all(workers.map(([, worker]) => worker.stop()));
+  for (const inFlight of IN_FLIGHT)
+    results.push([inFlight, await measure(stage, workers, { inFlight, rounds, tokens })]);
+  await stopAll(workers);
+  const close = await repeated(closeProcesses, async () => {
+    const few = await startAll(stage, CLOSE);
+    const figures = await measure(stage, few, { inFlight: JUDGED, rounds: closeRounds, tokens: IN_USE });
+    await stopAll(few);
+    return figures;
+  });
   return findings(results, close);
+}
+
+type Workers<Name extends Contestant> = readonly (readonly [Name, Child<VerifyWorker>])[];
+
+async function startAll<Name extends Contestant>(stage: Stage, names: readonly Name[]): Promise<Workers<Name>> {
+  const { sigra, policies, betterAuth } = await stage.seeded();
+  const urls: Partial<Record<Contestant, string>> = { 'better-auth': betterAuth, 'sigra-policies': policies };
+  return Promise.all(names.map(async (name) => [name, await startVerifyWorker(name, urls[name] ?? sigra)] as const));
+}
+
+async function stopAll(workers: Workers<Contestant>): Promise<void> {
+  await Promise.all(workers.map(([, worker]) => worker.stop()));
+}
+
+let seed = 0;
+
+async function measure<Name extends Contestant>(
+  stage: Stage,
+  workers: Workers<Name>,
+  load: { readonly inFlight: number; readonly rounds: number; readonly tokens: number },
+): Promise<Record<Name, Figures>> {
+  const { inFlight, rounds, tokens } = load;
+  stage.say(`verify, ${inFlight} in flight: ${rounds} rounds of ${workers.length} contestants`);
+  const turns = workers.map(([name, worker]) => {
+    const turn = (seconds: number) => worker.call('turn', { inFlight, seconds, tokens, seed: ++seed });
+    return [name, turn] as const;
+  });
+  const { turn, warmUp } = stage.settings;
+  return inTurn(
+    { turn, rounds, warmUp, server: await stage.server() },
+    Object.fromEntries(turns) as Record<Name, (seconds: number) => Promise<Sample>>,
+  );
 }
 
 export function startVerifyWorker(
@@ -85,7 +100,7 @@ function demand(bound: Demand['bound'], what: string, limit: number, measured: n
 
 function findings(
   results: [number, Record<Contestant, Figures>][],
-  close: Record<'sigra' | 'sigra-policies', Figures>,
+  close: Record<(typeof CLOSE)[number], Figures>,
 ): Findings {
   const of = (wanted: number) => results.find(([inFlight]) => inFlight === wanted)?.[1];
   const [judged, alone] = [of(JUDGED), of(1)];
@@ -139,9 +154,9 @@ function findings(
     tables: [
       ...tables,
       figuresTable(
-        `Every policy, ${JUDGED} in flight, ${close.sigra.turns.length} rounds`,
+        `Every policy, ${JUDGED} in flight, ${close.sigra.turns.length} rounds of several processes`,
         'verifications',
-        (['sigra', 'sigra-policies'] as const).map((name) => [LABELS[name], close[name]]),
+        CLOSE.map((name) => [LABELS[name], close[name]]),
       ),
     ],
     charts: [chart],

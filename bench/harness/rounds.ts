@@ -25,7 +25,7 @@ export interface Rounds {
   readonly rounds: number;
   /** Length of a turn, in seconds. */
   readonly turn: number;
-  /** Length of the warm-up right before each turn, which does not count, in seconds; 0 for none. */
+  /** Length of the warm-up right before each turn, which does not count, in seconds. */
   readonly warmUp: number;
   /** The server of all contestants. */
   readonly server: { cpu(): Promise<CpuTimes> };
@@ -43,7 +43,7 @@ export async function inTurn<Name extends string>(
   const samples = new Map<Name, Sample[]>(entries.map(([name]) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, run] of round % 2 === 0 ? entries : entries.toReversed()) {
-      if (warmUp > 0) await run(warmUp);
+      await run(warmUp);
       const before = await server.cpu();
       const sample = await run(turn);
       samples.get(name)?.push({ ...sample, databaseMicros: usedBetween(before, await server.cpu()) });
@@ -53,7 +53,27 @@ export async function inTurn<Name extends string>(
 }
 
 export function figuresOf(samples: readonly Sample[]): Figures {
-  const turns = samples.map(figureOf);
+  return mediansOf(samples.map(figureOf));
+}
+
+/**
+ * Repeats a series, so that the contestants have new processes each time.
+ *
+ * @returns the figures over the turns of all of them
+ */
+export async function repeated<Name extends string>(
+  times: number,
+  series: () => Promise<Record<Name, Figures>>,
+): Promise<Record<Name, Figures>> {
+  const all: Record<Name, Figures>[] = [];
+  while (all.length < times) all.push(await series());
+  const names = Object.keys(all[0] ?? {}) as Name[];
+  return Object.fromEntries(
+    names.map((name) => [name, mediansOf(all.flatMap((figures) => figures[name].turns))]),
+  ) as Record<Name, Figures>;
+}
+
+function mediansOf(turns: readonly Figure[]): Figures {
   const medianOf = (value: (turn: Figure) => number) => median(turns.map(value));
   const isMeasured = turns.every(({ databaseCpu }) => databaseCpu !== undefined);
   return {

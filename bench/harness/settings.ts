@@ -4,7 +4,12 @@ export interface Settings {
   readonly quick: boolean;
   /** Turns of each contestant; the median counts. */
   readonly rounds: number;
-  /** Turns of contestants that differ by a few percent. */
+  /**
+   * Processes of each contestant, one after the other, where contestants differ by a few percent: two processes of one program differ by
+   * up to a tenth.
+   */
+  readonly closeProcesses: number;
+  /** Turns of each of these processes. */
   readonly closeRounds: number;
   /** Length of one turn in process, in seconds. */
   readonly turn: number;
@@ -30,7 +35,8 @@ export interface Settings {
 export const FULL: Settings = {
   quick: false,
   rounds: 7,
-  closeRounds: 41,
+  closeProcesses: 7,
+  closeRounds: 7,
   turn: 1,
   httpTurn: 1,
   warmUp: 0.6,
@@ -47,6 +53,7 @@ export const FULL: Settings = {
 export const QUICK: Settings = {
   quick: true,
   rounds: 2,
+  closeProcesses: 2,
   closeRounds: 2,
   turn: 0.2,
   httpTurn: 1,

@@ -18,16 +18,18 @@ export function observeOperations<T>(observer: OperationObserver<T>): () => void
 
 function observe<T>(channel: TracingChannel<object, SigraTrace>, observer: OperationObserver<T>): () => void {
   const operation = operationOf(channel);
-  // An operation has one message object from its start to its end.
-  const running = new WeakMap<object, { readonly state: T }>();
+  // An operation has one message object from its start to its end. A WeakMap would cost each verification as much as the histogram.
+  const running = Symbol('running');
+  type Message = SigraTrace & { [running]?: T };
   return stopAll([
-    listen(channel.start, (message: object) => {
+    listen(channel.start, (message: Message) => {
       const state = observer.started(operation);
-      if (state !== undefined) running.set(message, { state });
+      // Another subscriber can have frozen it.
+      if (state !== undefined && Object.isExtensible(message)) message[running] = state;
     }),
-    listen(channel.asyncEnd, (message: SigraTrace) => {
-      const found = running.get(message);
-      if (found) observer.ended(found.state, operation, message.error);
+    listen(channel.asyncEnd, (message: Message) => {
+      const state = message[running];
+      if (state !== undefined) observer.ended(state, operation, message.error);
     }),
   ]);
 }
