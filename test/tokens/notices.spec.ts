@@ -219,6 +219,8 @@ describe('onUnused', () => {
   it('tells each owner once on several nodes', async () => {
     const told: Told[] = [];
     const test = await startTelling({ onUnused: [90, 30] }, told);
+    // The run of the start would meet the tokens before they have their age.
+    await send(test);
     await putTokens(test, 50);
     await test.dataSource.query('UPDATE sigra_api_tokens SET created_at = $1', [inDays(test, -40)]);
     const options = { databaseUrl: test.databaseUrl, clock: test.clock };
