@@ -73,27 +73,33 @@ describe('BatchLoader', () => {
     expect(await answer).toBe('a!');
   });
 
-  it('sends the read of a lone caller at once after a query for one key, and combines what follows in that turn', async () => {
+  it('sends the read of a lone caller at once after eight queries for one key, and combines what follows in that turn', async () => {
     const loader = loaderOf();
-    const first = loader.load('a');
-    await turn();
-    await queries[0]!.answer();
-    await first;
+    const waited: number[] = [];
+    for (let query = 0; query < 9; query++) {
+      const before = queries.length;
+      const answer = loader.load('a');
+      if (queries.length === before) waited.push(query);
+      await turn();
+      await queries[query]!.answer();
+      await answer;
+    }
 
     const answers = [loader.load('b'), loader.load('c'), loader.load('d')];
-    const before = queries.map(({ keys }) => keys);
+    const atOnce = queries.slice(9).map(({ keys }) => keys);
     await turn();
-    await queries[1]!.answer();
-    await queries[2]!.answer();
+    await queries[9]!.answer();
+    await queries[10]!.answer();
     await Promise.all(answers);
     const next = loader.load('e');
-    const after = queries.map(({ keys }) => keys);
+    const after = queries.slice(9).map(({ keys }) => keys);
     await turn();
-    await queries[3]!.answer();
+    await queries[11]!.answer();
     await next;
 
-    expect(before).toEqual([['a'], ['b']]);
-    expect(after).toEqual([['a'], ['b'], ['c', 'd']]);
+    expect(waited).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(atOnce).toEqual([['b']]);
+    expect(after).toEqual([['b'], ['c', 'd']]);
   });
 
   it('reads a key once when several callers request it in one turn', async () => {

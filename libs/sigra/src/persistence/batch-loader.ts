@@ -37,12 +37,14 @@ interface Batch<Value> {
   abandoned: boolean;
 }
 
+/** So many queries in a row with one key show that requests come one at a time. */
+const LONE_QUERIES = 8;
 /** The fewest keys that justify the fixed cost of another query. */
 const MIN_SHARE = 16;
 
 /**
- * Combines the single-key reads of one event-loop turn into one query, or a few. A read goes out at once while no other
- * runs and the latest query had one key, because waiting for company costs a lone caller a fifth of its time.
+ * Combines the single-key reads of one event-loop turn into one query, or a few. While requests come
+ * one at a time, each read goes out at once, because waiting for company costs a lone caller a fifth of its time.
  *
  * The query for a key always starts after the call of `load`, and no answer is kept, so a call sees everything that was
  * committed before it. A failed query rejects only its own callers. A caller that waits longer than the timeout, or
@@ -59,8 +61,8 @@ export class BatchLoader<Value> {
   /** Queries run in the async context of the application, because they serve many requests. */
   private readonly context = new AsyncResource('SigraBatchLoader');
   private dispatchScheduled = false;
-  /** The number of keys of the latest query. */
-  private lastSize = 0;
+  /** How many queries in a row had one key. */
+  private lone = 0;
   private sweepTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: BatchLoaderOptions<Value>) {
@@ -119,9 +121,9 @@ export class BatchLoader<Value> {
     });
   }
 
-  /** Whether the latest caller was alone, so that the next one probably waits for others in vain. */
+  /** Whether the latest callers were alone, so that the next one probably waits for others in vain. */
   private isQuiet(): boolean {
-    return this.inFlight.length === 0 && this.lastSize === 1;
+    return this.inFlight.length === 0 && this.lone >= LONE_QUERIES;
   }
 
   private dispatch(): void {
@@ -150,7 +152,7 @@ export class BatchLoader<Value> {
     this.queue = new Map();
     for (const entry of entries.splice(size)) this.queue.set(entry.key, entry);
     this.setWaiting(this.waiting - callersOf(entries));
-    this.lastSize = entries.length;
+    this.lone = entries.length === 1 ? this.lone + 1 : 0;
     return { entries, abandoned: false };
   }
 
