@@ -183,7 +183,7 @@ describe('the subscriptions', () => {
     expect(await verified(recorded)).toBe(1);
   });
 
-  it('are none without an SDK', async () => {
+  it('do not exist without an SDK', async () => {
     await startJwtApp({}, { imports: [SigraOpenTelemetryModule.forRoot()] });
 
     const channels = [...tracedChannels.flatMap(({ start, asyncEnd }) => [start, asyncEnd]), lookupBatch, lookupQueue];

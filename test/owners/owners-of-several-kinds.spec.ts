@@ -300,11 +300,6 @@ describe('owners of several kinds', () => {
     expect(await tokens.revokeForUser(organization(1), token.id)).toMatchObject({ id: token.id });
   });
 
-  it.each([['01'], ['2147483648'], ['Ada']])('makes no token for the id "%s", which no owner can have', async (id) => {
-    expect(await refusalOf(tokens.create(id, REQUEST))).toBe('not_found');
-    expect(await refusalOf(tokens.create(ownerRef('organization', id), REQUEST))).toBe('not_found');
-  });
-
   it('finds tokens of all types by their id', async () => {
     const { token } = await tokens.create(organization(1), REQUEST);
 

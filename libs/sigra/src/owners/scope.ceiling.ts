@@ -49,16 +49,13 @@ export class ScopeCeiling {
   /**
    * Checks the scopes of a new credential.
    *
-   * @throws SigraError `insufficient_scope`, `not_found` for an id that no user can have, and, with `users.scopes`, for a user that
-   * does not exist or is not active
+   * @throws SigraError `insufficient_scope`, `not_found` for a user that does not exist or is not active
    */
   async assertMayHold(ref: OwnerRef, scopes: readonly string[]): Promise<void> {
-    const { type, id } = this.directories.ownerOf(ref);
-    const missing = () => new SigraError('not_found', `There is no such active ${nounOf(type, this.config)}.`);
-    if (this.directories.of(type)?.canHold(id) === false) throw missing();
+    const { type } = this.directories.ownerOf(ref);
     if (!this.rulesOf(type)?.scopes) return;
     const owner = await this.owners.userOf(ref);
-    if (!owner) throw missing();
+    if (!owner) throw new SigraError('not_found', `There is no such active ${nounOf(type, this.config)}.`);
     const ceiling = this.of(owner, type) ?? [];
     assertCovers(
       ceiling,

@@ -81,7 +81,7 @@ export class ApiTokenService {
    * `invalid_metadata`, `invalid_allowed_ips`, `invalid_resources`, `kind_required`, `invalid_kind`, `scopes_required`, `invalid_scope_format`,
    * `unregistered_scopes`, `expiry_required`, `expiry_in_past`, `invalid_expiry`, `ttl_exceeded`, `insufficient_scope`,
    * `kind_not_allowed` when the principal is, or descends from, a token of another kind, `too_many_tokens`,
-   * `invalid_idempotency_key`, `idempotency_key_reused`; `not_found` for an id that no user can have, and, with `users.scopes`, for an unknown user;
+   * `invalid_idempotency_key`, `idempotency_key_reused`; `not_found` for an unknown user, with `users.scopes`;
    * `token_revoked`, `token_expired` or `epoch_mismatch` when the principal's credential, or all tokens of the user, ended
    * in the meantime
    */
