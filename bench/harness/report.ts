@@ -13,8 +13,8 @@ export function renderReport(sections: Readonly<Record<string, Section>>, profil
   return [
     '# Results',
     '`npm run bench` writes this file. [README.md](README.md) describes the measurements and how to read them. Figures are ' +
-      'medians over the turns of one run; benchmarks without turns (writes, pages, clean-up, soak) ran once. Compare ' +
-      `ratios, not absolute figures, between machines. The whole run took ${number(minutes)} minutes.`,
+      'medians over the turns of one run of each benchmark; those without turns (writes, pages, clean-up, soak) ran once. Compare ' +
+      `ratios, not absolute figures, between machines. Together they took ${number(minutes)} minutes. The last section names the commit of each; "+" means that files of the tree had changed, such as these results.`,
     ...(entries.some(([, { quick }]) => quick)
       ? ['**Some figures come from a quick run, which only shows that everything works. They are meaningless.**']
       : []),
