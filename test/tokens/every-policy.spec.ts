@@ -32,6 +32,7 @@ describe('A token with a kind, addresses, resources, idle expiry and counted req
       scopes: ['read:notes'],
       allowedIps: ['192.0.2.0/24', '2001:db8::/32'],
       resources: ['project:42'],
+      metadata: { team: 'payments' },
       expiresAt: new Date(test.clock.now().getTime() + DAY * 1000),
     });
     const log = QueryLog.of(test.dataSource);
@@ -40,6 +41,7 @@ describe('A token with a kind, addresses, resources, idle expiry and counted req
     const refused = await refusalOf(test.tokens.verify(rawToken, { ipAddress: '198.51.100.1' }));
 
     expect([verified.kind, refused]).toEqual(['live', 'invalid_token']);
+    expect(verified.metadata).toEqual({ team: 'payments' });
     expect(log.queries).toHaveLength(2);
     expect(log.matching(/INSERT|UPDATE|DELETE/i)).toEqual([]);
   });

@@ -4,6 +4,7 @@ import { bearer, flushBackgroundWrites } from 'nestjs-sigra/testing';
 import { eventually } from '../support/eventually.js';
 import { OAUTH_CONTROLLERS, startOAuthApp, tokensIn } from '../support/oauth-app.js';
 import { type FaultyApp, startFaultyApp } from '../support/faulty-app.js';
+import { QueryLog } from '../support/query-log.js';
 import { refusalOf } from '../support/refusal.js';
 import { ADAPTERS, startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -45,6 +46,24 @@ describe('the usage of a token', () => {
     const [from, to] = [new Date('2026-03-02T00:00:00Z'), new Date('2026-03-01T23:59:59Z')];
     expect(await test.tokens.usage(token.id, { from })).toEqual([{ day: '2026-03-02', requests: 2 }]);
     expect(await test.tokens.usage(token.id, { to })).toEqual([{ day: '2026-03-01', requests: 5 }]);
+  });
+
+  it('is written with one statement for all requests of all tokens, and a row for each token', async () => {
+    const issued = [await create(), await create(), await create()];
+    await flush();
+    const log = QueryLog.of(test.dataSource);
+
+    for (let each = 0; each < 5; each++) {
+      await Promise.all(issued.map(({ rawToken }) => test.tokens.verify(rawToken)));
+    }
+    const meanwhile = log.matching(/sigra_token_usage/);
+    await flush();
+
+    expect(meanwhile).toEqual([]);
+    expect(log.matching(/INSERT INTO \S*sigra_token_usage/)).toHaveLength(1);
+    for (const { token } of issued) {
+      expect(await test.tokens.usage(token.id)).toEqual([{ day: '2026-03-01', requests: 5 }]);
+    }
   });
 
   it('does not count refused requests', async () => {
