@@ -391,16 +391,7 @@ describe('Users that TypeORM reads', () => {
   });
 
   it('do not stop the requests of others when their ids are invalid for the column', async () => {
-    const [good, ...rawTokens] = await issue([5, 4, 4, 4, 4, 4, 4]);
-    // Such as the ids of an earlier type of the column.
-    const ids = ['x', '07', '2147483648', '9'.repeat(400), '1e3', "1' OR 1=1"];
-    for (const [index, rawToken] of rawTokens.entries()) {
-      await host.dataSource.query('UPDATE sigra_api_tokens SET owner_id = $1 WHERE token_hash = $2', [
-        ids[index],
-        Buffer.from(hashOf(rawToken), 'hex'),
-      ]);
-    }
-    rawTokens.unshift(good!);
+    const rawTokens = await issue([5, 'x', '07', '2147483648', '9'.repeat(400), '1e3', "1' OR 1=1"]);
 
     const [valid, ...others] = await Promise.allSettled(rawTokens.map((rawToken) => host.tokens.verify(rawToken)));
 
