@@ -128,7 +128,6 @@ export class TokenListView {
     this.moreButton.hidden = found.length <= this.shown && (!this.store.hasMore || this.isSearch);
     this.revokeAllButton.hidden = this.store.tokens.length === 0;
     this.foot.hidden = this.moreButton.hidden && this.revokeAllButton.hidden;
-    this.createButton.hidden = isEmpty;
     const first = !this.loaded && this.loads > 0;
     const count = first ? say('loading') : this.countText(found.length);
     // A screen reader reads it again whenever it is set.
@@ -170,11 +169,9 @@ export class TokenListView {
     const { say } = this.context;
     this.empty.hidden = !isEmpty && !nothingFound;
     if (isEmpty && this.empty.dataset.state !== 'first') {
-      const button: HTMLButtonElement = buildButton('primary', say('create'), () => this.actions.create(button));
       this.empty.replaceChildren(
         build('h3', { part: 'empty-title' }, say('emptyTitle')),
         build('p', {}, say('emptyText')),
-        button,
         build('p', { part: 'hint' }, say('emptyExample')),
         build('code', { part: 'secret example' }, curlOf(this.context, '…')),
       );
