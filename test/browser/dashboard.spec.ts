@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { AuditService, CredentialService, TokenCleanupService } from 'nestjs-sigra';
@@ -37,6 +38,8 @@ async function makeTraffic(app: JwtApp): Promise<void> {
   await app.get(TokenCleanupService).cleanupExpiredTokens();
   const loader = new BatchLoader({ name: 'owner', load: () => Promise.resolve(new Map()), timeout: 100, maxQueued: 0 });
   await loader.load('refused').catch(() => undefined);
+  channel('sigra:standby:read').publish({ standby: 'standby:5432', outcome: 'proven' });
+  channel('sigra:cleanup:owners_kept').publish({ ownerType: 'user', reason: 'no_owner_exists' });
 }
 
 describe('Each query of docs/grafana-dashboard.json, in Prometheus', () => {

@@ -28,11 +28,11 @@ describe.each(ADAPTERS)('the page of metrics in the demo on %s', (adapter) => {
     const [shown] = numbers(html, /<code>api_token\.verify<\/code>.*?<td class="figure">(\d+)</gs);
     const [counted] = numbers(
       series,
-      /sigra_operation_duration_count\{sigra_operation="api_token.verify",otel_scope_name="nestjs-sigra"\} (\d+)/g,
+      /sigra_verifications_total\{sigra_operation="api_token.verify",otel_scope_name="nestjs-sigra"\} (\d+)/g,
     );
     expect(shown).toBe(counted);
     expect(html).toMatch(/<span class="badge">\d+<\/span> <code>invalid_token<\/code>/);
-    expect(html).toMatch(/aria-label="Verifications by duration: up to 0\.5 ms: \d+, /);
+    expect(html).toMatch(/aria-label="Queries by duration: up to 0\.5 ms: \d+, /);
   });
 
   it('shows the requests with the user’s own tokens, by day', async () => {

@@ -9,10 +9,10 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
 
   const callWith = (token: string) =>
     fetch(`${demo.url}/api/projects`, { headers: { authorization: `Bearer ${token}` } });
-  const count = async (operation: string, error?: string) => {
+  const count = async (metric: string, operation: string, error?: string) => {
     const metrics = await (await fetch(`${demo.url}/metrics`)).text();
     const labels = `sigra_operation="${operation}"${error ? `,error_type="${error}"` : ''},otel_scope_name="nestjs-sigra"`;
-    const series = `sigra_operation_duration_count{${labels}}`;
+    const series = `${metric}{${labels}}`;
     return Number(
       metrics
         .split('\n')
@@ -27,15 +27,15 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
   afterAll(() => demo.stop());
 
   it('counts Sigra’s operations by outcome', async () => {
-    const verified = await count('api_token.verify');
-    const refused = await count('api_token.verify', 'invalid_token');
+    const verified = await count('sigra_verifications_total', 'api_token.verify');
+    const refused = await count('sigra_verifications_total', 'api_token.verify', 'invalid_token');
 
     await callWith(demo.token);
     await callWith(demo.token.replace(/.$/, (last) => (last === '0' ? '1' : '0')));
 
-    expect(await count('api_token.verify')).toBe(verified + 1);
-    expect(await count('api_token.verify', 'invalid_token')).toBe(refused + 1);
-    expect(await count('api_token.create')).toBe(4);
+    expect(await count('sigra_verifications_total', 'api_token.verify')).toBe(verified + 1);
+    expect(await count('sigra_verifications_total', 'api_token.verify', 'invalid_token')).toBe(refused + 1);
+    expect(await count('sigra_operation_duration_count', 'api_token.create')).toBe(4);
   });
 
   it('serves metrics as Prometheus text', async () => {
@@ -49,6 +49,12 @@ describe.each(ADAPTERS)('operating the demo on %s', (adapter) => {
     const answer = await fetch(`${demo.url}/health`);
 
     expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({ status: 'ok', database: 'up' });
+    expect(await answer.json()).toEqual({
+      status: 'up',
+      database: 'reachable',
+      migrations: 'complete',
+      clockDifference: expect.any(Number),
+      cleanup: 'on_time',
+    });
   });
 });

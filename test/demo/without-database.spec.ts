@@ -26,7 +26,12 @@ describe.each(ADAPTERS)('a demo without its database, on %s', (adapter) => {
     const answer = await fetch(`${demo.url}/health`);
 
     expect(answer.status).toBe(503);
-    expect(await answer.json()).toMatchObject({ statusCode: 503, database: 'down' });
+    expect(await answer.json()).toMatchObject({
+      statusCode: 503,
+      message: 'The database does not answer.',
+      status: 'down',
+      database: 'unreachable',
+    });
   });
 
   it('answers a valid token with 503, and not with 401', async () => {

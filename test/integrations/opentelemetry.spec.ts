@@ -7,17 +7,26 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import { AuditService, CredentialService, TokenCleanupService } from 'nestjs-sigra';
 import { SigraOpenTelemetryModule } from 'nestjs-sigra/opentelemetry';
 import { BatchLoader } from '../../libs/sigra/src/persistence/batch-loader.js';
-import { lookupBatch, lookupQueue, lookupShed, tracedChannels } from '../../libs/sigra/src/telemetry/channels.js';
+import {
+  credentialVerification,
+  lookupBatch,
+  lookupQueue,
+  lookupShed,
+  tracedChannels,
+  verifyChannels,
+} from '../../libs/sigra/src/telemetry/channels.js';
 import { closeJwtApps, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import { RecordedMetrics } from '../support/recorded-metrics.js';
 
 const UNKNOWN = 'sigra_sk_000000000000000000000000000000000000000000000000';
 
+const plainChannels = [credentialVerification, lookupBatch, lookupQueue, lookupShed];
+
 const startObserved = (recorded: { readonly meterProvider: MeterProvider }, databaseUrl?: string) =>
   startJwtApp({}, { imports: [SigraOpenTelemetryModule.forRoot(recorded)], ...(databaseUrl && { databaseUrl }) });
 
 const verified = (recorded: RecordedMetrics) =>
-  recorded.value('sigra.operation.duration', { 'sigra.operation': 'api_token.verify' });
+  recorded.value('sigra.verifications', { 'sigra.operation': 'api_token.verify' });
 
 describe('the metrics of an application', () => {
   let recorded: RecordedMetrics;
@@ -36,13 +45,22 @@ describe('the metrics of an application', () => {
     for (const each of [rawToken, accessToken, UNKNOWN]) await app.present(each);
 
     const count = (operation: string, error?: string) =>
-      recorded.value('sigra.operation.duration', {
+      recorded.value('sigra.verifications', {
         'sigra.operation': operation,
         ...(error && { 'error.type': error }),
       });
     expect(await count('api_token.verify')).toBe(1);
     expect(await count('jwt.verify')).toBe(1);
     expect(await count('api_token.verify', 'invalid_token')).toBe(1);
+  });
+
+  it('count the verifications of one event-loop turn together', async () => {
+    const { rawToken } = await app.tokens.create(app.user, { name: 'Together', scopes: ['read:notes'] });
+    const before = await verified(recorded);
+
+    await Promise.all(Array.from({ length: 20 }, () => app.tokens.verify(rawToken)));
+
+    expect(await verified(recorded)).toBe(before + 20);
   });
 
   it('measure the queries of one event-loop turn, and their keys', async () => {
@@ -147,12 +165,30 @@ describe('the metrics of an application', () => {
 describe('the subscriptions', () => {
   afterEach(closeJwtApps);
 
+  it('leave out the tracing channels of verifications, which cost more than their count', async () => {
+    await startObserved(new RecordedMetrics());
+
+    const traced = tracedChannels.filter(({ asyncEnd }) => asyncEnd.hasSubscribers);
+    expect(traced).toEqual(tracedChannels.filter((each) => !verifyChannels.includes(each)));
+  });
+
+  it('count what was verified until they end', async () => {
+    const recorded = new RecordedMetrics();
+    const app = await startObserved(recorded);
+    const { rawToken } = await app.tokens.create(app.user, { name: 'CI', scopes: ['read:notes'] });
+
+    await app.tokens.verify(rawToken);
+    await app.close();
+
+    expect(await verified(recorded)).toBe(1);
+  });
+
   it('end with the application', async () => {
     const app = await startObserved(new RecordedMetrics());
 
     await app.close();
 
-    const channels = [...tracedChannels.map(({ asyncEnd }) => asyncEnd), lookupBatch, lookupQueue, lookupShed];
+    const channels = [...tracedChannels.map(({ asyncEnd }) => asyncEnd), ...plainChannels];
     expect(channels.filter(({ hasSubscribers }) => hasSubscribers)).toEqual([]);
     expect(channel('sigra:audit:log_safe_error').hasSubscribers).toBe(false);
   });
@@ -186,7 +222,7 @@ describe('the subscriptions', () => {
   it('do not exist without an SDK', async () => {
     await startJwtApp({}, { imports: [SigraOpenTelemetryModule.forRoot()] });
 
-    const channels = [...tracedChannels.flatMap(({ start, asyncEnd }) => [start, asyncEnd]), lookupBatch, lookupQueue];
+    const channels = [...tracedChannels.flatMap(({ start, asyncEnd }) => [start, asyncEnd]), ...plainChannels];
     expect(channels.filter(({ hasSubscribers }) => hasSubscribers)).toEqual([]);
   });
 
@@ -196,7 +232,7 @@ describe('the subscriptions', () => {
     trace.disable();
 
     expect(tracedChannels.every(({ asyncEnd }) => asyncEnd.hasSubscribers)).toBe(true);
-    expect(lookupBatch.hasSubscribers).toBe(false);
+    expect(plainChannels.filter(({ hasSubscribers }) => hasSubscribers)).toEqual([]);
   });
 
   it('answer requests when the meter fails', async () => {
@@ -272,6 +308,16 @@ describe('the spans of an application', () => {
     await within(() => app.tokens.verify(UNKNOWN)).catch(() => undefined);
 
     expect(made()[0]).toMatchObject({ attributes: { 'error.type': 'invalid_token' }, status: { code: 0 }, events: [] });
+  });
+
+  it('fail when the database fails', async () => {
+    const { rawToken } = await app.tokens.create(app.user, { name: 'CI', scopes: ['read:notes'] });
+    await app.dataSource.query('ALTER TABLE sigra_api_tokens RENAME TO moved');
+
+    await within(() => app.tokens.verify(rawToken)).catch(() => undefined);
+    await app.dataSource.query('ALTER TABLE moved RENAME TO sigra_api_tokens');
+
+    expect(made()[0]).toMatchObject({ attributes: { 'error.type': 'unavailable' }, status: { code: 2 }, events: [] });
   });
 
   it('are not made without a span around the operation', async () => {

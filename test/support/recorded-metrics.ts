@@ -13,8 +13,9 @@ export class RecordedMetrics {
   private readonly reader = new PrometheusExporter({ preventServerStart: true });
   readonly meterProvider = new MeterProvider({ readers: [this.reader] });
 
-  /** All values by the name of their metric. */
+  /** All values by the name of their metric, with what was counted in this event-loop turn. */
   async all(): Promise<Map<string, Recorded[]>> {
+    await new Promise(setImmediate);
     const { resourceMetrics } = await this.reader.collect();
     const metrics = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
     return new Map(

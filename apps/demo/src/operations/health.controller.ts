@@ -1,14 +1,23 @@
 import { Controller, Get, Header, ServiceUnavailableException } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { AllowAnonymous, HealthProbe } from 'nestjs-sigra';
+import { AllowAnonymous, HealthProbe, type HealthReport } from 'nestjs-sigra';
 import { RefusalResponse } from '../docs/refusal-response.decorator.js';
 
-class HealthDto {
-  @ApiProperty({ enum: ['ok'] })
-  status!: 'ok';
+class HealthDto implements HealthReport {
+  @ApiProperty({ enum: ['up', 'degraded'] })
+  status!: HealthReport['status'];
 
-  @ApiProperty({ enum: ['up'] })
-  database!: 'up';
+  @ApiProperty({ enum: ['reachable'] })
+  database!: HealthReport['database'];
+
+  @ApiProperty({ enum: ['complete'] })
+  migrations!: HealthReport['migrations'];
+
+  @ApiProperty({ type: Number, nullable: true, description: 'Milliseconds that this clock is ahead of the database' })
+  clockDifference!: number | null;
+
+  @ApiProperty({ enum: ['on_time', 'overdue'] })
+  cleanup!: HealthReport['cleanup'];
 }
 
 @ApiTags('Operations')
@@ -21,15 +30,17 @@ export class HealthController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Whether this node can serve requests' })
   @ApiOkResponse({ type: HealthDto })
-  @RefusalResponse(503, 'The database does not answer.')
+  @RefusalResponse(503, 'No credential can be verified.')
   async check(): Promise<HealthDto> {
-    const { status } = await this.probe.check();
-    if (status !== 'down') return { status: 'ok', database: 'up' };
-    throw new ServiceUnavailableException({
-      statusCode: 503,
-      error: 'unavailable',
-      message: 'The database does not answer.',
-      database: 'down',
-    });
+    const report = await this.probe.check();
+    if (report.status !== 'down') return report;
+    const message = reasonOf(report);
+    throw new ServiceUnavailableException({ statusCode: 503, error: 'unavailable', message, ...report });
   }
+}
+
+function reasonOf({ database, migrations }: HealthReport): string {
+  if (database === 'unreachable') return 'The database does not answer.';
+  if (migrations === 'incomplete') return 'The migrations are incomplete.';
+  return 'The database answers with an error.';
 }

@@ -1,4 +1,10 @@
-import { DataPointType, type HistogramMetricData, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import {
+  type DataPoint,
+  DataPointType,
+  type Histogram,
+  type MetricData,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
 
 /** How often an operation ran in this process, and how often it was refused with which code. */
 export interface OperationFigures {
@@ -16,16 +22,20 @@ export interface Distribution {
   readonly buckets: readonly { readonly upTo: number | undefined; readonly count: number }[];
 }
 
-/** The operations of this process, from `sigra.operation.duration`. */
+/** The operations of this process, from `sigra.verifications` and `sigra.operation.duration`. */
 export function operationsIn(metrics: ResourceMetrics): OperationFigures[] {
+  const counts = [
+    ...sumsOf(metrics, 'sigra.verifications'),
+    ...histogramsOf(metrics, 'sigra.operation.duration').map((point) => ({ ...point, value: point.value.count })),
+  ];
   const figures = new Map<string, { succeeded: number; refused: { code: string; count: number }[] }>();
-  for (const { attributes, value } of histogramOf(metrics, 'sigra.operation.duration')) {
+  for (const { attributes, value } of counts) {
     const name = String(attributes['sigra.operation']);
     const code = attributes['error.type'];
     const figure = figures.get(name) ?? { succeeded: 0, refused: [] };
     figures.set(name, figure);
-    if (code === undefined) figure.succeeded += value.count;
-    else figure.refused.push({ code: String(code), count: value.count });
+    if (code === undefined) figure.succeeded += value;
+    else figure.refused.push({ code: String(code), count: value });
   }
   return [...figures].map(([name, figure]) => ({ name, ...figure })).sort((a, b) => a.name.localeCompare(b.name));
 }
@@ -41,7 +51,7 @@ export function distributionOf(
   name: string,
   where: Readonly<Record<string, string>>,
 ): Distribution | undefined {
-  const series = histogramOf(metrics, name).filter(({ attributes }) =>
+  const series = histogramsOf(metrics, name).filter(({ attributes }) =>
     Object.entries(where).every(([attribute, value]) => attributes[attribute] === value),
   );
   const [first] = series;
@@ -56,10 +66,18 @@ export function distributionOf(
   return { count, mean: sum / count, buckets };
 }
 
-function histogramOf({ scopeMetrics }: ResourceMetrics, name: string): HistogramMetricData['dataPoints'] {
-  return scopeMetrics
-    .flatMap(({ metrics }) => metrics)
-    .flatMap((metric) =>
-      metric.dataPointType === DataPointType.HISTOGRAM && metric.descriptor.name === name ? metric.dataPoints : [],
-    );
+function sumsOf(metrics: ResourceMetrics, name: string): DataPoint<number>[] {
+  return named(metrics, name).flatMap((metric) =>
+    metric.dataPointType === DataPointType.SUM ? metric.dataPoints : [],
+  );
+}
+
+function histogramsOf(metrics: ResourceMetrics, name: string): DataPoint<Histogram>[] {
+  return named(metrics, name).flatMap((metric) =>
+    metric.dataPointType === DataPointType.HISTOGRAM ? metric.dataPoints : [],
+  );
+}
+
+function named({ scopeMetrics }: ResourceMetrics, name: string): MetricData[] {
+  return scopeMetrics.flatMap(({ metrics }) => metrics).filter(({ descriptor }) => descriptor.name === name);
 }

@@ -13,6 +13,7 @@ import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { type JwtOrigin, type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { announced } from '../telemetry/verification.js';
 import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
 import { CompactJwsReader } from './compact-jws.reader.js';
 import { enabledJwt } from './enabled-jwt.js';
@@ -108,11 +109,8 @@ export class AccessTokenVerifier {
   }
 
   private traced(verify: () => Promise<VerifiedAccessToken>): Promise<VerifiedAccessToken> {
-    return traced(jwtChannels.verify, {}, verify, ({ claims }) => ({
-      sub: claims.sub,
-      jti: claims.jti,
-      sid: claims.sid,
-    }));
+    const verification = traced(jwtChannels.verify, {}, verify, ({ claims: { sub, jti, sid } }) => ({ sub, jti, sid }));
+    return announced('jwt.verify', verification);
   }
 
   private async check(

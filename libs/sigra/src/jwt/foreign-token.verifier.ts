@@ -14,6 +14,7 @@ import { UserDirectory } from '../persistence/user-directory.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
 import { jwtChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { announced } from '../telemetry/verification.js';
 import { unverifiedClaims } from './compact-jws.reader.js';
 
 /** The claims with which another server with Sigra limits a token. Undefined without a limit. */
@@ -81,12 +82,13 @@ export class ForeignTokenVerifier {
    * @throws SigraError `invalid_token`, `token_expired`, `epoch_mismatch`, `unavailable`
    */
   verify(jwt: string, issuer: string, caller: Caller, signed?: ForeignToken): Promise<VerifiedForeignToken> {
-    return traced(
+    const verification = traced(
       jwtChannels.verify,
       {},
       () => this.check(jwt, issuer, caller, signed),
       ({ token: { claims }, record }) => ({ sub: record.ownerId, jti: claims.jti, iss: issuer }),
     );
+    return announced('jwt.verify', verification);
   }
 
   private async check(

@@ -53,13 +53,25 @@ export const cleanupChannels = {
   run: tracing('sigra:cleanup:run'),
 };
 
+type TracedChannels = readonly TracingChannel<object, SigraTrace>[];
+
 /** All tracing channels. */
-export const tracedChannels: readonly TracingChannel<object, SigraTrace>[] = [
-  apiTokenChannels,
-  jwtChannels,
-  ownerChannels,
-  cleanupChannels,
-].flatMap((group) => Object.values(group));
+export const tracedChannels: TracedChannels = [apiTokenChannels, jwtChannels, ownerChannels, cleanupChannels].flatMap(
+  (group) => Object.values(group),
+);
+
+/** Those of `Verification`. */
+export const verifyChannels: TracedChannels = [apiTokenChannels.verify, jwtChannels.verify];
+
+/** The message when an API token or an access token has been verified or refused. */
+export interface Verification {
+  readonly operation: 'api_token.verify' | 'jwt.verify';
+  /** Why the credential was refused: usually a SigraError with a `code`. Undefined if it is valid. */
+  readonly error: unknown;
+}
+
+/** `sigra:credential:verification`: published after each verification. Cheaper than its tracing channel, for those who only count. */
+export const credentialVerification = contained(channel('sigra:credential:verification'));
 
 /** What a batched read looks up. */
 export type LookupName = 'api_token' | 'refresh_token' | 'owner' | 'user_entity' | 'user_provider' | 'dpop_proof';

@@ -13,6 +13,7 @@ import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken, ApiTokenState, LookedUpApiToken } from '../persistence/tables.js';
 import { apiTokenChannels } from '../telemetry/channels.js';
 import { traced } from '../telemetry/traced.js';
+import { announced } from '../telemetry/verification.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
 import { SecretHashRecorder } from './secret-hash.recorder.js';
 import { UsageRecorder } from './usage.recorder.js';
@@ -57,7 +58,8 @@ export class ApiTokenVerifier {
    * @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `owner_not_allowed`, `unavailable`
    */
   verify(rawToken: string, caller: Caller, owners?: readonly string[]): Promise<VerifiedApiToken> {
-    return traced(apiTokenChannels.verify, {}, () => this.check(rawToken, caller, owners), describe);
+    const verification = traced(apiTokenChannels.verify, {}, () => this.check(rawToken, caller, owners), describe);
+    return announced('api_token.verify', verification);
   }
 
   private async check(rawToken: string, caller: Caller, owners?: readonly string[]): Promise<VerifiedApiToken> {

@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { TracingChannel } from 'node:diagnostics_channel';
 import { SigraError } from '../../common/sigra-error.js';
-import { type SigraTrace, tracedChannels } from '../../telemetry/channels.js';
+import type { SigraTrace } from '../../telemetry/channels.js';
 import { listen, stopAll } from './listen.js';
 
 /** What is done at the start and at the end of each operation. */
@@ -11,14 +11,19 @@ export interface OperationObserver<T> {
   ended(state: T, operation: string, error: unknown): void;
 }
 
-/** Observes all operations that have a tracing channel. @returns unsubscribes */
-export function observeOperations<T>(observer: OperationObserver<T>): () => void {
-  return stopAll(tracedChannels.map((channel) => observe(channel, observer)));
+type OperationChannel = TracingChannel<object, SigraTrace>;
+
+/** Observes the operations of tracing channels. @returns unsubscribes */
+export function observeOperations<T>(
+  channels: readonly OperationChannel[],
+  observer: OperationObserver<T>,
+): () => void {
+  return stopAll(channels.map((channel) => observe(channel, observer)));
 }
 
-function observe<T>(channel: TracingChannel<object, SigraTrace>, observer: OperationObserver<T>): () => void {
+function observe<T>(channel: OperationChannel, observer: OperationObserver<T>): () => void {
   const operation = operationOf(channel);
-  // An operation has one message object from its start to its end. A WeakMap would cost each verification as much as the histogram.
+  // An operation has one message object from its start to its end.
   const running = Symbol('running');
   type Message = SigraTrace & { [running]?: T };
   return stopAll([
@@ -35,7 +40,7 @@ function observe<T>(channel: TracingChannel<object, SigraTrace>, observer: Opera
 }
 
 /** `api_token.verify` for the channel `tracing:sigra:api_token:verify:start`. */
-function operationOf({ start }: TracingChannel<object, SigraTrace>): string {
+function operationOf({ start }: OperationChannel): string {
   return String(start.name).split(':').slice(2, -1).join('.');
 }
 

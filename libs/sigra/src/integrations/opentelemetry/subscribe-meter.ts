@@ -15,7 +15,10 @@ import {
   standbyRead,
   type StandbyRead,
   type SweepProgress,
+  tracedChannels,
+  verifyChannels,
 } from '../../telemetry/channels.js';
+import { countVerifications } from './count-verifications.js';
 import { listen, stopAll } from './listen.js';
 import { observeQueues } from './observe-queues.js';
 import { errorType, observeOperations } from './operations.js';
@@ -28,6 +31,7 @@ const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 /** Records all metrics. @returns unsubscribes */
 export function subscribeMeter(meter: Meter): () => void {
   return stopAll([
+    countVerifications(meter),
     recordOperations(meter),
     recordLookups(meter),
     observeQueues(meter),
@@ -38,11 +42,12 @@ export function subscribeMeter(meter: Meter): () => void {
 
 function recordOperations(meter: Meter): () => void {
   const durations = meter.createHistogram('sigra.operation.duration', {
-    description: 'Duration of operations on credentials, by operation and error',
+    description: 'Duration of operations on credentials other than verifications, by operation and error',
     unit: 's',
     advice: { explicitBucketBoundaries: DURATIONS },
   });
-  return observeOperations<number>({
+  const operations = tracedChannels.filter((channel) => !verifyChannels.includes(channel));
+  return observeOperations<number>(operations, {
     started: () => performance.now(),
     ended: (start, operation, error) => {
       const attributes = { 'sigra.operation': operation, ...errorType(error) };

@@ -1,10 +1,11 @@
 import { context, type Span, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import { SigraError } from '../../common/sigra-error.js';
+import { tracedChannels } from '../../telemetry/channels.js';
 import { errorType, observeOperations } from './operations.js';
 
 /** Makes a span of each operation that runs within another span, such as that of a request. @returns unsubscribes */
 export function subscribeTracer(tracer: Tracer): () => void {
-  return observeOperations<Span>({
+  return observeOperations<Span>(tracedChannels, {
     started: (operation) => {
       const parent = context.active();
       // Background work would make traces of one span.
