@@ -308,13 +308,25 @@ describe.each(ADAPTERS)('describeSigra on %s', (adapter) => {
   });
 
   it('lists the scopes with their descriptions where no flow of OAuth has them', async () => {
-    const without = documentOf(await start({ sigra: { ...SIGRA, controllers: { tokens: 'tokens' } } }));
+    const editor = {
+      name: 'editor',
+      title: 'Edit',
+      group: 'Notes',
+      implies: ['read:notes', 'write:notes'],
+      danger: true,
+    };
+    const apiTokens = { ...SIGRA.apiTokens, scopes: [...SIGRA.apiTokens.scopes, editor] };
+    const without = documentOf(await start({ sigra: { ...SIGRA, apiTokens, controllers: { tokens: 'tokens' } } }));
     const withFlow = documentOf(await start());
 
     const { apiToken, oauth2 } = without.components.securitySchemes;
     expect(oauth2).toBeUndefined();
     expect(apiToken).toHaveProperty('description', expect.stringContaining('\n- `read:notes` Read: Your notes.\n'));
     expect(apiToken).toHaveProperty('description', expect.stringMatching(/\n- `api_tokens:write` .*\(dangerous\)\n/));
+    expect(apiToken).toHaveProperty(
+      'description',
+      expect.stringContaining('\n- `editor` Edit (dangerous; group Notes; includes read:notes, write:notes)'),
+    );
     expect(withFlow.components.securitySchemes.apiToken).toHaveProperty(
       'description',
       'An API token: `live_…`, `test_…`.',

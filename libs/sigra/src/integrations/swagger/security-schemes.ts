@@ -93,9 +93,17 @@ function listOf(catalogue: readonly ScopeDetails[]): string {
 
 function describedScopes(catalogue: readonly ScopeDetails[]): Record<string, string> {
   return Object.fromEntries(
-    catalogue.map(({ name, title, description, danger }) => {
+    catalogue.map(({ name, title, description, group, implies, danger }) => {
       const texts = [title, description].filter((each) => each !== null);
-      return [name, `${texts.length > 0 ? texts.join(': ') : name}${danger ? ' (dangerous)' : ''}`];
+      const remarks = [
+        ...(danger ? ['dangerous'] : []),
+        ...(group === null ? [] : [`group ${group}`]),
+        ...(implies.length > 0 ? [`includes ${implies.join(', ')}`] : []),
+      ];
+      return [
+        name,
+        `${texts.length > 0 ? texts.join(': ') : name}${remarks.length > 0 ? ` (${remarks.join('; ')})` : ''}`,
+      ];
     }),
   );
 }
