@@ -1,6 +1,7 @@
 import { withClient } from './harness/database.js';
 import { figuresTable } from './harness/figures-table.js';
-import { figuresOf } from './harness/rounds.js';
+import { byRound, figuresOf, withDatabaseCpu } from './harness/rounds.js';
+import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
 import { createTables, seedTokens, settle } from './harness/seed.js';
 import type { Stage } from './harness/stage.js';
@@ -18,8 +19,78 @@ const MADE = 100_000;
 /** Milliseconds: the default `lookupTimeout`. */
 const LOOKUP_TIMEOUT = 2000;
 
+interface Round {
+  readonly quiet: Sample;
+  readonly during: Sample;
+  /** Milliseconds. */
+  readonly locking: number;
+  /** Milliseconds from the end of the lock-out to the last accepted verification that another node began. */
+  readonly late: number;
+  /** Milliseconds. */
+  readonly revoking: number;
+  readonly sweepSeconds: number;
+}
+
 /** One owner has almost all rows. Its lock-out must be in force at once, and others must not feel the sweep. */
 export async function run(stage: Stage): Promise<Findings> {
+  const { slowRounds } = stage.settings;
+  const rounds: Round[] = [];
+  for (let round = 0; round < slowRounds; round++) {
+    stage.say(`lock-out: round ${round + 1}`);
+    rounds.push(await measure(stage));
+  }
+  const figures = {
+    quiet: figuresOf(rounds.map(({ quiet }) => quiet)),
+    during: figuresOf(rounds.map(({ during }) => during)),
+  };
+  const worst = (value: (round: Round) => number) => Math.max(...rounds.map(value));
+  return {
+    demands: [
+      {
+        what: 'lockOut, against lookupTimeout, slowest round',
+        bound: 'at most',
+        limit: 1,
+        unit: 'times',
+        measured: worst(({ locking }) => locking) / LOOKUP_TIMEOUT,
+      },
+      {
+        what: 'time from the end of lockOut to the last accepted verification that another node began, slowest round',
+        bound: 'at most',
+        limit: 0,
+        unit: 'ms',
+        measured: worst(({ late }) => late),
+      },
+      {
+        what: `revocation of a token that made ${MADE.toLocaleString('en-US')} others, against lookupTimeout, slowest round`,
+        bound: 'at most',
+        limit: 1,
+        unit: 'times',
+        measured: worst(({ revoking }) => revoking) / LOOKUP_TIMEOUT,
+      },
+      {
+        what: 'verify p99 of other owners during the sweep, against p99 without',
+        bound: 'at most',
+        limit: 2,
+        unit: 'times',
+        measured: byRound(figures, ({ during, quiet }) => during.p99 / quiet.p99),
+      },
+    ],
+    tables: [
+      figuresTable(`Verification for other owners, ${IN_FLIGHT} in flight`, 'verifications', [
+        ['before', figures.quiet],
+        ['during the lock-out and its sweep', figures.during],
+      ]),
+    ],
+    charts: [],
+    notes: [
+      `${slowRounds} rounds, each on a new database. lockOut of an owner with ${TOKENS.toLocaleString('en-US')} tokens and ` +
+        `${FAMILIES.toLocaleString('en-US')} families resolved in ${rounds.map(({ locking }) => locking.toFixed(0)).join(', ')} ms; the sweep ` +
+        `marked all rows in ${rounds.map(({ sweepSeconds }) => sweepSeconds.toFixed(0)).join(', ')} s.`,
+    ],
+  };
+}
+
+async function measure(stage: Stage): Promise<Round> {
   const { turn, warmUp } = stage.settings;
   const server = await stage.server();
   const url = await server.createDatabase('lock_out');
@@ -36,9 +107,9 @@ export async function run(stage: Stage): Promise<Findings> {
   const [node, other] = [await startNode(url), await startNode(url)];
   const load = { inFlight: IN_FLIGHT, tokens: OTHERS };
   await node.call('turn', { ...load, seconds: warmUp, seed: 1 });
-  const quiet = await node.call('turn', { ...load, seconds: turn * 7, seed: 2 });
+  const quiet = await withDatabaseCpu(server, () => node.call('turn', { ...load, seconds: turn * 7, seed: 2 }));
   const [during, lastAccepted] = await Promise.all([
-    node.call('turnDuringLockOut', { ...load, seed: 3, user: big }),
+    withDatabaseCpu(server, () => node.call('turnDuringLockOut', { ...load, seed: 3, user: big })),
     other.call('lastAccepted', { token: OTHERS + 1 }),
   ]);
   const left = await withClient(url, (client) => client.query<{ count: string }>(unmarked(big)));
@@ -48,51 +119,8 @@ export async function run(stage: Stage): Promise<Findings> {
   await server.dropDatabase('lock_out');
   if (!isRefused) throw new Error('the token that made others is still accepted');
   if (left.rows[0]?.count !== '0') throw new Error(`${left.rows[0]?.count} rows were not marked`);
-
-  const [without, meanwhile] = [figuresOf([quiet]), figuresOf([during.sample])];
-  return {
-    demands: [
-      {
-        what: 'lockOut, against lookupTimeout',
-        bound: 'at most',
-        limit: 1,
-        unit: 'times',
-        measured: during.milliseconds / LOOKUP_TIMEOUT,
-      },
-      {
-        what: 'time from the end of lockOut to the last accepted verification that another node began',
-        bound: 'at most',
-        limit: 0,
-        unit: 'ms',
-        measured: Math.max(0, lastAccepted - during.lockedAt),
-      },
-      {
-        what: `revocation of a token that made ${MADE.toLocaleString('en-US')} others, against lookupTimeout`,
-        bound: 'at most',
-        limit: 1,
-        unit: 'times',
-        measured: revoking / LOOKUP_TIMEOUT,
-      },
-      {
-        what: 'verify p99 of other owners during the sweep, against p99 without',
-        bound: 'at most',
-        limit: 2,
-        unit: 'times',
-        measured: meanwhile.p99 / without.p99,
-      },
-    ],
-    tables: [
-      figuresTable(`Verification for other owners, ${IN_FLIGHT} in flight`, 'verifications', [
-        ['before', without],
-        ['during the lock-out and its sweep', meanwhile],
-      ]),
-    ],
-    charts: [],
-    notes: [
-      `lockOut of an owner with ${TOKENS.toLocaleString('en-US')} tokens and ${FAMILIES.toLocaleString('en-US')} families resolved in ` +
-        `${during.milliseconds.toFixed(0)} ms; the sweep marked all rows in ${during.seconds.toFixed(0)} s.`,
-    ],
-  };
+  const { milliseconds: locking, lockedAt, sweepSeconds } = during;
+  return { quiet, during, locking, late: Math.max(0, lastAccepted - lockedAt), revoking, sweepSeconds };
 }
 
 function unmarked(user: number): string {

@@ -1,7 +1,7 @@
 import { Child } from './harness/child-process.js';
 import { DatabaseServer } from './harness/database.js';
 import { figuresTable } from './harness/figures-table.js';
-import { byRound, figuresOf, inTurn, totalCpu } from './harness/rounds.js';
+import { byRound, figuresOf, inTurn, totalCpu, withDatabaseCpu } from './harness/rounds.js';
 import type { Sample } from './harness/sample.js';
 import type { Findings } from './harness/section.js';
 import { createTables } from './harness/seed.js';
@@ -106,7 +106,7 @@ async function measureBurst(stage: Stage, server: DatabaseServer) {
   const worker = await startWorker('sigra', url, families);
   const samples: Sample[] = [];
   for (let round = 0; round <= rounds; round++) {
-    const sample = await worker.call('burst', undefined);
+    const sample = await withDatabaseCpu(server, () => worker.call('burst', undefined));
     // The first is the warm-up.
     if (round > 0) samples.push(sample);
   }

@@ -2,6 +2,7 @@ import { Child } from './harness/child-process.js';
 import { withClient } from './harness/database.js';
 import type { Findings } from './harness/section.js';
 import { createTables, seedTokens } from './harness/seed.js';
+import { usedBetween } from './harness/server-cpu.js';
 import type { Stage } from './harness/stage.js';
 import { CONNECTIONS } from './soak/mixed-load.js';
 import { findingsOf, type Observation } from './soak/soak-findings.js';
@@ -28,6 +29,7 @@ export async function run(stage: Stage): Promise<Findings> {
   const signIns = await server.call('signIn', { count: connections });
 
   stage.say(`soak: ${seconds} seconds`);
+  const [cpuBefore, databaseBefore] = [await server.call('cpu', undefined), await database.cpu()];
   const start = performance.now();
   const loading = load.call('run', { url, seconds, signIns });
   const observations: Observation[] = [];
@@ -40,9 +42,13 @@ export async function run(stage: Stage): Promise<Findings> {
     observations.push({ at, ...vitals, connections: await countConnections(databaseUrl) });
   }
   const result = await loading;
+  const cpu = {
+    server: (await server.call('cpu', undefined)) - cpuBefore,
+    database: usedBetween(databaseBefore, await database.cpu()),
+  };
   await Promise.all([server.stop(), load.stop()]);
   await database.dropDatabase('soak');
-  return findingsOf(result, observations, seconds);
+  return findingsOf(result, observations, seconds, cpu);
 }
 
 /** Connections of the server to its database. */

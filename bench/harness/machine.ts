@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, release, totalmem, type } from 'node:os';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 export interface Machine {
   readonly processor: string;
@@ -38,8 +42,15 @@ export async function describeMachine(hugePages: boolean): Promise<Machine> {
     node: process.versions.node,
     postgres,
     hugePages,
-    versions: Object.fromEntries([...ours, ...peers]),
+    versions: { ...Object.fromEntries([...ours, ...peers]), ...(await versionOfWrk()) },
   };
+}
+
+/** Nothing where it is not installed. It has no option that prints its version with success. */
+async function versionOfWrk(): Promise<{ readonly wrk?: string }> {
+  const output = await run('wrk', ['--version']).catch((failure: unknown) => failure as { readonly stdout?: string });
+  const version = /wrk (?:debian\/)?(\S+)/.exec(output.stdout ?? '')?.[1];
+  return version === undefined ? {} : { wrk: version };
 }
 
 async function versionOf(name: string, folder: string): Promise<[string, string]> {

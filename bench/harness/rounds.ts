@@ -28,7 +28,12 @@ export interface Rounds {
   /** Length of the warm-up right before each turn, which does not count, in seconds. */
   readonly warmUp: number;
   /** The server of all contestants. */
-  readonly server: { cpu(): Promise<CpuTimes> };
+  readonly server: MeasuredServer;
+}
+
+/** A database server whose CPU is measured. */
+export interface MeasuredServer {
+  cpu(): Promise<CpuTimes>;
 }
 
 /**
@@ -44,12 +49,17 @@ export async function inTurn<Name extends string>(
   for (let round = 0; round < rounds; round++) {
     for (const [name, run] of round % 2 === 0 ? entries : entries.toReversed()) {
       await run(warmUp);
-      const before = await server.cpu();
-      const sample = await run(turn);
-      samples.get(name)?.push({ ...sample, databaseMicros: usedBetween(before, await server.cpu()) });
+      samples.get(name)?.push(await withDatabaseCpu(server, () => run(turn)));
     }
   }
   return Object.fromEntries([...samples].map(([name, turns]) => [name, figuresOf(turns)])) as Record<Name, Figures>;
+}
+
+/** Adds the CPU that a server uses while a sample is taken. */
+export async function withDatabaseCpu<T extends Sample>(server: MeasuredServer, run: () => Promise<T>): Promise<T> {
+  const before = await server.cpu();
+  const sample = await run();
+  return { ...sample, databaseMicros: usedBetween(before, await server.cpu()) };
 }
 
 export function figuresOf(samples: readonly Sample[]): Figures {

@@ -36,6 +36,15 @@ export interface TokenSeed {
   readonly limits?: Readonly<Record<string, string>>;
 }
 
+/** Limits that a verification has to check, for `limits`. */
+export const LIMITS = {
+  // The load over HTTP is of the same machine.
+  allowed_ips: `'{198.51.100.0/24,203.0.113.0/24,2001:db8::/32,127.0.0.0/8}'`,
+  resources: `'{project:42,project:43}'`,
+};
+/** A caller at one of the addresses that `LIMITS` allows. */
+export const CALLER = { ipAddress: '203.0.113.7' };
+
 /** Above this number, rows are inserted without indexes, which are built afterwards: this is faster. */
 const MANY = 100_000;
 

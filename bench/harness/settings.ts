@@ -11,6 +11,8 @@ export interface Settings {
   readonly closeProcesses: number;
   /** Turns of each of these processes. */
   readonly closeRounds: number;
+  /** Rounds of what takes very long: clean-up, lock-outs, users with many tokens. */
+  readonly slowRounds: number;
   /** Length of one turn in process, in seconds. */
   readonly turn: number;
   /** Length of one turn over HTTP, in seconds. */
@@ -37,6 +39,7 @@ export const FULL: Settings = {
   rounds: 7,
   closeProcesses: 7,
   closeRounds: 7,
+  slowRounds: 3,
   turn: 1,
   httpTurn: 1,
   warmUp: 0.6,
@@ -55,6 +58,7 @@ export const QUICK: Settings = {
   rounds: 2,
   closeProcesses: 2,
   closeRounds: 2,
+  slowRounds: 2,
   turn: 0.2,
   httpTurn: 1,
   warmUp: 0.2,

@@ -3,16 +3,9 @@ import { Child } from './child-process.js';
 import { Autocannon } from './autocannon.js';
 import type { HttpLoad } from './load.js';
 import { startWrk } from './wrk.js';
-import { createTables, seedTokens, settle } from './seed.js';
+import { createTables, LIMITS, seedTokens, settle } from './seed.js';
 import type { Settings } from './settings.js';
 import type { BetterAuthSeed } from '../workers/better-auth-seed.js';
-
-/** Limits that a verification has to check. */
-const LIMITS = {
-  // The load over HTTP is of the same machine.
-  allowed_ips: `'{198.51.100.0/24,203.0.113.0/24,2001:db8::/32,127.0.0.0/8}'`,
-  resources: `'{project:42,project:43}'`,
-};
 
 export interface SeededDatabases {
   /** Users and tokens of Sigra; the hand-written contestants read them too. */

@@ -4,6 +4,8 @@ import type { DataSource, Logger } from 'typeorm';
 export class StatementCounter implements Logger {
   /** Statements that change tokens. */
   updates = 0;
+  /** Statements that count uses. */
+  counts = 0;
   /** Statements that read tokens. */
   reads = 0;
 
@@ -14,8 +16,9 @@ export class StatementCounter implements Logger {
   }
 
   logQuery(sql: string): void {
-    if (!sql.includes('sigra_api_tokens')) return;
-    if (/\bUPDATE\b(?! OF)/.test(sql)) this.updates++;
+    if (sql.includes('sigra_token_usage')) this.counts++;
+    else if (!sql.includes('sigra_api_tokens')) return;
+    else if (/\bUPDATE\b(?! OF)/.test(sql)) this.updates++;
     else this.reads++;
   }
 

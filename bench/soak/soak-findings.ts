@@ -20,7 +20,14 @@ export interface Observation {
 
 type LoadResult = Awaited<ReturnType<SoakLoad['run']>>;
 
-export function findingsOf(load: LoadResult, observations: readonly Observation[], seconds: number): Findings {
+/** @param cpu what the server and its database used, in microseconds */
+export function findingsOf(
+  load: LoadResult,
+  observations: readonly Observation[],
+  seconds: number,
+  cpu: { readonly server: number; readonly database: number },
+): Findings {
+  const answers = Object.values(load.answers).reduce((sum, count) => sum + count, 0);
   // The first fifth fills caches and compiles code.
   const judged = observations.filter(({ at }) => at >= seconds / 5);
   const rss = growth(judged, ({ rss: each }) => each);
@@ -60,13 +67,15 @@ export function findingsOf(load: LoadResult, observations: readonly Observation[
         columns: ['requests', 'answers/s'],
         rows: [
           ...Object.entries(load.answers).map(([role, count]) => [role, count / load.seconds]),
-          ['total', Object.values(load.answers).reduce((sum, count) => sum + count, 0) / load.seconds],
+          ['total', answers / load.seconds],
         ],
       },
       {
         title: 'Other figures',
         columns: ['', ''],
         rows: [
+          ['CPU of the server for an answer, µs', cpu.server / answers],
+          ['CPU of PostgreSQL for an answer, µs', cpu.database / answers],
           ['latency p50, ms', load.p50],
           ['latency p99, ms', load.p99],
           ['event-loop delay p50, median of samples, ms', median(judged.map(({ p50 }) => p50))],

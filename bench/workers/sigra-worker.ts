@@ -1,17 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiTokenService, CredentialService, SigraError, TokenCleanupService } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
+import { EVERY_POLICY } from '../contestants/host.js';
 import { startSigra } from '../contestants/sigra-app.js';
 import { serve } from '../harness/child-api.js';
 import { closedLoop } from '../harness/closed-loop.js';
 import type { Sample } from '../harness/sample.js';
+import { CALLER } from '../harness/seed.js';
 import { StatementCounter } from '../harness/statement-counter.js';
 import { median } from '../harness/statistics.js';
 import { randomIndexes, rawToken, userId } from '../harness/tokens.js';
 
-/** `sigra-worker.ts <database url>`: an application with Sigra, and all calls that benchmarks make in process. */
-const [databaseUrl = ''] = process.argv.slice(2);
-const app = await startSigra(databaseUrl);
+/** `sigra-worker.ts <database url> [policies]`: an application with Sigra, and all calls that benchmarks make in process. */
+const [databaseUrl = '', policies] = process.argv.slice(2);
+const app = await startSigra(databaseUrl, policies === 'policies' ? EVERY_POLICY : {});
 const tokens = app.get(ApiTokenService);
 
 /** Distinct tokens of one turn, drawn from all tokens. */
@@ -38,7 +40,7 @@ const methods = {
       .finally(() => (ended = performance.now()));
     const sample = await verifyLoop(turn, () => ended !== undefined);
     const { expiredTokens } = await cleaning;
-    return { sample, deleted: expiredTokens, seconds: ((ended ?? NaN) - start) / 1000 };
+    return { ...sample, deleted: expiredTokens, cleanUpSeconds: ((ended ?? NaN) - start) / 1000 };
   },
 
   /** Runs this number of verifications of tokens 1 to `tokens`, and counts the statements that they send. */
@@ -51,40 +53,24 @@ const methods = {
     await Promise.all(
       Array.from({ length: inFlight }, async () => {
         for (let index = order[next++]; index !== undefined; index = order[next++]) {
-          await tokens.verify(drawn[index - 1] ?? '');
+          await tokens.verify(drawn[index - 1] ?? '', CALLER);
         }
       }),
     );
     const seconds = (performance.now() - start) / 1000;
     // Closing flushes the uses that are still in memory; they count too.
     await app.close();
-    return { seconds, updates: counter.updates, reads: counter.reads };
+    return { seconds, updates: counter.updates, counts: counter.counts, reads: counter.reads };
   },
 
-  /** Median times of the first and the last page of a user, in milliseconds, and the number of pages. */
-  pages: async ({ user, times }: { user: number; times: number }) => {
-    const cursors: (string | undefined)[] = [undefined];
-    for (;;) {
-      const { nextCursor } = await tokens.listActive(userId(user), { cursor: cursors.at(-1) });
-      if (nextCursor === null) break;
-      cursors.push(nextCursor);
-    }
-    const timed = async (cursor: string | undefined) => {
-      const taken: number[] = [];
-      for (let time = 0; time < times; time++) {
-        const start = performance.now();
-        await tokens.listActive(userId(user), { cursor });
-        taken.push(performance.now() - start);
-      }
-      return median(taken);
-    };
-    return { pages: cursors.length, first: await timed(undefined), last: await timed(cursors.at(-1)) };
-  },
+  pages,
 
-  revokeAll: async ({ user }: { user: number }) => {
+  /** The pages of a user, and one call that revokes all tokens. */
+  manyTokens: async (request: { user: number; times: number }) => {
+    const found = await pages(request);
     const start = performance.now();
-    const revoked = await tokens.revokeAll(userId(user));
-    return { revoked, milliseconds: performance.now() - start };
+    const revoked = await tokens.revokeAll(userId(request.user));
+    return { ...found, revoked, milliseconds: performance.now() - start };
   },
 
   /** Verifies tokens of others until a lock-out and its sweep have ended. */
@@ -102,7 +88,7 @@ const methods = {
     })();
     const sample = await verifyLoop(turn, () => ended !== undefined);
     await ending;
-    return { sample, lockedAt, milliseconds: locked - start, seconds: ((ended ?? NaN) - start) / 1000 };
+    return { ...sample, lockedAt, milliseconds: locked - start, sweepSeconds: ((ended ?? NaN) - start) / 1000 };
   },
 
   revoke: async ({ token }: { token: number }) => {
@@ -126,6 +112,26 @@ const methods = {
 };
 export type SigraWorker = typeof methods;
 serve(methods, () => app.close());
+
+/** Median times of the first and the last page of a user, in milliseconds, and the number of pages. */
+async function pages({ user, times }: { user: number; times: number }) {
+  const cursors: (string | undefined)[] = [undefined];
+  for (;;) {
+    const { nextCursor } = await tokens.listActive(userId(user), { cursor: cursors.at(-1) });
+    if (nextCursor === null) break;
+    cursors.push(nextCursor);
+  }
+  const timed = async (cursor: string | undefined) => {
+    const taken: number[] = [];
+    for (let time = 0; time < times; time++) {
+      const start = performance.now();
+      await tokens.listActive(userId(user), { cursor });
+      taken.push(performance.now() - start);
+    }
+    return median(taken);
+  };
+  return { pages: cursors.length, first: await timed(undefined), last: await timed(cursors.at(-1)) };
+}
 
 function isRefused(token: number): Promise<boolean> {
   return tokens.verify(rawToken(token)).then(

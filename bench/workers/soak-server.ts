@@ -60,6 +60,12 @@ const methods = {
     return signIns;
   },
 
+  /** CPU of this process so far, in microseconds. */
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+
   /** Memory in MiB, and the delay of the event loop since the last call, in milliseconds. */
   vitals: () => {
     const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((each) =>

@@ -1,10 +1,8 @@
 import { ApiTokenService, type SigraModuleOptions } from 'nestjs-sigra';
+import { CALLER } from '../../harness/seed.js';
 import { EVERY_POLICY, type User } from '../host.js';
 import { startSigra } from '../sigra-app.js';
 import type { VerifyContestant, VerifyFactory } from './contestant.js';
-
-/** One of the addresses that `seedTokens` allows. */
-const CALLER = { ipAddress: '203.0.113.7' };
 
 const verifyWith =
   (options?: Partial<SigraModuleOptions<User>>): VerifyFactory =>
