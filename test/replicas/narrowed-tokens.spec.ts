@@ -63,5 +63,30 @@ describe('A node that reads a standby', () => {
       },
       60_000,
     );
+
+    it.each<[string, (id: string) => Promise<unknown>, string]>([
+      [
+        'has an earlier end, which has come',
+        async (id) => {
+          const inAMinute = new Date(scene.writer.clock.now().getTime() + 60_000);
+          await scene.writer.tokens.update(id, { expiresAt: inAMinute });
+          for (const { clock } of [scene.writer, reader]) clock.advance({ minutes: 2 });
+        },
+        'token_expired',
+      ],
+      ['was rotated without a grace period', (id) => scene.writer.tokens.rotate(id), 'token_revoked'],
+    ])(
+      'refuses a token that %s as soon as the change has resolved',
+      async (_what, end, code) => {
+        const { rawToken, token } = await create();
+        await reader.tokens.verify(rawToken, { ipAddress: HOME });
+        await scene.replay(verb);
+
+        await end(token.id);
+
+        expect(await refusalOf(reader.tokens.verify(rawToken, { ipAddress: HOME }))).toBe(code);
+      },
+      60_000,
+    );
   });
 });

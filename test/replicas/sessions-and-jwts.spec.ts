@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CredentialService, SigraJwtService } from 'nestjs-sigra';
 import { DatabaseProxy } from '../support/database-proxy.js';
+import { refusalOf } from '../support/refusal.js';
 import { ReplicatedScene, untilUsed } from '../support/replicated-scene.js';
 import type { TestApp, User } from '../support/test-app.js';
 
@@ -76,5 +77,24 @@ describe('A node that reads a standby for sessions and JWTs', () => {
 
     expect(afterSignOut).toEqual([200, 401]);
     expect(afterDisabling).toBe(401);
+  }, 60_000);
+
+  it('asks the primary alone about refresh tokens, and finds reuse that the standby lacks', async () => {
+    user = await scene.writer.addUser('barbara@example.com');
+    await scene.writer.get(CredentialService).settled();
+    await untilUsed(reader);
+    await scene.replay('pause');
+    const { refreshToken } = await scene.writer.get(SigraJwtService).generateTokens(user, SCOPES);
+    const read: unknown[] = [];
+    const listen = (message: unknown) => read.push(message);
+    subscribe('sigra:standby:read', listen);
+
+    const successor = await reader.get(SigraJwtService).refresh(refreshToken);
+    const reuse = await refusalOf(scene.writer.get(SigraJwtService).refresh(refreshToken));
+    const afterwards = await refusalOf(reader.get(SigraJwtService).refresh(successor.refreshToken));
+    unsubscribe('sigra:standby:read', listen);
+
+    expect([reuse, afterwards]).toEqual(['reuse_detected', 'token_revoked']);
+    expect(read).toEqual([]);
   }, 60_000);
 });

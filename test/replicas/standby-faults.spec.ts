@@ -4,7 +4,14 @@ import { PgBouncer } from '../../tools/pg-bouncer/src/pg-bouncer.js';
 import { onDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { PostgresCluster } from '../support/postgres-cluster.js';
-import { accepts, duringLeases, ReplicatedScene, untilUsed, usesStandby } from '../support/replicated-scene.js';
+import {
+  accepts,
+  duringLeases,
+  LEASE_MS,
+  ReplicatedScene,
+  untilUsed,
+  usesStandby,
+} from '../support/replicated-scene.js';
 import type { TestApp } from '../support/test-app.js';
 
 type Fault = (standby: PostgresCluster, network: DatabaseProxy) => Promise<(() => void) | undefined>;
@@ -90,6 +97,26 @@ describe('A node with replicas', () => {
 
     expect(await accepts(reader, rawToken)).toBe(false);
     expect(await duringLeases(reader, 3)).toBe(false);
+  }, 120_000);
+
+  it('reads the primary while a standby ends each connection in the moment that it is ready', async () => {
+    const link = await DatabaseProxy.start(standby.url);
+    try {
+      reader = await scene.reader([link.url]);
+      const { rawToken } = await scene.createToken();
+      await untilUsed(reader);
+      await link.cut();
+      link.failNewConnections();
+      await link.mend();
+
+      const end = performance.now() + 3 * LEASE_MS;
+      while (performance.now() < end) expect(await accepts(reader, rawToken)).toBe(true);
+
+      link.speak();
+      await untilUsed(reader);
+    } finally {
+      await link.stop();
+    }
   }, 120_000);
 
   it('uses a standby through PgBouncer, and refuses what is revoked', async () => {

@@ -7,6 +7,8 @@ import {
   SigraJwtService,
   type TokenPair,
 } from 'nestjs-sigra';
+import { LeakScanner } from '../support/leak-scanner.js';
+import { OAUTH_CONTROLLERS, type OAuthApp, startOAuthApp } from '../support/oauth-app.js';
 import { familyIdOf, type JwtApp, startJwtApp } from '../support/jwt-app.js';
 import type { TestApp, User } from '../support/test-app.js';
 
@@ -171,6 +173,55 @@ describe('With a lease, a call that ends or narrows something', () => {
 
     expect(Math.min(...durations)).toBeGreaterThan(LEASE_MS);
     expect(user.id).not.toBe(GONE);
+  }, 120_000);
+});
+
+describe('With a lease, a request that ends something', () => {
+  let app: OAuthApp;
+  let scanner: LeakScanner;
+
+  beforeAll(async () => {
+    scanner = await LeakScanner.start();
+    const controllers = { ...OAUTH_CONTROLLERS, leaks: 'leaks' };
+    const replicas = { leaseMilliseconds: LEASE_MS };
+    app = await startOAuthApp({}, { sigra: { controllers, replicas, leaks: { keysUrl: scanner.keysUrl } } });
+  }, 60_000);
+  afterAll(async () => {
+    await app.close();
+    await scanner.close();
+  });
+
+  const requests: readonly (readonly [string, (made: Made) => Promise<{ readonly status: number }>])[] = [
+    ['POST /oauth/revoke, an API token', ({ rawToken }) => app.post('revoke', { token: rawToken })],
+    ['POST /oauth/revoke, a refresh token', ({ pair }) => app.post('revoke', { token: pair.refreshToken })],
+    [
+      'POST /leaks',
+      ({ rawToken }) => {
+        const entry = { token: rawToken, type: 'acme_token', url: 'https://example.com', source: 'content' };
+        return scanner.report(`${app.url}/leaks`, [entry]);
+      },
+    ],
+    [
+      'DELETE /api/tokens',
+      ({ user }) => {
+        const headers = { 'x-session-user': user.id, 'sec-fetch-site': 'same-origin' };
+        return fetch(`${app.url}/api/tokens`, { method: 'DELETE', headers });
+      },
+    ],
+  ];
+
+  it('is answered when the lease is over', async () => {
+    const all = await Promise.all(requests.map(async ([name, send]) => ({ name, send, made: await make(app) })));
+
+    const answers = await Promise.all(
+      all.map(async ({ name, send, made }) => {
+        let status = 0;
+        const duration = await timeOf(send(made).then((answer) => (status = answer.status)));
+        return { name, status, hasWaited: duration > LEASE_MS };
+      }),
+    );
+
+    expect(answers).toEqual(requests.map(([name]) => ({ name, status: 200, hasWaited: true })));
   }, 120_000);
 });
 

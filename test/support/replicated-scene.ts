@@ -3,6 +3,7 @@ import { SigraError, sigraMigrations } from 'nestjs-sigra';
 import { DataSource } from 'typeorm';
 import { Standbys } from '../../libs/sigra/src/persistence/standbys.js';
 import { onDatabase } from './database.js';
+import { DatabaseProxy } from './database-proxy.js';
 import { eventually } from './eventually.js';
 import { USERS } from './migrated-database.js';
 import { PostgresCluster } from './postgres-cluster.js';
@@ -13,35 +14,38 @@ import { startTestApp, type TestApp } from './test-app.js';
 export const LEASE_MS = 1000;
 const OPTIONS = { lookupTimeout: 10_000, jwt: { ...JWT, check: 'family' } } as const;
 
-/** A primary with a standby, a node that reads the standby, and another node that revokes. */
+/** A primary with a standby, nodes that read the standby, and another node that revokes. */
 export class ReplicatedScene {
   private constructor(
     readonly primary: PostgresCluster,
     readonly standby: PostgresCluster,
+    /** Between the two servers. */
+    readonly replication: DatabaseProxy,
     readonly writer: TestApp,
+    private readonly leaseMilliseconds: number,
   ) {}
 
-  /** @param settings of the standby */
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<ReplicatedScene> {
+  static async start(leaseMilliseconds = LEASE_MS): Promise<ReplicatedScene> {
     const primary = await PostgresCluster.start();
     const dataSource = new DataSource({ type: 'postgres', url: primary.url, migrations: sigraMigrations });
     await dataSource.initialize();
     await dataSource.runMigrations();
     await dataSource.query(USERS);
     await dataSource.destroy();
-    const standby = await PostgresCluster.replicaOf(primary, primary.url, settings);
+    const replication = await DatabaseProxy.start(primary.url);
+    const standby = await PostgresCluster.replicaOf(primary, replication.url);
     const writer = await startTestApp({
       databaseUrl: primary.url,
-      sigra: { ...OPTIONS, replicas: { leaseMilliseconds: LEASE_MS } },
+      sigra: { ...OPTIONS, replicas: { leaseMilliseconds } },
     });
-    return new ReplicatedScene(primary, standby, writer);
+    return new ReplicatedScene(primary, standby, replication, writer, leaseMilliseconds);
   }
 
   /** Starts a node that reads standbys. */
   reader(urls: readonly string[] = [this.standby.url], primaryUrl = this.primary.url): Promise<TestApp> {
     return startTestApp({
       databaseUrl: primaryUrl,
-      sigra: { ...OPTIONS, replicas: { urls, leaseMilliseconds: LEASE_MS } },
+      sigra: { ...OPTIONS, replicas: { urls, leaseMilliseconds: this.leaseMilliseconds } },
     });
   }
 
@@ -60,6 +64,7 @@ export class ReplicatedScene {
 
   async close(): Promise<void> {
     await this.writer.app.close();
+    await this.replication.stop();
     await this.standby.dispose();
     await this.primary.dispose();
   }

@@ -44,6 +44,7 @@ export interface Pool {
   connect(): Promise<PooledClient>;
   end(): Promise<void>;
   on(event: 'error', listener: () => void): unknown;
+  on(event: 'connect', listener: (client: PooledClient) => void): unknown;
 }
 
 type QueryClass = new (statement: {

@@ -22,7 +22,6 @@ export interface StandbyAnswer {
 export class Standby {
   /** The newest position that it is known to have replayed was asked for at this time, in milliseconds of `performance.now()`. */
   reachedAt = -Infinity;
-  private readonly known = new WeakSet<PooledClient>();
   /** The connections that have prepared the proof. */
   private readonly prepared = new WeakSet<PooledClient>();
   private readonly pool: Pool;
@@ -48,6 +47,11 @@ export class Standby {
     this.pool = new driver.Pool({ ...options, connectionTimeoutMillis: patience });
     // A connection that breaks while it is idle: the next read finds out.
     this.pool.on('error', () => undefined);
+    // While a connection is in use, the pool does not listen for its errors, and the statement rejects all the same. From the start:
+    // the server can end a connection with the same packet that makes it ready.
+    this.pool.on('connect', (client) => {
+      client.on('error', () => undefined);
+    });
   }
 
   /** Whether it is left for a while, because it failed. */
@@ -83,18 +87,10 @@ export class Standby {
     return this.prepares ? { name, text } : { text };
   }
 
-  private async connect(): Promise<PooledClient> {
-    const client = await this.pool.connect();
-    // While a connection is in use, the pool does not listen for its errors, and the statement rejects all the same.
-    if (!this.known.has(client)) client.on('error', () => undefined);
-    this.known.add(client);
-    return client;
-  }
-
   /** A connection whose state is not known is closed. */
   private async use<T>(work: (client: PooledClient) => Promise<T>): Promise<T> {
     try {
-      const client = await this.connect();
+      const client = await this.pool.connect();
       let isSettled = false;
       try {
         const result = await Deadline.after(this.patience).limit(work(client));
