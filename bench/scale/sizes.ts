@@ -23,6 +23,7 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
     { ...stage.settings, server: await stage.server() },
     Object.fromEntries(turns),
   );
+  const memory = await Promise.all(nodes.map((node) => node.call('memory', undefined)));
   await Promise.all(nodes.map((node) => node.stop()));
 
   const rows = scaleTokens.map((tokens) => [tokens, figures[tokens]] as const);
@@ -43,6 +44,11 @@ export async function measureSizes(stage: Stage, { small, usual, large }: ScaleD
         'verifications',
         rows.flatMap(([tokens, each]) => (each ? [[`${tokens.toLocaleString('en-US')} tokens`, each]] : [])),
       ),
+      {
+        title: 'Resident memory of the process afterwards',
+        columns: ['', 'MiB'],
+        rows: scaleTokens.map((tokens, index) => [`${tokens.toLocaleString('en-US')} tokens`, memory[index] ?? NaN]),
+      },
       await storageOf(large, last),
     ],
     charts: [],

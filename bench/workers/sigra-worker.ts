@@ -30,6 +30,12 @@ export interface Turn {
 const methods = {
   turn: (turn: Turn) => verifyLoop(turn, turn.seconds),
 
+  /** Resident memory after a garbage collection, in MiB. */
+  memory: () => {
+    globalThis.gc?.();
+    return process.memoryUsage.rss() / 2 ** 20;
+  },
+
   /** Verifies until a clean-up ends. */
   turnDuringCleanUp: async (turn: Omit<Turn, 'seconds'>) => {
     const start = performance.now();
