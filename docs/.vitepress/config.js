@@ -5,7 +5,7 @@ import { defineConfig } from 'vitepress';
 import { githubSlug } from '../../scripts/github-slug.js';
 import { brokenLinks } from './broken-links.js';
 import { writeLlmsTexts } from './llms-texts.js';
-import { linksToRoot, mermaidDiagrams, rowAnchors } from './markdown-rules.js';
+import { breakableNames, linksToRoot, mermaidDiagrams, rowAnchors } from './markdown-rules.js';
 import { sidebar } from './sidebar.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -30,7 +30,7 @@ export default defineConfig({
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: githubSlug },
-    config: (markdown) => markdown.use(linksToRoot).use(mermaidDiagrams).use(rowAnchors),
+    config: (markdown) => markdown.use(linksToRoot).use(mermaidDiagrams).use(breakableNames).use(rowAnchors),
   },
   themeConfig: {
     logo: { src: '/favicon.svg', alt: '' },
@@ -38,16 +38,26 @@ export default defineConfig({
     search: {
       provider: 'local',
       // The name of the button contains its text (WCAG 2.5.3), which ends with the key, after a space.
-      options: { translations: { button: { buttonText: 'Search ', buttonAriaLabel: 'Search K' } } },
+      options: {
+        detailedView: true,
+        translations: { button: { buttonText: 'Search ', buttonAriaLabel: 'Search K' } },
+      },
     },
     nav: [
       { text: 'Quick start', link: '/quick-start' },
+      { text: 'Configuration', link: '/configuration' },
+      { text: 'Errors', link: '/errors' },
       { text: 'Incidents', link: '/incidents' },
-      { text: 'Operations', link: '/operations' },
-      { text: 'API', link: '/api' },
+      { text: 'Command line', link: '/cli' },
     ],
     sidebar,
-    docFooter: { prev: 'Before', next: 'Next' },
+    docFooter: { prev: 'Previous', next: 'Next' },
+    notFound: {
+      title: 'There is no such page',
+      quote: 'Search for it, or begin with the quick start.',
+      linkLabel: 'To the first page',
+      linkText: 'First page',
+    },
     footer: { message: 'MIT license' },
   },
   async buildEnd({ outDir }) {

@@ -10,16 +10,24 @@ export function linksToRoot(markdown) {
   });
 }
 
-/** GitHub draws Mermaid. The site draws its sequence diagrams, and shows the text of others, which reads as a list of steps. */
+/** GitHub draws Mermaid. The site draws its sequence diagrams; others would be source that readers have to decode. */
 export function mermaidDiagrams(markdown) {
   const { fence } = markdown.renderer.rules;
   markdown.renderer.rules.fence = (tokens, index, ...rest) => {
     const token = tokens[index];
     if (token.info.trim() !== 'mermaid') return fence(tokens, index, ...rest);
     const diagram = sequenceDiagram(token.content);
-    if (diagram !== undefined) return diagram;
-    token.content = token.content.replaceAll(/^ {2}/gm, '');
-    return fence(tokens, index, ...rest);
+    if (diagram === undefined) throw new Error(`The site draws only sequence diagrams, and not: ${token.content}`);
+    return diagram;
+  };
+}
+
+/** Lets names in the first column of a table break after a dot, a bracket or an underscore, so that the other columns have room. */
+export function breakableNames(markdown) {
+  const { code_inline: inline } = markdown.renderer.rules;
+  markdown.renderer.rules.code_inline = (tokens, index, options, env, self) => {
+    const html = inline(tokens, index, options, env, self);
+    return html.replace(/>([^<]+)</, (text) => text.replaceAll(/([._(\]])(?=[\w[(])/g, '$1<wbr>'));
   };
 }
 

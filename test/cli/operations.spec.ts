@@ -116,6 +116,7 @@ describe('npx sigra', () => {
     // The latest one is left: an earlier one that commits now would be before its cursor.
     expect(all.map(({ action }) => action)).not.toContain('unsettled');
     expect(linesOf(toPresent.stdout)).toEqual(all);
+    expect(next.stderr).toMatch(/^Events since \S+Z are left for the next export\.\n$/);
   });
 
   it('ends without an error when the reader of an export has ended', async () => {

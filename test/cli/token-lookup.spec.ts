@@ -87,13 +87,24 @@ describe('npx sigra token lookup', () => {
     expect(await found(second.refreshToken)).toMatchObject({ state: 'revoked' });
   });
 
-  it('exits with 1 for a string that is not a token, and does not repeat it', async () => {
-    for (const input of [unknownToken(), 'anything']) {
-      const { code, stdout, stderr } = await lookUp(input);
+  it('finds a token that was copied with its scheme', async () => {
+    const { rawToken, token } = await create();
 
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-      expect(stderr).toBe('This is not a token of this database, or clean-up has deleted it.\n');
-    }
+    expect(await found(`Bearer ${rawToken}`)).toMatchObject({ token: { id: token.id } });
+  });
+
+  it.each<[string, () => string, string]>([
+    ['an unknown token', unknownToken, 'This is not a token of this database, or clean-up has deleted it.'],
+    ['a token that was cut off', () => unknownToken().slice(0, -1), 'This is not a whole token'],
+    ['a token with a character too many', () => `${unknownToken()}x`, 'This is not a whole token'],
+    ['any other string', () => 'anything', 'This is not a whole token'],
+    ['a JWT', () => 'eyJhbGciOiJFUzI1NiJ9.e30.AAAA', 'This is a JWT, which the database does not have.'],
+  ])('exits with 1 for %s, says what it is, and does not repeat it', async (_what, input, answer) => {
+    const { code, stdout, stderr } = await lookUp(input());
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(answer);
+    expect(stderr).not.toMatch(/sigra_sk_|anything|eyJ/);
   });
 
   it.each([

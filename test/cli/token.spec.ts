@@ -186,7 +186,10 @@ describe('npx sigra token', () => {
     await expect(test.tokens.verify(rawToken)).rejects.toMatchObject({ code: 'token_revoked' });
     const { id: nextId } = await test.tokens.verify(next);
 
-    expect(await host('token', 'revoke', nextId)).toEqual({ code: 0, stdout: `Revoked ${nextId}.\n`, stderr: '' });
+    expect(await host('token', 'revoke', nextId)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`Revoked ${nextId}, and all that it made.\n`),
+    });
 
     expect(shown).toMatchObject({ id, name: 'CI', state: 'active' });
     expect(JSON.stringify(shown)).not.toContain(rawToken);
@@ -210,6 +213,26 @@ describe('npx sigra token', () => {
       stdout: '',
       stderr: expect.stringMatching(/\(not_found\)\n$/),
     });
+  });
+
+  it('finds the tokens of all owners with DATABASE_URL alone, and says which types there are', async () => {
+    const request = ['--owner', 'r2', '--name', 'CI', '--scope', 'read:notes', '--expires-in', '90d'];
+    const { token } = await cli.json<{ token: TokenJson }>(['token', 'create', ...request, '--owner-type', 'robot']);
+
+    const shown = await cli.run(['token', 'show', token.id, '--json']);
+    const revoked = await cli.run(['token', 'revoke', token.id, '--leaked']);
+    const missed = await cli.run(['owner', 'lock-out', 'r2']);
+    const unknown = await cli.run(['token', 'list', '--owner-type', 'unknown']);
+    const locked = await cli.run(['owner', 'lock-out', 'r2', '--owner-type', 'robot']);
+
+    expect(JSON.parse(shown.stdout)).toMatchObject({ id: token.id, ownerType: 'robot' });
+    expect(revoked.stdout).toBe(
+      `Revoked ${token.id}, the tokens that it was rotated from or to, and all that they made.\n` +
+        'Other credentials of robot r2 are still valid: sigra owner lock-out r2 --owner-type robot\n',
+    );
+    expect(missed).toMatchObject({ code: 1, stderr: expect.stringContaining('For other owners: --owner-type robot') });
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('--owner-type is one of user, robot.') });
+    expect(locked).toMatchObject({ code: 0, stdout: 'Locked out: robot r2\n' });
   });
 
   it('revokes with DATABASE_URL alone, and refuses to make a token without the options of the application', async () => {

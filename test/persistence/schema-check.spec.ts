@@ -8,7 +8,7 @@ import { createMigratedDatabase } from '../support/migrated-database.js';
 
 const REMEDY =
   "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource and set migrationsTransactionMode: 'each', " +
-  'then run `npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
+  'then run `npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, `DATABASE_URL=… npx sigra migration run`, which needs no file, or set migrationsRun: true';
 const USERS = { provider: { findByIds: () => Promise.resolve([]) } };
 
 describe('An application whose database lacks something', () => {

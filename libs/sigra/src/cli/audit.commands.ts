@@ -45,6 +45,7 @@ export const auditCommands: readonly Command[] = [
           cursor: args.text('cursor'),
         };
         for await (const event of audit.stream(request)) await output.line(toLine(event));
+        if (request.to === settled) output.note(`Events since ${cellText(settled)} are left for the next export.`);
       }),
   },
   {
@@ -116,9 +117,10 @@ function textOf({
   targetType,
   targetId,
   ipAddress,
+  metadata: { reason = null },
 }: AuditEvent): string {
   const [actor, target] = [pairOf(actorType, actorId), pairOf(targetType, targetId)];
-  return [occurredAt, outcome, action, actor, '->', target, ipAddress].map(cellText).join('  ');
+  return [occurredAt, outcome, action, actor, '->', target, ipAddress, reason].map(cellText).join('  ');
 }
 
 function pairOf(type: string | null, id: string | null): string | null {

@@ -57,6 +57,6 @@ function textOf({ findings, unchecked, checked }: DiagnosisReport): string {
       [`${severity} ${code}`, cellText(problem), cellText(remedy)].join('\n  '),
     ),
     ...unchecked.map(({ code, reason }) => [`not checked ${code}`, cellText(reason)].join('\n  ')),
-    `${checked.length} checks, ${findings.length} findings, ${unchecked.length} not checked`,
+    `${checked.length} checks, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}, ${unchecked.length} not checked`,
   ].join('\n');
 }

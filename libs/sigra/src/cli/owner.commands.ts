@@ -35,6 +35,10 @@ export const ownerCommands: readonly Command[] = [
   },
 ];
 
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'not_found';
+}
+
 async function end(
   call: CommandCall,
   done: string,
@@ -42,8 +46,16 @@ async function end(
 ): Promise<typeof EXIT.ok> {
   const { withSigra } = await import('./sigra.application.js');
   await withSigra(call, {}, async (sigra) => {
-    await work(sigra);
-    const { ownerType: type } = sigra;
+    const { ownerType: type, ownerTypes } = sigra;
+    try {
+      await work(sigra);
+    } catch (error) {
+      const others = ownerTypes.filter((each) => each !== type);
+      if (isNotFound(error) && others.length > 0 && !call.output.isJson) {
+        call.output.note(`Looked for the type ${type}. For other owners: --owner-type ${others.join(' or ')}`);
+      }
+      throw error;
+    }
     const { operand: id } = call.args;
     await call.output.result({ owner: { type, id } }, () => `${done}: ${type} ${id}`);
   });

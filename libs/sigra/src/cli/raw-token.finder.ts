@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { hashSecret } from '../common/secret.js';
+import { isWellFormed, looksLikeJwt, prefixOf } from '../common/token-format.js';
 import type { SigraConfig } from '../config/sigra-config.js';
 import { decideRefresh } from '../jwt/refresh-decision.js';
 import { stateOfToken } from '../owners/end-of-token.js';
@@ -24,6 +25,13 @@ export class RawTokenFinder {
     private readonly dataSource: DataSource,
     private readonly config: SigraConfig,
   ) {}
+
+  /** The form of a string, whether or not the database has it. */
+  formOf(rawToken: string): 'token' | 'jwt' | 'broken' {
+    const { foreignFormats } = this.config.apiTokens;
+    if (isWellFormed(rawToken, prefixOf(rawToken)) || foreignFormats.recognizes(rawToken)) return 'token';
+    return looksLikeJwt(rawToken) ? 'jwt' : 'broken';
+  }
 
   async find(rawToken: string, now: Date): Promise<FoundCredential | undefined> {
     // The options do not recognize tokens of earlier prefixes and refresh tokens.

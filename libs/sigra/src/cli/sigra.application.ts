@@ -24,6 +24,8 @@ export interface SigraServices {
   readonly credentials: CredentialService;
   readonly audit: AuditService;
   readonly cleanup: TokenCleanupService;
+  /** Those of the options, or those that have credentials. */
+  readonly ownerTypes: readonly string[];
   /** The type of `--owner-type`, or that of the users. */
   readonly ownerType: string;
   /** The owner of that type with an id. */
@@ -60,7 +62,8 @@ export async function withSigra<T>(
   if (!dataSource.isInitialized) await dataSource.initialize();
   try {
     const ownerType = args.text('owner-type');
-    const application = await startApplication(setUp, ownerType, stderrLogger(output.note.bind(output)));
+    const options = setUp.options ?? withoutUsers(await ownerTypesIn(dataSource));
+    const application = await startApplication(dataSource, options, stderrLogger(output.note.bind(output)));
     try {
       return await Promise.race([servicesOf(application, dataSource, ownerType).then(work), rejectOnAbort(signal)]);
     } finally {
@@ -85,8 +88,8 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
 }
 
 async function startApplication(
-  { dataSource, options }: HostSetUp,
-  ownerType: string | undefined,
+  dataSource: DataSource,
+  options: NonNullable<HostSetUp['options']>,
   logger: LoggerService,
 ): Promise<INestApplicationContext> {
   // Loaded late: the help and the key generator need neither Nest nor TypeORM.
@@ -101,7 +104,7 @@ async function startApplication(
     global: true,
     providers: [{ provide, useValue: dataSource }],
     exports: [provide],
-    imports: [SigraModule.forRoot(withoutSchedules(options ?? withoutUsers(ownerType)))],
+    imports: [SigraModule.forRoot(withoutSchedules(options))],
   };
   return NestFactory.createApplicationContext(module, { logger, abortOnError: false });
 }
@@ -124,9 +127,26 @@ export function withoutExtras(options: NonNullable<HostSetUp['options']>): Sigra
 }
 
 /** Enough to read, to revoke and to lock out. Owners of another type are not users: audit rows have their type. */
-function withoutUsers(type = DEFAULT_OWNER_TYPE): SigraModuleOptions {
+function withoutUsers(types: readonly string[]): SigraModuleOptions {
   const unknown = () => ({ provider: { findByIds: () => Promise.resolve([]) } });
-  return { users: unknown(), ...(type !== DEFAULT_OWNER_TYPE && { owners: { [type]: unknown() } }) };
+  const others = types.filter((type) => type !== DEFAULT_OWNER_TYPE);
+  return { users: unknown(), owners: Object.fromEntries(others.map((type) => [type, unknown()])) };
+}
+
+/** The types of owners that have credentials, in place of those of the options. */
+async function ownerTypesIn(dataSource: DataSource): Promise<readonly string[]> {
+  const [{ findQualifiedNames }, { ownerTypesQuery }] = await Promise.all([
+    import('../persistence/qualified-names.js'),
+    import('../persistence/owner-types.query.js'),
+  ]);
+  try {
+    const names = await findQualifiedNames(dataSource);
+    const [row] = await dataSource.query<{ found: string }[]>(ownerTypesQuery(names));
+    return JSON.parse(row?.found ?? '[]') as string[];
+  } catch {
+    // The start of the application says what is missing.
+    return [];
+  }
 }
 
 /** @throws UsageError for a type of owners that the application does not have */
@@ -150,6 +170,7 @@ async function servicesOf(
   return {
     config: resolved,
     dataSource,
+    ownerTypes: types,
     ownerType,
     ownerOf: (id) => ownerRef(ownerType, id),
     tokens: application.get(tokens.ApiTokenService),

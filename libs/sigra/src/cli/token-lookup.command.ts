@@ -7,6 +7,14 @@ import { UsageError } from './usage-error.js';
 /** No credential is longer, in characters. */
 const MAX_INPUT = 8192;
 
+/** What an operator reads, by the form of the string. A leaked token that was copied badly must not look harmless. */
+const NOT_FOUND = {
+  token: 'This is not a token of this database, or clean-up has deleted it.',
+  jwt: 'This is a JWT, which the database does not have. Its claim `sid` is the id of its family, and `api_token_id` that of its API token.',
+  broken:
+    'This is not a whole token: its checksum is wrong. It was cut off, has other characters around it, or belongs to another system.',
+} as const;
+
 /** Finds whose a raw token is. */
 export const tokenLookupCommand: Command = {
   name: 'token lookup',
@@ -20,9 +28,10 @@ export const tokenLookupCommand: Command = {
     const { withSigra } = await import('./sigra.application.js');
     const { RawTokenFinder } = await import('./raw-token.finder.js');
     return withSigra(call, {}, async (sigra) => {
-      const found = await new RawTokenFinder(sigra.dataSource, sigra.config).find(rawToken, new Date());
+      const finder = new RawTokenFinder(sigra.dataSource, sigra.config);
+      const found = await finder.find(rawToken, new Date());
       if (!found) {
-        output.note('This is not a token of this database, or clean-up has deleted it.');
+        output.note(NOT_FOUND[finder.formOf(rawToken)]);
         return EXIT.failed;
       }
       const { kind, state } = found;
@@ -42,7 +51,7 @@ async function readToken(input: AsyncIterable<string | Buffer>): Promise<string>
     text += chunk.toString();
     if (text.length > MAX_INPUT) throw new UsageError(`The standard input has more than ${MAX_INPUT} characters.`);
   }
-  const rawToken = text.trim();
+  const rawToken = text.trim().replace(/^bearer\s+/i, '');
   if (rawToken === '') throw new UsageError('The standard input has no token.');
   return rawToken;
 }

@@ -1,3 +1,5 @@
+import { DEFAULT_OWNER_TYPE } from '../common/principal.js';
+import type { ApiToken } from '../persistence/tables.js';
 import type { OptionSpecs } from './arguments.js';
 import { type Command, type CommandCall, DATABASE_OPTIONS, EXIT } from './command.js';
 import type { SigraServices } from './sigra.application.js';
@@ -120,8 +122,8 @@ export const tokenCommands: readonly Command[] = [
         const { args, output } = call;
         if (args.has('leaked')) await tokens.lockOut(args.operand, caller);
         else await tokens.revoke(args.operand, caller);
-        const shown = tokenJson(await admin.find(args.operand, caller));
-        await output.result(shown, () => `Revoked ${args.operand}.`);
+        const found = await admin.find(args.operand, caller);
+        await output.result(tokenJson(found), () => revokedText(found.token, args.has('leaked')));
       }),
   },
   {
@@ -141,6 +143,13 @@ export const tokenCommands: readonly Command[] = [
       }),
   },
 ];
+
+/** What has ended, and what has not. */
+function revokedText({ id, ownerType, ownerId }: ApiToken, isLeaked: boolean): string {
+  const type = ownerType === DEFAULT_OWNER_TYPE ? '' : ` --owner-type ${ownerType}`;
+  const ended = isLeaked ? 'the tokens that it was rotated from or to, and all that they made' : 'and all that it made';
+  return `Revoked ${id}, ${ended}.\nOther credentials of ${ownerType} ${ownerId} are still valid: sigra owner lock-out ${ownerId}${type}`;
+}
 
 async function using(
   call: CommandCall,

@@ -87,7 +87,7 @@ export class ApiTokenSearchRepository {
   }
 
   /**
-   * Reads a page, and looks at 50,000 tokens at most: a page can have less tokens than its limit, or none, although others match.
+   * Reads a page, and looks at 50,000 tokens at most: a page can have fewer tokens than its limit, or none, although others match.
    *
    * @param timeout in milliseconds
    */

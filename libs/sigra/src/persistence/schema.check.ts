@@ -7,7 +7,7 @@ import { sigraTables } from './tables.js';
 
 const REMEDY =
   "Run Sigra's migrations: add ...sigraMigrations to the migrations of the DataSource and set migrationsTransactionMode: 'each', " +
-  'then run `npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, or set migrationsRun: true';
+  'then run `npx typeorm migration:run -d dist/data-source.js` with the file that exports your DataSource, `DATABASE_URL=… npx sigra migration run`, which needs no file, or set migrationsRun: true';
 /** A table as the database has it; `columns` is null when it does not exist. */
 interface FoundTable {
   readonly name: string;

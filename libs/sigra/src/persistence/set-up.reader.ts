@@ -1,4 +1,5 @@
 import { DATABASE_TIME } from './clock-difference.js';
+import { ownerTypesQuery } from './owner-types.query.js';
 import type { SigraDatabase } from './sigra-database.js';
 
 /** The settings of the connections, their role and their server. */
@@ -73,24 +74,9 @@ export class SetUpReader {
     );
   }
 
-  /** The types of owners that have credentials. Each step goes to the next type in an index, so that it reads few rows. */
-  async ownerTypes(): Promise<readonly string[]> {
-    const { apiTokens, owners, refreshFamilies } = this.database.names;
-    const typesIn = (table: string, condition: string) => {
-      const next = (after: string) =>
-        `(SELECT t.owner_type FROM ${table} t WHERE ${condition} AND ${after} ORDER BY t.owner_type LIMIT 1)`;
-      return `SELECT type FROM (
-        WITH RECURSIVE types(type) AS (
-          SELECT ${next('true')}
-          UNION ALL
-          SELECT ${next('t.owner_type > types.type')} FROM types WHERE types.type IS NOT NULL
-        ) SELECT type FROM types WHERE type IS NOT NULL) found`;
-    };
-    return this.json(
-      `SELECT coalesce(json_agg(type), '[]')::text AS found FROM (
-         ${typesIn(apiTokens, 'true')} UNION ${typesIn(owners, 'true')}
-         UNION ${typesIn(refreshFamilies, 't.revoked_at IS NULL')}) all_types(type)`,
-    );
+  /** The types of owners that have credentials. */
+  ownerTypes(): Promise<readonly string[]> {
+    return this.json(ownerTypesQuery(this.database.names));
   }
 
   /** The types that applications have claimed for a table of users that exists. */

@@ -210,7 +210,7 @@ Then delete the folder ${this.host.path('sigra-example')}, and protect routes of
   private migrationStep(packageManager: string, hasDatabase: boolean): readonly string[] {
     if (!hasDatabase) return [`${packageManager} run migration:run`];
     if (this.host.sources.some((file) => file.runsMigrations())) return [];
-    return ['npx typeorm migration:run -d …  # with your DataSource, or as you run your migrations'];
+    return ['DATABASE_URL=… npx sigra migration run  # or as you run your migrations'];
   }
 
   private importInto(file: SourceFile, target: { readonly className: string; readonly path: string }): void {
