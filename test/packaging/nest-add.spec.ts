@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../../tools/local-postgres/src/free-port.js';
+import { type BackgroundCommands, startInBackground } from '../support/background-commands.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
-import { document } from '../support/markdown.js';
+import { document, type MarkdownFile } from '../support/markdown.js';
 import { LocalRegistry } from './local-registry.js';
 import { cleanEnvironment, run, workspace } from './scratch-app.js';
 
@@ -14,13 +14,13 @@ import { cleanEnvironment, run, workspace } from './scratch-app.js';
 const UNUSED =
   /^(?:eslint.*|@eslint\/.*|typescript-eslint|prettier|globals|oxlint.*|@nestjs\/mau|@vitest\/coverage-v8|ts-loader|ts-node)$/;
 
-const [ADD, ...INSTALL] = commandsOf('docs/existing-application.md') as [string, ...string[]];
+const QUICK_START = document('docs/quick-start.md');
+const [ADD, START, TRY] = commandsOf(QUICK_START) as [string, string, string];
+const [, ...INSTALL] = commandsOf(document('docs/existing-application.md')).join('\n').split('\n');
 
-/** The lines of the `bash` blocks of a document. */
-function commandsOf(path: string): string[] {
-  return document(path)
-    .fences.filter(({ language }) => language === 'bash')
-    .flatMap(({ code }) => code.split('\n'));
+/** The `bash` blocks of a document. */
+function commandsOf({ fences }: MarkdownFile): string[] {
+  return fences.filter(({ language }) => language === 'bash').map(({ code }) => code);
 }
 
 const kinds = [
@@ -30,9 +30,10 @@ const kinds = [
 
 describe('the commands of the pages that lead into an application', () => {
   it('are the ones that the tests below run', () => {
-    expect(ADD).toBe('npx nest add nestjs-sigra');
+    expect(commandsOf(QUICK_START)).toEqual([ADD, START, TRY]);
+    expect(commandsOf(document('docs/existing-application.md'))[0]).toBe(ADD);
     expect(INSTALL.map((command) => /# (.+)$/.exec(command)?.[1])).toEqual(['Nest 11', 'Nest 12']);
-    expect(commandsOf('docs/getting-started.md')).toEqual([]);
+    expect(commandsOf(document('docs/getting-started.md'))).toEqual([]);
   });
 });
 
@@ -41,11 +42,16 @@ describe.each(kinds)('nest add nestjs-sigra in a new application of $kind', ({ c
   let database: TestDatabase;
   let parent: string;
   let app: string;
-  let server: ChildProcess | undefined;
-  let output: string;
+  let server: BackgroundCommands | undefined;
   let environment: Record<string, string>;
 
-  const shell = (command: string) => run(app, 'bash', ['-ceo', 'pipefail', command], environment);
+  const shell = (commands: string, extra: Record<string, string> = {}) =>
+    run(app, 'bash', ['-ceo', 'pipefail', commands], { ...environment, ...extra });
+  /** Commands of a page, with the database and the port of this test. */
+  const here = (commands: string) =>
+    commands
+      .replaceAll('postgres://user:password@localhost:5432/my_api', `'${database.url}'`)
+      .replaceAll('localhost:3000', `localhost:${environment.PORT!}`);
 
   beforeAll(async () => {
     [registry, database] = await Promise.all([LocalRegistry.start(), createDatabase()]);
@@ -55,7 +61,6 @@ describe.each(kinds)('nest add nestjs-sigra in a new application of $kind', ({ c
       npm_config_audit: 'false',
       npm_config_fund: 'false',
       PORT: String(await freePort()),
-      DATABASE_URL: database.url,
     };
     parent = await mkdtemp(join(tmpdir(), 'sigra-nest-add-'));
     app = join(parent, 'app');
@@ -89,44 +94,34 @@ describe.each(kinds)('nest add nestjs-sigra in a new application of $kind', ({ c
   });
 
   afterAll(async () => {
-    // With the children of npm.
-    if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL');
+    server?.kill();
     await registry.stop();
     await database.drop();
     await rm(parent, { recursive: true, force: true });
   });
 
-  /** The commands that it prints, in two blocks. */
-  function printed(): [start: string[], attempts: string[]] {
-    const blocks = output
-      .split(/\n\s*\n/)
-      .map((block) => block.split('\n').map((line) => line.trim()))
-      .filter(([first]) => first?.startsWith('export DATABASE_URL='));
-    expect(blocks).toHaveLength(2);
-    return blocks as [string[], string[]];
-  }
-
-  it('sets up an application that refuses, accepts and revokes a token with the printed commands', async () => {
-    output = await shell(ADD);
-    const [start, [, makeToken, ...requests]] = printed();
-    // The first line sets DATABASE_URL, and the last one does not end.
-    for (const command of start.slice(1, -1)) await shell(command);
-    server = spawn('bash', ['-c', start.at(-1)!], { cwd: app, env: cleanEnvironment(environment), detached: true });
-    await eventually(async () => {
-      await fetch(`http://localhost:${environment.PORT!}/`);
+  it('sets up an application that the commands of the quick start start and try', async () => {
+    const printed = await shell(ADD);
+    server = await startInBackground(here(START), 'successfully started', {
+      cwd: app,
+      env: cleanEnvironment(environment),
     });
+    await eventually(() => fetch(`http://localhost:${environment.PORT!}/`));
 
-    const attempts = requests.map((line) => line.replace('localhost:3000', `localhost:${environment.PORT!}`));
-    const answers = await shell(`${makeToken!}\n${attempts.join('\n')}`);
+    const answers = answersOf(await shell(here(TRY)));
 
-    // Bodies do not end with a line feed.
-    const expected = requests.map((line) => / # (\d{3})/.exec(line)![1]);
-    expect([...answers.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)).toEqual(expected);
-    expect(expected).toEqual(['401', '200', '403', '204', '401']);
+    // The comment of each request, and the table below them.
+    const requests = TRY.split('\n').filter((line) => line.startsWith('curl '));
+    expect(answers.map(({ status }) => status)).toEqual(requests.map((line) => / # (\d{3})/.exec(line)?.[1]));
+    expect(answers).toEqual(
+      QUICK_START.rows.map(([status, why]) => ({ status, code: /code `(\w+)`/.exec(why!)?.[1] })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(['401', '200', '403', '204', '401']);
+    expect(blocksOf(printed)).toEqual([START, TRY]);
   });
 
   it('leaves the tests of the application passing', async () => {
-    await expect(shell('npm test && npm run test:e2e')).resolves.toBeDefined();
+    await expect(shell('npm test && npm run test:e2e', { DATABASE_URL: database.url })).resolves.toBeDefined();
   });
 
   it('has one major of Nest, after the command that installs by hand as well', async () => {
@@ -151,6 +146,22 @@ describe.each(kinds)('nest add nestjs-sigra in a new application of $kind', ({ c
     expect(await snapshot(app)).toEqual(before);
   });
 });
+
+/** The blocks of commands that `nest add` prints. */
+function blocksOf(printed: string): string[] {
+  return printed
+    .split(/\n\s*\n/)
+    .map((block) => block.replaceAll(/^ +/gm, ''))
+    .filter((block) => block.startsWith('export '));
+}
+
+/** The answers that `curl -i` has printed. Bodies do not end with a line feed. */
+function answersOf(printed: string): { status: string | undefined; code: string | undefined }[] {
+  return printed.split(/(?=HTTP\/1\.1 )/).map((answer) => ({
+    status: /^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1],
+    code: /"error":"(\w+)"/.exec(answer)?.[1],
+  }));
+}
 
 /** The text of the files of an application, without those that it installs and builds. */
 async function snapshot(app: string): Promise<Record<string, string>> {
