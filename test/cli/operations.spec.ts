@@ -184,7 +184,7 @@ describe('npx sigra', () => {
     const { code, stdout } = await cli.run(['completion', shell]);
 
     expect(code).toBe(0);
-    expect(stdout).toMatch(/'token'\) words='create list show revoke rotate lookup' ;;/);
+    expect(stdout).toMatch(/'token'\) candidates='create list show revoke rotate lookup' ;;/);
   });
 
   it('completes words and options in bash', async () => {
@@ -198,6 +198,8 @@ describe('npx sigra', () => {
     expect(complete('tok')).toBe('token');
     expect(complete('owner', '')).toBe('lock-out forget');
     expect(complete('owner', 'forget', '--an')).toBe('--anonymize-audit');
+    expect(complete('token', 'revoke', 'ID', '--le')).toBe('--leaked');
+    expect(complete('token', 'revision', '')).toBe('');
     expect(complete('completion', 'z')).toBe('zsh');
   });
 });

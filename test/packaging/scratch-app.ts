@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Terminal } from '../support/terminal.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -84,6 +85,11 @@ export class ScratchApp {
 
   run(command: string, args: string[], extra: Record<string, string> = {}): Promise<string> {
     return run(this.folder, command, args, extra);
+  }
+
+  /** Starts a command on a terminal. */
+  terminal(command: string, extra: Record<string, string> = {}): Terminal {
+    return Terminal.start(command, this.folder, cleanEnvironment(extra));
   }
 
   /** Runs a program of the application's dependencies. */

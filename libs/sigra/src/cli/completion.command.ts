@@ -7,7 +7,8 @@ export function completionCommand(others: readonly Command[]): Command {
   const command: Command = {
     name: 'completion',
     summary: 'Prints a completion script for bash or zsh.',
-    details: 'For bash: source <(npx sigra completion bash). For zsh: source <(npx sigra completion zsh).',
+    details:
+      'For bash: source <(npx sigra completion bash). For zsh, after compinit: source <(npx sigra completion zsh).',
     operand: 'SHELL',
     options: {},
     async run({ args, output }) {
