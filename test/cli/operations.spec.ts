@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { CommandLine, DATA_SOURCE } from '../support/command-line.js';
 import { createDatabase } from '../support/database.js';
@@ -93,10 +94,12 @@ describe('npx sigra', () => {
     };
     while ((await remaining()) === 5000) await new Promise((resolve) => setTimeout(resolve, 50));
 
+    // Twice, as npm does: it passes on what the terminal sends as well.
     child.kill('SIGINT');
-    const [code] = (await once(child, 'close')) as [number];
+    child.kill('SIGINT');
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number]>]);
 
-    expect(code).toBe(130);
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
     expect(await remaining()).toBeGreaterThan(0);
     expect(await test.dataSource.query(`SELECT * FROM sigra_leases WHERE expires_at > now()`)).toEqual([]);
   });

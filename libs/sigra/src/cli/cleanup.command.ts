@@ -15,7 +15,7 @@ export const cleanupCommand: Command = {
     'batch-size': { description: 'rows per transaction (default: cleanup.batchSize)', value: 'ROWS' },
   },
   async run(call) {
-    const { args, output } = call;
+    const { args, output, signal } = call;
     const batchSize = args.integer('batch-size');
     const { withSigra } = await import('./sigra.application.js');
     const needs = { options: 'The times for which rows are kept are options of your application.' };
@@ -26,7 +26,7 @@ export const cleanupCommand: Command = {
         .finally(() => output.clearProgress());
       await output.result(report, () => textFields({ ...report }));
       if (report.complete) return EXIT.ok;
-      output.note('Another node is cleaning up: this run is not complete.');
+      if (!signal.aborted) output.note('Another node is cleaning up: this run is not complete.');
       return EXIT.failed;
     });
   },

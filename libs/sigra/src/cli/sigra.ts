@@ -19,9 +19,13 @@ class Interrupted extends Error {
 
 async function main(argv: readonly string[]): Promise<number> {
   const stopping = new AbortController();
-  // Once: a second signal ends the process at once.
+  let signals = 0;
   for (const [name, code] of Object.entries(SIGNALS)) {
-    process.once(name, () => stopping.abort(new Interrupted(code)));
+    process.on(name, () => {
+      stopping.abort(new Interrupted(code));
+      // npm passes Ctrl-C on, and the terminal sends it as well: only a third signal ends the process at once.
+      if (++signals > 2) process.exit(code);
+    });
   }
   process.stdout.on('error', () => stopping.abort(new OutputClosed()));
   const found = findCommand(argv);
