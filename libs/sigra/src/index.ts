@@ -152,6 +152,7 @@ export type {
   RefreshReuse,
   SigraTrace,
   SweepProgress,
+  Verification,
 } from './telemetry/channels.js';
 
 // Persistence and maintenance.
