@@ -101,6 +101,29 @@ describe.each(ADAPTERS)('the OpenAPI document of the demo on %s', (adapter) => {
     for (const [, name] of references) expect(Object.keys(document.components.schemas)).toContain(name);
   });
 
+  it('has an example in each body and each JSON answer of the library', () => {
+    /** The schema and those that it refers to, as text. */
+    const textOf = (schema: object, known: readonly string[] = []): string => {
+      const text = JSON.stringify(schema);
+      const names = [...text.matchAll(/schemas\/(\w+)"/g)].flatMap(([, name]) => name ?? []);
+      const others = names.filter((name) => !known.includes(name));
+      const all = [...known, ...others];
+      return [text, ...others.map((name) => textOf(document.components.schemas[name]!, all))].join('');
+    };
+    const own = operations().filter(({ route }) => / \/(?:api\/(?:tokens|jwt|scopes|admin\/tokens)|oauth)/.test(route));
+    const parts = own.flatMap(({ route, requestBody, responses }) => [
+      ...(requestBody ? [{ part: `${route}, body`, text: textOf(requestBody) }] : []),
+      ...Object.entries(responses)
+        .filter(([status, response]) => status.startsWith('2') && 'content' in response)
+        .map(([status, response]) => ({ part: `${route}, ${status}`, text: textOf(response) })),
+    ]);
+
+    expect(parts.length).toBeGreaterThan(20);
+    const without = parts.filter(({ text }) => !text.includes('"example"')).map(({ part }) => part);
+    // Its answer is an object without members.
+    expect(without).toEqual(['POST /oauth/revoke, 200']);
+  });
+
   it('requires a token or a session, except on open routes', () => {
     const open = operations().filter(({ security }) => security?.length === 0);
 

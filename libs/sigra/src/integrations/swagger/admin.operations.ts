@@ -121,7 +121,7 @@ export function adminOperations(config: SigraConfig): Operations<ApiTokenAdminCo
       ...ADMINISTRATION,
       summary: 'The token of a raw form',
       description: `${ONLY} It counts as no use of the token.`,
-      body: json(named('LookUpApiToken', body<{ rawToken: string }>({ rawToken: text() }))),
+      body: json(named('LookUpApiToken', body<{ rawToken: string }>({ rawToken: text({ example: 'sigra_sk_…' }) }))),
       status: 200,
       answer: 'The token.',
       returns: foundToken,

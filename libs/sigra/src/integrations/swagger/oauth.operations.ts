@@ -31,13 +31,15 @@ const tokenForm = object<
   }
 >({
   grant_type: oneOf(['refresh_token', 'client_credentials']),
-  refresh_token: optional(text({ description: 'With `refresh_token`.' })),
-  scope: optional(text({ description: 'Fewer scopes than the credential has, separated by spaces.' })),
+  refresh_token: optional(text({ description: 'With `refresh_token`.', example: 'sigra_rt_…' })),
+  scope: optional(
+    text({ description: 'Fewer scopes than the credential has, separated by spaces.', example: 'read:projects' }),
+  ),
   resource: optional(text({ description: 'The API that the token is for (RFC 8707).' })),
   ...CREDENTIALS,
 });
 
-const token = text({ description: 'An API token, a refresh token or an access token.' });
+const token = text({ description: 'An API token, a refresh token or an access token.', example: 'sigra_rt_…' });
 const tokenOnly = { token, token_type_hint: optional(text()), ...CREDENTIALS };
 
 /** The members of RFC 7662 section 2.2; the application can add claims. */
@@ -47,7 +49,7 @@ const introspection = record({
     active: { type: 'boolean' },
     sub: { type: 'string' },
     jti: { type: 'string' },
-    scope: { type: 'string' },
+    scope: { type: 'string', example: 'read:projects' },
     iat: { type: 'integer', description: 'Seconds since 1970.' },
     exp: { type: 'integer', description: 'Seconds since 1970.' },
     token_type: { type: 'string' },

@@ -68,6 +68,7 @@ const rotateBody = named(
         maximum: MAX_GRACE,
         default: 0,
         description: 'How long the old token stays valid, in seconds.',
+        example: 3600,
       }),
     ),
     expiresAt: expiresAt('Without it, the new token lives as long as the old one did.'),
