@@ -200,7 +200,8 @@ describe('nest add nestjs-sigra', () => {
     add(tree, { user: 'Account' });
 
     const { text } = tasks.find(({ name }) => name === 'run-schematic')?.options.options as { text: string };
-    expect(/migration[: ]run/.test(text)).toBe(isNamed);
+    expect(text.includes('DATABASE_URL=… npx sigra migration run')).toBe(isNamed);
+    expect(text).not.toContain('migration:run');
     expect(text).toContain('run build\n');
     expect(text).toContain('run start:prod\n');
   });
