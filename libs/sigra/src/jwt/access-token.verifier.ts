@@ -11,9 +11,7 @@ import { isUuid } from '../common/uuid.js';
 import { InjectSigraConfig, type JwtConfig, type SigraConfig } from '../config/sigra-config.js';
 import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { type JwtOrigin, type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
-import { jwtChannels } from '../telemetry/channels.js';
-import { traced } from '../telemetry/traced.js';
-import { announced } from '../telemetry/verification.js';
+import { tracedVerification } from '../telemetry/traced.js';
 import { type AccessTokenClaims, scopesOf } from './access-token-claims.js';
 import { CompactJwsReader } from './compact-jws.reader.js';
 import { enabledJwt } from './enabled-jwt.js';
@@ -109,8 +107,7 @@ export class AccessTokenVerifier {
   }
 
   private traced(verify: () => Promise<VerifiedAccessToken>): Promise<VerifiedAccessToken> {
-    const verification = traced(jwtChannels.verify, {}, verify, ({ claims: { sub, jti, sid } }) => ({ sub, jti, sid }));
-    return announced('jwt.verify', verification);
+    return tracedVerification('jwt.verify', verify, ({ claims: { sub, jti, sid } }) => ({ sub, jti, sid }));
   }
 
   private async check(

@@ -12,9 +12,7 @@ import { ScopeCeiling } from '../owners/scope.ceiling.js';
 import { type OwnerState, OwnerStateReader } from '../persistence/owner-state.reader.js';
 import { UserDirectory } from '../persistence/user-directory.js';
 import { ScopeRegistry } from '../scopes/scope-registry.js';
-import { jwtChannels } from '../telemetry/channels.js';
-import { traced } from '../telemetry/traced.js';
-import { announced } from '../telemetry/verification.js';
+import { tracedVerification } from '../telemetry/traced.js';
 import { unverifiedClaims } from './compact-jws.reader.js';
 
 /** The claims with which another server with Sigra limits a token. Undefined without a limit. */
@@ -82,13 +80,11 @@ export class ForeignTokenVerifier {
    * @throws SigraError `invalid_token`, `token_expired`, `epoch_mismatch`, `unavailable`
    */
   verify(jwt: string, issuer: string, caller: Caller, signed?: ForeignToken): Promise<VerifiedForeignToken> {
-    const verification = traced(
-      jwtChannels.verify,
-      {},
+    return tracedVerification(
+      'jwt.verify',
       () => this.check(jwt, issuer, caller, signed),
       ({ token: { claims }, record }) => ({ sub: record.ownerId, jti: claims.jti, iss: issuer }),
     );
-    return announced('jwt.verify', verification);
   }
 
   private async check(

@@ -53,19 +53,23 @@ export const cleanupChannels = {
   run: tracing('sigra:cleanup:run'),
 };
 
-type TracedChannels = readonly TracingChannel<object, SigraTrace>[];
-
 /** All tracing channels. */
-export const tracedChannels: TracedChannels = [apiTokenChannels, jwtChannels, ownerChannels, cleanupChannels].flatMap(
-  (group) => Object.values(group),
-);
+export const tracedChannels: readonly TracingChannel<object, SigraTrace>[] = [
+  apiTokenChannels,
+  jwtChannels,
+  ownerChannels,
+  cleanupChannels,
+].flatMap((group) => Object.values(group));
 
-/** Those of `Verification`. */
-export const verifyChannels: TracedChannels = [apiTokenChannels.verify, jwtChannels.verify];
+/** The tracing channels of verifications. */
+export const verifyChannels = {
+  'api_token.verify': apiTokenChannels.verify,
+  'jwt.verify': jwtChannels.verify,
+} as const;
 
 /** The message when an API token or an access token has been verified or refused. */
 export interface Verification {
-  readonly operation: 'api_token.verify' | 'jwt.verify';
+  readonly operation: keyof typeof verifyChannels;
   /** Why the credential was refused: usually a SigraError with a `code`. Undefined if it is valid. */
   readonly error: unknown;
 }

@@ -1,6 +1,6 @@
 import type { TracingChannel } from 'node:diagnostics_channel';
 import { ownCopy } from '../common/own-copy.js';
-import type { SigraTrace } from './channels.js';
+import { credentialVerification, type SigraTrace, type Verification, verifyChannels } from './channels.js';
 
 /**
  * Runs an operation under a tracing channel. The result can contain secrets, so subscribers get `describe(result)` instead.
@@ -15,6 +15,24 @@ export function traced<T>(
   describe: (result: T) => unknown,
 ): Promise<T> {
   return channel.hasSubscribers ? publish(channel, message, run, describe) : run();
+}
+
+/** Runs a verification under its tracing channel, and also publishes how it ends to those who only count. */
+export function tracedVerification<T>(
+  operation: Verification['operation'],
+  run: () => Promise<T>,
+  describe: (result: T) => unknown,
+): Promise<T> {
+  const verification = traced(verifyChannels[operation], {}, run, describe);
+  if (credentialVerification.hasSubscribers) {
+    const end = (error?: unknown) => {
+      credentialVerification.publish({ operation, error } satisfies Verification);
+    };
+    void verification.then(() => {
+      end();
+    }, end);
+  }
+  return verification;
 }
 
 function publish<T>(

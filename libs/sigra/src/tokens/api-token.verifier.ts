@@ -11,9 +11,7 @@ import { ApiTokenRepository, type FoundApiToken } from '../persistence/api-token
 import type { OwnedRecord } from '../persistence/owned-record.reader.js';
 import type { Epochs } from '../persistence/owner.repository.js';
 import type { ApiToken, ApiTokenState, LookedUpApiToken } from '../persistence/tables.js';
-import { apiTokenChannels } from '../telemetry/channels.js';
-import { traced } from '../telemetry/traced.js';
-import { announced } from '../telemetry/verification.js';
+import { tracedVerification } from '../telemetry/traced.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
 import { SecretHashRecorder } from './secret-hash.recorder.js';
 import { UsageRecorder } from './usage.recorder.js';
@@ -58,8 +56,7 @@ export class ApiTokenVerifier {
    * @throws SigraError `invalid_token`, `token_revoked`, `token_expired`, `owner_not_allowed`, `unavailable`
    */
   verify(rawToken: string, caller: Caller, owners?: readonly string[]): Promise<VerifiedApiToken> {
-    const verification = traced(apiTokenChannels.verify, {}, () => this.check(rawToken, caller, owners), describe);
-    return announced('api_token.verify', verification);
+    return tracedVerification('api_token.verify', () => this.check(rawToken, caller, owners), describe);
   }
 
   private async check(rawToken: string, caller: Caller, owners?: readonly string[]): Promise<VerifiedApiToken> {

@@ -46,7 +46,8 @@ function recordOperations(meter: Meter): () => void {
     unit: 's',
     advice: { explicitBucketBoundaries: DURATIONS },
   });
-  const operations = tracedChannels.filter((channel) => !verifyChannels.includes(channel));
+  const verifications = new Set<object>(Object.values(verifyChannels));
+  const operations = tracedChannels.filter((channel) => !verifications.has(channel));
   return observeOperations<number>(operations, {
     started: () => performance.now(),
     ended: (start, operation, error) => {
