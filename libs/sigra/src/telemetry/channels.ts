@@ -61,18 +61,18 @@ export const tracedChannels: readonly TracingChannel<object, SigraTrace>[] = [
   cleanupChannels,
 ].flatMap((group) => Object.values(group));
 
-/** The tracing channels of verifications. */
-export const verifyChannels = {
-  'api_token.verify': apiTokenChannels.verify,
-  'jwt.verify': jwtChannels.verify,
-} as const;
-
 /** The message when an API token or an access token has been verified or refused. */
 export interface Verification {
-  readonly operation: keyof typeof verifyChannels;
+  readonly operation: 'api_token.verify' | 'jwt.verify';
   /** Why the credential was refused: usually a SigraError with a `code`. Undefined if it is valid. */
   readonly error: unknown;
 }
+
+/** The tracing channels of verifications. */
+export const verifyChannels: Readonly<Record<Verification['operation'], TracingChannel<object, SigraTrace>>> = {
+  'api_token.verify': apiTokenChannels.verify,
+  'jwt.verify': jwtChannels.verify,
+};
 
 /** `sigra:credential:verification`: published after each verification. Cheaper than its tracing channel, for those who only count. */
 export const credentialVerification = contained(channel('sigra:credential:verification'));
